@@ -1,0 +1,51 @@
+# Every target works on a fresh machine with Python (3.11 or newer), git and make.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+
+.PHONY: check test demo bench docs corpus controlplane wheel clean fix
+.DEFAULT_GOAL := check
+
+# pip 25.1 knows dependency groups; the stamp is older than pyproject.toml when they have changed.
+$(VENV)/.stamp: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
+	$(BIN)/python -m pip install --quiet --editable . --group dev
+	@touch $@
+
+check: $(VENV)/.stamp
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m tools.docs --check
+
+fix: $(VENV)/.stamp
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+test: $(VENV)/.stamp
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+demo: $(VENV)/.stamp
+	@$(BIN)/python -m tools.demo
+
+bench: $(VENV)/.stamp
+	$(BIN)/python -m tools.bench
+
+corpus: $(VENV)/.stamp
+	$(BIN)/python -m pytest -m corpus $(PYTEST_ARGS)
+
+docs: $(VENV)/.stamp
+	$(BIN)/python -m tools.docs
+
+# kube-apiserver, kube-controller-manager, kube-scheduler, etcd and kwok, built from their Go modules
+# into the user's cache: about 12 minutes on two cores, once.
+controlplane: $(VENV)/.stamp
+	$(BIN)/python -m tools.controlplane build
+
+wheel: $(VENV)/.stamp
+	$(BIN)/python -m build --quiet --outdir dist
+
+clean:
+	rm -rf dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache $(VENV)

@@ -1,0 +1,179 @@
+"""The values that every layer may produce: places, findings, and what could not be looked at.
+
+All are frozen; none knows how it is printed. Field names follow the JSON contract (DESIGN §5).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = [
+    "Affected",
+    "Edit",
+    "Fix",
+    "Hit",
+    "Location",
+    "ObjectRef",
+    "Path",
+    "Related",
+    "Severity",
+    "Span",
+    "Unchecked",
+    "UncheckedClass",
+]
+
+Path = tuple[str | int, ...]
+"""A place inside a document: keys and list indices from the root, as in pydantic's `loc`."""
+
+
+class Severity(StrEnum):
+    """How bad a finding is; compare with `rank`, errors lowest so that they sort first."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    INFO = "info"
+
+    @property
+    def rank(self) -> int:
+        """0 for errors, 1 for warnings, 2 for information."""
+        return list(Severity).index(self)
+
+
+class UncheckedClass(StrEnum):
+    """Why something could not be looked at.
+
+    `BROKEN` is the repository's own fault (unparsable, unrenderable, nothing there); `EXTERNAL`
+    lies outside it (a remote chart or base, a foreign repository, a kind without schema).
+    """
+
+    BROKEN = "broken"
+    EXTERNAL = "external"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Span:
+    """A stretch of a file: 1-based lines and columns, `end_column` exclusive, columns in code points.
+
+    `start` and `end` are 0-based code point offsets into the decoded file without its BOM.
+    """
+
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """A place named by path; only the engine turns it into lines (`repo.span`).
+
+    `file` is relative to the repository's root with `/`; `document` counts from 0 inside a
+    multi-document file. `key` points at the key of the last path element rather than at its value.
+    `span` is set only where no path exists: a syntax error, or a line of a file that is not YAML.
+    """
+
+    file: str
+    path: Path = ()
+    document: int = 0
+    key: bool = False
+    span: Span | None = None
+
+    def at(self, *path: str | int) -> Location:
+        """The value at `path` below this place."""
+        return Location(self.file, (*self.path, *path), self.document)
+
+    def key_at(self, *path: str | int) -> Location:
+        """The key at `path` below this place."""
+        return Location(self.file, (*self.path, *path), self.document, key=True)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class ObjectRef:
+    """A Kubernetes object's identity; `str()` is the id of the JSON contract."""
+
+    api_version: str
+    kind: str
+    namespace: str
+    name: str
+
+    @property
+    def group(self) -> str:
+        """The API group; empty for the core group."""
+        return self.api_version.rpartition("/")[0]
+
+    def __str__(self) -> str:
+        return f"{self.api_version}/{self.kind}/{self.namespace}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Related:
+    """The other end of a finding, with a caption that says what it is."""
+
+    location: Location
+    caption: str
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """Replace code points `start` to `end` (exclusive) of `file` by `text`."""
+
+    file: str
+    start: int
+    end: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fix:
+    """Edits that mend a finding; `unsafe` ones may change what is deployed."""
+
+    safety: Literal["safe", "unsafe"]
+    edits: tuple[Edit, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Affected:
+    """One place where a cause shows: an object of a delivery in an environment on a cluster."""
+
+    object: ObjectRef | None = None
+    delivery: str | None = None
+    environment: str | None = None
+    cluster: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """What a rule yields: where, the facts for its message, and the other ends.
+
+    Policy (id, severity, message text, suppression, order) is the engine's. `values` fill the
+    `{…}` of the rule's `message` and `help`.
+    """
+
+    location: Location
+    values: Mapping[str, object] = field(default_factory=dict)
+    related: tuple[Related, ...] = ()
+    affected: Affected = Affected()
+    fix: Fix | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unchecked:
+    """Something that could not be looked at, and why.
+
+    `subject` is what a declaration in the config can name (`chart`, `base`, `source` or `kind`, and
+    its value), None where nothing can excuse it. `delivery` is the id of the delivery that misses it.
+    """
+
+    what: str
+    kind: UncheckedClass
+    why: str
+    location: Location | None = None
+    subject: tuple[str, str] | None = None
+    delivery: str | None = None

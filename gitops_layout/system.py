@@ -1,0 +1,138 @@
+"""The only module that runs processes, writes files and finds cache folders."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gitops_layout.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+__all__ = ["Completed", "cache_dir", "git", "run", "write_atomic"]
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """What a finished process left: `code` is None when the time limit ended it."""
+
+    code: int | None
+    stdout: bytes
+    stderr: str
+
+
+def run(
+    command: Sequence[str | os.PathLike[str]],
+    *,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    stdin: bytes = b"",
+    timeout: float = 60,
+) -> Completed:
+    """Run `command` to its end, its whole process group killed after `timeout` seconds.
+
+    `env` is the complete environment (None inherits ours). Raises UserError when the program is not
+    there; a non-zero exit is the caller's to judge.
+    """
+    try:
+        process = subprocess.Popen(  # no shell: arguments are passed as they are
+            [os.fspath(part) for part in command],
+            cwd=cwd,
+            env=None if env is None else dict(env),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+    except FileNotFoundError as error:
+        if error.filename != os.fspath(command[0]):
+            raise
+        raise UserError(f"{command[0]} is not installed", f"install {command[0]} and put it on PATH") from None
+    try:
+        stdout, stderr = process.communicate(stdin, timeout)
+    except subprocess.TimeoutExpired:
+        _kill_group(process)
+        stdout, stderr = process.communicate()
+        return Completed(None, stdout, stderr.decode(errors="replace"))
+    except BaseException:
+        _kill_group(process)
+        process.communicate()
+        raise
+    return Completed(process.returncode, stdout, stderr.decode(errors="replace"))
+
+
+def _kill_group(process: subprocess.Popen[bytes]) -> None:
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+
+
+# A repository may bring hooks, filters, an fsmonitor or an alternate ssh command in its config:
+# none of them may run while we only read.
+_GIT_SAFE = (
+    "-c", "core.hooksPath=/dev/null",
+    "-c", "core.fsmonitor=false",
+    "-c", "core.sshCommand=ssh -oBatchMode=yes",
+    "-c", "protocol.ext.allow=never",
+    "-c", "core.pager=cat",
+    "-c", "diff.external=",
+    "-c", "credential.interactive=never",
+    "-c", "gc.auto=0",
+    "-c", "core.quotePath=false",
+)  # fmt: skip
+
+
+def git(cwd: Path, *arguments: str, stdin: bytes = b"", timeout: float = 60) -> Completed:
+    """Run git in `cwd` with everything switched off that a repository could make it execute.
+
+    Raises UserError when git is not installed; other failures are in the returned code and stderr.
+    """
+    env = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
+    env |= {
+        "GIT_TERMINAL_PROMPT": "0",
+        "GIT_OPTIONAL_LOCKS": "0",
+        "GIT_NO_LAZY_FETCH": "1",
+        "LC_ALL": "C",
+    }
+    return run(["git", *_GIT_SAFE, *arguments], cwd=cwd, env=env, stdin=stdin, timeout=timeout)
+
+
+def write_atomic(path: Path, data: str | bytes, *, mode: int | None = None) -> None:
+    """Write `data` to `path` so that a reader sees the old file or the new one, never a half.
+
+    Creates missing folders. `mode` None keeps an existing file's permissions, 0o644 for a new file.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if mode is None:
+        try:
+            mode = path.stat().st_mode & 0o777
+        except FileNotFoundError:
+            mode = 0o644
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:100]}.")
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(data.encode() if isinstance(data, str) else data)
+        Path(temporary).chmod(mode)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def cache_dir(*parts: str) -> Path:
+    """The user's cache folder for this tool, created: `GITOPS_LAYOUT_CACHE`, else the platform's own."""
+    if own := os.environ.get("GITOPS_LAYOUT_CACHE"):
+        root = Path(own)
+    else:
+        home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+        root = Path(home) / "gitops-layout"
+    path = root.joinpath(*parts)
+    path.mkdir(parents=True, exist_ok=True)
+    return path
