@@ -1,0 +1,93 @@
+"""A Delivery: what every agent's object means. Principle rules speak of Deliveries, never of one agent's kinds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from gitops_layout.model import Location
+
+__all__ = ["Agent", "Delivery", "Renderer", "Revision", "Source", "SyncPolicy"]
+
+Agent = Literal["flux", "argocd", "kustomize", "plain"]
+Renderer = Literal["kustomize", "directory", "chart", "none"]
+"""How a delivery's path becomes objects; `chart` is Helm, `none` means there is nothing to render."""
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """What a source is asked for: `name` is the branch, tag, range, commit or digest as written."""
+
+    kind: Literal["branch", "tag", "semver", "commit", "digest", "version", "default"]
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a delivery comes from.
+
+    `url` is as written (None for this tree without an agent object); `path` is relative to the
+    repository's root, normalised, "" for the root, None where there is none (a chart). `local` says
+    that the source is this very repository. `chart` names a Helm chart instead of a path. `defined`
+    is the object that defines the source, where another one does (Flux).
+    """
+
+    url: str | None
+    revision: Revision | None
+    path: str | None = None
+    chart: str | None = None
+    local: bool = False
+    defined: Location | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SyncPolicy:
+    """When the agent acts. None where the agent has no such notion; intervals as written (`10m`)."""
+
+    automated: bool = True
+    prune: bool | None = None
+    self_heal: bool | None = None
+    wait: bool | None = None
+    suspended: bool = False
+    interval: str | None = None
+    retry: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One agent object's meaning (DESIGN §2).
+
+    `id` is `<agent>:<Kind>/<namespace>/<name>@<cluster>`. `root` is the agent object's own place, and
+    `places` its fields by the names used here (`path`, `url`, `revision`, `chart`, `prune`,
+    `self_heal`, `automated`, `suspended`, `interval`, `source`, `project`); a field that is absent
+    from the object has no place. `options` are the steps after the build, by the agent's own field
+    names. `object` is the agent object itself, plain data; the kustomize and plain agents have none.
+    `notes` are fields that were not understood, never ignored in silence.
+    """
+
+    id: str
+    agent: Agent
+    kind: str
+    namespace: str
+    name: str
+    cluster: str
+    environment: str | None
+    tier: Literal["prod", "nonprod"]
+    source: Source
+    renderer: Renderer
+    sync: SyncPolicy
+    root: Location
+    places: Mapping[str, Location] = field(default_factory=dict)
+    target_namespace: str | None = None
+    project: str | None = None
+    depends_on: tuple[str, ...] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
+    object: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    def place(self, *names: str) -> Location:
+        """The first of the named fields that the object has, else the object itself."""
+        return next((self.places[name] for name in names if name in self.places), self.root)

@@ -1,0 +1,38 @@
+"""Rendered: the objects of one Delivery, each value traceable to the file and line that last wrote it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from gitops_layout.model import Location, ObjectRef, Path, Unchecked
+
+__all__ = ["Rendered", "RenderedObject"]
+
+
+@dataclass(frozen=True, slots=True)
+class RenderedObject:
+    """One object as the agent applies it; `data` is plain and shared: never write into it.
+
+    `origin(path)` is the place that last wrote the value at `path` (an absent path: its nearest
+    ancestor that was written).
+    """
+
+    ref: ObjectRef
+    data: dict[str, Any]
+    origin: Callable[[Path], Location]
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """What a delivery delivers: its objects, the files that it read, and why it could not be rendered.
+
+    `files` are all files of the repository that took part; `failure` is set when there are no
+    objects because the build failed or needs what lies outside.
+    """
+
+    delivery: str
+    objects: tuple[RenderedObject, ...] = ()
+    files: frozenset[str] = frozenset()
+    failure: Unchecked | None = None

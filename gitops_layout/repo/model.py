@@ -1,0 +1,210 @@
+"""A Repo: a tree of files at a revision, and the documents and resources in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from posixpath import dirname, normpath
+from typing import Any
+
+from gitops_layout.model import Location, ObjectRef, Span, Unchecked, UncheckedClass
+from gitops_layout.source.reader import Document, Stream, SyntaxProblem, read
+
+__all__ = ["MAX_BYTES", "Entry", "Repo", "Resource", "broken", "is_yaml", "object_ref"]
+
+MAX_BYTES = 10 * 2**20
+"""Larger files are not read: an API server refuses objects of 3 MiB, and 10 hold the largest CRD dumps."""
+
+_MAX_LINKS = 40
+
+
+def is_yaml(path: str) -> bool:
+    """Whether the file name says YAML (or JSON, which is YAML)."""
+    return path.endswith((".yaml", ".yml", ".json"))
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One file: `size` in bytes, and for a symbolic link its `target` as stored."""
+
+    size: int
+    target: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """A document that is a Kubernetes object by its looks: apiVersion and kind are strings."""
+
+    ref: ObjectRef
+    data: dict[str, Any]
+    location: Location
+
+    @property
+    def file(self) -> str:
+        """The file it stands in."""
+        return self.location.file
+
+
+@dataclass(frozen=True)
+class Repo:
+    """A tree of files: a work tree, a git revision, or in memory.
+
+    Paths are relative to the root, with `/`, normalised; "" is the root itself. `content` reads one
+    file's bytes. Nothing outside the tree is ever read: a link that leaves it resolves to None.
+    """
+
+    root: str
+    revision: str | None
+    entries: Mapping[str, Entry]
+    content: Callable[[str], bytes]
+    remotes: tuple[str, ...] = ()
+    unchecked: tuple[Unchecked, ...] = ()
+    _streams: dict[str, Stream] = field(default_factory=dict, repr=False, compare=False)
+
+    @cached_property
+    def folders(self) -> Mapping[str, tuple[str, ...]]:
+        """Each folder's direct children (names), sorted; folders of links are not entered."""
+        children: dict[str, set[str]] = {"": set()}
+        for path in self.entries:
+            while path:
+                parent = dirname(path)
+                known = parent in children
+                children.setdefault(parent, set()).add(path.rpartition("/")[2])
+                if known:
+                    break
+                path = parent
+        return {folder: tuple(sorted(names)) for folder, names in children.items()}
+
+    def resolve(self, path: str) -> str | None:
+        """The real path inside the tree, links followed; None when it is absent or leaves the tree."""
+        return self._resolve(path, _MAX_LINKS)
+
+    def _resolve(self, path: str, links: int) -> str | None:
+        clean = normpath(path) if path else ""
+        if clean == ".":
+            clean = ""
+        if clean.startswith(("../", "/")) or clean == ".." or "\x00" in clean:
+            return None
+        if clean in self.folders:
+            return clean
+        done = ""
+        for part in clean.split("/"):
+            done = f"{done}/{part}" if done else part
+            entry = self.entries.get(done)
+            if entry is None:
+                continue
+            rest = clean[len(done) :]
+            if entry.target is None:
+                return done if not rest else None
+            if links == 0 or entry.target.startswith("/"):
+                return None
+            return self._resolve(f"{dirname(done)}/{entry.target}{rest}".lstrip("/"), links - 1)
+        return None
+
+    def is_file(self, path: str) -> bool:
+        """Whether `path` is a file of the tree, links followed."""
+        real = self.resolve(path)
+        return real is not None and real in self.entries
+
+    def is_folder(self, path: str) -> bool:
+        """Whether `path` is a folder of the tree, links followed."""
+        real = self.resolve(path)
+        return real is not None and real in self.folders
+
+    def under(self, folder: str) -> Iterator[str]:
+        """All files below `folder`, sorted, links not followed."""
+        prefix = f"{folder}/" if folder else ""
+        return (path for path in self.files if path.startswith(prefix))
+
+    @cached_property
+    def files(self) -> tuple[str, ...]:
+        """All paths, sorted."""
+        return tuple(sorted(self.entries))
+
+    def stream(self, path: str) -> Stream:
+        """The YAML of a file, read once: documents and what is wrong with them."""
+        real = self.resolve(path)
+        if real is None or real not in self.entries:
+            return Stream(path, "", (), (SyntaxProblem("the file is not in the repository", 1, 1),))
+        if real not in self._streams:
+            self._streams[real] = self._read(real)
+        return self._streams[real]
+
+    def _read(self, path: str) -> Stream:
+        if self.entries[path].size > MAX_BYTES:
+            problem = SyntaxProblem(f"larger than {MAX_BYTES // 2**20} MiB, not read", 1, 1)
+            return Stream(path, "", (), (problem,))
+        return read(self.content(path), path)
+
+    def text(self, path: str) -> str:
+        """A file's decoded text ("" where it cannot be decoded), without BOM."""
+        real = self.resolve(path)
+        if real is None or real not in self.entries or self.entries[real].size > MAX_BYTES:
+            return ""
+        return self.content(real).decode("utf-8-sig", errors="replace")
+
+    def documents(self, path: str) -> tuple[Document, ...]:
+        """The documents of a YAML file that could be read."""
+        return self.stream(path).documents
+
+    def span(self, location: Location) -> Span:
+        """Line and column of a place; of its nearest existing ancestor where the path is absent."""
+        if location.span is not None:
+            return location.span
+        documents = self.documents(location.file) if is_yaml(location.file) else ()
+        document = next((d for d in documents if d.index == location.document), None)
+        if document is None:
+            return Span(1, 1, 1, 1, 0, 0)
+        return document.span(location.path, key=location.key)
+
+    @cached_property
+    def resources(self) -> tuple[Resource, ...]:
+        """Every document of every YAML file that looks like a Kubernetes object, `List`s opened."""
+        return tuple(
+            resource
+            for path in self.files
+            if is_yaml(path) and self.entries[path].target is None
+            for document in self.documents(path)
+            for resource in _resources(document.data, Location(path, (), document.index))
+        )
+
+    @cached_property
+    def unparsable(self) -> tuple[tuple[str, SyntaxProblem], ...]:
+        """Files that could not be read whole, each with what is wrong."""
+        return tuple(
+            (path, problem)
+            for path in self.files
+            if is_yaml(path) and self.entries[path].target is None
+            for problem in self.stream(path).problems
+        )
+
+
+def object_ref(data: Mapping[str, Any], api_version: str, kind: str) -> ObjectRef:
+    """An object's identity; parts that are no strings (templates) are empty."""
+    metadata = data.get("metadata")
+    name, namespace = (
+        (metadata.get("name"), metadata.get("namespace")) if isinstance(metadata, dict) else ("", "")
+    )
+    return ObjectRef(
+        api_version,
+        kind,
+        namespace if isinstance(namespace, str) else "",
+        name if isinstance(name, str) else "",
+    )
+
+
+def _resources(data: Any, location: Location) -> Iterator[Resource]:
+    match data:
+        case {"apiVersion": "v1", "kind": "List", "items": list(items)}:
+            for index, item in enumerate(items):
+                yield from _resources(item, location.at("items", index))
+        case {"apiVersion": str(api_version), "kind": str(kind)}:
+            yield Resource(object_ref(data, api_version, kind), data, location)
+        case _:
+            return
+
+
+def broken(what: str, why: str, location: Location | None = None) -> Unchecked:
+    """Shorthand for what the repository itself got wrong."""
+    return Unchecked(what, UncheckedClass.BROKEN, why, location)
