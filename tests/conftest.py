@@ -1,0 +1,36 @@
+"""Fixtures for tests that talk to a real API server."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tools.controlplane import assets, start
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tools.controlplane import ControlPlane
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    """A control plane for the whole session, with controllers where their binaries are."""
+    if assets() is None:
+        reason = "no kube-apiserver and etcd: run `make controlplane` or set KUBEBUILDER_ASSETS"
+        if "controlplane" in os.environ.get("GITOPS_LAYOUT_REQUIRE", "").split(","):
+            pytest.fail(reason, pytrace=False)
+        pytest.skip(reason)
+    with start(tmp_path_factory.mktemp("control-plane"), controllers=True) as plane:
+        yield plane
+
+
+@pytest.fixture
+def namespace(cluster: ControlPlane) -> str:
+    """A name that no other test uses, for a namespace and for an environment; nothing has it yet."""
+    return f"test-{next(_numbers)}"
