@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -53,7 +54,9 @@ def run(
     except FileNotFoundError as error:
         if error.filename != os.fspath(command[0]):
             raise
-        raise UserError(f"{command[0]} is not installed", f"install {command[0]} and put it on PATH") from None
+        raise UserError(
+            f"{command[0]} is not installed", f"install {command[0]} and put it on PATH"
+        ) from None
     try:
         stdout, stderr = process.communicate(stdin, timeout)
     except subprocess.TimeoutExpired:
@@ -68,10 +71,8 @@ def run(
 
 
 def _kill_group(process: subprocess.Popen[bytes]) -> None:
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
 
 
 # A repository may bring hooks, filters, an fsmonitor or an alternate ssh command in its config:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from posixpath import dirname, normpath
+from posixpath import basename, dirname, join, normpath
 from typing import Any
 
 from gitops_layout.model import Location, ObjectRef, Span, Unchecked, UncheckedClass
@@ -76,11 +76,18 @@ class Repo:
                 path = parent
         return {folder: tuple(sorted(names)) for folder, names in children.items()}
 
-    def resolve(self, path: str) -> str | None:
-        """The real path inside the tree, links followed; None when it is absent or leaves the tree."""
-        return self._resolve(path, _MAX_LINKS)
+    def resolve(self, path: str, links: set[str] | None = None) -> str | None:
+        """The real path inside the tree, links followed; None when it is absent or leaves the tree.
 
-    def _resolve(self, path: str, links: int) -> str | None:
+        The links passed on the way are added to `links`.
+        """
+        passed: list[str] = []
+        real = self._resolve(path, passed)
+        if real is not None and links is not None:
+            links.update(passed)
+        return real
+
+    def _resolve(self, path: str, passed: list[str]) -> str | None:
         clean = normpath(path) if path else ""
         if clean == ".":
             clean = ""
@@ -97,9 +104,10 @@ class Repo:
             rest = clean[len(done) :]
             if entry.target is None:
                 return done if not rest else None
-            if links == 0 or entry.target.startswith("/"):
+            if len(passed) >= _MAX_LINKS or entry.target.startswith("/"):
                 return None
-            return self._resolve(f"{dirname(done)}/{entry.target}{rest}".lstrip("/"), links - 1)
+            passed.append(done)
+            return self._resolve(f"{dirname(done)}/{entry.target}{rest}".lstrip("/"), passed)
         return None
 
     def is_file(self, path: str) -> bool:
@@ -159,12 +167,35 @@ class Repo:
         return document.span(location.path, key=location.key)
 
     @cached_property
+    def charts(self) -> tuple[str, ...]:
+        """Folders that hold a Helm chart."""
+        return tuple(
+            path.removesuffix("Chart.yaml").rstrip("/")
+            for path in self.files
+            if basename(path) == "Chart.yaml"
+        )
+
+    @cached_property
+    def _chart_parts(self) -> tuple[str, ...]:
+        return tuple(
+            join(chart, part) for chart in self.charts for part in ("templates/", "charts/")
+        )
+
+    @cached_property
+    def manifests(self) -> tuple[str, ...]:
+        """The files that we read as YAML: not a chart's templates and subcharts, not links to others."""
+        return tuple(
+            path
+            for path in self.files
+            if is_yaml(path) and self.entries[path].target is None and not path.startswith(self._chart_parts)
+        )
+
+    @cached_property
     def resources(self) -> tuple[Resource, ...]:
-        """Every document of every YAML file that looks like a Kubernetes object, `List`s opened."""
+        """Every document of every manifest that looks like a Kubernetes object, `List`s opened."""
         return tuple(
             resource
-            for path in self.files
-            if is_yaml(path) and self.entries[path].target is None
+            for path in self.manifests
             for document in self.documents(path)
             for resource in _resources(document.data, Location(path, (), document.index))
         )
@@ -172,12 +203,7 @@ class Repo:
     @cached_property
     def unparsable(self) -> tuple[tuple[str, SyntaxProblem], ...]:
         """Files that could not be read whole, each with what is wrong."""
-        return tuple(
-            (path, problem)
-            for path in self.files
-            if is_yaml(path) and self.entries[path].target is None
-            for problem in self.stream(path).problems
-        )
+        return tuple((path, problem) for path in self.manifests for problem in self.stream(path).problems)
 
 
 def object_ref(data: Mapping[str, Any], api_version: str, kind: str) -> ObjectRef:

@@ -1,0 +1,432 @@
+"""Kustomizations as files: which one a folder has, what it refers to, and everything a build reads.
+
+The walk follows every reference without starting anything. Only a closure without problems is safe to
+hand to a foreign binary: each file it will read has been proved to lie inside the repository.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+from posixpath import join, normpath
+from typing import Any, Literal
+
+from gitops_layout.model import Location, Unchecked, UncheckedClass
+from gitops_layout.repo.model import Repo
+
+__all__ = [
+    "FILE_NAMES",
+    "BuildClass",
+    "Closure",
+    "Kustomization",
+    "Problem",
+    "Reference",
+    "find",
+    "is_remote",
+    "references",
+    "walk",
+]
+
+FILE_NAMES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
+"""The names kustomize recognises, in its order."""
+
+_GROUP = "kustomize.config.k8s.io/"
+
+
+class BuildClass(StrEnum):
+    """Why a build fails or cannot be tried (corpus.md §1 of the design references)."""
+
+    REMOTE = "remote"
+    HELM = "helm-needed"
+    PLUGIN = "plugin"
+    COMPONENT = "component-alone"
+    MISSING = "missing-file"
+    EMPTY = "empty"
+    OUTSIDE = "outside"
+    NOT_YAML = "kustomization-not-yaml"
+    SCHEMA = "kustomization-schema"
+    NO_MANIFEST = "not-a-manifest"
+    CYCLE = "cycle"
+    WRONG_KIND = "wrong-kind"
+    AMBIGUOUS = "two-kustomizations"
+    OTHER = "other"
+
+    @property
+    def unchecked(self) -> UncheckedClass:
+        """What lies outside the repository is external, all else is its own fault."""
+        if self in (BuildClass.REMOTE, BuildClass.HELM, BuildClass.PLUGIN):
+            return UncheckedClass.EXTERNAL
+        return UncheckedClass.BROKEN
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One reason why a closure cannot be built, on the line that causes it.
+
+    `subject` is what the config can declare as external (`base` or `chart`, and its text).
+    """
+
+    kind: BuildClass
+    why: str
+    location: Location
+    subject: tuple[str, str] | None = None
+
+    def unchecked(self, what: str, delivery: str | None = None) -> Unchecked:
+        """The same as an entry of the coverage list."""
+        return Unchecked(what, self.kind.unchecked, self.why, self.location, self.subject, delivery)
+
+
+@dataclass(frozen=True, slots=True)
+class Kustomization:
+    """A kustomization file: its `folder`, `file`, and data typed as kustomize types it."""
+
+    folder: str
+    file: str
+    data: dict[str, Any]
+
+    @property
+    def is_component(self) -> bool:
+        """Whether it is made to be included under `components`."""
+        return self.data.get("kind") == "Component"
+
+    @property
+    def location(self) -> Location:
+        """The whole file."""
+        return Location(self.file)
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """One thing a kustomization names; `target` as written, relative to its folder.
+
+    `resource` and `component` may be folders, `plugin` is a generator, transformer or validator
+    config (file or folder), the rest are files.
+    """
+
+    kind: Literal["resource", "component", "patch", "input", "config", "plugin"]
+    target: str
+    location: Location
+
+
+@dataclass(frozen=True, slots=True)
+class Closure:
+    """Everything a build of `root` reads: `files` (links among them), the kustomizations in the order
+    in which they are entered (the root first), and the problems met on the way.
+    """
+
+    root: str
+    files: frozenset[str]
+    kustomizations: tuple[Kustomization, ...]
+    problems: tuple[Problem, ...]
+
+
+_REMOTE_HOST = re.compile(r"([\w.-]+@)?[\w-]+(\.[\w-]+)*\.[A-Za-z]{2,}(:\d+)?[:/]")
+
+
+def is_remote(target: str) -> bool:
+    """Whether a reference that is no local file would be fetched (kustomize: URL, scp form, host/path)."""
+    if "://" in target or target.startswith(("git@", "git::")):
+        return True
+    if target.startswith((".", "/")):
+        return False
+    return _REMOTE_HOST.match(target) is not None
+
+
+def find(repo: Repo, folder: str) -> Kustomization | Problem | None:
+    """A folder's kustomization; None where it has none, a Problem where it cannot be used."""
+    names = [name for name in FILE_NAMES if name in repo.folders.get(folder, ())]
+    if not names:
+        return None
+    file = join(folder, names[0])
+    if len(names) > 1:
+        listed = " and ".join(names)
+        return Problem(BuildClass.AMBIGUOUS, f"kustomize refuses {listed} in one folder", Location(file))
+    stream = repo.stream(file)
+    if stream.problems:
+        problem = stream.problems[0]
+        why = f"{file}:{problem.line}:{problem.column}: {problem.message}"
+        return Problem(BuildClass.NOT_YAML, why, Location(file))
+    if not stream.documents:
+        return Problem(BuildClass.EMPTY, "kustomization.yaml is empty", Location(file))
+    data = stream.documents[0].data
+    if not isinstance(data, dict):
+        return Problem(BuildClass.SCHEMA, "a kustomization must be a mapping", Location(file))
+    return Kustomization(folder, file, data)
+
+
+def _strings(data: dict[str, Any], name: str) -> Iterator[tuple[str, int]]:
+    value = data.get(name)
+    if isinstance(value, list):
+        yield from ((item, index) for index, item in enumerate(value) if isinstance(item, str))
+
+
+def _mappings(data: dict[str, Any], name: str) -> Iterator[tuple[dict[str, Any], int]]:
+    value = data.get(name)
+    if isinstance(value, list):
+        yield from ((item, index) for index, item in enumerate(value) if isinstance(item, dict))
+
+
+_LISTS: tuple[tuple[str, Literal["resource", "component", "config", "plugin"]], ...] = (
+    ("resources", "resource"),
+    ("bases", "resource"),
+    ("components", "component"),
+    ("configurations", "config"),
+    ("crds", "config"),
+    ("generators", "plugin"),
+    ("transformers", "plugin"),
+    ("validators", "plugin"),
+)
+
+
+def references(kustomization: Kustomization) -> Iterator[Reference]:
+    """Everything that the kustomization names, in file order of the fields; inline YAML is left out."""
+    data, here = kustomization.data, kustomization.location
+    for name, kind in _LISTS:
+        for target, index in _strings(data, name):
+            yield Reference(kind, target, here.at(name, index))
+    for target, index in _strings(data, "patchesStrategicMerge"):
+        if "\n" not in target and not target.lstrip().startswith("{"):
+            yield Reference("patch", target, here.at("patchesStrategicMerge", index))
+    for name in ("patches", "patchesJson6902", "replacements"):
+        for item, index in _mappings(data, name):
+            if isinstance(item.get("path"), str):
+                yield Reference("patch", item["path"], here.at(name, index, "path"))
+    openapi = data.get("openapi")
+    if isinstance(openapi, dict) and isinstance(openapi.get("path"), str):
+        yield Reference("config", openapi["path"], here.at("openapi", "path"))
+    for name in ("configMapGenerator", "secretGenerator"):
+        for item, index in _mappings(data, name):
+            yield from generator_inputs(item, here.at(name, index))
+
+
+def generator_inputs(generator: dict[str, Any], here: Location) -> Iterator[Reference]:
+    """The files that a ConfigMap or Secret generator reads."""
+    for target, index in _strings(generator, "files"):
+        yield Reference("input", target.partition("=")[2] or target, here.at("files", index))
+    for target, index in _strings(generator, "envs"):
+        yield Reference("input", target, here.at("envs", index))
+    if isinstance(generator.get("env"), str):
+        yield Reference("input", generator["env"], here.at("env"))
+
+
+@dataclass(slots=True)
+class _Walk:
+    repo: Repo
+    files: set[str] = field(default_factory=set)
+    entered: dict[str, Kustomization] = field(default_factory=dict)
+    open: list[str] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+
+    def add(
+        self, kind: BuildClass, why: str, location: Location, subject: tuple[str, str] | None = None
+    ) -> None:
+        self.problems.append(Problem(kind, why, location, subject))
+
+
+def walk(repo: Repo, folder: str) -> Closure:
+    """Follow every reference of the kustomization in `folder`."""
+    state = _Walk(repo)
+    real = repo.resolve(folder, state.files)
+    if real is None or real not in repo.folders:
+        state.add(BuildClass.MISSING, f"there is no folder {folder or '.'}", Location(folder))
+    else:
+        _enter(state, real, Location(real))
+    return Closure(folder, frozenset(state.files), tuple(state.entered.values()), tuple(state.problems))
+
+
+def _enter(state: _Walk, folder: str, referrer: Location) -> None:
+    if folder in state.open:
+        chain = " → ".join(name or "." for name in (*state.open[state.open.index(folder) :], folder))
+        state.add(BuildClass.CYCLE, f"the folders include each other: {chain}", referrer)
+        return
+    if folder in state.entered:
+        return
+    found = find(state.repo, folder)
+    if found is None:
+        state.add(BuildClass.MISSING, f"{folder or '.'} has no kustomization.yaml", referrer)
+        return
+    if isinstance(found, Problem):
+        state.problems.append(found)
+        return
+    state.entered[folder] = found
+    state.files.add(found.file)
+    _check(state, found)
+    state.open.append(folder)
+    for reference in references(found):
+        _follow(state, found, reference)
+    state.open.pop()
+
+
+def _check(state: _Walk, found: Kustomization) -> None:
+    """What the kustomization itself says that a build without network, helm and plugins cannot do."""
+    data = found.data
+    version, kind = data.get("apiVersion"), data.get("kind")
+    if kind not in (None, "Kustomization", "Component") or (
+        isinstance(version, str) and not version.startswith(_GROUP)
+    ):
+        state.add(BuildClass.SCHEMA, f"not a kustomize file: {version} {kind}", found.location)
+    for name in (
+        "patches",
+        "patchesJson6902",
+        "replacements",
+        "configMapGenerator",
+        "secretGenerator",
+        "images",
+    ):
+        for index, item in enumerate(data[name] if isinstance(data.get(name), list) else []):
+            if not isinstance(item, dict):
+                why = f"{name} lists mappings, not {type(item).__name__} values"
+                state.add(BuildClass.SCHEMA, why, found.location.at(name, index))
+    if not any(name not in ("apiVersion", "kind", "metadata") for name in data):
+        state.add(BuildClass.EMPTY, "the kustomization has no fields", found.location)
+    for name in ("helmCharts", "helmChartInflationGenerator"):
+        for item, index in _mappings(data, name):
+            chart = str(item.get("name") or item.get("chartName") or "?")
+            where = found.location.at(name, index)
+            state.add(
+                BuildClass.HELM,
+                f"chart {chart} needs helm, which is not supported yet",
+                where,
+                ("chart", chart),
+            )
+
+
+def _follow(state: _Walk, owner: Kustomization, reference: Reference) -> None:
+    repo, target, where = state.repo, reference.target, reference.location
+    if reference.kind == "plugin" and "\n" in target:
+        state.add(BuildClass.PLUGIN, "an inline transformer or generator is not supported yet", where)
+        return
+    lexical = normpath(join(owner.folder, target))
+    links: set[str] = set()
+    real = None if target.startswith("/") else repo.resolve(join(owner.folder, target), links)
+    if real is None:
+        _unresolved(state, reference, lexical)
+        return
+    state.files |= links
+    if real in repo.entries:
+        state.files.add(real)
+        if reference.kind == "component":
+            state.add(BuildClass.WRONG_KIND, f"components must name folders; {target} is a file", where)
+        elif reference.kind == "plugin":
+            _plugin(state, owner, real, where)
+        return
+    if reference.kind == "plugin":
+        _plugin_folder(state, real, where)
+    elif reference.kind in ("resource", "component"):
+        _enter(state, real, where)
+        _check_kind(state, real, reference)
+    else:
+        state.add(BuildClass.MISSING, f"{target} is a folder, a file is needed", where)
+
+
+def _check_kind(state: _Walk, folder: str, reference: Reference) -> None:
+    child = state.entered.get(folder)
+    if child is not None and child.is_component != (reference.kind == "component"):
+        kind = child.data.get("kind") or "Kustomization"
+        why = f"{reference.target} is a {kind}, listed under {'resources' if child.is_component else 'components'}"
+        state.add(BuildClass.WRONG_KIND, why, reference.location)
+
+
+def _unresolved(state: _Walk, reference: Reference, lexical: str) -> None:
+    target, where = reference.target, reference.location
+    if is_remote(target):
+        why = f"{target} is remote; nothing is fetched"
+        state.add(BuildClass.REMOTE, why, where, ("base", target))
+    elif target.startswith("/") or lexical.startswith("../") or _leaves(state.repo, lexical):
+        state.add(BuildClass.OUTSIDE, f"{target} leads out of the repository", where)
+    else:
+        state.add(BuildClass.MISSING, f"{target} does not exist ({lexical})", where)
+
+
+def _leaves(repo: Repo, path: str) -> bool:
+    """Whether a link on the way to `path` is there, although the path leads nowhere inside."""
+    parts = path.split("/")
+    prefixes = ("/".join(parts[: n + 1]) for n in range(len(parts)))
+    return any(
+        (entry := repo.entries.get(prefix)) is not None and entry.target is not None for prefix in prefixes
+    )
+
+
+_BUILTIN_INPUTS = {"ConfigMapGenerator", "SecretGenerator"}
+_BUILTIN_PATHS = {
+    "PatchTransformer": "path",
+    "PatchJson6902Transformer": "path",
+    "PatchStrategicMergeTransformer": "paths",
+}
+_BUILTIN_WITHOUT_FILES = {
+    "AnnotationsTransformer",
+    "HashTransformer",
+    "ImageTagTransformer",
+    "LabelTransformer",
+    "LegacyOrderTransformer",
+    "NamespaceTransformer",
+    "PrefixTransformer",
+    "PrefixSuffixTransformer",
+    "ReplicaCountTransformer",
+    "SortOrderTransformer",
+    "SuffixTransformer",
+    "ValueAddTransformer",
+}
+
+
+def _plugin_folder(state: _Walk, folder: str, where: Location) -> None:
+    """Transformer configs behind a kustomization: every object of that build would be one."""
+    _enter(state, folder, where)
+    child = state.entered.get(folder)
+    if child is None:
+        return
+    for reference in references(child):
+        real = state.repo.resolve(join(folder, reference.target))
+        if reference.kind == "resource" and real is not None and real in state.repo.entries:
+            _plugin(state, child, real, reference.location)
+
+
+def _plugin(state: _Walk, owner: Kustomization, file: str, where: Location) -> None:
+    """A generator, transformer or validator config: built-in ones are followed, others would run code."""
+    for document in state.repo.documents(file):
+        data = document.data if isinstance(document.data, dict) else {}
+        kind = str(data.get("kind"))
+        here = Location(file, (), document.index)
+        if not _is_builtin(data):
+            state.add(
+                BuildClass.PLUGIN,
+                f"{data.get('apiVersion')} {kind} is a plugin; plugins are never run",
+                where,
+            )
+        elif kind == "HelmChartInflationGenerator":
+            chart = str(data.get("name"))
+            state.add(
+                BuildClass.HELM,
+                f"chart {chart} needs helm, which is not supported yet",
+                where,
+                ("chart", chart),
+            )
+        elif kind in _BUILTIN_INPUTS:
+            for reference in generator_inputs(data, here):
+                _follow(state, owner, reference)
+        elif kind in _BUILTIN_PATHS:
+            _follow_paths(state, owner, data.get(_BUILTIN_PATHS[kind]), here.at(_BUILTIN_PATHS[kind]))
+        elif kind == "ReplacementTransformer":
+            for item, index in _mappings(data, "replacements"):
+                _follow_paths(state, owner, item.get("path"), here.at("replacements", index, "path"))
+        elif kind not in _BUILTIN_WITHOUT_FILES:
+            state.add(BuildClass.PLUGIN, f"built-in {kind} is not supported yet", where)
+
+
+def _is_builtin(data: dict[str, Any]) -> bool:
+    """Whether kustomize itself implements it: a function annotation turns any kind into a program to run."""
+    metadata = data.get("metadata")
+    annotations = metadata.get("annotations") if isinstance(metadata, dict) else None
+    runs = isinstance(annotations, dict) and any(
+        "config.kubernetes.io/function" in str(key) for key in annotations
+    )
+    return data.get("apiVersion") == "builtin" and not runs
+
+
+def _follow_paths(state: _Walk, owner: Kustomization, value: Any, here: Location) -> None:
+    targets = value if isinstance(value, list) else [value]
+    for target in targets:
+        if isinstance(target, str) and "\n" not in target:
+            _follow(state, owner, Reference("patch", target, here))
