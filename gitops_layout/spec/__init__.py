@@ -1,0 +1,41 @@
+"""`gitops.yaml`: what the user wants the repository to be, read strictly and refused completely.
+
+Import this package only where such a file exists: it pulls in pydantic.
+"""
+
+from gitops_layout.spec.model import (
+    AGENT_VERSIONS,
+    API_VERSION,
+    KIND,
+    PLACEHOLDER_IMAGE,
+    Agent,
+    App,
+    Cluster,
+    Environment,
+    Features,
+    Repository,
+    Spec,
+    json_schema,
+    namespace_of,
+    tier_of,
+)
+from gitops_layout.spec.read import load, parse
+
+__all__ = [
+    "AGENT_VERSIONS",
+    "API_VERSION",
+    "KIND",
+    "PLACEHOLDER_IMAGE",
+    "Agent",
+    "App",
+    "Cluster",
+    "Environment",
+    "Features",
+    "Repository",
+    "Spec",
+    "json_schema",
+    "load",
+    "namespace_of",
+    "parse",
+    "tier_of",
+]

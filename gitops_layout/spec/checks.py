@@ -1,0 +1,161 @@
+"""What the shape of gitops.yaml cannot say: names that lead nowhere, twice to one place, or in a circle."""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING, Any
+
+from gitops_layout.spec.model import MAX_NAME, File, complete, namespace_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from gitops_layout.model import Path
+
+_RESERVED = frozenset({"default", "kube-system", "kube-public", "kube-node-lease", "flux-system", "argocd"})
+
+Problem = tuple["Path", bool, str]
+"""Path in gitops.yaml, whether its key (rather than its value) is at fault, and what is wrong."""
+
+
+def reference_problems(data: object) -> Iterator[Problem]:
+    """What names what: tolerant of any shape, so that these mistakes show beside those of shape."""
+    body = data.get("spec") if isinstance(data, dict) else None
+    if not isinstance(body, dict):
+        return
+    for kind in ("environments", "clusters", "apps"):
+        yield from _duplicates(body, kind)
+    environments = _named(body, "environments")
+    yield from _references(body, list(environments))
+    yield from _cycles(environments)
+    if isinstance(body.get("clusters"), list):
+        held = {
+            name
+            for cluster in _named(body, "clusters").values()
+            for name in _strings(cluster.get("environments"))
+        }
+        for index, item in enumerate(body["environments"]) if environments else ():
+            if isinstance(item, dict) and item.get("name") in environments and item["name"] not in held:
+                yield (
+                    ("spec", "environments", index, "name"),
+                    False,
+                    f"environment {item['name']} is on no cluster: add it to one under spec.clusters",
+                )
+
+
+def _duplicates(body: dict[str, Any], kind: str) -> Iterator[Problem]:
+    first: dict[str, int] = {}
+    items = body.get(kind)
+    for index, item in enumerate(items if isinstance(items, list) else []):
+        name = item.get("name") if isinstance(item, dict) else None
+        if isinstance(name, str) and first.setdefault(name, index) != index:
+            text = f"{kind[:-1]} {name} is already spec.{kind}[{first[name]}]"
+            yield ("spec", kind, index, "name"), False, text
+
+
+def _references(body: dict[str, Any], environments: list[str]) -> Iterator[Problem]:
+    for kind in ("clusters", "apps"):
+        for name, (index, item) in _indexed(body, kind).items():
+            seen: set[str] = set()
+            for position, target in enumerate(_strings(item.get("environments"))):
+                place = ("spec", kind, index, "environments", position)
+                if target not in environments:
+                    yield place, False, _unknown(f"{kind[:-1]} {name}", target, environments)
+                elif target in seen:
+                    yield place, False, f"{kind[:-1]} {name} names environment {target} twice"
+                seen.add(target)
+    for name, (index, item) in _indexed(body, "environments").items():
+        source = item.get("from")
+        if isinstance(source, str) and source not in environments:
+            yield (
+                ("spec", "environments", index, "from"),
+                False,
+                _unknown(f"environment {name}", source, environments),
+            )
+
+
+def _cycles(environments: dict[str, dict[str, Any]]) -> Iterator[Problem]:
+    reported: set[str] = set()
+    for index, name in enumerate(environments):
+        chain: list[str] = []
+        step: object = name
+        while isinstance(step, str) and step in environments and step not in chain:
+            chain.append(step)
+            step = environments[step].get("from")
+        if step == name and not reported & set(chain):
+            reported |= set(chain)
+            text = f"environments promote in a circle: {' from '.join([*chain, name])}"
+            yield ("spec", "environments", index, "from"), False, text
+
+
+def namespace_problems(file: File) -> Iterator[Problem]:
+    """Namespaces that are the cluster's own, too long, or two apps' at once."""
+    spec = complete(file)
+    owner: dict[tuple[str, str], str] = {}
+    for index, app in enumerate(spec.apps):
+        place = ("spec", "apps", index, "namespace" if app.namespace else "name")
+        for environment in app.environments or ():
+            namespace = namespace_of(app, environment, spec.clusters)
+            if namespace in _RESERVED:
+                yield (
+                    place,
+                    False,
+                    f"app {app.name} would live in namespace {namespace}, which is not its own",
+                )
+                break
+            if len(f"{app.name}-{environment}") > MAX_NAME or len(namespace) > MAX_NAME:
+                yield (
+                    place,
+                    False,
+                    f"app {app.name} in environment {environment}: the name exceeds 63 characters",
+                )
+            clusters = [item.name for item in spec.clusters if environment in item.environments]
+            others = {owner.setdefault((cluster, namespace), app.name) for cluster in clusters} - {app.name}
+            if others:
+                other = min(others)
+                yield (
+                    place,
+                    False,
+                    f"apps {other} and {app.name} share namespace {namespace}: give each its own",
+                )
+                break
+
+
+def delivery_name_problems(file: File) -> Iterator[Problem]:
+    """`web` in `a-b` and `web-a` in `b` would be delivered under one name, `web-a-b`."""
+    taken: dict[str, str] = {}
+    for index, app in enumerate(complete(file).apps):
+        for environment in app.environments or ():
+            here = f"app {app.name} in {environment}"
+            other = taken.setdefault(f"{app.name}-{environment}", here)
+            if other != here:
+                text = f"{other} and {here} are both delivered as {app.name}-{environment}: rename one"
+                yield ("spec", "apps", index, "name"), False, text
+
+
+def _indexed(body: dict[str, Any], kind: str) -> dict[str, tuple[int, dict[str, Any]]]:
+    items = body.get(kind)
+    return {
+        item["name"]: (index, item)
+        for index, item in enumerate(items if isinstance(items, list) else [])
+        if isinstance(item, dict) and isinstance(item.get("name"), str)
+    }
+
+
+def _named(body: dict[str, Any], kind: str) -> dict[str, dict[str, Any]]:
+    return {name: item for name, (_, item) in _indexed(body, kind).items()}
+
+
+def _strings(value: object) -> list[str]:
+    return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []
+
+
+def _unknown(who: str, name: str, known: list[str]) -> str:
+    known_words = f" (spec.environments has {', '.join(known)})" if known else ""
+    return f"{who} names environment {name}, which does not exist{did_you_mean(name, known) or known_words}"
+
+
+def did_you_mean(name: str, known: Sequence[str]) -> str:
+    """A hint to append, empty where nothing known comes near."""
+    close = difflib.get_close_matches(name, known, 1, 0.6)
+    return f", did you mean {close[0]}?" if close else ""

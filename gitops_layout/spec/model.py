@@ -1,0 +1,250 @@
+"""The shape of gitops.yaml as pydantic models, and what its defaults mean."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+API_VERSION = "gitops-layout/v1alpha1"
+KIND = "GitOpsRepo"
+PLACEHOLDER_IMAGE = "ghcr.io/stefanprodan/podinfo:6.9.2"
+"""Runs wherever an app has no image yet: a small web server that needs no root and no arguments."""
+_PLACEHOLDER_PORT = 9898
+_PORT = 8080
+
+AGENT_VERSIONS = {"flux": "2.9.4", "argocd": "3.5.1"}
+"""Newest release of each agent that these templates were written against."""
+
+_PROD_NAMES = frozenset({"prod", "production", "live", "prd"})
+_MOVING_TAGS = frozenset({"latest", "main", "master", "stable", "edge", "dev", "nightly"})
+MAX_NAME = 63
+
+
+_IMAGE = re.compile(
+    r"^[a-z0-9]+([._-][a-z0-9]+)*(:[0-9]+)?(/[a-z0-9]+((\.|_{1,2}|-+)[a-z0-9]+)*)*"
+    r"(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@sha256:[0-9a-f]{64})?$"
+)
+_LABEL_KEY = r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$"
+_LABEL_VALUE = r"^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$"
+
+Name = Annotated[
+    str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", min_length=1, max_length=MAX_NAME)
+]
+"""A DNS-1123 label: lower case letters, digits and dashes, 63 at most."""
+Owner = Annotated[str, StringConstraints(pattern=r"^(@[A-Za-z0-9][\w./-]*|[^\s@#]+@[^\s@#]+)$")]
+Url = Annotated[
+    str, StringConstraints(pattern=r"^((https|ssh)://[^\s\"'\\<>{}]+|[\w.-]+@[\w.-]+:[^\s\"'\\<>{}]+)$")
+]
+Branch = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][\w./-]*$", max_length=200)]
+Version = Annotated[str, StringConstraints(pattern=r"^[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.-]+)?$")]
+
+
+def _layout(value: object) -> object:
+    if value in ("monorepo", "split", "platform", "tenant"):
+        raise ValueError(f"not supported yet: layout {value}")
+    return value
+
+
+def _agent(value: object) -> object:
+    if isinstance(value, str):
+        value = {"name": value}
+    return value
+
+
+def _agent_name(value: object) -> object:
+    if value == "builtin":
+        raise ValueError("not supported yet: agent builtin")
+    return value
+
+
+def _app_kind(value: object) -> object:
+    if value == "helm":
+        raise ValueError("not supported yet: apps of kind helm")
+    return value
+
+
+def _image(value: object) -> object:
+    if not isinstance(value, str) or not _IMAGE.match(value):
+        raise ValueError("is not an image reference such as ghcr.io/acme/web:1.2.3")
+    tagged, _, digest = value.partition("@")
+    tag = tagged.rpartition("/")[2].partition(":")[2]
+    if not tag and not digest:
+        raise ValueError(f"image {value} names no version: add a tag such as {value}:1.2.3")
+    if tag in _MOVING_TAGS and not digest:
+        raise ValueError(f"image {value} can change without a commit: name a version instead of {tag!r}")
+    return value
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, strict=True)
+
+
+class Metadata(_Model):
+    """What the repository is called."""
+
+    name: Name
+
+
+class Agent(_Model):
+    """Who pulls the repository into the clusters, and the exact version of it to install."""
+
+    name: Annotated[Literal["flux", "argocd"], BeforeValidator(_agent_name)]
+    version: Version | None = Field(None, description="Exact version; the newest known one if absent.")
+
+
+class Repository(_Model):
+    """Where the clusters pull from."""
+
+    url: Url
+    branch: Branch = "main"
+    owners: list[Owner] = Field([], description="Who reviews by default; written to CODEOWNERS.")
+
+
+class Environment(_Model):
+    """A stage of delivery; `from` names the one whose versions are promoted into it."""
+
+    name: Name
+    from_: Name | None = Field(None, alias="from")
+    tier: Literal["prod", "nonprod"] | None = Field(
+        None, description="prod when the name is prod, production, live or prd; else nonprod."
+    )
+
+
+class Cluster(_Model):
+    """A Kubernetes cluster and the environments it holds."""
+
+    name: Name
+    environments: list[Name] = Field(min_length=1)
+    context: str | None = Field(None, min_length=1, description="The kubeconfig context that reaches it.")
+    labels: dict[
+        Annotated[str, StringConstraints(pattern=_LABEL_KEY)],
+        Annotated[str, StringConstraints(pattern=_LABEL_VALUE)],
+    ] = {}
+
+
+class App(_Model):
+    """A workload; its name alone is enough."""
+
+    name: Name
+    kind: Annotated[Literal["kustomize"], BeforeValidator(_app_kind)] = "kustomize"
+    image: Annotated[str, BeforeValidator(_image)] | None = Field(
+        None,
+        description="Image with its first version; environments whose version file was never edited follow it.",
+    )
+    port: int | None = Field(None, ge=1, le=65535, description="The port the container listens on.")
+    environments: list[Name] | None = Field(None, min_length=1, description="All of them if absent.")
+    namespace: Name | None = Field(
+        None, description="The app's name if absent, with -ENVIRONMENT where a cluster holds several."
+    )
+    owners: list[Owner] = []
+
+
+class Features(_Model):
+    """What comes with the repository."""
+
+    ci: Literal["github", "none"] = "github"
+
+
+class Body(_Model):
+    """The `spec:` of gitops.yaml."""
+
+    layout: Annotated[Literal["config"], BeforeValidator(_layout)] = "config"
+    agent: Annotated[Agent, BeforeValidator(_agent)]
+    repo: Repository
+    environments: list[Environment] = Field(min_length=1)
+    clusters: list[Cluster] | None = Field(
+        None, description="One per environment, of the same name, if absent."
+    )
+    apps: list[App] = []
+    features: Features = Features()
+
+
+class File(_Model):
+    """gitops.yaml as written."""
+
+    api_version: Literal["gitops-layout/v1alpha1"] = Field(alias="apiVersion")
+    kind: Literal["GitOpsRepo"]
+    metadata: Metadata
+    spec: Body
+
+
+class Spec(_Model):
+    """gitops.yaml with every default filled in: nothing in it is None but `from` and `context`."""
+
+    name: Name
+    layout: Literal["config"]
+    agent: Agent
+    repo: Repository
+    environments: list[Environment]
+    clusters: list[Cluster]
+    apps: list[App]
+    features: Features
+
+    def environment(self, name: str) -> Environment:
+        """The environment of that name; KeyError when there is none."""
+        for environment in self.environments:
+            if environment.name == name:
+                return environment
+        raise KeyError(name)
+
+
+def json_schema() -> dict[str, Any]:
+    """JSON Schema (draft 2020-12) of gitops.yaml, for editors and for docs/schemas/gitops.schema.json."""
+    schema = File.model_json_schema(by_alias=True)
+    agent = schema["$defs"]["Body"]["properties"]["agent"]
+    schema["$defs"]["Body"]["properties"]["agent"] = {"anyOf": [agent, {"enum": ["flux", "argocd"]}]}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **schema,
+        "title": "gitops.yaml",
+        "description": "What a GitOps repository should be; gitops-layout keeps its tree so.",
+    }
+
+
+def tier_of(name: str) -> Literal["prod", "nonprod"]:
+    """The tier an environment has by its name alone."""
+    return "prod" if name in _PROD_NAMES else "nonprod"
+
+
+def namespace_of(app: App, environment: str, clusters: Sequence[Cluster]) -> str:
+    """The namespace of an app in an environment: its own, unless a cluster holds several environments."""
+    base = app.namespace or app.name
+    shared = any(
+        environment in cluster.environments and len(cluster.environments) > 1 for cluster in clusters
+    )
+    return f"{base}-{environment}" if shared else base
+
+
+def complete(file: File) -> Spec:
+    """Fill in every default; the file must have passed the checks."""
+    body = file.spec
+    environments = [
+        item.model_copy(update={"tier": item.tier or tier_of(item.name)}) for item in body.environments
+    ]
+    names = [item.name for item in environments]
+    apps = [
+        app.model_copy(
+            update={
+                "image": app.image or PLACEHOLDER_IMAGE,
+                "port": app.port or (_PORT if app.image else _PLACEHOLDER_PORT),
+                "environments": [name for name in names if name in (app.environments or names)],
+            }
+        )
+        for app in body.apps
+    ]
+    agent = body.agent.model_copy(update={"version": body.agent.version or AGENT_VERSIONS[body.agent.name]})
+    return Spec(
+        name=file.metadata.name,
+        layout=body.layout,
+        agent=agent,
+        repo=body.repo,
+        environments=environments,
+        clusters=body.clusters or [Cluster(name=name, environments=[name]) for name in names],
+        apps=apps,
+        features=body.features,
+    )

@@ -1,0 +1,116 @@
+"""gitops.yaml: what is refused, with which words, on which line."""
+
+from __future__ import annotations
+
+import jsonschema
+import pytest
+import yaml
+
+from gitops_layout.errors import UserError
+from gitops_layout.spec import json_schema, load, namespace_of
+
+GOOD = """\
+apiVersion: gitops-layout/v1alpha1
+kind: GitOpsRepo
+metadata: {name: acme}
+spec:
+  agent: flux
+  repo: {url: https://github.com/acme/platform.git}
+  environments: [{name: dev}, {name: prod, from: dev}]
+  apps:
+    - name: web
+"""
+
+
+def _refused(text: str) -> list[str]:
+    with pytest.raises(UserError) as refused:
+        load(text)
+    assert refused.value.exit_code == 2
+    return refused.value.message.splitlines()
+
+
+def test_an_app_needs_only_its_name() -> None:
+    spec = load(GOOD)
+    assert [app.environments for app in spec.apps] == [["dev", "prod"]]
+    assert [item.tier for item in spec.environments] == ["nonprod", "prod"]
+    assert [(item.name, item.environments) for item in spec.clusters] == [
+        ("dev", ["dev"]),
+        ("prod", ["prod"]),
+    ]
+    assert spec.apps[0].image is not None
+    assert ":" in spec.apps[0].image
+
+
+def test_mistakes_of_shape_and_of_reference_come_together_each_on_its_line() -> None:
+    text = """\
+apiVersion: gitops-layout/v1alpha1
+kind: GitOpsRepo
+metadata: {name: Acme}
+spec:
+  layout: split
+  agent: flux
+  repo: {url: https://github.com/acme/platform.git}
+  environments: [{name: dev}, {name: staging, from: dev}]
+  clusters:
+    - name: eu
+      environments: [dev, stagin]
+  apps:
+    - name: web
+      enviroments: [dev]
+    - name: web
+      image: ghcr.io/acme/web
+    - name: api
+      tenant: payments
+"""
+    assert _refused(text) == [
+        "gitops.yaml:3:18: metadata.name: 'Acme' is not a DNS label: "
+        + "lower case letters, digits and dashes, no dash at either end",
+        "gitops.yaml:5:11: not supported yet: layout split",
+        "gitops.yaml:8:38: environment staging is on no cluster: add it to one under spec.clusters",
+        "gitops.yaml:11:27: cluster eu names environment stagin, which does not exist, did you mean staging?",
+        "gitops.yaml:14:7: unknown field enviroments, did you mean environments?",
+        "gitops.yaml:15:13: app web is already spec.apps[0]",
+        "gitops.yaml:16:14: image ghcr.io/acme/web names no version: add a tag such as ghcr.io/acme/web:1.2.3",
+        "gitops.yaml:18:7: not supported yet: tenant",
+    ]
+
+
+def test_environments_that_promote_in_a_circle_are_one_mistake() -> None:
+    lines = _refused(GOOD.replace("{name: dev}", "{name: dev, from: prod}"))
+    assert lines == ["gitops.yaml:7:36: environments promote in a circle: dev from prod from dev"]
+
+
+@pytest.mark.parametrize(
+    ("apps", "words"),
+    [
+        ("[{name: kube-system}]", "which is not its own"),
+        ("[{name: web, namespace: shop}, {name: api, namespace: shop}]", "share namespace shop"),
+        ("[{name: web, image: 'ghcr.io/acme/web:latest'}]", "can change without a commit"),
+        ("[{name: web, kind: helm}]", "not supported yet: apps of kind helm"),
+        ("[{name: web}, {name: web}]", "already spec.apps[0]"),
+    ],
+)
+def test_apps_that_cannot_be_delivered_are_refused(apps: str, words: str) -> None:
+    lines = _refused(GOOD.replace("apps:\n    - name: web", f"apps: {apps}"))
+    assert len(lines) == 1
+    assert words in lines[0]
+
+
+def test_a_broken_file_names_the_place() -> None:
+    assert _refused("spec: [\n")[0].startswith("gitops.yaml:")
+    assert _refused("")[0].startswith("gitops.yaml:1:1: ")
+    assert "apiVersion is missing" in _refused("kind: GitOpsRepo\n")[0]
+
+
+def test_a_cluster_of_several_environments_keeps_their_namespaces_apart() -> None:
+    spec = load(GOOD + "  clusters: [{name: one, environments: [dev, prod]}]\n")
+    assert namespace_of(spec.apps[0], "dev", spec.clusters) == "web-dev"
+    assert namespace_of(load(GOOD).apps[0], "dev", load(GOOD).clusters) == "web"
+
+
+def test_the_published_schema_accepts_what_we_accept_and_refuses_unknown_fields() -> None:
+    schema = json_schema()
+    jsonschema.Draft202012Validator.check_schema(schema)
+    validator = jsonschema.Draft202012Validator(schema)
+    assert not list(validator.iter_errors(yaml.safe_load(GOOD)))
+    assert list(validator.iter_errors(yaml.safe_load(GOOD.replace("apps:", "aps:"))))
