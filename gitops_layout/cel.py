@@ -1,0 +1,117 @@
+"""CEL with bounds: compile with declared variables, evaluate plain data to a truth value.
+
+The engine is Google's C++ one. It types expressions at compile time, ends an evaluation after 10,000
+loop steps, and returns errors as values; here they all become CelError. It takes exact dicts, lists
+and scalars only, and integers of 64 bits.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from gitops_layout.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["Binding", "CelError", "Expression", "bind", "compile_expression"]
+
+
+class CelError(Exception):
+    """An expression that does not compile, or has no truth value for the given data."""
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """Data ready for any number of expressions over the same variables; drop it with its object.
+
+    A binding grows with each evaluation, so one lives no longer than one object; it stays in the
+    thread that made it.
+    """
+
+    variables: tuple[str, ...]
+    activation: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """A compiled expression over `variables`."""
+
+    text: str
+    variables: tuple[str, ...]
+    program: Any
+
+    def holds(self, binding: Binding) -> bool:
+        """Whether the expression is true for the bound data.
+
+        Raises CelError for an absent key, a wrong type, too many loop steps or a result that is no bool.
+        """
+        if binding.variables != self.variables:
+            raise CelError(f"compiled for {', '.join(self.variables)}, given {', '.join(binding.variables)}")
+        try:
+            value = self.program.eval(binding.activation)
+        except RuntimeError as error:
+            raise CelError(_plain(error)) from None
+        kind = value.type().name()
+        if kind == "*error*" or value.type() == _engine().Type.ERROR:
+            raise CelError(str(value.value()))
+        result = value.value()
+        if not isinstance(result, bool):
+            raise CelError(f"`{self.text}` is {kind.lower()}, not true or false")
+        return result
+
+
+@lru_cache(maxsize=256)
+def compile_expression(text: str, variables: tuple[str, ...]) -> Expression:
+    """Compile `text`, which may name only `variables`. Raises CelError with the engine's words."""
+    try:
+        program = _environment(variables).compile(text)
+    except RuntimeError as error:
+        raise CelError(_plain(error)) from None
+    returned = program.return_type()
+    if returned not in (_engine().Type.BOOL, _engine().Type.DYN):
+        raise CelError(f"`{text}` is {returned.name()}, not true or false")
+    return Expression(text, variables, program)
+
+
+def bind(data: Mapping[str, Any]) -> Binding:
+    """Make `data` (variable → plain value) ready for expressions over the same variables, in that order."""
+    variables = tuple(data)
+    try:
+        return Binding(variables, _environment(variables).Activation(dict(data)))
+    except (RuntimeError, ValueError, TypeError, OverflowError) as error:
+        raise CelError(_plain(error)) from None
+
+
+def _plain(error: BaseException) -> str:
+    """The engine's words without its status codes and source echo."""
+    first = str(error).split("\n", 1)[0]
+    return (
+        first.removeprefix("INVALID_ARGUMENT: ").removeprefix("ERROR: ").removesuffix(" [INVALID_ARGUMENT]")
+    )
+
+
+@lru_cache(maxsize=1)
+def _engine() -> Any:
+    try:
+        from cel_expr_python import cel
+    except ImportError as error:
+        raise UserError(
+            f"the CEL engine cannot be loaded: {error}",
+            "install a wheel of cel-expr-python for this platform; without it no rule can be judged",
+            exit_code=3,
+        ) from None
+    return cel
+
+
+@lru_cache(maxsize=32)
+def _environment(variables: tuple[str, ...]) -> Any:
+    cel = _engine()
+    from cel_expr_python.ext import ext_bindings, ext_optional, ext_strings
+
+    return cel.NewEnv(
+        variables=dict.fromkeys(variables, cel.Type.DYN),
+        extensions=[ext_bindings.ExtBindings(), ext_optional.ExtOptional(), ext_strings.ExtStrings()],
+    )

@@ -1,0 +1,138 @@
+"""`.gitops-layout.yaml`: the policy of one repository, and what it says about itself.
+
+This module stays light: pydantic is imported only when such a file exists.
+"""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass, field
+from datetime import date
+from typing import TYPE_CHECKING, Literal
+
+from gitops_layout.model import Location, Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    from gitops_layout.source.reader import Document
+
+__all__ = [
+    "FILE_NAME",
+    "Cluster",
+    "Config",
+    "Environment",
+    "External",
+    "Ignore",
+    "Profile",
+    "Tier",
+    "did_you_mean",
+    "find",
+    "parse",
+    "prod_by_name",
+]
+
+FILE_NAME = ".gitops-layout.yaml"
+
+Profile = Literal["minimal", "recommended", "strict"]
+Tier = Literal["prod", "nonprod"]
+
+_PROD_NAMES = frozenset({"prod", "production", "live", "prd"})
+
+
+@dataclass(frozen=True, slots=True)
+class Ignore:
+    """Rules that are silent for some files, for a reason, until a day (that day included)."""
+
+    rules: tuple[str, ...]
+    paths: tuple[str, ...]
+    reason: str
+    until: date | None
+    location: Location
+
+
+@dataclass(frozen=True, slots=True)
+class External:
+    """Something outside the repository that is known not to be looked at: `kind` matching `pattern`."""
+
+    kind: Literal["chart", "base", "source", "kind"]
+    pattern: str
+    reason: str
+    location: Location
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """A stage: files that match `paths` belong to it."""
+
+    name: str
+    tier: Tier
+    paths: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """A cluster: its environment, the files that only it reads, and its API server's URL."""
+
+    name: str
+    environment: str | None = None
+    paths: tuple[str, ...] = ()
+    server: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The whole file; `Config()` is what holds where there is none.
+
+    `select` None means what the profile says. `severity` maps a rule selector to a severity (None
+    switches it off), one for all tiers or one per tier. `sources` are URLs and names by which this very
+    repository is known. `places` says where a key stands.
+    """
+
+    file: str | None = None
+    select: tuple[str, ...] | None = None
+    ignore: tuple[Ignore, ...] = ()
+    exclude: tuple[str, ...] = ()
+    profile: Profile = "recommended"
+    severity: Mapping[str, Mapping[Tier, Severity | None]] = field(default_factory=dict)
+    fail_on: Severity = Severity.ERROR
+    rules: tuple[str, ...] = ()
+    baseline: str | None = None
+    environments: tuple[Environment, ...] = ()
+    clusters: tuple[Cluster, ...] = ()
+    agent: Literal["flux", "argocd", "external"] | None = None
+    sources: tuple[str, ...] = ()
+    external: tuple[External, ...] = ()
+    document: Document | None = field(default=None, repr=False, compare=False)
+
+    def where(self, *path: str | int) -> str:
+        """`file:line:column` of a key or item, for messages; the bare file name where there is none."""
+        if self.document is None:
+            return self.file or FILE_NAME
+        span = self.document.span(path)
+        return f"{self.file}:{span.line}:{span.column}"
+
+
+def prod_by_name(name: str) -> bool:
+    """Whether an environment's bare name says production."""
+    return name.lower() in _PROD_NAMES
+
+
+def find(start: Path) -> Path | None:
+    """The nearest `.gitops-layout.yaml` in `start` (a folder or file) or above it."""
+    folder = (start if start.is_dir() else start.parent).resolve()
+    return next((f for up in (folder, *folder.parents) if (f := up / FILE_NAME).is_file()), None)
+
+
+def parse(content: bytes | str, file: str = FILE_NAME) -> Config:
+    """Read a config. Raises UserError that names every problem with its line."""
+    from gitops_layout.config.schema import config
+
+    return config(content, file)
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """` (did you mean "…"?)` for a slip of the pen, else nothing."""
+    close = difflib.get_close_matches(word.lower(), sorted(known), n=1, cutoff=0.6)
+    return f' (did you mean "{close[0]}"?)' if close else ""
