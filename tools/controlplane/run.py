@@ -303,10 +303,10 @@ def _end(directory: Path, pids: list[int]) -> None:
         _signal(pid, signal.SIGTERM)
     deadline = time.monotonic() + 5
     for pid in reversed(pids):
-        while time.monotonic() < deadline and not _reaped(pid):
+        while time.monotonic() < deadline and not _gone(directory, pid):
             time.sleep(0.02)
         _signal(pid, signal.SIGKILL)
-        _reaped(pid)
+        _gone(directory, pid)
     (directory / _STATE).unlink(missing_ok=True)
 
 
@@ -315,12 +315,8 @@ def _signal(pid: int, number: signal.Signals) -> None:
         os.kill(pid, number)
 
 
-def _reaped(pid: int) -> bool:
+def _gone(directory: Path, pid: int) -> bool:
     try:
         return os.waitpid(pid, os.WNOHANG)[0] == pid
     except ChildProcessError:  # another process's child, or reaped before
-        try:
-            os.kill(pid, 0)
-        except ProcessLookupError:
-            return True
-        return False
+        return not _runs_in(directory, pid)

@@ -1,0 +1,89 @@
+"""Which kinds live in a namespace and which belong to the whole cluster.
+
+The built-in table is what the discovery of Kubernetes 1.36 says for every group that the API server
+itself serves; whatever else there is comes from CRDs in the set or from the cluster.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+__all__ = ["builtin_scope", "crd_scopes", "is_crd"]
+
+_CLUSTER = {
+    "": "Namespace Node PersistentVolume ComponentStatus",
+    "admissionregistration.k8s.io": "MutatingAdmissionPolicy MutatingAdmissionPolicyBinding"
+    " MutatingWebhookConfiguration ValidatingAdmissionPolicy ValidatingAdmissionPolicyBinding"
+    " ValidatingWebhookConfiguration",
+    "apiextensions.k8s.io": "CustomResourceDefinition",
+    "apiregistration.k8s.io": "APIService",
+    "authentication.k8s.io": "SelfSubjectReview TokenReview",
+    "authorization.k8s.io": "SelfSubjectAccessReview SelfSubjectRulesReview SubjectAccessReview",
+    "certificates.k8s.io": "CertificateSigningRequest ClusterTrustBundle",
+    "flowcontrol.apiserver.k8s.io": "FlowSchema PriorityLevelConfiguration",
+    "networking.k8s.io": "IngressClass IPAddress ServiceCIDR",
+    "node.k8s.io": "RuntimeClass",
+    "rbac.authorization.k8s.io": "ClusterRole ClusterRoleBinding",
+    "resource.k8s.io": "DeviceClass DeviceTaintRule ResourceSlice",
+    "scheduling.k8s.io": "PriorityClass",
+    "storage.k8s.io": "CSIDriver CSINode StorageClass VolumeAttachment VolumeAttributesClass",
+    "storagemigration.k8s.io": "StorageVersionMigration",
+}
+_NAMESPACED = {
+    "": "ConfigMap Endpoints Event LimitRange PersistentVolumeClaim Pod PodTemplate"
+    " ReplicationController ResourceQuota Secret Service ServiceAccount Binding",
+    "apps": "ControllerRevision DaemonSet Deployment ReplicaSet StatefulSet",
+    "authorization.k8s.io": "LocalSubjectAccessReview",
+    "autoscaling": "HorizontalPodAutoscaler",
+    "batch": "CronJob Job",
+    "certificates.k8s.io": "PodCertificateRequest",
+    "coordination.k8s.io": "Lease LeaseCandidate",
+    "discovery.k8s.io": "EndpointSlice",
+    "events.k8s.io": "Event",
+    "networking.k8s.io": "Ingress NetworkPolicy",
+    "policy": "PodDisruptionBudget",
+    "rbac.authorization.k8s.io": "Role RoleBinding",
+    "resource.k8s.io": "ResourceClaim ResourceClaimTemplate",
+    "scheduling.k8s.io": "PodGroup Workload",
+    "storage.k8s.io": "CSIStorageCapacity",
+}
+_BUILTIN: dict[tuple[str, str], bool] = {
+    (group, kind): namespaced
+    for namespaced, table in ((False, _CLUSTER), (True, _NAMESPACED))
+    for group, kinds in table.items()
+    for kind in kinds.split()
+}
+
+
+def builtin_scope(group: str, kind: str) -> bool | None:
+    """True when objects of this built-in kind have a namespace; None for a kind that is not built in."""
+    return _BUILTIN.get((group, kind))
+
+
+def is_crd(data: Mapping[str, Any]) -> bool:
+    """Whether an object is a CustomResourceDefinition."""
+    return data.get("kind") == "CustomResourceDefinition" and str(data.get("apiVersion", "")).startswith(
+        "apiextensions.k8s.io/"
+    )
+
+
+def crd_scopes(objects: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str], bool]:
+    """What the CRDs among `objects` define: (group, kind) to whether it is namespaced.
+
+    A CRD too broken to say so is left out; validation names its fault.
+    """
+    scopes: dict[tuple[str, str], bool] = {}
+    for data in objects:
+        if not is_crd(data):
+            continue
+        match data.get("spec"):
+            case {
+                "group": str(group),
+                "names": {"kind": str(kind)},
+                "scope": "Namespaced" | "Cluster" as scope,
+            }:
+                scopes[group, kind] = scope == "Namespaced"
+    return scopes
