@@ -1,0 +1,258 @@
+"""The front matter of a rule file, checked whole: every problem with its line."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from posixpath import basename
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+from gitops_layout.config import Profile, Tier, did_you_mean
+from gitops_layout.model import Severity
+from gitops_layout.rules.model import PRINCIPLES, PROFILES, Producer, Row, Rule, Scope
+from gitops_layout.source.reader import Document, read
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from gitops_layout.model import Path
+
+__all__ = ["parse"]
+
+KEYS = (
+    "id", "name", "principle", "group", "severity", "scope", "assert", "references", "check", "message",
+    "help", "fix", "params", "precision",
+)  # fmt: skip
+_TIERS: tuple[Tier, ...] = ("prod", "nonprod")
+_WORDS: dict[str, Severity | None] = {**{s.value: s for s in Severity}, "off": None}
+_ID = re.compile(r"[A-Z]{1,4}[0-9]{3}")
+_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+_FIELD = re.compile(r"\{([A-Za-z_]\w*)[^{}]*\}")
+
+Severities = dict[Profile, dict[Tier, Severity | None]]
+
+
+@dataclass(slots=True)
+class _Problems:
+    """What is wrong with one file, collected; line 1 of the front matter is line 2 of the file."""
+
+    file: str
+    document: Document
+    found: list[str] = field(default_factory=list)
+
+    def add(self, words: str, *path: str | int, key: bool = False) -> None:
+        span = self.document.span(path, key=key)
+        self.found.append(f"{self.file}:{span.line + 1}:{span.column}: {words}")
+
+    def mapping(self, value: Any, keys: tuple[str, ...], *path: str | int) -> dict[str, Any]:
+        """`value` if it is a mapping, its unknown keys reported; else an empty one."""
+        if not isinstance(value, dict):
+            self.add(f"{_dotted(path)} must be a mapping", *path)
+            return {}
+        for name in value:
+            if name not in keys:
+                self.add(f'unknown key "{name}"{did_you_mean(name, keys)}', *path, name, key=True)
+        return value
+
+    def text(self, data: Mapping[str, Any], name: str, *path: str | int, needed: bool = True) -> str:
+        value = data.get(name)
+        if isinstance(value, str) and value.strip():
+            return value.strip()
+        if value is not None:
+            self.add(f"{name} must be a text", *path, name)
+        elif needed:
+            self.add(f"{_dotted(path) or 'the rule'} lacks `{name}`", *path)
+        return ""
+
+    def texts(self, value: Any, *path: str | int) -> tuple[str, ...]:
+        items = [value] if isinstance(value, str) else value
+        if isinstance(items, list) and all(isinstance(item, str) for item in items):
+            return tuple(items)
+        self.add(f"{_dotted(path)} must be a text or a list of texts", *path)
+        return ()
+
+    def choice(self, value: Any, known: tuple[str, ...], *path: str | int) -> str:
+        if isinstance(value, str) and value in known:
+            return value
+        near = did_you_mean(str(value), known)
+        self.add(f"{_dotted(path)} is {value!r}{near}; known: {', '.join(known)}", *path)
+        return known[0]
+
+
+def _dotted(path: tuple[str | int, ...]) -> str:
+    return "".join(f"[{s}]" if isinstance(s, int) else f".{s}" for s in path).removeprefix(".")
+
+
+def parse(text: str, file: str, *, builtin: bool) -> Rule | list[str]:
+    """The rule in a file, or everything that is wrong with it as `file:line:column: fact`."""
+    front = _front(text)
+    if front is None:
+        return [f"{file}:1:1: a rule file starts with front matter between two `---` lines"]
+    stream = read(front, file, mode="kustomize")  # YAML 1.2: `off` is a severity, not a truth value
+    if stream.problems:
+        return [f"{file}:{p.line + 1}:{p.column}: {p.message}" for p in stream.problems]
+    if len(stream.documents) != 1 or not isinstance(stream.documents[0].data, dict):
+        return [f"{file}:2:1: the front matter must be one mapping"]
+    problems = _Problems(file, stream.documents[0])
+    data = problems.mapping(stream.documents[0].data, KEYS)
+    for twice in stream.documents[0].duplicates:
+        problems.add(f"{_dotted(twice.path)} stands twice", *twice.path, key=True)
+    rule = _rule(problems, data, file, text, builtin)
+    return problems.found or rule
+
+
+def _front(text: str) -> str | None:
+    lines = text.removeprefix("\ufeff").splitlines(keepends=True)
+    if not lines or lines[0].rstrip() != "---":
+        return None
+    end = next((n for n, line in enumerate(lines[1:], 1) if line.rstrip() == "---"), None)
+    return None if end is None else "".join(lines[1:end])
+
+
+def _rule(problems: _Problems, data: dict[str, Any], file: str, text: str, builtin: bool) -> Rule:
+    identity, name = problems.text(data, "id"), problems.text(data, "name")
+    if identity and not _ID.fullmatch(identity):
+        problems.add(f'id "{identity}" must be capitals and three digits, such as ACME001', "id")
+    if name and not _NAME.fullmatch(name):
+        problems.add(f'name "{name}" must be words joined by dashes', "name")
+    if identity and name and basename(file) != f"{identity}-{name}.md":
+        problems.add(f'the file must be called "{identity}-{name}.md"', "id")
+    scope = _scope(problems, data.get("scope", {}))
+    params = data.get("params", {})
+    if not isinstance(params, dict):
+        problems.add("params must be a mapping", "params")
+        params = {}
+    if "fix" in data:
+        problems.add("not supported yet: fix", "fix", key=True)
+    assertion, rows, check = _claim(problems, data, builtin)
+    message, advice = problems.text(data, "message"), problems.text(data, "help")
+    if assertion:
+        _check_fields(problems, message, advice, scope)
+    precision = problems.choice(
+        data.get("precision", "high"), ("very-high", "high", "medium", "low"), "precision"
+    )
+    return Rule(
+        id=identity,
+        name=name,
+        group=_group(problems, data),
+        severity=_severity(problems, data.get("severity")),
+        message=message,
+        help=advice,
+        file=file,
+        text=text,
+        builtin=builtin,
+        scope=scope,
+        assertion=assertion,
+        references=rows,
+        check=check,
+        params=params,
+        precision=cast("Literal['very-high', 'high', 'medium', 'low']", precision),
+    )
+
+
+def _group(problems: _Problems, data: dict[str, Any]) -> str:
+    if ("principle" in data) == ("group" in data):
+        problems.add("name either a `principle` or a `group`")
+        return ""
+    if "principle" in data:
+        return problems.choice(data["principle"], PRINCIPLES, "principle")
+    return problems.text(data, "group")
+
+
+def _claim(
+    problems: _Problems, data: dict[str, Any], builtin: bool
+) -> tuple[str | None, tuple[Row, ...], str | None]:
+    given = [name for name in ("assert", "references", "check") if name in data]
+    if len(given) != 1:
+        problems.add("name exactly one of `assert`, `references` and `check`")
+        return None, (), None
+    match given[0]:
+        case "assert":
+            return problems.text(data, "assert"), (), None
+        case "references":
+            return None, _rows(problems, data["references"]), None
+        case _:
+            if not builtin:
+                problems.add(
+                    "a repository's rules are CEL or references; `check` would run code", "check", key=True
+                )
+            return None, (), problems.text(data, "check")
+
+
+def _check_fields(problems: _Problems, message: str, advice: str, scope: Scope) -> None:
+    known = (
+        "delivery" if scope.on == "delivery" else "object",
+        "facts",
+        "params",
+        *(("item",) if scope.each else ()),
+    )
+    for name, text in (("message", message), ("help", advice)):
+        for root in _FIELD.findall(text):
+            if root not in known:
+                near = did_you_mean(root, known)
+                problems.add(f"{name} names {{{root}}}{near}; known: {', '.join(known)}", name)
+
+
+def _severity(problems: _Problems, value: Any) -> Severities:
+    """One word; words per profile (each may be per tier); or words per tier. A profile that is not
+    named takes the next laxer one's, off if there is none."""
+    if value is None:
+        problems.add("the rule lacks `severity`")
+        return {}
+    if isinstance(value, dict) and any(name in PROFILES for name in value):
+        problems.mapping(value, PROFILES, "severity")
+        result: Severities = {}
+        last: dict[Tier, Severity | None] = {"prod": None, "nonprod": None}
+        for profile in PROFILES:
+            if profile in value:
+                last = _tiers(problems, value[profile], "severity", profile)
+            result[profile] = last
+        return result
+    return dict.fromkeys(PROFILES, _tiers(problems, value, "severity"))
+
+
+def _tiers(problems: _Problems, value: Any, *path: str | int) -> dict[Tier, Severity | None]:
+    words = tuple(_WORDS)
+    if isinstance(value, dict):
+        problems.mapping(value, _TIERS, *path)
+        return {tier: _WORDS[problems.choice(value.get(tier, "off"), words, *path, tier)] for tier in _TIERS}
+    word = _WORDS[problems.choice(value, words, *path)]
+    return dict.fromkeys(_TIERS, word)
+
+
+def _scope(problems: _Problems, value: Any) -> Scope:
+    data = problems.mapping(value, ("on", "kinds", "each", "at"), "scope")
+    on = problems.choice(data.get("on", "rendered"), ("rendered", "source", "delivery"), "scope", "on")
+    kinds = problems.texts(data.get("kinds", []), "scope", "kinds")
+    each = problems.text(data, "each", "scope", needed=False) or None
+    at: Path = tuple(problems.text(data, "at", "scope", needed=False).split(".")) if "at" in data else ()
+    return Scope(cast("Literal['source', 'rendered', 'delivery']", on), kinds, each, at)
+
+
+def _rows(problems: _Problems, value: Any) -> tuple[Row, ...]:
+    if not isinstance(value, list) or not value:
+        problems.add("references must be a list of rows", "references")
+        return ()
+    return tuple(_row(problems, item, "references", index) for index, item in enumerate(value))
+
+
+def _row(problems: _Problems, value: Any, *path: str | int) -> Row:
+    data = problems.mapping(value, ("from", "path", "to", "where", "given", "producers"), *path)
+    many: Callable[[str], tuple[str, ...]] = lambda name: problems.texts(data.get(name, []), *path, name)  # noqa: E731
+    for name in ("from", "to"):
+        if not data.get(name):
+            problems.add(f"{_dotted(path)} lacks `{name}`", *path)
+    where = problems.choice(data.get("where", "namespace"), ("namespace", "any", "cluster"), *path, "where")
+    producers = []
+    for index, item in enumerate(data.get("producers", [])):
+        here = (*path, "producers", index)
+        pair = problems.mapping(item, ("kind", "name"), *here)
+        producers.append(Producer(problems.text(pair, "kind", *here), problems.text(pair, "name", *here)))
+    return Row(
+        start=many("from"),
+        path=problems.text(data, "path", *path),
+        to=many("to"),
+        where=cast("Literal['namespace', 'any', 'cluster']", where),
+        given=many("given"),
+        producers=tuple(producers),
+    )

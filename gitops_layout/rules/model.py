@@ -1,0 +1,107 @@
+"""A rule as a value: what one Markdown file under `rules/` says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Literal
+
+from gitops_layout.config import Profile, Tier
+from gitops_layout.model import ObjectRef, Path, Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["PRINCIPLES", "PROFILES", "Producer", "Row", "Rule", "Scope", "kind_matches"]
+
+PRINCIPLES = ("declarative", "versioned", "pulled", "reconciled")
+PROFILES: tuple[Profile, ...] = ("minimal", "recommended", "strict")
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What a rule looks at.
+
+    `kinds` are globs over `group/Kind` (`v1/Kind` for the core group) or `group/version/Kind`; empty
+    means all. `each` names the list that an assertion judges one by one: a fact, or a path in the
+    object. `at` is where an assertion without `each` points: a path in the object, or a field of the
+    delivery.
+    """
+
+    on: Literal["source", "rendered", "delivery"] = "rendered"
+    kinds: tuple[str, ...] = ()
+    each: str | None = None
+    at: Path = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Producer:
+    """A kind whose objects bring forth the wanted one at run time; its name stands at `name` (`*`: any)."""
+
+    kind: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """An edge: objects of kind `start` name, at `path`, an object of one of the kinds `to`.
+
+    The value at `path` (`[]` steps through lists) is the name, or a mapping with `name` and perhaps
+    `kind`, `namespace` and `optional`. `where` says in which namespace the target is: the given or
+    the object's own one, any, or none (cluster-scoped). Names in `given` exist without a file.
+    """
+
+    start: tuple[str, ...]
+    path: str
+    to: tuple[str, ...]
+    where: Literal["namespace", "any", "cluster"] = "namespace"
+    given: tuple[str, ...] = ()
+    producers: tuple[Producer, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule file's front matter; exactly one of `assertion`, `references` and `check` is set.
+
+    `file` is where it was read (for messages), `text` the whole file, `builtin` whether it is ours.
+    """
+
+    id: str
+    name: str
+    group: str
+    severity: Mapping[Profile, Mapping[Tier, Severity | None]]
+    message: str
+    help: str
+    file: str
+    text: str = field(repr=False)
+    builtin: bool
+    scope: Scope = Scope()
+    assertion: str | None = None
+    references: tuple[Row, ...] = ()
+    check: str | None = None
+    params: Mapping[str, Any] = field(default_factory=dict)
+    precision: Literal["very-high", "high", "medium", "low"] = "high"
+
+    @property
+    def principle(self) -> str | None:
+        """The OpenGitOps principle it traces to; None for a group of our own."""
+        return self.group if self.group in PRINCIPLES else None
+
+    @property
+    def worst(self) -> Severity | None:
+        """The worst severity that any profile and tier gives it."""
+        words = {word for tiers in self.severity.values() for word in tiers.values() if word is not None}
+        return min(words, key=lambda word: word.rank, default=None)
+
+
+@lru_cache(maxsize=4096)
+def _matches(patterns: tuple[str, ...], api_version: str, kind: str) -> bool:
+    group = api_version.rpartition("/")[0] or "v1"
+    names = (f"{group}/{kind}", f"{api_version}/{kind}")
+    return any(fnmatchcase(name, pattern) for pattern in patterns for name in names)
+
+
+def kind_matches(patterns: tuple[str, ...], ref: ObjectRef) -> bool:
+    """Whether an object's kind is one of `patterns` (see Scope); no patterns match everything."""
+    return not patterns or _matches(patterns, ref.api_version, ref.kind)
