@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
+from gitops_layout.source.typing import plain
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -26,19 +28,30 @@ MAX_NAME = 63
 
 
 _IMAGE = re.compile(
-    r"^[a-z0-9]+([._-][a-z0-9]+)*(:[0-9]+)?(/[a-z0-9]+((\.|_{1,2}|-+)[a-z0-9]+)*)*"
+    r"^(?=[^:]*[a-z])[a-z0-9]+([._-][a-z0-9]+)*(:[0-9]+)?(/[a-z0-9]+((\.|_{1,2}|-+)[a-z0-9]+)*)*"
     r"(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@sha256:[0-9a-f]{64})?$"
 )
 _LABEL_KEY = r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$"
 _LABEL_VALUE = r"^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$"
 
+
+def _word(value: object) -> object:
+    # Names stand unquoted in manifests and on command lines, where `no` is false and `null` nothing.
+    if isinstance(value, str) and not isinstance(plain(value, "kubectl"), str):
+        raise ValueError(f"{value} means something else than a name in YAML: choose another")
+    return value
+
+
 Name = Annotated[
-    str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", min_length=1, max_length=MAX_NAME)
+    str,
+    BeforeValidator(_word),
+    StringConstraints(pattern=r"^[a-z]([-a-z0-9]*[a-z0-9])?$", max_length=MAX_NAME),
 ]
-"""A DNS-1123 label: lower case letters, digits and dashes, 63 at most."""
+"""A DNS-1035 label, as a Service needs: lower case letters, digits and dashes, a letter first, 63 at most."""
 Owner = Annotated[str, StringConstraints(pattern=r"^(@[A-Za-z0-9][\w./-]*|[^\s@#]+@[^\s@#]+)$")]
 Url = Annotated[
-    str, StringConstraints(pattern=r"^((https|ssh)://[^\s\"'\\<>{}]+|[\w.-]+@[\w.-]+:[^\s\"'\\<>{}]+)$")
+    str,
+    StringConstraints(pattern=r"^((https|ssh)://[^\s\"'\\<>{}]*[\w/]|[\w.-]+@[\w.-]+:[^\s\"'\\<>{}]*[\w/])$"),
 ]
 Branch = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][\w./-]*$", max_length=200)]
 Version = Annotated[str, StringConstraints(pattern=r"^[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.-]+)?$")]
@@ -71,6 +84,7 @@ def _app_kind(value: object) -> object:
 def _image(value: object) -> object:
     if not isinstance(value, str) or not _IMAGE.match(value):
         raise ValueError("is not an image reference such as ghcr.io/acme/web:1.2.3")
+    _word(value.partition(":")[0].partition("@")[0])
     tagged, _, digest = value.partition("@")
     tag = tagged.rpartition("/")[2].partition(":")[2]
     if not tag and not digest:

@@ -117,7 +117,7 @@ def _expected(path: Path) -> str:
         case (*_, "labels", _) | (*_, "labels", _, _):
             return "is not a Kubernetes label"
         case _:
-            return "is not a DNS label: lower case letters, digits and dashes, no dash at either end"
+            return "is not a DNS label (a lower case letter, then letters, digits, inner dashes)"
 
 
 def _fields_at(path: Path) -> list[str]:

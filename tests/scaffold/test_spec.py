@@ -63,8 +63,7 @@ spec:
       tenant: payments
 """
     assert _refused(text) == [
-        "gitops.yaml:3:18: metadata.name: 'Acme' is not a DNS label: "
-        + "lower case letters, digits and dashes, no dash at either end",
+        "gitops.yaml:3:18: metadata.name: 'Acme' is not a DNS label (a lower case letter, then letters, digits, inner dashes)",
         "gitops.yaml:5:11: not supported yet: layout split",
         "gitops.yaml:8:38: environment staging is on no cluster: add it to one under spec.clusters",
         "gitops.yaml:11:27: cluster eu names environment stagin, which does not exist, did you mean staging?",
@@ -86,6 +85,8 @@ def test_environments_that_promote_in_a_circle_are_one_mistake() -> None:
         ("[{name: kube-system}]", "which is not its own"),
         ("[{name: web, namespace: shop}, {name: api, namespace: shop}]", "share namespace shop"),
         ("[{name: web, image: 'ghcr.io/acme/web:latest'}]", "can change without a commit"),
+        ("[{name: 'on'}]", "means something else than a name in YAML"),
+        ("[{name: 1st}]", "is not a DNS label"),
         ("[{name: web, kind: helm}]", "not supported yet: apps of kind helm"),
         ("[{name: web}, {name: web}]", "already spec.apps[0]"),
     ],

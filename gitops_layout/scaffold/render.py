@@ -1,0 +1,179 @@
+"""Spec and templates in, files out: the same bytes that Copier makes of the same templates.
+
+A path part may loop as Copier's do, `{% yield app from apps %}…{% endyield %}`; a part that renders
+to nothing leaves the file out. Nothing is read but the templates.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from fnmatch import fnmatchcase
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+from jinja2 import FileSystemLoader, StrictUndefined
+from jinja2.sandbox import SandboxedEnvironment
+
+from gitops_layout import bundle
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from gitops_layout.spec import Spec
+
+__all__ = ["File", "Ownership", "answers", "owner_of", "render", "template_digest"]
+
+_SUFFIX = ".jinja"
+_YIELD = re.compile(r"\{% yield (\w+) from (.+?) %\}(.*)\{% endyield %\}")
+# Copier alone writes its answers file; we keep a lock instead.
+_COPIER_ONLY = "{{ _copier_conf.answers_file }}"
+
+
+class Ownership(StrEnum):
+    """Who may change a file once it is written, and what converging does to it then.
+
+    `MANAGED` is regenerated and merged, `SEED` is written once, `FRAGMENT` shares the file with the
+    user item by item, `ROBOT` is written by bots and promotion and never reverted.
+    """
+
+    MANAGED = "managed"
+    SEED = "seed"
+    FRAGMENT = "fragment"
+    ROBOT = "robot"
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file as the templates make it."""
+
+    content: bytes
+    owner: Ownership
+
+
+def render(spec: Spec) -> dict[str, File]:
+    """Every file of the repository that `spec` asks for, by path relative to its root with `/`."""
+    return render_answers(answers(spec))
+
+
+def render_answers(values: Mapping[str, Any]) -> dict[str, File]:
+    """The same from Copier's answers: what a lock remembers can be rendered again."""
+    layout = values["layout"]
+    environment = _environment(bundle.root())
+    files: dict[str, File] = {}
+    for template in _templates(layout):
+        for path, context in _paths(tuple(template.removesuffix(_SUFFIX).split("/")), dict(values)):
+            name = f"templates/{layout}/{template}"
+            if template.endswith(_SUFFIX):
+                content = environment.get_template(name).render(context).encode()
+            else:
+                content = bundle.root().joinpath(name).read_bytes()
+            files[path] = File(content, owner_of(path, layout))
+    return dict(sorted(files.items()))
+
+
+def answers(spec: Spec) -> dict[str, Any]:
+    """The spec as answers to copier.yml's questions: plain data, every default filled in."""
+    return {
+        "layout": spec.layout,
+        "name": spec.name,
+        "agent": spec.agent.name,
+        "agent_version": spec.agent.version,
+        "repo_url": spec.repo.url,
+        "repo_branch": spec.repo.branch,
+        "repo_owners": list(spec.repo.owners),
+        "ci": spec.features.ci,
+        "environments": [item.model_dump(by_alias=True) for item in spec.environments],
+        "clusters": [item.model_dump() for item in spec.clusters],
+        "apps": [item.model_dump(exclude={"kind"}) for item in spec.apps],
+    }
+
+
+def owner_of(path: str, layout: str) -> Ownership:
+    """Who owns a generated path, by the first line of templates/ownership.yaml that matches it."""
+    for pattern, owner in _ownership()[layout]:
+        if fnmatchcase(path, pattern) and path.count("/") >= pattern.count("/"):
+            return owner
+    return Ownership.MANAGED
+
+
+@cache
+def template_digest(layout: str) -> str:
+    """`sha256:…` over everything that decides what a layout renders to."""
+    root = bundle.root() / "templates"
+    digest = hashlib.sha256()
+    names = [f"{layout}/{name}" for name in _templates(layout)]
+    names += [f"shared/{path.name}" for path in sorted((root / "shared").iterdir())]
+    for name in [*names, "ownership.yaml"]:
+        content = (root / name).read_bytes()
+        digest.update(f"{name}\0{len(content)}\0".encode() + content)
+    return f"sha256:{digest.hexdigest()}"
+
+
+@cache
+def _environment(root: Path) -> SandboxedEnvironment:
+    # The options are those of copier.yml's _envops; a test compares the bytes.
+    return SandboxedEnvironment(
+        loader=FileSystemLoader(root),
+        undefined=StrictUndefined,
+        keep_trailing_newline=True,
+        lstrip_blocks=True,
+        trim_blocks=True,
+    )
+
+
+@cache
+def _templates(layout: str) -> tuple[str, ...]:
+    root = bundle.root() / "templates" / layout
+    found = (path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file())
+    return tuple(sorted(name for name in found if not name.startswith(_COPIER_ONLY)))
+
+
+@cache
+def _ownership() -> dict[str, tuple[tuple[str, Ownership], ...]]:
+    data = yaml.safe_load((bundle.root() / "templates" / "ownership.yaml").read_bytes())
+    return {
+        layout: tuple((row["match"], Ownership(row["owner"])) for row in rows)
+        for layout, rows in data.items()
+    }
+
+
+def _paths(parts: tuple[str, ...], context: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Each path that a templated path stands for, with the loop variables it was made from."""
+    if not parts:
+        yield "", context
+        return
+    for name, inner in _part(parts[0], context):
+        if name:
+            for rest, innermost in _paths(parts[1:], inner):
+                yield f"{name}/{rest}".rstrip("/"), innermost
+
+
+def _part(part: str, context: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    loop = _YIELD.search(part)
+    if loop is None:
+        yield _text(part, context), context
+        return
+    variable, items, body = loop.groups()
+    body = part[: loop.start()] + body + part[loop.end() :]
+    for item in _expression(items)(**context):
+        inner = {**context, variable: item}
+        yield _text(body, inner), inner
+
+
+def _text(source: str, context: Mapping[str, Any]) -> str:
+    return _string(source).render(context) if "{" in source else source
+
+
+@cache
+def _string(source: str) -> Any:
+    return _environment(bundle.root()).from_string(source)
+
+
+@cache
+def _expression(source: str) -> Any:
+    return _environment(bundle.root()).compile_expression(source, undefined_to_none=False)

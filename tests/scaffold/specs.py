@@ -1,0 +1,79 @@
+"""Specs to scaffold in tests: two that cover every branch of the templates, and random ones."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import strategies as st
+
+from gitops_layout.spec import Spec, parse
+
+APPS = [
+    {"name": "web", "image": "ghcr.io/acme/web:1.4.0", "port": 3000, "owners": ["@acme/web"]},
+    {
+        "name": "api",
+        "image": "registry.local:5000/acme/api@sha256:" + "a" * 64,
+        "environments": ["dev", "prod"],
+    },
+    {"name": "queue", "namespace": "messaging"},
+]
+
+
+def data(agent: str, **spec: Any) -> dict[str, Any]:
+    """gitops.yaml with three environments on two clusters, one of them shared, and three apps."""
+    body = {
+        "agent": agent,
+        "repo": {"url": "https://github.com/acme/platform.git", "owners": ["@acme/platform"]},
+        "environments": [
+            {"name": "dev"},
+            {"name": "staging", "from": "dev"},
+            {"name": "prod", "from": "staging"},
+        ],
+        "clusters": [
+            {"name": "lab", "environments": ["dev", "staging"], "context": "kind-lab"},
+            {"name": "eu", "environments": ["prod"], "labels": {"region": "eu"}},
+        ],
+        "apps": APPS,
+        **spec,
+    }
+    return {
+        "apiVersion": "gitops-layout/v1alpha1",
+        "kind": "GitOpsRepo",
+        "metadata": {"name": "acme"},
+        "spec": body,
+    }
+
+
+def spec(agent: str = "flux", **changes: Any) -> Spec:
+    """The same, read."""
+    return parse(data(agent, **changes))
+
+
+@st.composite
+def random_data(draw: st.DrawFn) -> dict[str, Any]:
+    """gitops.yaml with any number of apps, environments and clusters, any of them on any."""
+    environments = draw(
+        st.lists(st.sampled_from(["dev", "qa", "staging", "prod", "live"]), min_size=1, unique=True)
+    )
+    clusters = []
+    left = list(environments)
+    while left:
+        held = draw(st.lists(st.sampled_from(environments), min_size=1, unique=True))
+        clusters.append({"name": f"c{len(clusters)}", "environments": sorted({*held, left[0]})})
+        left = [name for name in left if name not in clusters[-1]["environments"]]
+    names = draw(st.lists(st.sampled_from(["web", "api", "e3", "queue-worker"]), unique=True))
+    apps: list[dict[str, Any]] = []
+    for name in names:
+        app: dict[str, Any] = {"name": name}
+        if draw(st.booleans()):
+            app["image"] = draw(st.sampled_from(["a/b:1.0", "ghcr.io/a/b:1e3", "h:5000/x:0777"]))
+        if draw(st.booleans()):
+            app["environments"] = draw(st.lists(st.sampled_from(environments), min_size=1, unique=True))
+        apps.append(app)
+    return data(
+        draw(st.sampled_from(["flux", "argocd"])),
+        environments=[{"name": name} for name in environments],
+        clusters=clusters,
+        apps=apps,
+        features={"ci": draw(st.sampled_from(["github", "none"]))},
+    )

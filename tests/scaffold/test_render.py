@@ -1,0 +1,158 @@
+"""The templates: what Copier makes of them, and what kustomize makes of the result."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from gitops_layout import __version__, bundle
+from gitops_layout.scaffold.render import Ownership, answers, render
+from gitops_layout.spec import Spec, load
+from tests.kubectl import KUBECTL
+from tests.scaffold.specs import spec
+
+AGENTS = ("flux", "argocd")
+
+
+@pytest.fixture(scope="module", params=AGENTS)
+def wanted(request: pytest.FixtureRequest) -> Spec:
+    return spec(request.param)
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A git repository with our templates at a tag, as Copier would clone it."""
+    root = tmp_path_factory.mktemp("source")
+    shutil.copytree(bundle.root() / "templates", root / "templates")
+    shutil.copy(bundle.root() / "copier.yml", root)
+    name = ("-c", "user.name=test", "-c", "user.email=test@example.com")
+    for command in (["init", "-q"], ["add", "-A"], [*name, "commit", "-qm", "templates"], ["tag", "v1"]):
+        subprocess.run(["git", *command], cwd=root, check=True)
+    return root
+
+
+def _write(spec: Spec, root: Path) -> None:
+    for path, file in render(spec).items():
+        target = root / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(file.content)
+
+
+def _build(folder: Path) -> list[dict[str, Any]]:
+    done = subprocess.run(
+        [KUBECTL, "kustomize", str(folder)], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, f"{folder}: {done.stderr}"
+    return [item for item in yaml.safe_load_all(done.stdout) if item]
+
+
+@pytest.mark.parametrize("changes", [{}, {"apps": []}, {"features": {"ci": "none"}}], ids=str)
+@pytest.mark.parametrize("agent", AGENTS)
+def test_copier_makes_the_same_bytes(
+    agent: str, changes: dict[str, Any], source: Path, tmp_path: Path
+) -> None:
+    from copier import run_copy
+
+    wanted = spec(agent, **changes)
+    run_copy(str(source), tmp_path, data=answers(wanted), defaults=True, quiet=True, vcs_ref="v1")
+    made = {
+        path.relative_to(tmp_path).as_posix(): path.read_bytes()
+        for path in tmp_path.rglob("*")
+        if path.is_file()
+    }
+    made.pop(".copier-answers.yml")
+    assert made == {path: file.content for path, file in render(wanted).items()}
+
+
+def test_the_generated_gitops_yaml_says_the_same_as_the_one_it_came_from(wanted: Spec) -> None:
+    assert load(render(wanted)["gitops.yaml"].content) == wanted
+
+
+def test_every_kustomization_builds(wanted: Spec, tmp_path: Path) -> None:
+    _write(wanted, tmp_path)
+    roots = [
+        path.parent for path in tmp_path.rglob("kustomization.yaml") if "Component" not in path.read_text()
+    ]
+    assert len(roots) == 3 + 3 + 2 + 3 + 4  # bases, environments of three apps, clusters and their bootstraps
+    for root in roots:
+        assert _build(root)
+
+
+def test_every_environment_runs_its_own_version_under_restricted_rules(wanted: Spec, tmp_path: Path) -> None:
+    _write(wanted, tmp_path)
+    objects = {
+        (item["kind"], item["metadata"]["name"]): item for item in _build(tmp_path / "apps/web/envs/prod")
+    }
+    pods = objects["Deployment", "web"]["spec"]["template"]["spec"]
+    container = pods["containers"][0]
+    assert container["image"] == "ghcr.io/acme/web:1.4.0"
+    assert container["securityContext"]["readOnlyRootFilesystem"]
+    assert objects["Deployment", "web"]["spec"]["replicas"] == 2
+    assert ("PodDisruptionBudget", "web") in objects
+    assert {
+        item["metadata"].get("namespace") for (kind, _), item in objects.items() if kind != "Namespace"
+    } == {"web"}
+    settings = container["envFrom"][0]["configMapRef"]["name"]
+    assert ("ConfigMap", settings) in objects
+    shared = {item["kind"]: item for item in _build(tmp_path / "apps/queue/envs/dev")}
+    assert shared["Namespace"]["metadata"]["name"] == "messaging-dev"
+    assert "PodDisruptionBudget" not in shared
+    digest = _build(tmp_path / "apps/api/envs/dev")
+    images = [
+        item["spec"]["template"]["spec"]["containers"][0]["image"]
+        for item in digest
+        if item["kind"] == "Deployment"
+    ]
+    assert images == ["registry.local:5000/acme/api@sha256:" + "a" * 64]
+
+
+def test_each_cluster_pulls_just_what_is_in_its_environments(tmp_path: Path) -> None:
+    _write(spec("flux"), tmp_path)
+    lab = {item["metadata"]["name"]: item for item in _build(tmp_path / "clusters/lab")}
+    assert set(lab) == {"flux", "web-dev", "web-staging", "api-dev", "queue-dev", "queue-staging"}
+    for name in set(lab) - {"flux"}:
+        assert (tmp_path / lab[name]["spec"]["path"] / "kustomization.yaml").is_file()
+
+
+def test_argo_cd_projects_permit_exactly_what_the_applications_ask_for(tmp_path: Path) -> None:
+    _write(spec("argocd"), tmp_path)
+    objects = _build(tmp_path / "clusters/lab")
+    project = next(item for item in objects if item["metadata"]["name"] == "apps")
+    applications = [
+        item for item in objects if item["kind"] == "Application" and item["spec"]["project"] == "apps"
+    ]
+    assert len(applications) == 5
+    asked = {
+        (item["spec"]["destination"]["server"], item["spec"]["destination"]["namespace"])
+        for item in applications
+    }
+    assert asked == {(item["server"], item["namespace"]) for item in project["spec"]["destinations"]}
+    for application in applications:
+        namespace = application["spec"]["destination"]["namespace"]
+        built = _build(tmp_path / application["spec"]["source"]["path"])
+        assert {item["metadata"].get("namespace", namespace) for item in built} == {namespace}
+        assert {item["kind"] for item in built if "namespace" not in item["metadata"]} == {"Namespace"}
+
+
+def test_generated_text_is_clean(wanted: Spec) -> None:
+    for path, file in render(wanted).items():
+        text = file.content.decode()
+        assert "{{" not in text, path
+        assert "{%" not in text, path
+        assert text == text.strip("\n") + "\n", path
+        assert all(line == line.rstrip() for line in text.splitlines()), path
+    pinned = render(wanted)[".github/workflows/gitops.yaml"].content.decode()
+    assert f"gitops-layout=={__version__}" in pinned
+
+
+def test_people_own_what_they_edit_and_bots_own_the_versions(wanted: Spec) -> None:
+    owners = {path: file.owner for path, file in render(wanted).items()}
+    assert owners["apps/web/base/deployment.yaml"] is Ownership.SEED
+    assert owners["apps/web/envs/dev/version/kustomization.yaml"] is Ownership.ROBOT
+    assert owners["apps/web/envs/dev/kustomization.yaml"] is Ownership.MANAGED
+    assert owners["clusters/eu/kustomization.yaml"] is Ownership.FRAGMENT
