@@ -32,7 +32,8 @@ class Source:
     `url` is as written (None for this tree without an agent object); `path` is relative to the
     repository's root, normalised, "" for the root, None where there is none (a chart). `local` says
     that the source is this very repository. `chart` names a Helm chart instead of a path. `defined`
-    is the object that defines the source, where another one does (Flux).
+    is the object that defines the source, where another one does (Flux). `foreign` says why a source
+    that is not local cannot be read here.
     """
 
     url: str | None
@@ -41,6 +42,7 @@ class Source:
     chart: str | None = None
     local: bool = False
     defined: Location | None = None
+    foreign: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,8 @@ class Delivery:
     `self_heal`, `automated`, `suspended`, `interval`, `source`, `project`); a field that is absent
     from the object has no place. `options` are the steps after the build, by the agent's own field
     names. `object` is the agent object itself, plain data; the kustomize and plain agents have none.
-    `notes` are fields that were not understood, never ignored in silence.
+    `notes` are fields that were not understood, never ignored in silence. `live` says that an agent
+    reaches it (DESIGN, decision 8).
     """
 
     id: str
@@ -87,6 +90,7 @@ class Delivery:
     options: Mapping[str, Any] = field(default_factory=dict)
     object: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    live: bool = True
 
     def place(self, *names: str) -> Location:
         """The first of the named fields that the object has, else the object itself."""

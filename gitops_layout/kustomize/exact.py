@@ -98,10 +98,8 @@ def build(repo: Repo, wanted: Build) -> Built:
         return Built(problem=problem)
     stream = read(done.stdout, closure.root)
     if stream.problems:
-        problem = stream.problems[0]
-        return Built(
-            problem=Problem(BuildClass.OTHER, f"kustomize wrote unreadable YAML: {problem.message}", where)
-        )
+        why = f"kustomize wrote unreadable YAML: {stream.problems[0].message}"
+        return Built(problem=Problem(BuildClass.OTHER, why, where))
     return Built(tuple(document.data for document in stream.documents if isinstance(document.data, dict)))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from posixpath import basename, dirname, join, normpath
 from typing import Any
@@ -130,6 +130,16 @@ class Repo:
         """All paths, sorted."""
         return tuple(sorted(self.entries))
 
+    def over(self, files: Mapping[str, bytes]) -> Repo:
+        """The same repository with some files written over: what an agent's own working copy holds."""
+        entries = {**self.entries, **{path: Entry(len(data)) for path, data in files.items()}}
+        kept = {path: stream for path, stream in self._streams.items() if path not in files}
+
+        def content(path: str) -> bytes:
+            return files[path] if path in files else self.content(path)
+
+        return replace(self, entries=entries, content=content, _streams=kept)
+
     def stream(self, path: str) -> Stream:
         """The YAML of a file, read once: documents and what is wrong with them."""
         real = self.resolve(path)
@@ -177,9 +187,7 @@ class Repo:
 
     @cached_property
     def _chart_parts(self) -> tuple[str, ...]:
-        return tuple(
-            join(chart, part) for chart in self.charts for part in ("templates/", "charts/")
-        )
+        return tuple(join(chart, part) for chart in self.charts for part in ("templates/", "charts/"))
 
     @cached_property
     def manifests(self) -> tuple[str, ...]:

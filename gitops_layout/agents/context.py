@@ -1,0 +1,169 @@
+"""What the agents' modules need to know about the repository besides the object itself."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatch
+from typing import Any, Literal
+
+from gitops_layout.model import Location, Path
+from gitops_layout.repo.model import Repo, Resource
+
+__all__ = [
+    "Context",
+    "Declared",
+    "DeclaredCluster",
+    "DeclaredEnvironment",
+    "Tier",
+    "at",
+    "cluster_of",
+    "environment_of",
+    "normal_url",
+    "places",
+    "tier_of",
+]
+
+Tier = Literal["prod", "nonprod"]
+
+PROD_NAMES = frozenset({"prod", "production", "live", "prd"})
+ENVIRONMENT_NAMES = PROD_NAMES | frozenset(
+    {
+        "dev", "develop", "development", "test", "testing", "qa", "uat", "int", "integration", "stage", "staging",
+        "stg", "preprod", "pre-prod", "sandbox", "sbox", "nonprod", "demo", "perf", "preview", "canary",
+    }
+)  # fmt: skip
+_ENVIRONMENT_FOLDERS = frozenset({"clusters", "cluster", "envs", "env", "environments", "overlays", "stages"})
+
+
+@dataclass(frozen=True, slots=True)
+class DeclaredEnvironment:
+    """An environment that spec or config names, with the path globs that belong to it."""
+
+    name: str
+    tier: Tier
+    paths: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DeclaredCluster:
+    """A cluster that spec or config names: its environments, path globs and API server."""
+
+    name: str
+    environments: tuple[str, ...] = ()
+    paths: tuple[str, ...] = ()
+    server: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """What `gitops.yaml` or `.gitops-layout.yaml` says about the repository; all empty without them.
+
+    `origin` is the file that says so (`spec` or `config`), `sources` are URLs of this repository,
+    `external_agent` that agents in other repositories pull from here.
+    """
+
+    environments: tuple[DeclaredEnvironment, ...] = ()
+    clusters: tuple[DeclaredCluster, ...] = ()
+    sources: tuple[str, ...] = ()
+    external_agent: bool = False
+    origin: Literal["spec", "config"] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """The repository, what is declared about it, and the Flux sources in it by (kind, namespace, name)."""
+
+    repo: Repo
+    declared: Declared = Declared()
+    sources: Mapping[tuple[str, str, str], Resource] = field(default_factory=dict)
+    own_urls: frozenset[str] = frozenset()
+    by_path: bool = False
+    """No source matches a known URL of this repository: one whose path exists here is taken as it."""
+
+    def is_own(self, url: str) -> bool:
+        """Whether `url` is a known URL of this repository."""
+        return normal_url(url) in self.own_urls
+
+
+def at(data: Any, *path: str | int) -> Any:
+    """The value at `path`, None where any step is missing or of another shape."""
+    for step in path:
+        if isinstance(data, dict):
+            data = data.get(step)
+        elif isinstance(data, list) and isinstance(step, int) and -len(data) <= step < len(data):
+            data = data[step]
+        else:
+            return None
+    return data
+
+
+def places(data: Any, root: Location, wanted: Mapping[str, Path]) -> dict[str, Location]:
+    """The places of those of the `wanted` fields that the object has."""
+    return {name: root.at(*path) for name, path in wanted.items() if at(data, *path) is not None}
+
+
+def normal_url(url: str) -> str:
+    """A repository URL without scheme, user, port, `.git` and case of the host: for comparing."""
+    text = url.strip().removesuffix("/").removesuffix(".git")
+    text = re.sub(r"^[a-z+]+://", "", text)
+    text = re.sub(r"^[^/@]*@", "", text)
+    host, separator, path = text.partition("/")
+    if ":" in host:
+        host, _, rest = host.partition(":")
+        path = path if rest.isdigit() else f"{rest}{separator}{path}"
+    return f"{host.lower()}/{path.strip('/').lower()}"
+
+
+def tier_of(context: Context, environment: str | None) -> Tier:
+    """An environment's tier: as declared, else by its name."""
+    for declared in context.declared.environments:
+        if declared.name == environment:
+            return declared.tier
+    return "prod" if environment in PROD_NAMES else "nonprod"
+
+
+def environment_of(context: Context, cluster: str, *paths: str | None) -> str | None:
+    """The environment of a delivery: the first path that a declared glob matches or whose folders name one."""
+    known = [path for path in paths if path]
+    for path in known:
+        for declared in context.declared.environments:
+            if any(_matches(path, glob) for glob in declared.paths):
+                return declared.name
+    for declared_cluster in context.declared.clusters:
+        if declared_cluster.name == cluster and len(declared_cluster.environments) == 1:
+            return declared_cluster.environments[0]
+    names = {declared.name for declared in context.declared.environments} or ENVIRONMENT_NAMES
+    return next((name for path in (*known, cluster) if (name := _named(path, names))), None)
+
+
+def _matches(path: str, glob: str) -> bool:
+    return fnmatch(path, glob) or fnmatch(path, f"{glob.rstrip('/')}/*")
+
+
+def _named(path: str, names: frozenset[str] | set[str]) -> str | None:
+    """The last folder that is an environment's name, or below `clusters/` and its like begins or ends with one."""
+    parts = path.split("/")
+    for index in range(len(parts) - 1, -1, -1):
+        part = parts[index]
+        if part in names:
+            return part
+        if index and parts[index - 1] in _ENVIRONMENT_FOLDERS:
+            words = part.split("-")
+            for word in (words[0], words[-1]):
+                if word in names:
+                    return word
+    return None
+
+
+def cluster_of(context: Context, file: str) -> str:
+    """The cluster of a root object: declared by path, else the folder below `clusters/`, else its own folder."""
+    for declared in context.declared.clusters:
+        if any(_matches(file, glob) for glob in declared.paths):
+            return declared.name
+    parts = file.split("/")
+    for index, part in enumerate(parts[:-2]):
+        if part in ("clusters", "cluster"):
+            return parts[index + 1]
+    return "/".join(parts[:-1])

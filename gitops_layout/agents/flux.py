@@ -1,0 +1,199 @@
+"""Flux objects → Deliveries: Kustomization (kustomize.toolkit.fluxcd.io) and HelmRelease (helm.toolkit.fluxcd.io)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from posixpath import normpath
+from typing import Any
+
+from gitops_layout.agents.context import Context, at, environment_of, places, tier_of
+from gitops_layout.agents.delivery import Delivery, Revision, Source, SyncPolicy
+from gitops_layout.repo.model import Resource
+
+__all__ = ["KUSTOMIZE_GROUP", "SOURCE_GROUP", "delivery", "is_agent", "is_source"]
+
+KUSTOMIZE_GROUP = "kustomize.toolkit.fluxcd.io"
+HELM_GROUP = "helm.toolkit.fluxcd.io"
+SOURCE_GROUP = "source.toolkit.fluxcd.io"
+
+_KUSTOMIZATION_PLACES = {
+    "path": ("spec", "path"),
+    "source": ("spec", "sourceRef"),
+    "prune": ("spec", "prune"),
+    "wait": ("spec", "wait"),
+    "suspended": ("spec", "suspend"),
+    "interval": ("spec", "interval"),
+}
+_RELEASE_PLACES = {
+    "chart": ("spec", "chart", "spec", "chart"),
+    "revision": ("spec", "chart", "spec", "version"),
+    "source": ("spec", "chart", "spec", "sourceRef"),
+    "suspended": ("spec", "suspend"),
+    "interval": ("spec", "interval"),
+}
+
+# What we act on, and what changes nothing that we render or judge; the rest is named in `notes`.
+_BUILD_FIELDS = (
+    "targetNamespace",
+    "namePrefix",
+    "nameSuffix",
+    "commonMetadata",
+    "patches",
+    "components",
+    "images",
+)
+_UNDERSTOOD = {
+    *_BUILD_FIELDS, "path", "sourceRef", "prune", "wait", "suspend", "interval", "dependsOn", "postBuild", "timeout",
+    "retryInterval", "force", "healthChecks", "healthCheckExprs", "serviceAccountName", "kubeConfig",
+    "deletionPolicy",
+}  # fmt: skip
+
+
+def is_agent(resource: Resource) -> bool:
+    """Whether it is an object that delivers something."""
+    group = resource.ref.group
+    return (group == KUSTOMIZE_GROUP and resource.ref.kind == "Kustomization") or (
+        group == HELM_GROUP and resource.ref.kind == "HelmRelease"
+    )
+
+
+def is_source(resource: Resource) -> bool:
+    """Whether it is an object that names where to pull from."""
+    return resource.ref.group == SOURCE_GROUP
+
+
+def delivery(resource: Resource, context: Context, *, cluster: str) -> Delivery:
+    """What a Kustomization or HelmRelease means."""
+    if resource.ref.kind == "HelmRelease":
+        return _release(resource, context, cluster)
+    return _kustomization(resource, context, cluster)
+
+
+def _kustomization(resource: Resource, context: Context, cluster: str) -> Delivery:
+    ref, data, root = resource.ref, resource.data, resource.location
+    spec = at(data, "spec") if isinstance(at(data, "spec"), dict) else {}
+    namespace = ref.namespace or "flux-system"
+    source = _source(context, spec.get("sourceRef"), namespace, spec.get("path"))
+    environment = environment_of(context, cluster, source.path, root.file)
+    depends = tuple(
+        f"{item.get('namespace') or namespace}/{item['name']}"
+        for item in spec.get("dependsOn") or ()
+        if isinstance(item, dict) and isinstance(item.get("name"), str)
+    )
+    return Delivery(
+        id=f"flux:Kustomization/{namespace}/{ref.name}@{cluster}",
+        agent="flux",
+        kind="Kustomization",
+        namespace=namespace,
+        name=ref.name,
+        cluster=cluster,
+        environment=environment,
+        tier=tier_of(context, environment),
+        source=source,
+        renderer="kustomize",
+        sync=SyncPolicy(
+            prune=spec.get("prune") is True,
+            self_heal=True,
+            wait=spec.get("wait") is True or bool(spec.get("healthChecks")),
+            suspended=spec.get("suspend") is True,
+            interval=_text(spec.get("interval")),
+            retry=True,
+        ),
+        root=root,
+        places=places(data, root, _KUSTOMIZATION_PLACES),
+        target_namespace=_text(spec.get("targetNamespace")),
+        depends_on=depends,
+        options={name: spec[name] for name in (*_BUILD_FIELDS, "postBuild") if name in spec},
+        object=data,
+        notes=tuple(f"spec.{name}" for name in spec if name not in _UNDERSTOOD),
+    )
+
+
+def _source(context: Context, reference: Any, namespace: str, path: Any) -> Source:
+    """The source that a `sourceRef` names, and the path inside this repository where it is this one."""
+    folder = _clamped(path) if isinstance(path, str) or path is None else None
+    kind, name = _text(at(reference, "kind")), _text(at(reference, "name"))
+    if not isinstance(reference, dict) or kind is None or name is None:
+        return Source(None, None, folder, foreign="the sourceRef names no source")
+    where = _text(reference.get("namespace")) or namespace
+    found = context.sources.get((kind, where, name))
+    if found is None:
+        # Bootstrap makes this source in the cluster; no file defines it.
+        if name == "flux-system" and kind in ("GitRepository", "OCIRepository"):
+            return Source(None, None, folder, local=True)
+        return Source(None, None, folder, foreign=f"no file defines {kind} {where}/{name}")
+    spec = at(found.data, "spec")
+    url = _text(at(spec, "url"))
+    revision = _revision(at(spec, "ref"))
+    if url is None or kind not in ("GitRepository", "OCIRepository"):
+        return Source(url, revision, folder, defined=found.location, foreign=f"{kind} is not supported yet")
+    unknown = folder is None or "${" in folder
+    local = context.is_own(url) or (
+        context.by_path and not unknown and folder is not None and context.repo.is_folder(folder)
+    )
+    foreign = None if local else f"{kind} {where}/{name} is {url}"
+    return Source(url, revision, folder, local=local, defined=found.location, foreign=foreign)
+
+
+def _clamped(path: str | None) -> str:
+    """A path inside the artifact: the controller never leaves its root, so `../` is cut off."""
+    return normpath("/" + (path or ".")).lstrip("/")
+
+
+def _revision(reference: Any) -> Revision | None:
+    """Flux's own precedence: commit, digest, semver, tag, branch."""
+    for field, kind in (
+        ("commit", "commit"), ("digest", "digest"), ("semver", "semver"), ("tag", "tag"), ("name", "branch"),
+        ("branch", "branch"),
+    ):  # fmt: skip
+        value = _text(at(reference, field))
+        if value is not None:
+            return Revision(kind, value)  # type: ignore[arg-type]
+    return None
+
+
+def _release(resource: Resource, context: Context, cluster: str) -> Delivery:
+    ref, data, root = resource.ref, resource.data, resource.location
+    spec: Mapping[str, Any] = at(data, "spec") if isinstance(at(data, "spec"), dict) else {}
+    namespace = ref.namespace or "default"
+    environment = environment_of(context, cluster, root.file)
+    return Delivery(
+        id=f"flux:HelmRelease/{namespace}/{ref.name}@{cluster}",
+        agent="flux",
+        kind="HelmRelease",
+        namespace=namespace,
+        name=ref.name,
+        cluster=cluster,
+        environment=environment,
+        tier=tier_of(context, environment),
+        source=_chart(context, spec, namespace),
+        renderer="chart",
+        sync=SyncPolicy(
+            prune=True,
+            self_heal=at(spec, "driftDetection", "mode") == "enabled",
+            suspended=spec.get("suspend") is True,
+            interval=_text(spec.get("interval")),
+        ),
+        root=root,
+        places=places(data, root, _RELEASE_PLACES),
+        target_namespace=_text(spec.get("targetNamespace")),
+        object=data,
+    )
+
+
+def _chart(context: Context, spec: Mapping[str, Any], namespace: str) -> Source:
+    chart = _text(at(spec, "chart", "spec", "chart"))
+    version = _text(at(spec, "chart", "spec", "version"))
+    reference = at(spec, "chart", "spec", "sourceRef") or spec.get("chartRef")
+    kind, name = _text(at(reference, "kind")), _text(at(reference, "name"))
+    where = _text(at(reference, "namespace")) or namespace
+    found = context.sources.get((kind or "", where, name or ""))
+    url = _text(at(found.data, "spec", "url")) if found is not None else None
+    revision = Revision("version", version) if version is not None else None
+    if found is not None and chart is None:
+        revision = _revision(at(found.data, "spec", "ref"))
+    return Source(url, revision, None, chart or name, defined=found.location if found else None)
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) and value else None

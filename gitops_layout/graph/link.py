@@ -1,0 +1,315 @@
+"""link: a Repo into its Graph. Pure: the renderer is handed in; what deliveries render is followed to a fixed point."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from posixpath import basename, dirname, join
+from typing import Protocol
+
+from gitops_layout.agents import argocd, builtin, flux
+from gitops_layout.agents.context import Context, Declared, normal_url, tier_of
+from gitops_layout.agents.context import cluster_of as cluster_of_root
+from gitops_layout.agents.delivery import Delivery
+from gitops_layout.graph.model import Environment, Graph
+from gitops_layout.kustomize.model import FILE_NAMES, Kustomization, find, references
+from gitops_layout.model import Location, Unchecked, UncheckedClass
+from gitops_layout.render.rendered import Rendered
+from gitops_layout.repo.model import Repo, Resource, broken
+
+__all__ = ["Render", "link"]
+
+
+class Render(Protocol):
+    """What link needs of the renderer."""
+
+    def __call__(self, deliveries: Sequence[Delivery], /) -> Mapping[str, Rendered]:
+        """Each delivery's objects, by its id."""
+
+    def reads(self, delivery: Delivery, /) -> frozenset[str]:
+        """The files that a delivery's build reads, found without building."""
+
+
+MAX_ROUNDS = 20
+"""Deliveries that render deliveries: deeper chains than this are cut, and said to be."""
+
+Key = tuple[str, str, str, str]
+
+
+@dataclass(slots=True)
+class _State:
+    deliveries: dict[str, Delivery] = field(default_factory=dict)
+    rendered: dict[str, Rendered] = field(default_factory=dict)
+    unchecked: list[Unchecked] = field(default_factory=list)
+    explain: list[str] = field(default_factory=list)
+
+
+def link(repo: Repo, *, render: Render, declared: Declared | None = None) -> Graph:
+    """Follow every agent object of `repo` into what it delivers.
+
+    Without agent objects, or where agents live elsewhere, every kustomize root and every plain manifest
+    counts as delivered; otherwise those are linked too, but not live (DESIGN, decision 8).
+    """
+    declared = declared or Declared()
+    inputs = _input_files(repo)
+    objects = [resource for resource in repo.resources if resource.file not in inputs]
+    context, reasons = _context(repo, declared, objects)
+    state = _State(explain=reasons)
+    agents = [resource for resource in objects if _is_agent(resource)]
+    agentless = declared.external_agent or not any(_pulls(resource) for resource in agents)
+    state.explain.append(_why_delivered(agents, declared, agentless=agentless))
+    _follow(state, agents, _kustomize_roots(repo, context, live=agentless), context, render)
+    if agentless:
+        _add(state, _plain_folders(repo, state, context, inputs), render)
+    live = _live_files(repo, state, objects)
+    _note_unchecked(repo, state, live)
+    deliveries = tuple(sorted(state.deliveries.values(), key=lambda delivery: delivery.id))
+    return Graph(
+        repo,
+        deliveries,
+        state.rendered,
+        frozenset(live),
+        _environments(context, deliveries),
+        tuple(sorted({d.cluster for d in deliveries if d.cluster})),
+        (*repo.unchecked, *state.unchecked),
+        tuple(state.explain),
+    )
+
+
+def _is_agent(resource: Resource) -> bool:
+    return bool(resource.ref.name) and (flux.is_agent(resource) or argocd.is_agent(resource))
+
+
+def _pulls(resource: Resource) -> bool:
+    """Whether it names a path to pull; a HelmRelease alone is delivered by somebody else."""
+    return resource.ref.kind != "HelmRelease"
+
+
+def _input_files(repo: Repo) -> set[str]:
+    """Files that are patches, generator inputs or configs: what looks like an object there is none."""
+    found: set[str] = set()
+    for folder, names in repo.folders.items():
+        if not any(name in names for name in FILE_NAMES):
+            continue
+        kustomization = find(repo, folder)
+        if not isinstance(kustomization, Kustomization):
+            continue
+        for reference in references(kustomization):
+            if reference.kind in ("patch", "input", "config", "plugin"):
+                real = repo.resolve(join(folder, reference.target))
+                if real is not None and real in repo.entries:
+                    found.add(real)
+    return found
+
+
+def _context(repo: Repo, declared: Declared, objects: Sequence[Resource]) -> tuple[Context, list[str]]:
+    sources = {
+        (resource.ref.kind, resource.ref.namespace or "flux-system", resource.ref.name): resource
+        for resource in objects
+        if flux.is_source(resource)
+    }
+    own = frozenset(normal_url(url) for url in (*repo.remotes, *declared.sources))
+    context = Context(repo, declared, sources, own)
+    named = [*_urls(objects)]
+    if any(normal_url(url) in own for url in named):
+        return context, [f"this repository is {', '.join(sorted(own))}"]
+    if not named:
+        return context, []
+    why = "no source names a known URL of this repository: sources whose path exists here are taken as it"
+    return replace(context, by_path=True), [why]
+
+
+def _urls(objects: Iterable[Resource]) -> Iterable[str]:
+    for resource in objects:
+        spec = resource.data.get("spec")
+        if not isinstance(spec, dict):
+            continue
+        if flux.is_source(resource) and isinstance(spec.get("url"), str):
+            yield spec["url"]
+        if argocd.is_agent(resource):
+            listed = spec.get("sources") if isinstance(spec.get("sources"), list) else [spec.get("source")]
+            yield from (
+                item["repoURL"] for item in listed or () if isinstance(item, dict) and isinstance(item.get("repoURL"), str)
+            )  # fmt: skip
+
+
+def _delivery(resource: Resource, context: Context, cluster: str) -> Delivery:
+    if argocd.is_agent(resource):
+        return argocd.delivery(resource, context, cluster=cluster)
+    return flux.delivery(resource, context, cluster=cluster)
+
+
+def _key(resource: Resource) -> Key:
+    return (resource.ref.group, resource.ref.kind, resource.ref.namespace, resource.ref.name)
+
+
+def _follow(
+    state: _State, agents: Sequence[Resource], roots: Sequence[Delivery], context: Context, render: Render
+) -> None:
+    """Deliveries from agent objects: first those that no other one renders, then what they render.
+
+    An object in a file and the same object rendered by a parent are one delivery, as the parent makes it.
+    """
+    own = [
+        (resource, _delivery(resource, context, cluster_of_root(context, resource.file)))
+        for resource in agents
+    ]
+    reads = {delivery.id: render.reads(delivery) for _, delivery in own}
+    reached = frozenset().union(*reads.values()) if reads else frozenset()
+    unreached = [root for root in roots if root.root.file not in reached]
+    owned = _owned([(resource.file, reads[delivery.id]) for resource, delivery in own])
+    owned |= {
+        resource.file for resource in agents for root in unreached if resource.file in render.reads(root)
+    }
+    current = [*(delivery for resource, delivery in own if resource.file not in owned), *unreached]
+    seen: set[str] = set()
+    for _ in range(MAX_ROUNDS):
+        fresh = [delivery for delivery in current if delivery.id not in seen]
+        if not fresh:
+            return
+        seen.update(delivery.id for delivery in fresh)
+        _add(state, fresh, render)
+        current = [
+            _delivery(child, context, delivery.cluster or cluster_of_root(context, delivery.root.file))
+            for delivery in fresh
+            for child in _children(state.rendered[delivery.id])
+        ]
+    state.unchecked.append(
+        broken("deliveries of deliveries", f"more than {MAX_ROUNDS} levels; the rest was not followed")
+    )
+
+
+def _owned(agents: Sequence[tuple[str, frozenset[str]]]) -> set[str]:
+    """The files of agent objects that another agent object's build reads.
+
+    Where they read each other in a circle (a cluster's own sync object), the one that reaches most stays
+    a root.
+    """
+    files = {file for file, _ in agents}
+    children: dict[str, set[str]] = {file: set() for file in files}
+    for file, reads in agents:
+        children[file] |= reads & files
+    reached = {file: _closure(file, children) for file in files}
+    owned: set[str] = set()
+    for file in sorted(files, key=lambda file: (-len(reached[file]), file)):
+        if file not in owned:
+            owned |= reached[file] - {file}
+    return owned
+
+
+def _closure(start: str, children: Mapping[str, set[str]]) -> set[str]:
+    reached: set[str] = set()
+    waiting = [start]
+    while waiting:
+        for child in children[waiting.pop()] - reached:
+            reached.add(child)
+            waiting.append(child)
+    return reached
+
+
+def _add(state: _State, deliveries: Sequence[Delivery], render: Render) -> None:
+    unique = {delivery.id: delivery for delivery in deliveries if delivery.id not in state.deliveries}
+    state.deliveries |= unique
+    state.rendered |= render(list(unique.values()))
+
+
+def _children(rendered: Rendered) -> list[Resource]:
+    """The agent objects among the rendered ones; their place is where the render comes from."""
+    found = (Resource(item.ref, item.data, item.origin(())) for item in rendered.objects)
+    return [resource for resource in found if _is_agent(resource)]
+
+
+def _live_files(repo: Repo, state: _State, objects: Sequence[Resource]) -> set[str]:
+    """What agents reach: their objects' files, the sources they name, and all that their builds read."""
+    reaching = [delivery for delivery in state.deliveries.values() if delivery.live]
+    live = {delivery.root.file for delivery in reaching}
+    for delivery in reaching:
+        live |= state.rendered[delivery.id].files
+        if delivery.source.defined is not None:
+            live.add(delivery.source.defined.file)
+    live |= {
+        resource.file
+        for resource in objects
+        if resource.ref.kind == "AppProject" and resource.ref.group == argocd.GROUP
+    }
+    return live & repo.entries.keys()
+
+
+def _why_delivered(agents: Sequence[Resource], declared: Declared, *, agentless: bool) -> str:
+    if declared.external_agent:
+        return "agents elsewhere pull from here (agent: external): every kustomize root and manifest is delivered"
+    if agentless:
+        return (
+            "no agent object pulls a path: every kustomize root and every manifest outside one is delivered"
+        )
+    return f"{len(agents)} agent objects deliver; what none of them reaches is not live"
+
+
+def _kustomizations(repo: Repo) -> list[Kustomization]:
+    folders = (
+        folder for folder, names in sorted(repo.folders.items()) if any(name in names for name in FILE_NAMES)
+    )
+    return [found for folder in folders if isinstance(found := find(repo, folder), Kustomization)]
+
+
+def _kustomize_roots(repo: Repo, context: Context, *, live: bool) -> list[Delivery]:
+    """Kustomizations that no other one includes; a Component is never one."""
+    found = _kustomizations(repo)
+    included = {target for kustomization in found for target in _included(repo, kustomization)}
+    return [
+        builtin.kustomize_root(kustomization.folder, kustomization.file, context, live=live)
+        for kustomization in found
+        if kustomization.folder not in included and not kustomization.is_component
+    ]
+
+
+def _plain_folders(repo: Repo, state: _State, context: Context, inputs: set[str]) -> list[Delivery]:
+    """Folders of manifests that belong to no kustomization; hidden folders hold tools' files."""
+    reached = {file for rendered in state.rendered.values() for file in rendered.files}
+    listed = {file for kustomization in _kustomizations(repo) for file in _included(repo, kustomization)}
+    folders: dict[str, list[str]] = {}
+    for resource in repo.resources:
+        file = resource.file
+        hidden = any(part.startswith(".") for part in file.split("/")[:-1])
+        kustomization = basename(file) in FILE_NAMES
+        if hidden or kustomization or not resource.ref.name or file in listed | inputs | reached:
+            continue
+        files = folders.setdefault(dirname(file), [])
+        if file not in files:
+            files.append(file)
+    return [builtin.directory(folder, tuple(files), context) for folder, files in sorted(folders.items())]
+
+
+def _included(repo: Repo, kustomization: Kustomization) -> set[str]:
+    resolved = (
+        repo.resolve(join(kustomization.folder, reference.target)) for reference in references(kustomization)
+    )
+    return {path for path in resolved if path is not None}
+
+
+def _note_unchecked(repo: Repo, state: _State, live: set[str]) -> None:
+    """Everything that could not be rendered or read, and fields that we do not know yet."""
+    for delivery in state.deliveries.values():
+        failure = state.rendered[delivery.id].failure
+        if failure is not None:
+            state.unchecked.append(replace(failure, delivery=delivery.id))
+        for note in delivery.notes:
+            what = f"{note} of delivery {delivery.id}"
+            why = "not supported yet; the delivery is shown without it"
+            state.unchecked.append(
+                Unchecked(what, UncheckedClass.EXTERNAL, why, delivery.root, None, delivery.id)
+            )
+    for file, problem in repo.unparsable:
+        if file in live or not any(part.startswith(".") for part in file.split("/")):
+            why = f"line {problem.line}, column {problem.column}: {problem.message}"
+            state.unchecked.append(broken(f"file {file}", why, Location(file)))
+
+
+def _environments(context: Context, deliveries: Sequence[Delivery]) -> tuple[Environment, ...]:
+    declared = {environment.name for environment in context.declared.environments}
+    names = declared | {delivery.environment for delivery in deliveries if delivery.environment}
+    reason = context.declared.origin or "config"
+    return tuple(
+        Environment(name, tier_of(context, name), reason if name in declared else "path")
+        for name in sorted(names)
+    )

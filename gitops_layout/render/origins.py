@@ -1,0 +1,188 @@
+"""Which source line wrote a rendered value: found by aligning the render with what the build read.
+
+For exact renders we know what went in and what came out, not the steps between. A value is looked for
+where it can have been written last, outermost first: image overrides, namespace, replicas, patches,
+then the resource file itself. The place is one whose value is equal; where none is, the nearest
+ancestor in the object's own file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from gitops_layout.agents.context import at
+from gitops_layout.kustomize.model import Closure, Kustomization, references
+from gitops_layout.model import Location, Path
+from gitops_layout.repo.model import Repo, Resource
+
+__all__ = ["Tracer"]
+
+_LIST_KEYS = ("name", "mountPath", "containerPort", "key", "port", "ip", "path", "host", "kind")
+_ABSENT = object()
+
+
+@dataclass(frozen=True)
+class Tracer:
+    """The sources of one build; `fallback` is the place of an object that no file explains."""
+
+    repo: Repo
+    closure: Closure
+    fallback: Location
+    _sources: dict[tuple[str, str], list[Resource]] = field(default_factory=dict, repr=False)
+
+    def origin(self, data: dict[str, Any]) -> Callable[[Path], Location]:
+        """The look-up for one rendered object."""
+        source = self._resource(data)
+        patches = [patch for patch in self._patches if _same_object(patch.data, data)]
+        generator = self._generator(data) if source is None else None
+        base = source.location if source is not None else generator or self.fallback
+
+        def locate(path: Path) -> Location:
+            value = _value(data, path)
+            overriding = self._override(data, path, value)
+            if overriding is not None:
+                return overriding
+            for patch in patches:
+                found = _align(data, patch.data, path)
+                if len(found) == len(path) and value is not _ABSENT and _value(patch.data, found) == value:
+                    return patch.location.at(*found)
+            return base.at(*_align(data, source.data, path)) if source is not None else base
+
+        return locate
+
+    @cached_property
+    def _resources(self) -> dict[str, list[Resource]]:
+        """Resources of the build's files by kind, patches left out."""
+        patched = {location.file for location in self._patch_files}
+        by_kind: dict[str, list[Resource]] = {}
+        for resource in self.repo.resources:
+            if resource.file in self.closure.files and resource.file not in patched:
+                by_kind.setdefault(resource.ref.kind, []).append(resource)
+        return by_kind
+
+    @cached_property
+    def _patch_files(self) -> list[Location]:
+        """Patch files, those of outer kustomizations first."""
+        found = []
+        for kustomization in self.closure.kustomizations:
+            for reference in references(kustomization):
+                real = self.repo.resolve(f"{kustomization.folder}/{reference.target}".lstrip("/"))
+                if reference.kind == "patch" and real is not None:
+                    found.append(Location(real))
+        return found
+
+    @cached_property
+    def _patches(self) -> list[Resource]:
+        files = {location.file: index for index, location in enumerate(self._patch_files)}
+        found = [resource for resource in self.repo.resources if resource.file in files]
+        return sorted(found, key=lambda resource: files[resource.file])
+
+    def _resource(self, data: dict[str, Any]) -> Resource | None:
+        name, namespace = at(data, "metadata", "name"), at(data, "metadata", "namespace")
+        candidates = [
+            resource
+            for resource in self._resources.get(str(data.get("kind")), ())
+            if resource.ref.group == str(data.get("apiVersion")).rpartition("/")[0]
+        ]
+
+        def distance(resource: Resource) -> tuple[bool, bool, int]:
+            other = resource.ref.name
+            return (other != name, resource.ref.namespace not in ("", namespace), len(str(name)) - len(other))
+
+        named = [r for r in candidates if r.ref.name and isinstance(name, str) and r.ref.name in name]
+        return min(named, key=distance, default=None)
+
+    def _generator(self, data: dict[str, Any]) -> Location | None:
+        kind = {"ConfigMap": "configMapGenerator", "Secret": "secretGenerator"}.get(str(data.get("kind")))
+        name = str(at(data, "metadata", "name"))
+        if kind is None:
+            return None
+        for kustomization, index, item in self._entries(kind):
+            if isinstance(item.get("name"), str) and item["name"] in name:
+                return kustomization.location.at(kind, index)
+        return None
+
+    def _entries(self, field_name: str) -> Iterator[tuple[Kustomization, int, dict[str, Any]]]:
+        for kustomization in self.closure.kustomizations:
+            listed = kustomization.data.get(field_name)
+            for index, item in enumerate(listed if isinstance(listed, list) else ()):
+                if isinstance(item, dict):
+                    yield kustomization, index, item
+
+    def _override(self, data: dict[str, Any], path: Path, value: Any) -> Location | None:
+        """A field of a kustomization that wrote this value."""
+        if path and path[-1] == "image" and isinstance(value, str):
+            return self._image(value)
+        if path == ("metadata", "namespace"):
+            for kustomization in self.closure.kustomizations:
+                if kustomization.data.get("namespace") == value:
+                    return kustomization.location.at("namespace")
+        if path == ("spec", "replicas"):
+            for kustomization, index, item in self._entries("replicas"):
+                if item.get("count") == value and str(item.get("name")) in str(at(data, "metadata", "name")):
+                    return kustomization.location.at("replicas", index, "count")
+        return None
+
+    def _image(self, value: str) -> Location | None:
+        for kustomization, index, item in self._entries("images"):
+            name, new_name = str(item.get("name")), item.get("newName")
+            base = value.partition("@")[0]
+            base = base[: base.rfind(":")] if base.rfind(":") > base.rfind("/") else base
+            if base not in (name, new_name):
+                continue
+            here = kustomization.location
+            for option, mark in (("digest", "@"), ("newTag", ":"), ("newName", "")):
+                if item.get(option) is not None and f"{mark}{item[option]}" in value:
+                    return here.at("images", index, option)
+        return None
+
+
+def _same_object(patch: dict[str, Any], data: dict[str, Any]) -> bool:
+    name, other = at(patch, "metadata", "name"), at(data, "metadata", "name")
+    return patch.get("kind") == data.get("kind") and isinstance(name, str) and name in str(other)
+
+
+def _value(data: Any, path: Path) -> Any:
+    for step in path:
+        match data, step:
+            case dict(), str() if step in data:
+                data = data[step]
+            case list(), int() if step < len(data):
+                data = data[step]
+            case _:
+                return _ABSENT
+    return data
+
+
+def _align(rendered: Any, source: Any, path: Path) -> Path:
+    """`path` of the render as a path of the source, list items found again by name; as far as it goes."""
+    done: list[str | int] = []
+    for step in path:
+        rendered = at(rendered, step)
+        if isinstance(step, str):
+            found: str | int | None = step if isinstance(source, dict) and step in source else None
+        else:
+            found = _index(rendered, source, step)
+        if found is None:
+            break
+        source = at(source, found)
+        done.append(found)
+    return tuple(done)
+
+
+def _index(item: Any, source: Any, same: int) -> int | None:
+    if not isinstance(source, list):
+        return None
+    if isinstance(item, dict):
+        for key in _LIST_KEYS:
+            if key in item:
+                for index, other in enumerate(source):
+                    if isinstance(other, dict) and other.get(key) == item[key]:
+                        return index
+                return None
+    if item in source:
+        return source.index(item)
+    return same if same < len(source) else None
