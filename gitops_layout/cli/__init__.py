@@ -1,1 +1,108 @@
-def main() -> None: ...
+"""The command line: the only place that prints or exits. One module a verb, imported when it is called."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+
+import click
+
+from gitops_layout import __version__
+from gitops_layout.errors import UserError
+
+__all__ = ["main", "root"]
+
+# verb → (module, what --help says). The text stands here so that `--help` imports no verb.
+COMMANDS = {
+    "init": ("init", "Create a GitOps repository from a declarative spec."),
+    "scaffold": ("scaffold", "Converge the repository to gitops.yaml."),
+    "add": ("add", "Add an app, environment or cluster to gitops.yaml, then converge."),
+    "lint": ("lint", "Check a repository against the OpenGitOps principles."),
+    "explain": ("explain", "Explain a rule."),
+    "rules": ("rules_", "List the rules, or test your own."),
+    "render": ("render", "Print the objects that a delivery or kustomization yields."),
+    "graph": ("graph", "Show what is delivered where, by whom, from which files."),
+    "reconcile": ("reconcile", "Apply an environment to a cluster and keep it so."),
+}
+EXIT_INTERNAL = 4
+EXIT_INTERRUPTED = 130
+
+
+class _Lazy(click.Group):
+    """A group that imports a verb's module only when the verb is named."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = import_module(f"gitops_layout.cli.{COMMANDS[cmd_name][0]}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            import difflib
+
+            close = difflib.get_close_matches(args[0], COMMANDS, 1)
+            hint = f" (did you mean {close[0]!r}?)" if close else ""
+            ctx.fail(f"no such command {args[0]!r}{hint}")
+        return super().resolve_command(ctx, args)
+
+
+@click.group(
+    cls=_Lazy,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    epilog="Exit codes: 0 clean, 1 findings or differences, 2 usage or invalid input, 3 incomplete, 4 internal error.",
+)
+@click.version_option(__version__, prog_name="gitops-layout")
+def root() -> None:
+    """Scaffold, lint, render and reconcile GitOps repositories for Flux and Argo CD."""
+
+
+def main() -> None:
+    """Run the command line and exit with the codes of the contract."""
+    sys.exit(_run())
+
+
+def _run() -> int:
+    try:
+        code = root.main(prog_name="gitops-layout", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return 2
+    except UserError as error:
+        click.echo(f"error: {error}", err=True)
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted", err=True)
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # The reader has gone (`| head`): nobody is left to tell, and Python must not complain at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        return _internal(error)
+    return code if isinstance(code, int) else 0
+
+
+def _internal(error: Exception) -> int:
+    if os.environ.get("GITOPS_LAYOUT_DEBUG"):
+        raise error
+    where = error.__traceback__
+    while where is not None and where.tb_next is not None:
+        where = where.tb_next
+    place = f" at {where.tb_frame.f_code.co_filename}:{where.tb_lineno}" if where is not None else ""
+    click.echo(f"internal error: {type(error).__name__}: {error}{place}", err=True)
+    click.echo(
+        "  help: this is a bug of gitops-layout; GITOPS_LAYOUT_DEBUG=1 shows the whole trace", err=True
+    )
+    return EXIT_INTERNAL

@@ -1,0 +1,152 @@
+"""From a path on the command line to a linked Graph: root, config, spec, repository."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from gitops_layout import config as configuration
+from gitops_layout.agents.context import Declared, DeclaredCluster, DeclaredEnvironment, Tier
+from gitops_layout.config import Config
+from gitops_layout.errors import UserError
+from gitops_layout.graph.link import link
+from gitops_layout.graph.model import Graph
+from gitops_layout.render.build import Renders
+from gitops_layout.repo.load import from_revision, from_work_tree, top_level
+from gitops_layout.repo.model import Repo
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gitops_layout.spec import Spec
+
+__all__ = ["Loaded", "declared", "find_root", "load", "load_graph"]
+
+SPEC_FILE = "gitops.yaml"
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A repository as every verb sees it; `paths` are the command line's, relative to `root`."""
+
+    root: Path
+    graph: Graph
+    config: Config
+    paths: tuple[str, ...] = ()
+
+
+def find_root(path: Path) -> Path:
+    """The repository that holds `path`: the nearest `.gitops-layout.yaml`, `gitops.yaml` or git top level
+    above it, else the path itself (DESIGN §5).
+    """
+    start = path.absolute()
+    folder = start if start.is_dir() else start.parent
+    for up in (folder, *folder.parents):
+        if (up / configuration.FILE_NAME).is_file() or (up / SPEC_FILE).is_file() or (up / ".git").exists():
+            return up
+    return top_level(folder) or folder
+
+
+def load_graph(paths: Sequence[str | Path] = (), config_file: Path | None = None) -> Loaded:
+    """Load the repository that holds all `paths` (the current folder without any).
+
+    Raises UserError for a path that does not exist and for paths of two repositories.
+    """
+    given = [Path(path) for path in paths] or [Path()]
+    missing = [str(path) for path in given if not path.exists() and not path.is_symlink()]
+    if missing:
+        raise UserError(f"no such file or folder: {', '.join(missing)}")
+    roots = {find_root(path): path for path in given}
+    if len(roots) > 1:
+        first, second = list(roots)[:2]
+        raise UserError(f"paths of two repositories: {first} and {second}", "lint one repository at a time")
+    root = next(iter(roots))
+    relative = tuple(_relative(path, root) for path in given) if paths else ()
+    return load(root, config_file=config_file, paths=tuple(path for path in relative if path))
+
+
+def _relative(path: Path, root: Path) -> str:
+    absolute = path.absolute()
+    for base in (root, root.resolve()):
+        for candidate in (absolute, absolute.resolve()):
+            if candidate.is_relative_to(base):
+                found = candidate.relative_to(base).as_posix()
+                return "" if found == "." else found
+    return ""
+
+
+def load(
+    root: Path, *, revision: str | None = None, config_file: Path | None = None, paths: tuple[str, ...] = ()
+) -> Loaded:
+    """Load and link a work tree, or a git revision of it."""
+    repo = from_work_tree(root) if revision is None else from_revision(root, revision)
+    config = _config(repo, config_file)
+    graph = link(repo, render=Renders(repo), declared=declared(repo, config))
+    return Loaded(root, graph, config, paths)
+
+
+def _config(repo: Repo, config_file: Path | None) -> Config:
+    if config_file is not None:
+        try:
+            content = config_file.read_bytes()
+        except OSError as error:
+            raise UserError(
+                f"{config_file}: {error.strerror or error}", "name a readable config file"
+            ) from None
+        return configuration.parse(content, str(config_file))
+    name = configuration.FILE_NAME
+    if name in repo.entries and repo.entries[name].target is None:
+        return configuration.parse(repo.content(name), name)
+    return Config()
+
+
+def declared(repo: Repo, config: Config) -> Declared:
+    """What spec and config say about environments, clusters and sources; the config adds to the spec."""
+    spec = _spec(repo)
+    environments = {e.name: DeclaredEnvironment(e.name, e.tier, e.paths) for e in config.environments}
+    clusters = {
+        c.name: DeclaredCluster(c.name, (c.environment,) if c.environment else (), c.paths, c.server)
+        for c in config.clusters
+    }
+    sources = list(config.sources)
+    if spec is not None:
+        _add_spec(spec, environments, clusters, sources)
+    origin: Literal["spec", "config"] | None = (
+        "spec" if spec is not None else "config" if config.file else None
+    )
+    return Declared(
+        tuple(environments.values()),
+        tuple(clusters.values()),
+        tuple(sources),
+        config.agent == "external",
+        origin,
+    )
+
+
+def _spec(repo: Repo) -> Spec | None:
+    if SPEC_FILE not in repo.entries:
+        return None
+    documents = repo.documents(SPEC_FILE)
+    data = documents[0].data if documents else None
+    if not isinstance(data, dict) or data.get("kind") != "GitOpsRepo":
+        return None
+    from gitops_layout.spec import load as load_spec
+
+    return load_spec(repo.content(SPEC_FILE), SPEC_FILE)
+
+
+def _add_spec(
+    spec: Spec,
+    environments: dict[str, DeclaredEnvironment],
+    clusters: dict[str, DeclaredCluster],
+    sources: list[str],
+) -> None:
+    for environment in spec.environments:
+        tier: Tier = "prod" if environment.tier == "prod" else "nonprod"
+        paths = (f"apps/*/envs/{environment.name}",)
+        environments.setdefault(environment.name, DeclaredEnvironment(environment.name, tier, paths))
+    for cluster in spec.clusters:
+        paths = (f"clusters/{cluster.name}",)
+        clusters.setdefault(cluster.name, DeclaredCluster(cluster.name, tuple(cluster.environments), paths))
+    sources.append(spec.repo.url)
