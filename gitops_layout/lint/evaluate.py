@@ -1,0 +1,159 @@
+"""Run rules over a graph: every rule's hits, and the rules that failed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from gitops_layout import checks
+from gitops_layout.cel import CelError, bind, compile_expression
+from gitops_layout.errors import UserError
+from gitops_layout.k8s.mask import mask_object
+from gitops_layout.lint import facts
+from gitops_layout.lint.references import World
+from gitops_layout.lint.references import hits as reference_hits
+from gitops_layout.model import Affected, Hit, Location, ObjectRef
+from gitops_layout.rules import variables
+from gitops_layout.rules.model import kind_matches
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from gitops_layout.agents.delivery import Delivery
+    from gitops_layout.graph.model import Graph
+    from gitops_layout.model import Path
+    from gitops_layout.rules.model import Rule
+
+__all__ = ["Found", "evaluate", "object_of"]
+
+Found = tuple["Rule", Hit]
+
+
+def evaluate(graph: Graph, rules: Sequence[Rule]) -> tuple[list[Found], dict[str, str]]:
+    """Every hit of `rules`, and rule id → error for those that failed; a failure stops only its own rule."""
+    found: list[Found] = []
+    failed: dict[str, str] = {}
+    for on, subjects in (("rendered", _rendered), ("source", _sources), ("delivery", _deliveries)):
+        judged = [rule for rule in rules if rule.assertion is not None and rule.scope.on == on]
+        if judged:
+            found += _asserted(judged, subjects(graph), failed)
+    world: World | None = None
+    for rule in rules:
+        if rule.assertion is not None:
+            continue
+        try:
+            if rule.check is not None:
+                found += [(rule, hit) for hit in checks.find(rule.check)(graph, rule.params)]
+            else:
+                world = world or World(graph)
+                found += [(rule, hit) for hit in reference_hits(rule, world)]
+        except UserError:
+            raise  # no engine to judge with: nothing can report
+        except Exception as error:  # whatever a rule does, the others still report
+            failed[rule.id] = _words(error)
+    return found, failed
+
+
+def _words(error: Exception) -> str:
+    return str(error) if isinstance(error, CelError) else f"{type(error).__name__}: {error}"
+
+
+class _Subject:
+    """One thing to judge: its data, where its paths stand, and whom it belongs to."""
+
+    __slots__ = ("affected", "data", "delivery", "namespace", "place", "ref")
+
+    def __init__(
+        self,
+        ref: ObjectRef,
+        data: dict[str, Any],
+        place: Callable[[Path], Location],
+        affected: Affected = Affected(),  # noqa: B008 - frozen
+        delivery: Delivery | None = None,
+    ) -> None:
+        self.ref = ref
+        self.data = data
+        self.place = place
+        self.affected = affected
+        self.delivery = delivery
+        self.namespace = ref.namespace or ((delivery.target_namespace or "") if delivery else "")
+
+
+def _rendered(graph: Graph) -> Iterator[_Subject]:
+    for delivery in graph.deliveries:
+        rendered = graph.rendered.get(delivery.id)
+        for item in rendered.objects if rendered is not None else ():
+            affected = Affected(item.ref, delivery.id, delivery.environment, delivery.cluster)
+            yield _Subject(item.ref, item.data, item.origin, affected, delivery)
+
+
+def _sources(graph: Graph) -> Iterator[_Subject]:
+    for resource in graph.repo.resources:
+        place = _below(resource.location)
+        yield _Subject(resource.ref, resource.data, place, Affected(resource.ref))
+
+
+def _below(location: Location) -> Callable[[Path], Location]:
+    return lambda path: location.at(*path)
+
+
+def _deliveries(graph: Graph) -> Iterator[_Subject]:
+    for delivery in graph.deliveries:
+        affected = Affected(object_of(delivery), delivery.id, delivery.environment, delivery.cluster)
+        ref = object_of(delivery) or ObjectRef("", delivery.kind, delivery.namespace, delivery.name)
+        yield _Subject(ref, facts.delivery_data(delivery), _field(delivery), affected, delivery)
+
+
+def _field(delivery: Delivery) -> Callable[[Path], Location]:
+    return lambda path: delivery.place(*(str(step) for step in path))
+
+
+def object_of(delivery: Delivery) -> ObjectRef | None:
+    """The agent object behind a delivery; None where there is none."""
+    version, kind = delivery.object.get("apiVersion"), delivery.object.get("kind")
+    if not isinstance(version, str) or not isinstance(kind, str):
+        return None
+    return ObjectRef(version, kind, delivery.namespace, delivery.name)
+
+
+def _asserted(rules: Sequence[Rule], subjects: Iterator[_Subject], failed: dict[str, str]) -> Iterator[Found]:
+    by_kind: dict[tuple[str, str], tuple[list[Rule], frozenset[str]]] = {}
+    for subject in subjects:
+        kind = (subject.ref.api_version, subject.ref.kind)
+        if kind not in by_kind:
+            fitting = [rule for rule in rules if kind_matches(rule.scope.kinds, subject.ref)]
+            by_kind[kind] = fitting, facts.named(fitting)
+        fitting, wanted = by_kind[kind]
+        if not fitting:
+            continue
+        known = facts.facts(wanted, subject.data, subject.delivery, subject.namespace)
+        for rule in fitting:
+            if rule.id in failed:
+                continue
+            try:
+                yield from [(rule, hit) for hit in _judge(rule, subject, known)]
+            except UserError:
+                raise
+            except Exception as error:
+                failed[rule.id] = f"{_words(error)} (at {subject.ref})"
+
+
+def _judge(rule: Rule, subject: _Subject, known: dict[str, Any]) -> Iterator[Hit]:
+    names = variables(rule)
+    expression = compile_expression(rule.assertion or "", names)
+    data = {names[0]: subject.data, "facts": known, "params": dict(rule.params)}
+    shown = {**data, names[0]: mask_object(subject.data)}
+    if rule.scope.each is None:
+        if not expression.holds(bind(data)):
+            yield Hit(subject.place(rule.scope.at), shown, affected=subject.affected)
+        return
+    for item, path in _items(rule.scope.each, subject, known):
+        if not expression.holds(bind({**data, "item": item})):
+            yield Hit(subject.place(path), {**shown, "item": item}, affected=subject.affected)
+
+
+def _items(each: str, subject: _Subject, known: dict[str, Any]) -> Iterator[tuple[Any, Path]]:
+    """A fact's items carry their `path`; a path in the object ends with `[]`, or means a list's items."""
+    if each in known:
+        yield from ((item, tuple(item["path"])) for item in known[each])
+        return
+    yield from facts.values_at(subject.data, each if each.endswith("[]") else f"{each}[]")

@@ -1,0 +1,245 @@
+"""Facts that rules' assertions ask for: computed from one object, plain data, only those that are named.
+
+| fact | shape |
+|---|---|
+| `images` | `{ref, name, tag, digest, container, path}` for each image of the object's pods, placeholders left out |
+| `containers` | `{name, init, spec, path}` for each container |
+| `serverOwned` | `{name, path}` for each field that only the API server writes |
+| `secretValues` | `{key, form, path}` for each value of a Secret, never the value; `form` is `empty`, `sops`, `placeholder`, `setting` or `plain` |
+| `sops` | whether SOPS encrypted the document |
+| `labels`, `annotations` | the object's own, `{}` where absent |
+| `namespace` | the namespace the object ends up in, empty when cluster-scoped or unknown |
+| `agent`, `environment`, `tier`, `cluster`, `delivery` | of the delivery; empty in `on: source` rules |
+| `pinned` | `on: delivery`: whether the revision is one that cannot move |
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from gitops_layout.k8s.pods import PLACEHOLDER_IMAGE, containers, image
+
+if TYPE_CHECKING:
+    from gitops_layout.agents.delivery import Delivery
+    from gitops_layout.rules.model import Rule
+
+__all__ = ["FACTS", "delivery_data", "facts", "named", "secret_form"]
+
+_NAMED = re.compile(r"\bfacts\.(\w+)")
+_SERVER_OWNED = (
+    "uid", "resourceVersion", "generation", "creationTimestamp", "deletionTimestamp", "managedFields", "selfLink",
+)  # fmt: skip
+_EXACT_VERSION = re.compile(r"v?\d+\.\d+\.\d+([-+][0-9A-Za-z.+-]*)?")
+_COMMIT = re.compile(r"[0-9a-f]{7,64}|sha256:[0-9a-f]{64}")
+
+# References into a password store or a template that something fills in before the API server sees it.
+_PLACEHOLDER = re.compile(
+    r"""(op|vault|awssm|awssecrets|azurekeyvault|gcpsecretmanager|doppler|bws|infisical)://|vault:|(secret)?ref\+|<(path:[^>]+|[^<>\n]+)>$
+    |\$\{.*\}|\$\(.*\)|\{\{.*\}\}|__?[A-Z0-9_]+__?$|change[-_ ]?me|replace[-_ ]?me|\*{3,}$|(x|\.){4,}$|todo$|dummy$|placeholder$|example$""",
+    re.VERBOSE | re.IGNORECASE,
+)
+_SETTING = re.compile(
+    r"(true|false|yes|no|on|off|null|none|-?\d{1,5}(\.\d+)?|[\w.+-]+@[\w-]+\.[\w.]+|https?://[^\s:@/]+(:\d+)?(/\S*)?)$",
+    re.IGNORECASE,
+)
+_ARGOCD_TYPE = "argocd.argoproj.io/secret-type"
+_ARGOCD_PLAIN_KEYS = frozenset(
+    {"url", "type", "name", "project", "server", "insecure", "enableLfs", "enableOCI", "proxy", "username"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Subject:
+    data: dict[str, Any]
+    delivery: Delivery | None
+    namespace: str
+
+
+def named(rules: Iterable[Rule]) -> frozenset[str]:
+    """The facts that some of the rules ask for."""
+    return frozenset(
+        name
+        for rule in rules
+        for text in (rule.assertion or "", rule.message, rule.help, f"facts.{rule.scope.each}")
+        for name in _NAMED.findall(text)
+    )
+
+
+def facts(
+    wanted: frozenset[str], data: dict[str, Any], delivery: Delivery | None = None, namespace: str = ""
+) -> dict[str, Any]:
+    """The wanted facts about one object (or, with empty data, about a delivery)."""
+    subject = _Subject(data, delivery, namespace)
+    return {name: FACTS[name](subject) for name in wanted if name in FACTS}
+
+
+def _images(subject: _Subject) -> list[dict[str, Any]]:
+    return [
+        {**asdict(image(ref)), "container": str(c.data.get("name", "")), "path": [*c.path, "image"]}
+        for c in containers(subject.data)
+        if isinstance(ref := c.data.get("image"), str) and ref and not PLACEHOLDER_IMAGE.search(ref)
+    ]
+
+
+def _containers(subject: _Subject) -> list[dict[str, Any]]:
+    return [
+        {"name": str(c.data.get("name", "")), "init": c.init, "spec": c.data, "path": list(c.path)}
+        for c in containers(subject.data)
+    ]
+
+
+def _metadata(data: dict[str, Any]) -> dict[str, Any]:
+    metadata = data.get("metadata")
+    return metadata if isinstance(metadata, dict) else {}
+
+
+def _server_owned(subject: _Subject) -> list[dict[str, Any]]:
+    metadata = _metadata(subject.data)
+    found = [
+        {"name": f"metadata.{name}", "path": ["metadata", name]}
+        for name in _SERVER_OWNED
+        if not _blank(metadata.get(name))
+    ]
+    if not _blank(subject.data.get("status")):
+        found.append({"name": "status", "path": ["status"]})
+    return found
+
+
+def _blank(value: Any) -> bool:
+    """Nothing but empty values: generators write `creationTimestamp: null` and empty statuses."""
+    match value:
+        case dict():
+            return all(_blank(item) for item in value.values())
+        case list():
+            return all(_blank(item) for item in value)
+        case _:
+            return value in (None, "", 0)
+
+
+def _is_sops(data: dict[str, Any]) -> bool:
+    sops = data.get("sops")
+    return isinstance(sops, dict) and "mac" in sops
+
+
+def _secret_values(subject: _Subject) -> list[dict[str, Any]]:
+    sops = _is_sops(subject.data)
+    kind = _strings(_metadata(subject.data).get("labels")).get(_ARGOCD_TYPE)
+    found = []
+    for section in ("data", "stringData"):
+        values = subject.data.get(section)
+        for key, value in values.items() if isinstance(values, dict) else ():
+            form = secret_form(value, encoded=section == "data")
+            if form == "plain" and (
+                (sops and str(value).startswith("ENC[")) or (kind and key in _ARGOCD_PLAIN_KEYS)
+            ):
+                form = "sops" if sops else "setting"
+            found.append({"key": key, "form": form, "path": [section, key]})
+    return found
+
+
+def secret_form(value: Any, *, encoded: bool) -> str:
+    """What a Secret's value is by its looks; `encoded` values are judged as their base64 content."""
+    if value is None or value == "":
+        return "empty"
+    text = str(value).strip()
+    if text.startswith("ENC["):
+        return "sops"
+    if _PLACEHOLDER.match(text) or _PLACEHOLDER.search(text.splitlines()[0] if text else ""):
+        return "placeholder"
+    if encoded:
+        inner = _decoded(text)
+        if inner is not None:
+            return secret_form(inner, encoded=False)
+    if not isinstance(value, str) or _SETTING.match(text):
+        return "setting"
+    return "plain"
+
+
+def _decoded(text: str) -> str | None:
+    import base64
+    import binascii
+
+    try:
+        return base64.b64decode("".join(text.split()), validate=True).decode()
+    except (binascii.Error, UnicodeDecodeError):
+        return None
+
+
+def _strings(value: Any) -> dict[str, str]:
+    return {k: v for k, v in value.items() if isinstance(v, str)} if isinstance(value, dict) else {}
+
+
+def _pinned(subject: _Subject) -> bool:
+    revision = subject.delivery.source.revision if subject.delivery is not None else None
+    if revision is None or revision.kind in ("default", "semver"):
+        return False
+    if revision.kind in ("tag", "commit", "digest"):
+        return True
+    return bool(_EXACT_VERSION.fullmatch(revision.name) or _COMMIT.fullmatch(revision.name))
+
+
+FACTS: dict[str, Callable[[_Subject], Any]] = {
+    "images": _images,
+    "containers": _containers,
+    "serverOwned": _server_owned,
+    "secretValues": _secret_values,
+    "sops": lambda s: _is_sops(s.data),
+    "labels": lambda s: _strings(_metadata(s.data).get("labels")),
+    "annotations": lambda s: _strings(_metadata(s.data).get("annotations")),
+    "namespace": lambda s: s.namespace,
+    "agent": lambda s: s.delivery.agent if s.delivery else "",
+    "environment": lambda s: (s.delivery.environment or "") if s.delivery else "",
+    "tier": lambda s: s.delivery.tier if s.delivery else "",
+    "cluster": lambda s: s.delivery.cluster if s.delivery else "",
+    "delivery": lambda s: s.delivery.id if s.delivery else "",
+    "pinned": _pinned,
+}
+
+
+def delivery_data(delivery: Delivery) -> dict[str, Any]:
+    """A Delivery as assertions see it; absent notions are null, the agent object is under `object`."""
+    source, sync = delivery.source, delivery.sync
+    return {
+        "agent": delivery.agent,
+        "kind": delivery.kind,
+        "namespace": delivery.namespace,
+        "name": delivery.name,
+        "cluster": delivery.cluster,
+        "environment": delivery.environment or "",
+        "tier": delivery.tier,
+        "renderer": delivery.renderer,
+        "source": {
+            "url": source.url or "",
+            "path": source.path,
+            "chart": source.chart or "",
+            "local": source.local,
+            "revision": source.revision.name if source.revision else "",
+            "revisionKind": source.revision.kind if source.revision else "",
+        },
+        "sync": {
+            "automated": sync.automated,
+            "prune": sync.prune,
+            "selfHeal": sync.self_heal,
+            "wait": sync.wait,
+            "suspended": sync.suspended,
+            "interval": sync.interval or "",
+            "retry": sync.retry,
+        },
+        "targetNamespace": delivery.target_namespace or "",
+        "project": delivery.project or "",
+        "object": dict(delivery.object),
+    }
+
+
+def values_at(data: Any, path: str) -> Iterator[tuple[Any, tuple[str | int, ...]]]:
+    """Every value at a dotted path and its concrete path; `[]` after a name steps through a list."""
+    found: list[tuple[Any, tuple[str | int, ...]]] = [(data, ())]
+    for step in path.split("."):
+        name, lists = step.removesuffix("[]"), step.endswith("[]")
+        found = [(v[name], (*p, name)) for v, p in found if isinstance(v, dict) and name in v]
+        if lists:
+            found = [(i, (*p, n)) for v, p in found if isinstance(v, list) for n, i in enumerate(v)]
+    yield from found

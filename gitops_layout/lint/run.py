@@ -1,0 +1,211 @@
+"""Graph + rules + policy → Report. Pure: the day, the baseline and the paths are handed in."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from gitops_layout.checks import ENGINE
+from gitops_layout.lint import unchecked as looked
+from gitops_layout.lint.baseline import Baseline, Ordinals, identity
+from gitops_layout.lint.evaluate import evaluate
+from gitops_layout.lint.ignores import inline_ignores
+from gitops_layout.lint.policy import glob_matches
+from gitops_layout.lint.report import Coverage, Crash, Finding, RelatedPlace, Report
+from gitops_layout.lint.secrecy import Excerpts
+from gitops_layout.lint.suppress import Silencer
+from gitops_layout.model import Affected, Hit, Location, Severity
+from gitops_layout.repo.model import is_yaml
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from datetime import date
+
+    from gitops_layout.agents.delivery import Delivery
+    from gitops_layout.graph.model import Graph
+    from gitops_layout.lint.policy import Policy
+    from gitops_layout.rules import Catalogue
+    from gitops_layout.rules.model import Rule
+
+__all__ = ["lint"]
+
+_FIELD = re.compile(r"\{([A-Za-z_][\w.-]*)\}")
+
+
+def lint(
+    graph: Graph,
+    catalogue: Catalogue,
+    *,
+    policy: Policy,
+    today: date,
+    baseline: Baseline | None = None,
+    paths: Sequence[str] = (),
+) -> Report:
+    """Judge a repository.
+
+    `paths` (relative to the root, empty for all) filter what is reported; rules always see everything.
+    """
+    engine = _Engine(graph, policy)
+    running = [catalogue.by_id[identity] for identity in sorted(policy.rules)]
+    found, failed = evaluate(graph, [rule for rule in running if rule.check != ENGINE])
+    candidates = engine.findings(found, failed)
+    inline = list(inline_ignores(graph.repo))
+    silencer = Silencer(catalogue, policy, inline, today)
+    kept = [finding for finding in candidates if not silencer.silences(finding)]
+    seen, unused = looked.judge(graph, policy, baseline, paths)
+    silenced = len(candidates) - len(kept)
+    own = [*silencer.complaints(), *unused]
+    raised = [(catalogue.by_id[name], hit) for name, hit in own if name in policy.rules]
+    kept += [f for f in engine.findings(raised, failed) if not silencer.silences_own(f)]
+    kept = [f for f in kept if not glob_matches(f.file, policy.exclude)]
+    shown = [f for f in kept if not paths or _below(f.file, paths)]
+    known = baseline.findings if baseline is not None else frozenset()
+    new = sorted((f for f in shown if f.fingerprint not in known), key=lambda f: f.order)
+    old = tuple(f for f in shown if f.fingerprint in known)
+    return Report(
+        root=graph.repo.root,
+        revision=graph.repo.revision,
+        profile=policy.profile,
+        findings=tuple(new),
+        coverage=_coverage(graph, seen, ignored=silenced + len(old)),
+        known=old,
+        crashes=tuple(Crash(rule, error) for rule, error in sorted(failed.items())),
+        rules=tuple(running),
+    )
+
+
+def _below(file: str, paths: Sequence[str]) -> bool:
+    return any(not path or file == path or file.startswith(f"{path}/") for path in paths)
+
+
+def _coverage(graph: Graph, seen: tuple[Any, ...], *, ignored: int) -> Coverage:
+    repo = graph.repo
+    files = [path for path in repo.files if is_yaml(path) and repo.entries[path].target is None]
+    return Coverage(
+        files=len(files),
+        documents=sum(len(repo.documents(path)) for path in files),
+        deliveries=len(graph.deliveries),
+        objects=sum(len(rendered.objects) for rendered in graph.rendered.values()),
+        validated=0,
+        unchecked=seen,
+        ignored=ignored,
+    )
+
+
+@dataclass(slots=True)
+class _Cause:
+    """Hits of one rule at one place: one finding."""
+
+    rule: Rule
+    hits: list[Hit] = field(default_factory=list)
+
+
+class _Engine:
+    """Turns hits into findings: merges causes, grades them, looks up lines."""
+
+    def __init__(self, graph: Graph, policy: Policy) -> None:
+        self.graph = graph
+        self.policy = policy
+        self.excerpts = Excerpts(graph.repo)
+        self.ordinals = Ordinals()
+        self.deliveries = {delivery.id: delivery for delivery in graph.deliveries}
+        self.readers: dict[str, list[Delivery]] = {}
+        for delivery in graph.deliveries:
+            rendered = graph.rendered.get(delivery.id)
+            files = rendered.files if rendered is not None else frozenset()
+            for file in files | {delivery.root.file}:
+                self.readers.setdefault(file, []).append(delivery)
+
+    def findings(self, found: Iterable[tuple[Rule, Hit]], failed: dict[str, str]) -> list[Finding]:
+        """One finding a cause, in the order of places; a rule whose words cannot be filled has failed."""
+        causes: dict[tuple[str, Location, str], _Cause] = {}
+        for rule, hit in found:
+            key = (rule.id, hit.location, str(hit.values.get("subject", "")))
+            causes.setdefault(key, _Cause(rule)).hits.append(hit)
+        spans = {key: self.graph.repo.span(key[1]) for key in causes}
+        ordered = sorted(causes, key=lambda key: (key[1].file, spans[key].start, key[0], key[2]))
+        findings = []
+        for key in ordered:
+            try:
+                finding = self._finding(causes[key], key[2])
+            except LookupError as error:
+                failed[key[0]] = f"its message cannot be filled: {error}"
+                continue
+            if finding is not None:
+                findings.append(finding)
+        return findings
+
+    def _finding(self, cause: _Cause, subject: str) -> Finding | None:
+        rule, repo = cause.rule, self.graph.repo
+        graded = sorted(
+            (
+                (severity, not live, position, affected, hit)
+                for position, hit in enumerate(cause.hits)
+                for affected in self._affected(hit)
+                for severity, live in [self._grade(rule, hit, affected)]
+                if severity is not None
+            ),
+            key=lambda row: (row[1], row[0].rank, row[2]),
+        )
+        if not graded:
+            return None
+        severity, dead, _, _, hit = graded[0]
+        span = repo.span(hit.location)
+        return Finding(
+            rule=rule,
+            severity=severity,
+            live=not dead,
+            location=hit.location,
+            span=span,
+            message=_filled(rule.message, hit.values),
+            help=_filled(rule.help, hit.values),
+            affected=tuple(dict.fromkeys(row[3] for row in graded)),
+            related=tuple(
+                RelatedPlace(r.location.file, repo.span(r.location), r.caption) for r in hit.related
+            ),
+            fix=hit.fix,
+            fingerprint=self.ordinals.fingerprint(
+                rule.id, hit.location.file, identity(repo, hit.location), subject
+            ),
+            excerpt=self.excerpts.line(hit.location, span, secret=rule.group == "secrets"),
+        )
+
+    def _affected(self, hit: Hit) -> list[Affected]:
+        """Where a hit shows: its own delivery, else every delivery that reads its file."""
+        if hit.affected.delivery is not None:
+            return [hit.affected]
+        readers = self.readers.get(hit.location.file, ())
+        return [Affected(hit.affected.object, d.id, d.environment, d.cluster) for d in readers] or [
+            hit.affected
+        ]
+
+    def _grade(self, rule: Rule, hit: Hit, affected: Affected) -> tuple[Severity | None, bool]:
+        tiers = self.policy.rules[rule.id]
+        delivery = self.deliveries.get(affected.delivery or "")
+        if rule.group == "config" or not is_yaml(hit.location.file):
+            return min((s for s in tiers.values() if s), key=lambda s: s.rank, default=None), True
+        if delivery is None:
+            return tiers["nonprod"], self.graph.is_live(hit.location.file)
+        return tiers[delivery.tier], delivery.live or self.graph.is_live(hit.location.file)
+
+
+def _filled(template: str, values: Mapping[str, object]) -> str:
+    """A message with its `{dotted.fields}` filled in. Raises KeyError for a field the rule does not give."""
+
+    def look_up(match: re.Match[str]) -> str:
+        root, *steps = match[1].split(".")
+        value: Any = values[root]
+        for step in steps:
+            value = value.get(step) if isinstance(value, dict) else None
+        if isinstance(value, bool):
+            return str(value).lower()
+        return "(none)" if value is None else _one_line(str(value))
+
+    return _FIELD.sub(look_up, template)
+
+
+def _one_line(text: str) -> str:
+    """Foreign text made harmless for a terminal and a single line."""
+    clean = "".join(c if c.isprintable() else " " for c in text)
+    return clean if len(clean) <= 200 else f"{clean[:199]}…"

@@ -1,0 +1,124 @@
+"""What was not looked at, and whether somebody accepted that."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
+
+from gitops_layout.lint.policy import glob_matches
+from gitops_layout.lint.report import Seen
+from gitops_layout.model import Hit, Location, Span, Unchecked, UncheckedClass
+from gitops_layout.repo.model import broken, is_yaml
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from gitops_layout.config import External
+    from gitops_layout.graph.model import Graph
+    from gitops_layout.lint.baseline import Baseline
+    from gitops_layout.lint.policy import Policy
+
+__all__ = ["judge"]
+
+
+def judge(
+    graph: Graph, policy: Policy, baseline: Baseline | None, paths: Sequence[str]
+) -> tuple[tuple[Seen, ...], list[tuple[str, Hit]]]:
+    """Everything unchecked below `paths`, and hits for declarations that match nothing."""
+    everything = list(_everything(graph))
+    used = {id(entry) for item in everything for entry in policy.external if _declares(entry, item)}
+    unused = [
+        (
+            "C005",
+            Hit(entry.location, {"kind": entry.kind, "pattern": entry.pattern, "subject": entry.pattern}),
+        )
+        for entry in policy.external
+        if id(entry) not in used
+    ]
+    shown = [item for item in everything if _below(item, paths)]
+    shown += [
+        broken(f"path {path}", "holds no YAML file")
+        for path in paths
+        if not any(is_yaml(file) for file in _files(graph, path))
+    ]
+    seen = (_seen(graph, policy, baseline, item) for item in shown)
+    return tuple(sorted(seen, key=_order)), [] if policy.partial else unused
+
+
+def _order(seen: Seen) -> tuple[bool, bool, str, int, str]:
+    item = seen.unchecked
+    file = item.location.file if item.location is not None else ""
+    return seen.accepted is not None, item.kind is not UncheckedClass.BROKEN, file, seen.line or 0, item.what
+
+
+def _files(graph: Graph, path: str) -> Iterator[str]:
+    real = graph.repo.resolve(path)
+    if real is not None and real in graph.repo.entries:
+        yield real
+    elif real is not None:
+        yield from graph.repo.under(real)
+
+
+def _below(item: Unchecked, paths: Sequence[str]) -> bool:
+    if not paths or item.location is None:
+        return True
+    file = item.location.file
+    return any(not path or file == path or file.startswith(f"{path}/") for path in paths)
+
+
+def _everything(graph: Graph) -> Iterator[Unchecked]:
+    """Each thing once, from the loader, the agents, the builds and the reader."""
+    repo = graph.repo
+    failures = (r.failure for r in graph.rendered.values() if r.failure is not None)
+    unread = (
+        broken(
+            f"file {path}",
+            problem.message,
+            Location(path, span=Span(problem.line, problem.column, problem.line, problem.column, 0, 0)),
+        )
+        for path, problem in repo.unparsable
+    )
+    found: dict[tuple[str, str, str], Unchecked] = {}
+    for item in (*repo.unchecked, *graph.unchecked, *failures, *unread):
+        file = item.location.file if item.location is not None else ""
+        found.setdefault((item.what, item.kind.value, file), item)
+    yield from found.values()
+    if not graph.deliveries and not repo.resources and not found:
+        yield broken("repository", "no Kubernetes object was found in it")
+
+
+def _declares(entry: External, item: Unchecked) -> bool:
+    return (
+        item.subject is not None
+        and item.subject[0] == entry.kind
+        and (item.subject[1] == entry.pattern or fnmatchcase(item.subject[1], entry.pattern))
+    )
+
+
+def _seen(graph: Graph, policy: Policy, baseline: Baseline | None, item: Unchecked) -> Seen:
+    place = item.location
+    line = graph.repo.span(place).line if place is not None else None
+    return Seen(replace(item), line, _accepted(graph, policy, baseline, item))
+
+
+def _accepted(graph: Graph, policy: Policy, baseline: Baseline | None, item: Unchecked) -> str | None:
+    file = item.location.file if item.location is not None else ""
+    if not _is_live(graph, item):
+        return "no agent reaches it"
+    if file and glob_matches(file, policy.exclude):
+        return "excluded by the config"
+    declared = next((entry for entry in policy.external if _declares(entry, item)), None)
+    if declared is not None and item.kind is UncheckedClass.EXTERNAL:
+        return f"declared external: {declared.reason}"
+    if baseline is not None and (item.what, item.kind.value, file) in baseline.unchecked:
+        return "in the baseline"
+    if item.kind.value in policy.allow_unchecked:
+        return "allowed by --allow-unchecked"
+    return None
+
+
+def _is_live(graph: Graph, item: Unchecked) -> bool:
+    if item.delivery is not None:
+        return any(d.live for d in graph.deliveries if d.id == item.delivery)
+    return item.location is None or graph.is_live(item.location.file)
