@@ -26,7 +26,16 @@ if TYPE_CHECKING:
 
     from gitops_layout.spec import Spec
 
-__all__ = ["File", "Ownership", "answers", "owner_of", "render", "template_digest"]
+__all__ = [
+    "File",
+    "Ownership",
+    "answers",
+    "layouts",
+    "owner_of",
+    "render",
+    "render_answers",
+    "template_digest",
+]
 
 _SUFFIX = ".jinja"
 _YIELD = re.compile(r"\{% yield (\w+) from (.+?) %\}(.*)\{% endyield %\}")
@@ -63,15 +72,16 @@ def render(spec: Spec) -> dict[str, File]:
 def render_answers(values: Mapping[str, Any]) -> dict[str, File]:
     """The same from Copier's answers: what a lock remembers can be rendered again."""
     layout = values["layout"]
-    environment = _environment(bundle.root())
+    root = bundle.root()
+    environment = _environment(root)
     files: dict[str, File] = {}
-    for template in _templates(layout):
+    for template in _templates(root, layout):
         for path, context in _paths(tuple(template.removesuffix(_SUFFIX).split("/")), dict(values)):
             name = f"templates/{layout}/{template}"
             if template.endswith(_SUFFIX):
                 content = environment.get_template(name).render(context).encode()
             else:
-                content = bundle.root().joinpath(name).read_bytes()
+                content = (root / name).read_bytes()
             files[path] = File(content, owner_of(path, layout))
     return dict(sorted(files.items()))
 
@@ -95,18 +105,23 @@ def answers(spec: Spec) -> dict[str, Any]:
 
 def owner_of(path: str, layout: str) -> Ownership:
     """Who owns a generated path, by the first line of templates/ownership.yaml that matches it."""
-    for pattern, owner in _ownership()[layout]:
-        if fnmatchcase(path, pattern) and path.count("/") >= pattern.count("/"):
+    for pattern, owner in _ownership(bundle.root())[layout]:
+        steps, wanted = path.split("/"), pattern.split("/")
+        if len(steps) == len(wanted) and all(map(fnmatchcase, steps, wanted)):
             return owner
     return Ownership.MANAGED
 
 
-@cache
+def layouts() -> frozenset[str]:
+    """The layouts that have templates."""
+    return frozenset(_ownership(bundle.root()))
+
+
 def template_digest(layout: str) -> str:
     """`sha256:…` over everything that decides what a layout renders to."""
     root = bundle.root() / "templates"
     digest = hashlib.sha256()
-    names = [f"{layout}/{name}" for name in _templates(layout)]
+    names = [f"{layout}/{name}" for name in _templates(bundle.root(), layout)]
     names += [f"shared/{path.name}" for path in sorted((root / "shared").iterdir())]
     for name in [*names, "ownership.yaml"]:
         content = (root / name).read_bytes()
@@ -127,15 +142,15 @@ def _environment(root: Path) -> SandboxedEnvironment:
 
 
 @cache
-def _templates(layout: str) -> tuple[str, ...]:
-    root = bundle.root() / "templates" / layout
-    found = (path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file())
+def _templates(root: Path, layout: str) -> tuple[str, ...]:
+    folder = root / "templates" / layout
+    found = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
     return tuple(sorted(name for name in found if not name.startswith(_COPIER_ONLY)))
 
 
 @cache
-def _ownership() -> dict[str, tuple[tuple[str, Ownership], ...]]:
-    data = yaml.safe_load((bundle.root() / "templates" / "ownership.yaml").read_bytes())
+def _ownership(root: Path) -> dict[str, tuple[tuple[str, Ownership], ...]]:
+    data = yaml.safe_load((root / "templates" / "ownership.yaml").read_bytes())
     return {
         layout: tuple((row["match"], Ownership(row["owner"])) for row in rows)
         for layout, rows in data.items()
@@ -169,6 +184,7 @@ def _text(source: str, context: Mapping[str, Any]) -> str:
     return _string(source).render(context) if "{" in source else source
 
 
+# Names and loops of paths import nothing, so they compile alike wherever the templates are.
 @cache
 def _string(source: str) -> Any:
     return _environment(bundle.root()).from_string(source)

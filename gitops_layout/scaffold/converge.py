@@ -1,0 +1,194 @@
+"""The effects around a plan: read the tree and its lock, find merge bases, write everything or nothing."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gitops_layout import system
+from gitops_layout.errors import UserError
+from gitops_layout.scaffold import lock as locks
+from gitops_layout.scaffold import plan as plans
+from gitops_layout.scaffold.merge import merge
+from gitops_layout.scaffold.render import (
+    File,
+    Ownership,
+    answers,
+    layouts,
+    render,
+    render_answers,
+    template_digest,
+)
+
+if TYPE_CHECKING:
+    from gitops_layout.scaffold.lock import Lock
+    from gitops_layout.scaffold.plan import OnConflict, Plan
+    from gitops_layout.spec import Spec
+
+__all__ = ["SPEC", "apply", "plan"]
+
+SPEC = "gitops.yaml"
+
+
+def plan(
+    root: Path,
+    spec: Spec,
+    *,
+    spec_file: bytes | None = None,
+    on_conflict: OnConflict = "fail",
+    prune: bool = False,
+) -> Plan:
+    """What would make the tree at `root` follow `spec`; reads, writes nothing.
+
+    `spec_file` is the text of a gitops.yaml that is written along with the tree (`init`, `add`).
+    Raises UserError (exit code 3) where a path of ours is a link or not a file.
+    """
+    wanted = render(spec)
+    del wanted[SPEC]
+    old = _lock(root)
+    new = locks.make(answers(spec), wanted, digest=template_digest(spec.layout))
+    paths = {*wanted, *(old.files if old is not None else ())}
+    tree = _tree(root, paths, theirs={path for path, file in wanted.items() if file.owner is Ownership.SEED})
+    missing = plans.needs_base(old, wanted, tree)
+    made = plans.make(
+        old,
+        new,
+        wanted,
+        tree=tree,
+        bases=_bases(root, old, missing),
+        merge=merge,
+        on_conflict=on_conflict,
+        prune=prune,
+    )
+    return made if spec_file is None else _with_spec(root, made, spec_file)
+
+
+def apply(root: Path, plan: Plan) -> None:
+    """Carry out a plan: files first, deletions next, the lock last, each replaced in one step.
+
+    Nothing is written when a conflict is undecided (UserError, exit code 3) or when a path leads out
+    of `root` through a link.
+    """
+    if undecided := [action for action in plan.actions if action.do is plans.Do.CONFLICT]:
+        raise UserError(f"nothing written: {len(undecided)} files in conflict", exit_code=3)
+    changes = plan.changes
+    for path in [locks.LOCK, *(action.path for action in changes)]:
+        _regular(root, path)
+    for action in changes:
+        if action.content is not None:
+            system.write_atomic(root / action.path, action.content)
+    for action in changes:
+        if action.content is None:
+            _delete(root, action.path)
+    if plan.relock:
+        system.write_atomic(root / locks.LOCK, locks.dump(plan.lock))
+
+
+def _with_spec(root: Path, made: Plan, content: bytes) -> Plan:
+    now = _tree(root, [SPEC]).get(SPEC)
+    if now == content:
+        return made
+    do, why = (plans.Do.CREATE, "new") if now is None else (plans.Do.UPDATE, "edited by this command")
+    action = plans.Action(SPEC, do, Ownership.SEED, why, content)
+    return replace(made, actions=tuple(sorted((*made.actions, action), key=lambda item: item.path)))
+
+
+def _lock(root: Path) -> Lock | None:
+    content = _tree(root, [locks.LOCK]).get(locks.LOCK)
+    return None if content is None else locks.read(content)
+
+
+def _tree(root: Path, paths: Iterable[str], *, theirs: Collection[str] = ()) -> dict[str, bytes]:
+    """The bytes of the files that are there; a user's own file may be a link, which is not followed."""
+    tree: dict[str, bytes] = {}
+    for path in paths:
+        if path in theirs and (root / path).is_symlink():
+            tree[path] = b""
+        elif _regular(root, path):
+            tree[path] = (root / path).read_bytes()
+    return tree
+
+
+def _regular(root: Path, path: str) -> bool:
+    """Whether `path` is a plain file reached through plain folders; False when it is absent.
+
+    A link on the way could lead anywhere, and a lock may have been written by anybody: UserError.
+    """
+    parts = path.split("/")
+    foreign = os.sep != "/" and os.sep in path
+    if foreign or not {"", ".", "..", ".git"}.isdisjoint(parts):
+        raise UserError(f"{path!r} is not a path inside the repository", exit_code=3)
+    place = root
+    for index, part in enumerate(parts):
+        place = place / part
+        try:
+            mode = place.lstat().st_mode
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        last = index == len(parts) - 1
+        if not (stat.S_ISREG(mode) if last else stat.S_ISDIR(mode)):
+            kind = "a symbolic link" if stat.S_ISLNK(mode) else "not a file" if last else "not a folder"
+            name = "/".join(parts[: index + 1])
+            raise UserError(
+                f"{name} is {kind}: refusing to write {path}", "replace it by a plain one", exit_code=3
+            )
+    return True
+
+
+def _delete(root: Path, path: str) -> None:
+    """Remove a file, and the folders that it leaves empty."""
+    (root / path).unlink(missing_ok=True)
+    folder = (root / path).parent
+    while folder != root and not any(folder.iterdir()):
+        folder.rmdir()
+        folder = folder.parent
+
+
+def _bases(root: Path, old: Lock | None, missing: Mapping[str, str]) -> dict[str, bytes]:
+    """Files as generated last time: out of git's object store, else by rendering the lock again."""
+    if old is None or not missing:
+        return {}
+    found = _from_git(root, missing)
+    if len(found) < len(missing):
+        again = _again(old)
+        found |= {
+            path: again[path].content
+            for path, blob in missing.items()
+            if path not in found and path in again and locks.blob_id(again[path].content) == blob
+        }
+    return found
+
+
+def _from_git(root: Path, missing: Mapping[str, str]) -> dict[str, bytes]:
+    asked = "".join(f"{blob}\n" for blob in missing.values())
+    done = system.git(root, "cat-file", "--batch", stdin=asked.encode())
+    if done.code != 0:
+        return {}
+    found: dict[str, bytes] = {}
+    rest = done.stdout
+    for path, blob in missing.items():
+        header, _, rest = rest.partition(b"\n")
+        words = header.split()
+        if len(words) != 3:
+            continue
+        size = int(words[2])
+        content, rest = rest[:size], rest[size + 1 :]
+        if words[1] == b"blob" and locks.blob_id(content) == blob:
+            found[path] = content
+    return found
+
+
+def _again(old: Lock) -> dict[str, File]:
+    """What the lock's spec renders to, if today's templates are those it was rendered with."""
+    from jinja2 import TemplateError
+
+    if old.layout not in layouts() or template_digest(old.layout) != old.digest:
+        return {}
+    try:
+        return render_answers({**old.answers, "layout": old.layout})
+    except (TemplateError, KeyError, TypeError, ValueError):  # a lock that somebody edited
+        return {}

@@ -1,0 +1,207 @@
+"""What converging does to each file, and why: lock, tree and rendering in, actions out. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from gitops_layout.scaffold.lock import Entry, Lock, blob_id
+from gitops_layout.scaffold.merge import put_block
+from gitops_layout.scaffold.render import File, Ownership
+from gitops_layout.scaffold.structure import Conflict
+
+if TYPE_CHECKING:
+    from gitops_layout.scaffold.merge import Merged, Side
+
+__all__ = ["Action", "Do", "OnConflict", "Plan", "make", "needs_base"]
+
+OnConflict = Literal["fail", "markers", "ours", "theirs"]
+
+
+class Merge(Protocol):
+    """`gitops_layout.scaffold.merge.merge`: path, base, the file as it is, the file as rendered."""
+
+    def __call__(
+        self, path: str, base: bytes | None, ours: bytes, theirs: bytes, *, prefer: Side | None = None
+    ) -> Merged: ...
+
+
+class Do(StrEnum):
+    """What happens to a file."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    MERGE = "merge"
+    DELETE = "delete"
+    KEEP = "keep"
+    CONFLICT = "conflict"
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One file: `content` is what it will hold, None where nothing is written."""
+
+    path: str
+    do: Do
+    owner: Ownership
+    why: str
+    content: bytes | None = None
+    conflicts: tuple[Conflict, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Every generated file's action, sorted by path, and the lock that holds afterwards.
+
+    `relock` says that the lock itself changes: what was generated is remembered differently.
+    """
+
+    actions: tuple[Action, ...]
+    lock: Lock
+    relock: bool
+
+    @property
+    def changes(self) -> tuple[Action, ...]:
+        """The actions that write or delete."""
+        return tuple(action for action in self.actions if action.do not in (Do.KEEP, Do.CONFLICT))
+
+    @property
+    def conflicts(self) -> tuple[Action, ...]:
+        """The actions that people must decide, written with markers or not written at all."""
+        return tuple(action for action in self.actions if action.conflicts)
+
+    @property
+    def empty(self) -> bool:
+        """Whether the tree and the lock already are what the spec asks for."""
+        return not self.changes and not self.conflicts and not self.relock
+
+
+def make(
+    old: Lock | None,
+    new: Lock,
+    wanted: Mapping[str, File],
+    *,
+    tree: Mapping[str, bytes],
+    bases: Mapping[str, bytes],
+    merge: Merge,
+    on_conflict: OnConflict = "fail",
+    prune: bool = False,
+) -> Plan:
+    """Compare what was generated, what is there and what is wanted.
+
+    `tree` holds the present bytes of the paths in `wanted` and in the old lock, `bases` the bytes as
+    generated last time for those that `needs_base` names and that could be found.
+    """
+    entries = old.files if old is not None else {}
+    prefer: Side | None = on_conflict if on_conflict in ("ours", "theirs") else None
+    actions = []
+    for path in sorted({*wanted, *entries}):
+        file, entry, now = wanted.get(path), entries.get(path), tree.get(path)
+        if file is None:
+            if action := _removal(path, entries[path], now, prune=prune, prefer=prefer):
+                actions.append(action)
+        elif decided := _without_merge(path, file, entry, now):
+            actions.append(decided)
+        elif now is not None:
+            merged = _merge(path, bases.get(path), now, file, merge=merge, prefer=prefer)
+            actions.append(_marked(merged) if on_conflict == "markers" else merged)
+    return Plan(tuple(actions), *_relocked(old, new))
+
+
+def needs_base(old: Lock | None, wanted: Mapping[str, File], tree: Mapping[str, bytes]) -> dict[str, str]:
+    """Paths that both the user and the templates changed, with the blob ids generated last time."""
+    entries = old.files if old is not None else {}
+    return {
+        path: entry.blob
+        for path, entry in entries.items()
+        if path in wanted
+        and path in tree
+        and wanted[path].owner in (Ownership.MANAGED, Ownership.FRAGMENT)
+        and entry.blob not in (blob_id(tree[path]), blob_id(wanted[path].content))
+    }
+
+
+def _without_merge(path: str, file: File, entry: Entry | None, now: bytes | None) -> Action | None:
+    """What can be decided without comparing texts; None when both sides must be merged."""
+    keep = Action(path, Do.KEEP, file.owner, "")
+    if now is None:
+        if entry is None:
+            return Action(path, Do.CREATE, file.owner, "new", file.content)
+        if file.owner is Ownership.SEED:
+            return replace(keep, why="deleted by you")
+        return Action(path, Do.CREATE, file.owner, "was deleted; gitops.yaml still asks for it", file.content)
+    if now == file.content:
+        return keep
+    if file.owner is Ownership.SEED:
+        return replace(keep, why="yours")
+    if entry is not None and entry.blob == blob_id(now):
+        return Action(path, Do.UPDATE, file.owner, "as generated before", file.content)
+    if entry is not None and entry.blob == blob_id(file.content):
+        return replace(keep, why="edited by you")
+    if file.owner is Ownership.ROBOT:
+        return replace(keep, why="set by promotion or a bot")
+    return None
+
+
+def _merge(
+    path: str, base: bytes | None, now: bytes, file: File, *, merge: Merge, prefer: Side | None
+) -> Action:
+    if base is None and file.owner is Ownership.FRAGMENT and not path.endswith(".yaml"):
+        content = put_block(now, file.content)
+        why = "our block among your lines"
+        return (
+            Action(path, Do.MERGE, file.owner, why, content)
+            if content != now
+            else Action(path, Do.KEEP, file.owner, why)
+        )
+    if base is None and file.owner is Ownership.MANAGED:
+        if prefer is not None:
+            return _settled(path, now if prefer == "ours" else file.content, now, file)
+        why = "differs from what is generated, and nothing tells who changed what"
+        whole = merge(path, b"", now, file.content)
+        conflicts = whole.conflicts or (Conflict("", "this file", "the generated one"),)
+        return Action(path, Do.CONFLICT, file.owner, why, whole.content, conflicts)
+    merged = merge(path, base, now, file.content, prefer=prefer)
+    if merged.conflicts:
+        why = "changed by you and by gitops.yaml or the templates"
+        return Action(path, Do.CONFLICT, file.owner, why, merged.content, merged.conflicts)
+    return _settled(path, merged.content, now, file)
+
+
+def _settled(path: str, content: bytes, now: bytes, file: File) -> Action:
+    if content == now:
+        return Action(path, Do.KEEP, file.owner, "edited by you")
+    return Action(path, Do.MERGE, file.owner, "your edits and ours", content)
+
+
+def _marked(action: Action) -> Action:
+    if action.do is not Do.CONFLICT:
+        return action
+    return replace(action, do=Do.MERGE, why="conflict markers to resolve")
+
+
+def _removal(
+    path: str, entry: Entry, now: bytes | None, *, prune: bool, prefer: Side | None
+) -> Action | None:
+    """A file no longer generated; None when it is gone already.
+
+    Bots' edits are no reason to keep a file: what they wrote stays in git's history.
+    """
+    if now is None:
+        return None
+    delete = Action(path, Do.DELETE, entry.owner, "no longer in gitops.yaml")
+    if blob_id(now) == entry.blob or entry.owner is Ownership.ROBOT or prune or prefer == "theirs":
+        return delete
+    if prefer == "ours":
+        return Action(path, Do.KEEP, entry.owner, "no longer generated: yours from now on")
+    why = "no longer in gitops.yaml, but edited by you: --prune deletes it, --on-conflict ours keeps it"
+    return Action(path, Do.CONFLICT, entry.owner, why, None, (Conflict("", "edited", "removed"),))
+
+
+def _relocked(old: Lock | None, new: Lock) -> tuple[Lock, bool]:
+    """The lock to keep; a newer tool alone, with the same result, is no reason to touch the file."""
+    if old is not None and replace(new, tool=old.tool) == old:
+        return old, False
+    return new, True

@@ -1,0 +1,240 @@
+"""The three-way merge of two YAML trees over their common base."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.error import YAMLError
+
+from gitops_layout.source.reader import read
+
+__all__ = ["UNREADABLE", "Conflict", "Structured", "dump", "load", "merge"]
+
+UNREADABLE: Any = object()
+"""Data that equals nothing."""
+
+_MISSING: Any = object()
+
+# What names an item of a list, in order of trust; `mountPath` because volumes may be mounted twice.
+_IDENTITIES = ("name", "path", "repo", "id", "key", "mountPath", "containerPort", "port")
+# Lists whose order is their meaning: never taken apart.
+_ATOMIC = frozenset({"command", "args"})
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """Both sides changed `where` (dotted path or line), each its own way."""
+
+    where: str
+    ours: str
+    theirs: str
+
+
+@dataclass(frozen=True, slots=True)
+class Structured:
+    """The merged file: its plain data and its text."""
+
+    data: Any
+    content: bytes
+    conflicts: tuple[Conflict, ...] = ()
+
+
+@dataclass(slots=True)
+class _Merge:
+    prefer: Literal["ours", "theirs"] | None
+    conflicts: list[Conflict] = field(default_factory=list)
+
+    def settle(self, where: str, ours: Any, theirs: Any) -> Any:
+        """What stands after both sides changed a value: _MISSING for nothing."""
+        if self.prefer is None:
+            self.conflicts.append(Conflict(where.removeprefix("."), _words(ours), _words(theirs)))
+        return theirs if self.prefer == "theirs" else ours
+
+
+def merge(
+    base: bytes | None, ours: bytes, theirs: bytes, *, prefer: Literal["ours", "theirs"] | None = None
+) -> Structured | None:
+    """`ours` with the changes from `base` to `theirs`; None where a structural merge cannot be trusted."""
+    trees = [load(content) for content in (base or b"{}\n", ours, theirs)]
+    if any(not isinstance(tree, CommentedMap) for tree in trees):
+        return None
+    old, tree, new = trees
+    state = _Merge(prefer)
+    _merge_maps(state, old, tree, new, "")
+    if state.conflicts:
+        return Structured(UNREADABLE, ours, tuple(state.conflicts))
+    content = dump(tree, like=ours)
+    stream = read(content, "")
+    if stream.problems or len(stream.documents) != 1 or stream.documents[0].data != json.loads(_text(tree)):
+        return None
+    if _comments(ours) - _comments(base or b"") - _comments(content):
+        return None
+    return Structured(stream.documents[0].data, content)
+
+
+def load(content: bytes) -> Any:
+    """The one document of a file with its comments; None where it is none, several, or uses anchors."""
+    stream = read(content, "")
+    if stream.problems or len(stream.documents) != 1 or stream.documents[0].duplicates:
+        return None
+    try:
+        tree = _yaml().load(content.decode("utf-8-sig"))
+    except (YAMLError, ValueError):
+        return None
+    # ruamel types a few plain scalars (dates, 0o17) unlike kubectl: such a file is not safe to rewrite
+    if _text(tree) != _text(stream.documents[0].data) or _shares(tree, set()):
+        return None
+    return tree
+
+
+def dump(tree: Any, *, like: bytes) -> bytes:
+    """The tree as text, its lists indented as `like` indents them."""
+    for offset in (2, 0):
+        if _dumped(load(like), offset) == like:
+            return _dumped(tree, offset)
+    return _dumped(tree, 2 if b"\n  - " in like or b"\n- " not in like else 0)
+
+
+def _yaml() -> YAML:
+    reader = YAML()
+    reader.preserve_quotes = True
+    reader.width = 10_000
+    return reader
+
+
+def _dumped(tree: Any, offset: int) -> bytes:
+    writer = _yaml()
+    writer.indent(mapping=2, sequence=2 + offset, offset=offset)
+    stream = io.BytesIO()
+    writer.dump(tree, stream)
+    return stream.getvalue()
+
+
+def _merge_maps(state: _Merge, old: Any, tree: Any, new: Any, where: str) -> None:
+    for key in [key for key in old if key not in new and key in tree]:
+        if _same(tree[key], old[key]) or state.settle(f"{where}.{key}", tree[key], _MISSING) is _MISSING:
+            del tree[key]
+    for position, key in enumerate(new):
+        before, here, there = old.get(key, _MISSING), tree.get(key, _MISSING), new[key]
+        value = _merged(state, before, here, there, f"{where}.{key}")
+        if value is _MISSING:
+            tree.pop(key, None)
+        elif here is _MISSING:
+            tree.insert(_after(tree, list(new)[:position]), key, value)
+        elif value is not here:
+            tree[key] = value
+
+
+def _merged(state: _Merge, old: Any, here: Any, there: Any, where: str) -> Any:
+    """One value, three ways; containers are merged in place."""
+    if _same(here, there) or _same(old, there):
+        return here
+    if _same(old, here):
+        return there
+    if isinstance(here, CommentedMap) and isinstance(there, CommentedMap):
+        _merge_maps(state, old if isinstance(old, CommentedMap) else CommentedMap(), here, there, where)
+        return here
+    if isinstance(here, CommentedSeq) and isinstance(there, CommentedSeq):
+        before = old if isinstance(old, CommentedSeq) else CommentedSeq()
+        name = None if where.rpartition(".")[2] in _ATOMIC else _identity(before, here, there)
+        if name is not None:
+            _merge_lists(state, before, here, there, where, name)
+            return here
+    return state.settle(where, here, there)
+
+
+def _merge_lists(
+    state: _Merge, old: Any, tree: Any, new: Any, where: str, name: Callable[[Any], str]
+) -> None:
+    before = {name(item): item for item in old}
+    wanted = {name(item): item for item in new}
+    for label, item in before.items():
+        index = _index(tree, label, name)
+        if label in wanted or index is None:
+            continue
+        place = f"{where}[{label}]"
+        if _same(tree[index], item) or state.settle(place, tree[index], _MISSING) is _MISSING:
+            del tree[index]
+    labels = list(wanted)
+    for position, (label, item) in enumerate(wanted.items()):
+        index = _index(tree, label, name)
+        here = _MISSING if index is None else tree[index]
+        value = _merged(state, before.get(label, _MISSING), here, item, f"{where}[{label}]")
+        if index is None and value is not _MISSING:
+            places = [
+                found for other in labels[:position] if (found := _index(tree, other, name)) is not None
+            ]
+            tree.insert(max(places, default=-1) + 1 if places else len(tree), value)
+        elif index is not None and value is _MISSING:
+            del tree[index]
+        elif index is not None and value is not here:
+            tree[index] = value
+
+
+def _index(items: Any, label: str, name: Callable[[Any], str]) -> int | None:
+    return next((index for index, item in enumerate(items) if name(item) == label), None)
+
+
+def _identity(*lists: Any) -> Callable[[Any], str] | None:
+    """What tells the items of these lists apart; None where nothing does."""
+    by_field = [lambda item, field=field: _field(item, field) for field in _IDENTITIES]
+    for name in (_object, *by_field, _text):
+        labels = [[name(item) for item in items] for items in lists]
+        if all("" not in row and len(set(row)) == len(row) for row in labels):
+            return name
+    return None
+
+
+def _object(item: Any) -> str:
+    match item:
+        case {"apiVersion": str(version), "kind": str(kind), "metadata": {"name": str(name), **rest}}:
+            return f"{version}/{kind}/{rest.get('namespace', '')}/{name}"
+        case _:
+            return ""
+
+
+def _field(item: Any, field: str) -> str:
+    value = item.get(field) if isinstance(item, CommentedMap) else None
+    return str(value) if isinstance(value, str | int) else ""
+
+
+def _after(tree: Any, earlier: Iterable[Any]) -> int:
+    """Where in a map a key belongs that follows `earlier` ones: behind the last of those it has."""
+    keys = list(tree)
+    places = [keys.index(key) for key in earlier if key in tree]
+    return max(places) + 1 if places else len(keys)
+
+
+def _same(one: Any, other: Any) -> bool:
+    if one is _MISSING or other is _MISSING:
+        return one is other
+    return _text(one) == _text(other)
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, default=str)
+
+
+def _words(value: Any) -> str:
+    return "removed" if value is _MISSING else _text(value)
+
+
+def _shares(tree: Any, seen: set[int]) -> bool:
+    """Whether a container stands in two places (an alias), or a map merges another one in."""
+    if not isinstance(tree, CommentedMap | CommentedSeq):
+        return bool(getattr(getattr(tree, "anchor", None), "value", None))
+    if id(tree) in seen or tree.anchor.value is not None or getattr(tree, "merge", None):
+        return True
+    seen.add(id(tree))
+    return any(_shares(item, seen) for item in (tree.values() if isinstance(tree, CommentedMap) else tree))
+
+
+def _comments(content: bytes) -> set[str]:
+    lines = content.decode(errors="replace").splitlines()
+    return {line.strip() for line in lines if line.lstrip().startswith("#")}
