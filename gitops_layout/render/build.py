@@ -109,7 +109,8 @@ def _finish(repo: Repo, wanted: _Wanted, built: Built) -> Rendered:
     delivery, closure = wanted.delivery, wanted.build.closure
     if built.problem is not None:
         problem = built.problem
-        if problem.location.file not in repo.entries:
+        if problem.location.file not in repo.entries or (wanted.build.overrides and not closure.problems):
+            # What kustomize refused is what the agent wrote into the kustomization, or its own file.
             problem = replace(problem, location=delivery.place("path"))
         failure = problem.unchecked(f"delivery {delivery.id}", delivery.id)
         return Rendered(delivery.id, files=closure.files & repo.entries.keys(), failure=failure)

@@ -1,0 +1,212 @@
+"""What a repository delivers: both agents, patched children, reachability, environments."""
+
+from __future__ import annotations
+
+from gitops_layout.agents.context import Declared, DeclaredCluster, DeclaredEnvironment
+from gitops_layout.graph.link import link
+from gitops_layout.graph.model import Graph
+from gitops_layout.model import UncheckedClass
+from gitops_layout.render.build import Renders
+from gitops_layout.repo.load import from_files
+
+SOURCE = """\
+apiVersion: source.toolkit.fluxcd.io/v1
+kind: GitRepository
+metadata: {name: flux-system, namespace: flux-system}
+spec: {interval: 1m, url: "https://example.test/acme/fleet.git", ref: {branch: main}}
+"""
+SYNC = """\
+apiVersion: kustomize.toolkit.fluxcd.io/v1
+kind: Kustomization
+metadata: {name: flux-system, namespace: flux-system}
+spec:
+  interval: 10m
+  path: ./clusters/prod-eu
+  prune: true
+  sourceRef: {kind: GitRepository, name: flux-system}
+"""
+APPS = """\
+apiVersion: kustomize.toolkit.fluxcd.io/v1
+kind: Kustomization
+metadata: {name: apps, namespace: flux-system}
+spec:
+  interval: 10m
+  path: ./apps/web/envs/prod
+  sourceRef: {kind: GitRepository, name: flux-system}
+"""
+CONFIG_MAP = (
+    "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings}\ndata: {host: \"${HOST}\", n: '1'}\n"
+)
+FLEET = {
+    "clusters/prod-eu/flux-system/gotk-sync.yaml": f"{SOURCE}---\n{SYNC}",
+    "clusters/prod-eu/flux-system/kustomization.yaml": "resources: [gotk-sync.yaml]\n",
+    "clusters/prod-eu/apps.yaml": APPS,
+    "apps/web/envs/prod/kustomization.yaml": "resources: [../../base]\nnamespace: web\n",
+    "apps/web/base/kustomization.yaml": "resources: [settings.yaml]\n",
+    "apps/web/base/settings.yaml": CONFIG_MAP,
+    "apps/old/kustomization.yaml": "resources: [settings.yaml]\n",
+    "apps/old/settings.yaml": CONFIG_MAP,
+}
+
+
+def linked(files: dict[str, str], declared: Declared | None = None) -> Graph:
+    repo = from_files(files)  # type: ignore[arg-type]
+    return link(repo, render=Renders(repo), declared=declared)
+
+
+def test_a_flux_cluster_is_followed_from_its_sync_object_to_the_applications():
+    graph = linked(FLEET)
+    ids = [delivery.id for delivery in graph.deliveries]
+    assert ids == [
+        "flux:Kustomization/flux-system/apps@prod-eu",
+        "flux:Kustomization/flux-system/flux-system@prod-eu",
+        "kustomize:Kustomization//apps/old@",
+    ]
+    apps = graph.deliveries[0]
+    assert (apps.environment, apps.tier, apps.cluster, apps.source.path) == (
+        "prod",
+        "prod",
+        "prod-eu",
+        "apps/web/envs/prod",
+    )
+    assert [str(item.ref) for item in graph.rendered[apps.id].objects] == ["v1/ConfigMap/web/settings"]
+    assert "apps/web/base/settings.yaml" in graph.live
+    assert "apps/old/settings.yaml" not in graph.live
+    assert [delivery.live for delivery in graph.deliveries] == [True, True, False]
+    assert graph.unchecked == ()
+
+
+def test_what_a_parent_patches_into_its_children_counts():
+    patched = (
+        SYNC
+        + "  patches:\n  - target: {kind: Kustomization, name: apps}\n    patch: |\n"
+        + (
+            "      apiVersion: kustomize.toolkit.fluxcd.io/v1\n      kind: Kustomization\n      metadata: {name: all}\n"
+            "      spec: {prune: true, postBuild: {substitute: {HOST: prod.example.test, n: x}}}\n"
+        )
+    )
+    graph = linked({**FLEET, "clusters/prod-eu/flux-system/gotk-sync.yaml": f"{SOURCE}---\n{patched}"})
+    apps = graph.deliveries[0]
+    assert apps.sync.prune is True
+    assert apps.root.file == "clusters/prod-eu/apps.yaml"
+    (settings,) = graph.rendered[apps.id].objects
+    assert settings.data["data"] == {"host": "prod.example.test", "n": "1"}
+
+
+def test_one_folder_of_agent_objects_included_by_two_clusters_is_two_deliveries():
+    files = {
+        path.replace("prod-eu", cluster): text.replace("prod-eu", cluster)
+        for cluster in ("prod-eu", "prod-us")
+        for path, text in FLEET.items()
+        if not path.endswith("apps.yaml")
+    }
+    for cluster in ("prod-eu", "prod-us"):
+        files[f"clusters/{cluster}/kustomization.yaml"] = "resources: [flux-system, ../../shared]\n"
+    files["shared/kustomization.yaml"] = "resources: [apps.yaml]\n"
+    files["shared/apps.yaml"] = APPS
+    ids = {delivery.id for delivery in linked(files).deliveries}
+    assert {
+        "flux:Kustomization/flux-system/apps@prod-eu",
+        "flux:Kustomization/flux-system/apps@prod-us",
+    } <= ids
+    assert not any(id_.endswith("apps@shared") for id_ in ids)
+
+
+APPLICATION = """\
+apiVersion: argoproj.io/v1alpha1
+kind: Application
+metadata: {name: %s, namespace: argocd}
+spec:
+  project: default
+  source: {repoURL: "https://example.test/acme/fleet.git", targetRevision: main, path: %s}
+  destination: {server: "https://kubernetes.default.svc", namespace: web}
+"""
+
+
+def test_argo_cd_applications_of_applications_are_followed():
+    graph = linked(
+        {
+            "clusters/prod/root.yaml": APPLICATION % ("root", "clusters/prod/apps"),
+            "clusters/prod/apps/web.yaml": APPLICATION % ("web", "apps/web"),
+            "apps/web/a.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n",
+            "apps/web/deep/b.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: b}\n",
+        }
+    )
+    assert [delivery.id for delivery in graph.deliveries] == [
+        "argocd:Application/argocd/root@prod",
+        "argocd:Application/argocd/web@prod",
+    ]
+    web = graph.rendered["argocd:Application/argocd/web@prod"]
+    assert [str(item.ref) for item in web.objects] == ["v1/ConfigMap/web/a"]
+
+
+def test_a_source_elsewhere_is_external_and_named():
+    declared = Declared(sources=("git@example.test:acme/fleet.git",))
+    other = SOURCE.replace("name: flux-system", "name: other", 1).replace("acme/fleet", "acme/elsewhere")
+    graph = linked(
+        {**FLEET, "clusters/prod-eu/other.yaml": other + "---\n" + APPS.replace("flux-system}\nspec", "flux-system}\nspec").replace("name: apps", "name: foreign").replace("name: flux-system}\n", "name: other}\n")},
+        declared,
+    )  # fmt: skip
+    (entry,) = graph.unchecked
+    assert (entry.kind, entry.subject) == (
+        UncheckedClass.EXTERNAL,
+        ("source", "https://example.test/acme/elsewhere.git"),
+    )
+    assert entry.delivery == "flux:Kustomization/flux-system/foreign@prod-eu"
+
+
+def test_a_path_that_does_not_exist_is_broken_on_its_line():
+    graph = linked(
+        {**FLEET, "clusters/prod-eu/apps.yaml": APPS.replace("envs/prod", "envs/gone")},
+        Declared(sources=("https://example.test/acme/fleet",)),
+    )
+    (entry,) = graph.unchecked
+    assert entry.kind == UncheckedClass.BROKEN
+    assert entry.location is not None
+    assert graph.repo.span(entry.location).line == 6
+
+
+def test_without_agents_every_root_and_every_loose_manifest_is_delivered():
+    graph = linked(
+        {
+            "apps/web/envs/staging/kustomization.yaml": "resources: [../../base]\n",
+            "apps/web/base/kustomization.yaml": "resources: [settings.yaml]\n",
+            "apps/web/base/settings.yaml": CONFIG_MAP,
+            "loose/a.yaml": CONFIG_MAP,
+            ".github/workflows/ci.yaml": "on: push\n",
+        }
+    )
+    assert [(delivery.id, delivery.environment, delivery.live) for delivery in graph.deliveries] == [
+        ("kustomize:Kustomization//apps/web/envs/staging@", "staging", True),
+        ("plain:Directory//loose@", None, True),
+    ]
+
+
+def test_environments_and_clusters_come_from_what_is_declared():
+    declared = Declared(
+        environments=(DeclaredEnvironment("gold", "prod", ("apps/web/envs/prod",)),),
+        clusters=(DeclaredCluster("eu", ("gold",), ("clusters/prod-eu",)),),
+        origin="config",
+    )
+    apps = linked(FLEET, declared).deliveries[0]
+    assert (apps.id, apps.environment, apps.tier) == (
+        "flux:Kustomization/flux-system/apps@eu",
+        "gold",
+        "prod",
+    )
+
+
+def test_a_flux_folder_without_kustomization_delivers_every_manifest_below_it():
+    files = dict(FLEET)
+    del files["apps/web/envs/prod/kustomization.yaml"]
+    files["apps/web/envs/prod/a.yaml"] = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n"
+    files["apps/web/envs/prod/deep/b.yaml"] = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: b}\n"
+    graph = linked(files)
+    names = [item.ref.name for item in graph.rendered["flux:Kustomization/flux-system/apps@prod-eu"].objects]
+    assert sorted(names) == ["a", "b"]
+
+
+def test_fields_that_are_not_understood_are_listed():
+    graph = linked({**FLEET, "clusters/prod-eu/apps.yaml": APPS + "  decryption: {provider: sops}\n"})
+    (entry,) = graph.unchecked
+    assert entry.what == "spec.decryption of delivery flux:Kustomization/flux-system/apps@prod-eu"

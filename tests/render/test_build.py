@@ -1,0 +1,207 @@
+"""Rendering deliveries: the agents' own steps, and the source line of every value."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from gitops_layout.graph.link import link
+from gitops_layout.graph.model import Graph
+from gitops_layout.model import Path
+from gitops_layout.render.build import Renders
+from gitops_layout.render.rendered import RenderedObject
+from gitops_layout.render.substitute import substitute
+from gitops_layout.repo.load import from_files
+
+DEPLOYMENT = """\
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: web
+spec:
+  replicas: 1
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec:
+      containers:
+      - name: proxy
+        image: envoy:1.30
+      - name: web
+        image: ghcr.io/acme/web:1.0
+        env:
+        - {name: LEVEL, value: info}
+"""
+FILES = {
+    "base/kustomization.yaml": "resources:\n- web.yaml\n",
+    "base/web.yaml": DEPLOYMENT,
+    "prod/kustomization.yaml": "resources:\n- ../base\nnamespace: shop\nimages:\n- name: ghcr.io/acme/web\n"
+    "  newTag: 1.8.2\npatches:\n- path: local.yaml\nconfigMapGenerator:\n- name: flags\n  literals: [a=b]\n",
+    "prod/local.yaml": "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: web\nspec:\n  template:\n    spec:\n"
+    "      containers:\n      - name: web\n        env:\n        - name: LEVEL\n          value: debug\n",
+}
+
+
+def linked(files: dict[str, str]) -> Graph:
+    repo = from_files(files)  # type: ignore[arg-type]
+    return link(repo, render=Renders(repo))
+
+
+def only(graph: Graph, kind: str) -> RenderedObject:
+    (found,) = [
+        item for rendered in graph.rendered.values() for item in rendered.objects if item.ref.kind == kind
+    ]
+    return found
+
+
+def place(graph: Graph, item: RenderedObject, path: Path) -> tuple[str, int]:
+    location = item.origin(path)
+    return location.file, graph.repo.span(location).line
+
+
+CONTAINERS: Path = ("spec", "template", "spec", "containers")
+
+
+@pytest.mark.parametrize(
+    ("find", "path", "expected"),
+    [
+        ("web", ("image",), ("prod/kustomization.yaml", 6)),
+        ("proxy", ("image",), ("base/web.yaml", 13)),
+        ("web", ("env", 0, "value"), ("prod/local.yaml", 12)),
+        ("web", ("env", 0, "name"), ("prod/local.yaml", 11)),
+        ("web", ("livenessProbe", "path"), ("base/web.yaml", 14)),
+    ],
+)
+def test_values_of_a_list_item_stand_where_they_were_written_last(
+    find: str, path: Path, expected: tuple[str, int]
+):
+    graph = linked(FILES)
+    deployment = only(graph, "Deployment")
+    names = [item["name"] for item in deployment.data["spec"]["template"]["spec"]["containers"]]
+    assert place(graph, deployment, (*CONTAINERS, names.index(find), *path)) == expected
+
+
+def test_fields_that_a_kustomization_writes_stand_in_it():
+    graph = linked(FILES)
+    assert place(graph, only(graph, "Deployment"), ("metadata", "namespace")) == (
+        "prod/kustomization.yaml",
+        3,
+    )
+    assert place(graph, only(graph, "Deployment"), ("spec", "replicas")) == ("base/web.yaml", 6)
+    assert place(graph, only(graph, "ConfigMap"), ("data", "a")) == ("prod/kustomization.yaml", 10)
+
+
+FLUX = """\
+apiVersion: kustomize.toolkit.fluxcd.io/v1
+kind: Kustomization
+metadata: {name: web, namespace: flux-system}
+spec:
+  path: ./base
+  sourceRef: {kind: GitRepository, name: flux-system}
+  targetNamespace: shop
+  namePrefix: my-
+  commonMetadata: {labels: {team: x}, annotations: {note: z}}
+  images: [{name: envoy, newTag: "1.31"}]
+  patches: [{patch: "- {op: replace, path: /spec/replicas, value: 5}", target: {kind: Deployment}}]
+  postBuild: {substitute: {LEVEL: "7"}}
+"""
+
+
+def test_the_options_of_a_flux_kustomization_are_applied():
+    graph = linked(
+        {
+            **FILES,
+            "ks.yaml": FLUX + "  components: [../parts]\n",
+            "parts/kustomization.yaml": "apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\n"
+            "resources: [c.yaml]\n",
+            "parts/c.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\ndata: {level: '${LEVEL}', raw: '$${LEVEL}'}\n",
+        }
+    )
+    objects = {
+        item.ref.kind: item.data for item in graph.rendered["flux:Kustomization/flux-system/web@"].objects
+    }
+    deployment: Any = objects["Deployment"]
+    assert deployment["metadata"] == {
+        "name": "my-web",
+        "namespace": "shop",
+        "labels": {"team": "x"},
+        "annotations": {"note": "z"},
+    }
+    assert deployment["spec"]["replicas"] == 5
+    assert deployment["spec"]["template"]["spec"]["containers"][0]["image"] == "envoy:1.31"
+    assert objects["ConfigMap"]["metadata"]["name"] == "my-c"
+    assert objects["ConfigMap"]["data"] == {"level": 7, "raw": "${LEVEL}"}
+
+
+def test_an_option_that_cannot_be_built_is_reported_on_the_agent_object():
+    graph = linked({**FILES, "ks.yaml": FLUX.replace("- {op: replace,", "- {op: nothing,")})
+    (entry,) = graph.unchecked
+    assert entry.location is not None
+    assert entry.location.file == "ks.yaml"
+
+
+def test_the_options_of_an_argo_cd_application_are_applied():
+    application = """\
+apiVersion: argoproj.io/v1alpha1
+kind: Application
+metadata: {name: web, namespace: argocd}
+spec:
+  source:
+    repoURL: https://example.test/r.git
+    path: base
+    kustomize: {nameSuffix: -x, images: ["envoy=mirror/envoy:2@sha256:%s", "ghcr.io/acme/web:3"], commonLabels: {t: u}}
+  destination: {name: in-cluster, namespace: shop}
+""" % ("0" * 64)
+    graph = linked({**FILES, "app.yaml": application})
+    (item,) = graph.rendered["argocd:Application/argocd/web@"].objects
+    images = [container["image"] for container in item.data["spec"]["template"]["spec"]["containers"]]
+    assert images == [f"mirror/envoy:2@sha256:{'0' * 64}", "ghcr.io/acme/web:3"]
+    assert str(item.ref) == "apps/v1/Deployment/shop/web-x"
+    assert item.data["spec"]["selector"]["matchLabels"] == {"app": "web", "t": "u"}
+
+
+def test_a_directory_source_reads_what_argo_cd_reads():
+    application = """\
+apiVersion: argoproj.io/v1alpha1
+kind: Application
+metadata: {name: web, namespace: argocd}
+spec:
+  source: {repoURL: "https://example.test/r.git", path: d, directory: {recurse: true, exclude: "{skip*,*.json}"}}
+  destination: {name: in-cluster, namespace: shop}
+"""
+    one = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: %s}\n"
+    files = {"app.yaml": application, "d/a.yml": one % "a", "d/x/b.yaml": one % "b", "d/skip.yaml": one % "c"}
+    graph = linked({**files, "d/e.json": "{}", "d/notes.txt": "x"})
+    assert [item.ref.name for item in graph.rendered["argocd:Application/argocd/web@"].objects] == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("${N}", 3),
+        ("${N}m", "3m"),
+        ("x: ${N}", "x: 3"),
+        ("${GONE:=d}", "d"),
+        ("${GONE:-5}", 5),
+        ("${EMPTY:=d}", "d"),
+        ("${EMPTY-d}", None),
+        ("$${N}", "${N}"),
+        ("${GONE}", "${GONE}"),
+        ("$N", "$N"),
+        ("${N/3/4}", "${N/3/4}"),
+    ],
+)
+def test_variables_are_substituted_as_flux_does(text: str, value: Any):
+    result = substitute({"data": {"k": text}}, {"N": "3", "EMPTY": ""})
+    assert result.data == {"data": {"k": value}}
+
+
+def test_undefined_variables_and_unknown_forms_are_named():
+    result = substitute({"a": "${GONE} ${N/3/4}"}, {"N": "3"})
+    assert (result.undefined, result.unknown) == ({"GONE"}, {"${N/3/4}"})
+
+
+def test_an_object_that_forbids_substitution_is_left_alone():
+    data = {"metadata": {"annotations": {"kustomize.toolkit.fluxcd.io/substitute": "disabled"}}, "a": "${N}"}
+    assert substitute(data, {"N": "3"}).data == data
