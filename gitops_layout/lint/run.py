@@ -41,10 +41,12 @@ def lint(
     today: date,
     baseline: Baseline | None = None,
     paths: Sequence[str] = (),
+    environment: str | None = None,
 ) -> Report:
     """Judge a repository.
 
-    `paths` (relative to the root, empty for all) filter what is reported; rules always see everything.
+    `paths` (relative to the root, empty for all) and `environment` filter what is reported; rules always
+    see everything.
     """
     engine = _Engine(graph, policy)
     running = [catalogue.by_id[identity] for identity in sorted(policy.rules)]
@@ -54,12 +56,16 @@ def lint(
     silencer = Silencer(catalogue, policy, inline, today)
     kept = [finding for finding in candidates if not silencer.silences(finding)]
     seen, unused = looked.judge(graph, policy, baseline, paths)
+    if environment is not None:
+        seen = tuple(s for s in seen if _of_environment(graph, s.unchecked.delivery, environment))
     silenced = len(candidates) - len(kept)
     own = [*silencer.complaints(), *unused]
     raised = [(catalogue.by_id[name], hit) for name, hit in own if name in policy.rules]
     kept += [f for f in engine.findings(raised, failed) if not silencer.silences_own(f)]
     kept = [f for f in kept if not glob_matches(f.file, policy.exclude)]
     shown = [f for f in kept if not paths or _below(f.file, paths)]
+    if environment is not None:
+        shown = [f for f in shown if any(a.environment in (environment, None) for a in f.affected)]
     known = baseline.findings if baseline is not None else frozenset()
     new = sorted((f for f in shown if f.fingerprint not in known), key=lambda f: f.order)
     old = tuple(f for f in shown if f.fingerprint in known)
@@ -77,6 +83,12 @@ def lint(
 
 def _below(file: str, paths: Sequence[str]) -> bool:
     return any(not path or file == path or file.startswith(f"{path}/") for path in paths)
+
+
+def _of_environment(graph: Graph, delivery: str | None, environment: str) -> bool:
+    """Whether a delivery serves the environment; what belongs to none may concern each."""
+    names = {d.environment for d in graph.deliveries if d.id == delivery}
+    return not names or bool(names & {environment, None})
 
 
 def _coverage(graph: Graph, seen: tuple[Any, ...], *, ignored: int) -> Coverage:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from gitops_layout.lint.policy import glob_matches
 from gitops_layout.lint.report import Seen
-from gitops_layout.model import Hit, Location, Span, Unchecked, UncheckedClass
+from gitops_layout.model import Hit, Unchecked, UncheckedClass
 from gitops_layout.repo.model import broken, is_yaml
 
 if TYPE_CHECKING:
@@ -68,23 +67,13 @@ def _below(item: Unchecked, paths: Sequence[str]) -> bool:
 
 
 def _everything(graph: Graph) -> Iterator[Unchecked]:
-    """Each thing once, from the loader, the agents, the builds and the reader."""
-    repo = graph.repo
-    failures = (r.failure for r in graph.rendered.values() if r.failure is not None)
-    unread = (
-        broken(
-            f"file {path}",
-            problem.message,
-            Location(path, span=Span(problem.line, problem.column, problem.line, problem.column, 0, 0)),
-        )
-        for path, problem in repo.unparsable
-    )
+    """Each thing once."""
     found: dict[tuple[str, str, str], Unchecked] = {}
-    for item in (*repo.unchecked, *graph.unchecked, *failures, *unread):
+    for item in graph.unchecked:
         file = item.location.file if item.location is not None else ""
         found.setdefault((item.what, item.kind.value, file), item)
     yield from found.values()
-    if not graph.deliveries and not repo.resources and not found:
+    if not graph.deliveries and not graph.repo.resources and not found:
         yield broken("repository", "no Kubernetes object was found in it")
 
 
@@ -99,7 +88,7 @@ def _declares(entry: External, item: Unchecked) -> bool:
 def _seen(graph: Graph, policy: Policy, baseline: Baseline | None, item: Unchecked) -> Seen:
     place = item.location
     line = graph.repo.span(place).line if place is not None else None
-    return Seen(replace(item), line, _accepted(graph, policy, baseline, item))
+    return Seen(item, line, _accepted(graph, policy, baseline, item))
 
 
 def _accepted(graph: Graph, policy: Policy, baseline: Baseline | None, item: Unchecked) -> str | None:
