@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +23,7 @@ from gitops_layout.scaffold.render import (
     render_answers,
     template_digest,
 )
+from gitops_layout.source.reader import read
 
 if TYPE_CHECKING:
     from gitops_layout.scaffold.lock import Lock
@@ -64,6 +65,7 @@ def plan(
         on_conflict=on_conflict,
         prune=prune,
     )
+    made = replace(made, warnings=tuple(_renamed_namespaces(made, tree)))
     return made if spec_file is None else _with_spec(root, made, spec_file)
 
 
@@ -95,6 +97,26 @@ def _with_spec(root: Path, made: Plan, content: bytes) -> Plan:
     do, why = (plans.Do.CREATE, "new") if now is None else (plans.Do.UPDATE, "edited by this command")
     action = plans.Action(SPEC, do, Ownership.SEED, why, content)
     return replace(made, actions=tuple(sorted((*made.actions, action), key=lambda item: item.path)))
+
+
+def _renamed_namespaces(made: Plan, tree: Mapping[str, bytes]) -> Iterator[str]:
+    for action in made.changes:
+        if action.content is None or not action.path.endswith("/namespace.yaml"):
+            continue
+        before, after = _object_name(tree.get(action.path, b"")), _object_name(action.content)
+        if before and before != after:
+            yield (
+                f"{action.path}: namespace {before} becomes {after}: the agent creates everything anew there "
+                f"and deletes {before} with all it holds, volumes included"
+            )
+
+
+def _object_name(content: bytes) -> str | None:
+    match [document.data for document in read(content, "").documents]:
+        case [{"metadata": {"name": str(name)}}]:
+            return name
+        case _:
+            return None
 
 
 def _lock(root: Path) -> Lock | None:

@@ -56,11 +56,13 @@ class Plan:
     """Every generated file's action, sorted by path, and the lock that holds afterwards.
 
     `relock` says that the lock itself changes: what was generated is remembered differently.
+    `warnings` say what a change does in the clusters that its text does not show.
     """
 
     actions: tuple[Action, ...]
     lock: Lock
     relock: bool
+    warnings: tuple[str, ...] = ()
 
     @property
     def changes(self) -> tuple[Action, ...]:
@@ -96,13 +98,14 @@ def make(
     """
     entries = old.files if old is not None else {}
     prefer: Side | None = on_conflict if on_conflict in ("ours", "theirs") else None
+    same_templates = old is not None and old.digest == new.digest
     actions = []
     for path in sorted({*wanted, *entries}):
         file, entry, now = wanted.get(path), entries.get(path), tree.get(path)
         if file is None:
             if action := _removal(path, entries[path], now, prune=prune, prefer=prefer):
                 actions.append(action)
-        elif decided := _without_merge(path, file, entry, now):
+        elif decided := _without_merge(path, file, entry, now, same_templates=same_templates):
             actions.append(decided)
         elif now is not None:
             merged = _merge(path, bases.get(path), now, file, merge=merge, prefer=prefer)
@@ -123,7 +126,9 @@ def needs_base(old: Lock | None, wanted: Mapping[str, File], tree: Mapping[str, 
     }
 
 
-def _without_merge(path: str, file: File, entry: Entry | None, now: bytes | None) -> Action | None:
+def _without_merge(
+    path: str, file: File, entry: Entry | None, now: bytes | None, *, same_templates: bool
+) -> Action | None:
     """What can be decided without comparing texts; None when both sides must be merged."""
     keep = Action(path, Do.KEEP, file.owner, "")
     if now is None:
@@ -134,9 +139,11 @@ def _without_merge(path: str, file: File, entry: Entry | None, now: bytes | None
         return Action(path, Do.CREATE, file.owner, "was deleted; gitops.yaml still asks for it", file.content)
     if now == file.content:
         return keep
-    if file.owner is Ownership.SEED:
+    untouched = entry is not None and entry.blob == blob_id(now)
+    # An untouched seed follows the spec; once newer templates would write it otherwise it is the user's.
+    if file.owner is Ownership.SEED and not (untouched and same_templates):
         return replace(keep, why="yours")
-    if entry is not None and entry.blob == blob_id(now):
+    if untouched:
         return Action(path, Do.UPDATE, file.owner, "as generated before", file.content)
     if entry is not None and entry.blob == blob_id(file.content):
         return replace(keep, why="edited by you")

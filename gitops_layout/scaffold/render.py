@@ -46,8 +46,8 @@ _COPIER_ONLY = "{{ _copier_conf.answers_file }}"
 class Ownership(StrEnum):
     """Who may change a file once it is written, and what converging does to it then.
 
-    `MANAGED` is regenerated and merged, `SEED` is written once, `FRAGMENT` shares the file with the
-    user item by item, `ROBOT` is written by bots and promotion and never reverted.
+    `MANAGED` is regenerated and merged; `SEED` is the user's once edited; `FRAGMENT` shares the file
+    with the user item by item; `ROBOT` is written by bots and promotion and never reverted.
     """
 
     MANAGED = "managed"

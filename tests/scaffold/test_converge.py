@@ -97,6 +97,30 @@ def test_a_managed_file_deleted_by_hand_comes_back(root: Path) -> None:
     assert _done(_scaffold(root)) == {OVERLAY: Do.CREATE}
 
 
+def test_an_untouched_base_follows_gitops_yaml_and_an_edited_one_does_not(root: Path) -> None:
+    _edit(root, "apps/web/base/deployment.yaml", "cpu: 50m", "cpu: 100m")
+    apps = [{**app, "port": 4000} for app in APPS]
+    done = _done(_scaffold(root, apps=apps))
+    assert done["apps/api/base/deployment.yaml"] is Do.UPDATE
+    assert "apps/web/base/deployment.yaml" not in done
+    assert _scaffold(root, apps=apps).empty
+
+
+def test_newer_templates_leave_the_users_own_files_alone(root: Path, changed_templates: None) -> None:
+    changed = bundle.root() / "templates/config/README.md.jinja"
+    changed.write_text("another\n")
+    assert "README.md" not in _done(_scaffold(root))
+    assert "# acme" in (root / "README.md").read_text()
+    assert _scaffold(root).empty
+
+
+def test_a_namespace_that_would_be_recreated_is_warned_of(root: Path) -> None:
+    made = converge.plan(root, spec(clusters=[{"name": "one", "environments": ["dev", "staging", "prod"]}]))
+    assert len(made.warnings) == 3
+    assert "namespace web becomes web-prod" in "\n".join(made.warnings)
+    assert converge.plan(root, spec(apps=[*APPS, {"name": "new"}])).warnings == ()
+
+
 def test_a_version_set_by_promotion_is_never_reverted(root: Path) -> None:
     _edit(root, VERSION, "1.4.0", "1.5.0")
     _scaffold(root, apps=[{**APPS[0], "image": "ghcr.io/acme/web:2.0.0"}, *APPS[1:]])

@@ -1,0 +1,170 @@
+"""`add`: one more app, environment or cluster in gitops.yaml, then the same converging as `scaffold`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gitops_layout.cli.converging import find_root, read_spec, show_and_apply
+from gitops_layout.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gitops_layout.spec import Spec
+
+__all__ = ["command"]
+
+_directory = click.option(
+    "--dir", "folder", type=click.Path(path_type=Path), help="Folder of gitops.yaml; found upwards if absent."
+)
+_plan = click.option("--plan", "only_plan", is_flag=True, help="Show what would change, write nothing.")
+
+
+def _names(_context: click.Context, _parameter: click.Parameter, value: str | None) -> list[str] | None:
+    return None if value is None else [name.strip() for name in value.split(",") if name.strip()]
+
+
+@click.group("add")
+def command() -> None:
+    """Add an app, environment or cluster to gitops.yaml, then converge the tree to it."""
+
+
+@command.command("app")
+@click.argument("name")
+@click.option("--image", help="Image with its first version, such as ghcr.io/acme/web:1.2.3.")
+@click.option("--environments", metavar="A,B", callback=_names, help="Where it runs; everywhere if absent.")
+@click.option("--namespace", help="Its namespace; its name if absent.")
+@click.option("--port", type=click.IntRange(1, 65535), help="The port its container listens on.")
+@_directory
+@_plan
+def app(
+    name: str,
+    *,
+    image: str | None,
+    environments: list[str] | None,
+    namespace: str | None,
+    port: int | None,
+    folder: Path | None,
+    only_plan: bool,
+) -> int:
+    """Add the app NAME; its name alone is enough."""
+    fields = {"image": image, "port": port, "environments": environments, "namespace": namespace}
+    item = {"name": name, **{key: value for key, value in fields.items() if value is not None}}
+
+    def edit(content: bytes, spec: Spec) -> bytes:
+        from gitops_layout.scaffold.edit import append
+
+        _refuse_second("app", name, [other.name for other in spec.apps])
+        return append(content, ("spec", "apps"), item)
+
+    code = _edit_and_converge(folder, edit, only_plan=only_plan)
+    if image is None and code == 0:
+        from gitops_layout.spec import PLACEHOLDER_IMAGE
+
+        click.echo(
+            f"{name} runs a placeholder, {PLACEHOLDER_IMAGE}: replace it by `image:` of app {name} in "
+            "gitops.yaml, then gitops-layout scaffold"
+        )
+    return code
+
+
+@command.command("env")
+@click.argument("name")
+@click.option("--from", "source", metavar="ENV", help="The environment whose versions are promoted into it.")
+@click.option("--tier", type=click.Choice(["prod", "nonprod"]), help="Told by the name if absent.")
+@click.option("--cluster", help="The cluster that holds it; a new one of the same name if absent.")
+@_directory
+@_plan
+def environment(
+    name: str,
+    *,
+    source: str | None,
+    tier: str | None,
+    cluster: str | None,
+    folder: Path | None,
+    only_plan: bool,
+) -> int:
+    """Add the environment NAME, for every app that does not name its environments."""
+    item = {key: value for key, value in {"name": name, "from": source, "tier": tier}.items() if value}
+
+    def edit(content: bytes, spec: Spec) -> bytes:
+        from gitops_layout.scaffold.edit import append
+
+        _refuse_second("environment", name, [other.name for other in spec.environments])
+        content = append(content, ("spec", "environments"), item)
+        return _placed(content, spec, name, cluster)
+
+    return _edit_and_converge(folder, edit, only_plan=only_plan)
+
+
+@command.command("cluster")
+@click.argument("name")
+@click.option("--environments", metavar="A,B", callback=_names, required=True, help="What it holds.")
+@click.option("--context", help="The kubeconfig context that reaches it.")
+@_directory
+@_plan
+def cluster(
+    name: str, *, environments: list[str], context: str | None, folder: Path | None, only_plan: bool
+) -> int:
+    """Add the cluster NAME, holding existing environments."""
+    item: dict[str, Any] = {"name": name, "environments": environments}
+    if context:
+        item["context"] = context
+
+    def edit(content: bytes, spec: Spec) -> bytes:
+        from gitops_layout.scaffold.edit import append
+
+        _refuse_second("cluster", name, [other.name for other in spec.clusters])
+        return append(_with_clusters(content, spec), ("spec", "clusters"), item)
+
+    return _edit_and_converge(folder, edit, only_plan=only_plan)
+
+
+def _placed(content: bytes, spec: Spec, environment: str, cluster: str | None) -> bytes:
+    """gitops.yaml with the environment on a cluster: the one named, else a new one of its name."""
+    from gitops_layout.scaffold.edit import append
+
+    if cluster is None and not _has_clusters(content):
+        return content
+    content = _with_clusters(content, spec)
+    names = [item.name for item in spec.clusters]
+    if cluster is None:
+        return append(content, ("spec", "clusters"), {"name": environment, "environments": [environment]})
+    if cluster not in names:
+        raise UserError(f"no cluster {cluster} in gitops.yaml", f"it has {', '.join(names)}")
+    return append(content, ("spec", "clusters", names.index(cluster), "environments"), environment)
+
+
+def _with_clusters(content: bytes, spec: Spec) -> bytes:
+    """gitops.yaml with the clusters that it leaves to the default spelt out."""
+    from gitops_layout.scaffold.edit import append
+
+    if not _has_clusters(content):
+        for item in spec.clusters:
+            new = {"name": item.name, "environments": list(item.environments)}
+            content = append(content, ("spec", "clusters"), new)
+    return content
+
+
+def _has_clusters(content: bytes) -> bool:
+    from gitops_layout.source.reader import read
+
+    return read(content, "gitops.yaml").documents[0].has(("spec", "clusters"))
+
+
+def _refuse_second(kind: str, name: str, known: list[str]) -> None:
+    if name in known:
+        raise UserError(f"{kind} {name} is already in gitops.yaml")
+
+
+def _edit_and_converge(folder: Path | None, edit: Callable[[bytes, Spec], bytes], *, only_plan: bool) -> int:
+    from gitops_layout.scaffold import converge
+
+    root = find_root(folder)
+    before = (root / "gitops.yaml").read_bytes()
+    content = edit(before, read_spec(before))
+    plan = converge.plan(root, read_spec(content), spec_file=content)
+    return show_and_apply(root, plan, only_plan=only_plan)

@@ -1,0 +1,71 @@
+"""What init, scaffold and add share: find the repository, show the plan, carry it out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from gitops_layout.errors import UserError
+
+if TYPE_CHECKING:
+    from gitops_layout.scaffold.plan import Plan
+    from gitops_layout.spec import Spec
+
+__all__ = ["INCOMPLETE", "find_root", "read_spec", "show_and_apply"]
+
+CHANGED = 1
+INCOMPLETE = 3
+
+
+def find_root(start: Path | None) -> Path:
+    """The folder of gitops.yaml: the one given, else the nearest at or above the working folder."""
+    if start is not None:
+        if not (start / "gitops.yaml").is_file():
+            raise UserError(f"{start}/gitops.yaml does not exist", "create it: gitops-layout init")
+        return start
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if (folder / "gitops.yaml").is_file():
+            return folder
+    raise UserError("no gitops.yaml here or above", "create one: gitops-layout init")
+
+
+def read_spec(content: bytes) -> Spec:
+    """gitops.yaml's bytes as a Spec; its mistakes as UserError."""
+    from gitops_layout.spec import load
+
+    return load(content)
+
+
+def show_and_apply(
+    root: Path, plan: Plan, *, only_plan: bool, exit_code: bool = False, form: str = "text"
+) -> int:
+    """Print the plan, carry it out unless told not to or undecided; the process's exit code."""
+    from gitops_layout.output.plan import plan_json, plan_text
+    from gitops_layout.scaffold import converge
+
+    undecided = [action for action in plan.actions if action.do == "conflict"]
+    write = not only_plan and not undecided
+    if form == "text":
+        click.echo(plan_text(plan), nl=False)
+    if write:
+        converge.apply(root, plan)
+    if form == "json":
+        click.echo(plan_json(plan, written=write), nl=False)
+    if undecided:
+        click.echo(
+            f"incomplete: {_files(len(undecided))} in conflict, nothing written\n"
+            "  help: edit gitops.yaml or the files, or decide with --on-conflict ours|theirs|markers",
+            err=True,
+        )
+        return INCOMPLETE
+    if plan.conflicts:
+        click.echo(f"incomplete: conflict markers in {_files(len(plan.conflicts))}", err=True)
+        return INCOMPLETE
+    return CHANGED if exit_code and not plan.empty else 0
+
+
+def _files(count: int) -> str:
+    return f"{count} file{'s' if count != 1 else ''}"

@@ -1,0 +1,179 @@
+"""`init`: a new repository out of a spec, or of a few answers."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gitops_layout import system
+from gitops_layout.cli.converging import read_spec, show_and_apply
+from gitops_layout.errors import UserError
+
+if TYPE_CHECKING:
+    from gitops_layout.spec import Spec
+
+__all__ = ["command"]
+
+_ENVIRONMENTS = ("dev", "staging", "prod")
+_NOBODY = "https://github.com/example/"
+
+
+@click.command("init")
+@click.argument("folder", metavar="[DIR]", default=".", type=click.Path(path_type=Path, file_okay=False))
+@click.option("--spec", "spec_file", type=click.Path(path_type=Path), help="Start from this gitops.yaml.")
+@click.option("--layout", default="config", show_default=True, help="Shape of the repository.")
+@click.option("--agent", help="Who pulls it into the clusters: flux (default) or argocd.")
+@click.option(
+    "--env", "environments", metavar="NAME", multiple=True, help="An environment, in order of promotion."
+)
+@click.option("--repo-url", help="The URL clusters pull from; the git remote origin if absent.")
+@click.option(
+    "--set", "settings", metavar="K=V", multiple=True, help="Set a field of the spec: repo.branch=trunk."
+)
+@click.option("--defaults", is_flag=True, help="Ask nothing: take the default of what is not given.")
+@click.option("--plan", "only_plan", is_flag=True, help="Show what would be created, write nothing.")
+def command(
+    folder: Path,
+    *,
+    spec_file: Path | None,
+    layout: str,
+    agent: str | None,
+    environments: tuple[str, ...],
+    repo_url: str | None,
+    settings: tuple[str, ...],
+    defaults: bool,
+    only_plan: bool,
+) -> int:
+    """Create a GitOps repository in DIR (here if absent): gitops.yaml and the tree it asks for."""
+    from gitops_layout.scaffold import converge
+    from gitops_layout.spec import load
+
+    if (folder / "gitops.yaml").exists():
+        raise UserError(f"{folder / 'gitops.yaml'} exists", "converge to it: gitops-layout scaffold")
+    if spec_file is not None:
+        if agent or environments or repo_url or layout != "config":
+            raise UserError(
+                "--spec already says layout, agent, environments and URL", "change single fields with --set"
+            )
+        content = _from_file(spec_file, settings)
+        spec = load(content, "gitops.yaml" if settings else str(spec_file))
+    else:
+        if not defaults and sys.stdin.isatty():
+            agent, environments, repo_url = _ask(folder, agent, environments, repo_url)
+        content = _from_options(folder, layout, agent or "flux", environments, repo_url, settings)
+        spec = read_spec(content)
+    plan = converge.plan(folder, spec, spec_file=content)
+    code = show_and_apply(folder, plan, only_plan=only_plan)
+    if code == 0 and not only_plan:
+        click.echo(_next_steps(folder, spec), nl=False)
+    return code
+
+
+def _from_file(file: Path, settings: tuple[str, ...]) -> bytes:
+    from gitops_layout.scaffold.edit import assign
+
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise UserError(f"{file}: {(error.strerror or 'cannot be read').lower()}") from None
+    return assign(content, _settings(settings)) if settings else content
+
+
+def _from_options(
+    folder: Path,
+    layout: str,
+    agent: str,
+    environments: tuple[str, ...],
+    repo_url: str | None,
+    settings: tuple[str, ...],
+) -> bytes:
+    from gitops_layout.scaffold.render import render
+    from gitops_layout.spec import API_VERSION, KIND, parse
+
+    name = _slug(folder.resolve().name)
+    chosen = environments or _ENVIRONMENTS
+    data: dict[str, Any] = {
+        "apiVersion": API_VERSION,
+        "kind": KIND,
+        "metadata": {"name": name},
+        "spec": {
+            "layout": layout,
+            "agent": {"name": agent},
+            "repo": {"url": repo_url or _origin(folder) or f"{_NOBODY}{name}.git"},
+            "environments": [
+                {"name": item, **({"from": before} if before else {})}
+                for before, item in zip((None, *chosen), chosen, strict=False)
+            ],
+        },
+    }
+    for path, value in _settings(settings).items():
+        target = data
+        for step in path[:-1]:
+            below = target.setdefault(str(step), {})
+            if not isinstance(below, dict):
+                raise UserError(f"--set {'.'.join(map(str, path))}: {step} holds no fields")
+            target = below
+        target[str(path[-1])] = value
+    return render(parse(data, "init")).pop("gitops.yaml").content
+
+
+def _settings(settings: tuple[str, ...]) -> dict[tuple[str | int, ...], object]:
+    """`repo.branch=trunk` as path and value; paths start at `spec` unless they name it or `metadata`."""
+    from gitops_layout.source.reader import read
+
+    found: dict[tuple[str | int, ...], object] = {}
+    for setting in settings:
+        key, equals, text = setting.partition("=")
+        path: tuple[str | int, ...] = tuple(key.strip().split("."))
+        if not equals or "" in path:
+            raise UserError(f"--set {setting}: expected FIELD=VALUE, such as repo.branch=trunk")
+        stream = read(text, "--set")
+        if stream.problems:
+            raise UserError(f"--set {setting}: {stream.problems[0].message}")
+        value = stream.documents[0].data if stream.documents else None
+        found[path if path[0] in ("spec", "metadata") else ("spec", *path)] = value
+    return found
+
+
+def _ask(
+    folder: Path, agent: str | None, environments: tuple[str, ...], repo_url: str | None
+) -> tuple[str, tuple[str, ...], str]:
+    agent = agent or click.prompt("Agent", type=click.Choice(["flux", "argocd"]), default="flux")
+    if not environments:
+        text = click.prompt("Environments, in order of promotion", default=" ".join(_ENVIRONMENTS))
+        environments = tuple(text.replace(",", " ").split())
+    default = _origin(folder) or f"{_NOBODY}{_slug(folder.resolve().name)}.git"
+    return str(agent), environments, repo_url or click.prompt("URL the clusters pull from", default=default)
+
+
+def _slug(text: str) -> str:
+    slug = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-0123456789")[:63].strip("-")
+    return slug or "gitops"
+
+
+def _origin(folder: Path) -> str | None:
+    """The remote `origin` of a git repository rooted in `folder`, without any user or password."""
+    if not (folder / ".git").exists():
+        return None
+    done = system.git(folder, "remote", "get-url", "origin")
+    if done.code != 0:
+        return None
+    url = done.stdout.decode(errors="replace").strip()
+    return re.sub(r"^(https?://)[^/@]*@", r"\1", url) if "://" in url or "@" in url else None
+
+
+def _next_steps(folder: Path, spec: Spec) -> str:
+    steps = []
+    if spec.repo.url.startswith(_NOBODY):
+        steps.append("gitops.yaml: set repo.url to where the clusters pull from, then gitops-layout scaffold")
+    if not spec.apps:
+        steps.append("gitops-layout add app NAME --image REGISTRY/NAME:VERSION")
+    start = (
+        "git add -A && git commit" if (folder / ".git").exists() else "git init && git add -A && git commit"
+    )
+    steps += ["gitops-layout lint", f"{start}, then push; README.md says how a cluster starts"]
+    return "\nnext:\n" + "".join(f"  {number}. {step}\n" for number, step in enumerate(steps, 1))

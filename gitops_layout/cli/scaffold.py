@@ -1,0 +1,48 @@
+"""`scaffold`: make the tree follow gitops.yaml."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import cast, get_args
+
+import click
+
+from gitops_layout.cli.converging import find_root, read_spec, show_and_apply
+
+__all__ = ["command"]
+
+_POLICIES = ("fail", "markers", "ours", "theirs")
+
+
+@click.command("scaffold")
+@click.argument("folder", metavar="[DIR]", required=False, type=click.Path(path_type=Path))
+@click.option("--plan", "only_plan", is_flag=True, help="Show what would change, write nothing.")
+@click.option("--exit-code", is_flag=True, help="Exit with 1 when there is something to change.")
+@click.option(
+    "--on-conflict",
+    type=click.Choice(_POLICIES),
+    default="fail",
+    show_default=True,
+    help="What to do where you and the templates changed the same thing.",
+)
+@click.option("--prune", is_flag=True, help="Also delete files that are no longer generated but were edited.")
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+def command(
+    folder: Path | None, *, only_plan: bool, exit_code: bool, on_conflict: str, prune: bool, form: str
+) -> int:
+    """Converge the repository to gitops.yaml: create, update, merge and delete what it generates.
+
+    Hand edits are kept and merged; a conflict is shown and nothing is written (exit code 3).
+    """
+    from gitops_layout.scaffold import converge
+    from gitops_layout.scaffold.plan import OnConflict
+
+    assert set(_POLICIES) == set(get_args(OnConflict))
+    root = find_root(folder)
+    plan = converge.plan(
+        root,
+        read_spec((root / "gitops.yaml").read_bytes()),
+        on_conflict=cast(OnConflict, on_conflict),
+        prune=prune,
+    )
+    return show_and_apply(root, plan, only_plan=only_plan, exit_code=exit_code, form=form)

@@ -1,0 +1,77 @@
+"""A scaffolding plan as text and as JSON."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from gitops_layout.scaffold.plan import Action, Plan
+
+__all__ = ["plan_json", "plan_text", "summary"]
+
+_COLUMN = 8
+
+
+def plan_text(plan: Plan) -> str:
+    """One line a changed file, each conflict with both its sides, warnings, and a summary line."""
+    lines = [_line(action) for action in plan.actions if action in plan.changes or action.conflicts]
+    for action in plan.conflicts:
+        lines += ["", f"conflict in {action.path}: {action.why}", *_sides(action)]
+    lines += [f"warning: {text}" for text in plan.warnings]
+    return "\n".join([*lines, summary(plan)]) + "\n"
+
+
+def plan_json(plan: Plan, *, written: bool) -> str:
+    """`{version, written, actions: [{path, action, owner, why, conflicts}], warnings}`, kept files included."""
+    data = {
+        "version": 1,
+        "written": written,
+        "actions": [_data(action) for action in plan.actions],
+        "warnings": list(plan.warnings),
+    }
+    return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
+
+
+def summary(plan: Plan) -> str:
+    """`3 to create, 1 to merge`, or that there is nothing to do."""
+    counts: dict[str, int] = {}
+    for action in (*plan.changes, *(item for item in plan.conflicts if item not in plan.changes)):
+        counts[action.do] = counts.get(action.do, 0) + 1
+    words = [
+        f"{count} in conflict" if do == "conflict" else f"{count} to {do}" for do, count in counts.items()
+    ]
+    if plan.relock and not words:
+        return "the tree is as gitops.yaml says; only the lock is to be written"
+    return ", ".join(words) or "nothing to do: the tree is as gitops.yaml says"
+
+
+def _line(action: Action) -> str:
+    why = f"  ({action.why})" if action.why and action.do != "create" else ""
+    return f"{action.do:<{_COLUMN}}  {action.path}{why}"
+
+
+def _sides(action: Action) -> Iterator[str]:
+    for conflict in action.conflicts:
+        where = f"{conflict.where}: " if conflict.where else ""
+        ours, theirs = _short(conflict.ours), _short(conflict.theirs)
+        yield f"  {where}yours is {ours}, generated is {theirs}"
+
+
+def _short(text: str, limit: int = 200) -> str:
+    flat = " ⏎ ".join(text.splitlines()) or "nothing"
+    return flat if len(flat) <= limit else f"{flat[:limit]}…"
+
+
+def _data(action: Action) -> dict[str, Any]:
+    return {
+        "path": action.path,
+        "action": str(action.do),
+        "owner": str(action.owner),
+        "why": action.why,
+        "conflicts": [
+            {"where": item.where, "ours": item.ours, "theirs": item.theirs} for item in action.conflicts
+        ],
+    }

@@ -1,0 +1,221 @@
+"""init, scaffold and add as a user types them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from gitops_layout.scaffold.edit import append, assign
+from gitops_layout.spec import load
+from tests.kubectl import KUBECTL
+
+
+def _run(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "gitops_layout", *arguments],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        stdin=subprocess.DEVNULL,
+    )
+
+
+def _files(root: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("agent", ["flux", "argocd"])
+def test_from_an_empty_folder_to_two_apps_in_three_environments(tmp_path: Path, agent: str) -> None:
+    done = _run("init", "shop", "--agent", agent, "--defaults", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "set repo.url" in done.stdout
+    root = tmp_path / "shop"
+    first = _run("add", "app", "web", cwd=root)
+    assert first.returncode == 0, first.stderr
+    assert "runs a placeholder" in first.stdout
+    second = _run(
+        "add",
+        "app",
+        "api",
+        "--image",
+        "ghcr.io/acme/api:1.0.0",
+        "--environments",
+        "dev,prod",
+        cwd=root / "apps",
+    )
+    assert second.returncode == 0, second.stderr
+    assert "placeholder" not in second.stdout
+    spec = load((root / "gitops.yaml").read_bytes())
+    assert [(app.name, app.environments) for app in spec.apps] == [
+        ("web", ["dev", "staging", "prod"]),
+        ("api", ["dev", "prod"]),
+    ]
+    for cluster in ("dev", "staging", "prod"):
+        built = subprocess.run(
+            [KUBECTL, "kustomize", f"clusters/{cluster}"], cwd=root, capture_output=True, check=False
+        )
+        assert built.returncode == 0, built.stderr
+    again = _run("scaffold", "--plan", "--exit-code", cwd=root)
+    assert (again.returncode, again.stdout) == (0, "nothing to do: the tree is as gitops.yaml says\n")
+
+
+def test_init_does_not_touch_a_repository_that_has_a_spec(tmp_path: Path) -> None:
+    (tmp_path / "gitops.yaml").write_text("mine\n")
+    done = _run("init", "--defaults", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "gitops-layout scaffold" in done.stderr
+    assert _files(tmp_path) == {"gitops.yaml": b"mine\n"}
+
+
+def test_init_plans_without_writing_and_takes_settings(tmp_path: Path) -> None:
+    arguments = ("init", "--defaults", "--env", "qa", "--env", "live", "--set", "repo.branch=trunk")
+    done = _run(*arguments, "--plan", cwd=tmp_path)
+    assert done.returncode == 0
+    assert "create    clusters/qa/kustomization.yaml" in done.stdout
+    assert _files(tmp_path) == {}
+    assert _run(*arguments, cwd=tmp_path).returncode == 0
+    spec = load((tmp_path / "gitops.yaml").read_bytes())
+    assert spec.repo.branch == "trunk"
+    assert [(item.name, item.from_, item.tier) for item in spec.environments] == [
+        ("qa", None, "nonprod"),
+        ("live", "qa", "prod"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--layout", "split"), "not supported yet: layout split"),
+        (("--agent", "builtin"), "not supported yet: agent builtin"),
+        (("--agent", "fluxx"), "expected flux or argocd"),
+        (("--set", "branch"), "expected FIELD=VALUE"),
+        (("--set", "repo.brnch=x"), "did you mean branch?"),
+        (("--spec", "missing.yaml"), "missing.yaml: no such file"),
+    ],
+)
+def test_what_init_cannot_do_it_says_and_writes_nothing(
+    tmp_path: Path, arguments: tuple[str, ...], words: str
+) -> None:
+    done = _run("init", "--defaults", *arguments, cwd=tmp_path)
+    assert done.returncode == 2
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+    assert _files(tmp_path) == {}
+
+
+def test_a_password_in_the_remote_does_not_reach_gitops_yaml(tmp_path: Path) -> None:
+    for command in (
+        ["init", "-q"],
+        ["remote", "add", "origin", "https://me:hunter2@git.example.com/a/b.git"],
+    ):
+        subprocess.run(["git", *command], cwd=tmp_path, check=True)
+    assert _run("init", "--defaults", cwd=tmp_path).returncode == 0
+    text = (tmp_path / "gitops.yaml").read_text()
+    assert "hunter2" not in text
+    assert "url: https://git.example.com/a/b.git\n" in text
+
+
+def test_a_spec_file_is_taken_over_as_it_is(tmp_path: Path) -> None:
+    text = (
+        "# ours\napiVersion: gitops-layout/v1alpha1\nkind: GitOpsRepo\nmetadata: {name: acme}\nspec:\n"
+        "  agent: argocd\n  repo: {url: https://git.example.com/a/b.git}\n  environments: [{name: dev}]\n"
+    )
+    (tmp_path / "in.yaml").write_text(text)
+    assert _run("init", "out", "--spec", "in.yaml", cwd=tmp_path).returncode == 0
+    assert (tmp_path / "out/gitops.yaml").read_text() == text
+    (tmp_path / "in.yaml").write_text(text.replace("agent: argocd", "agent: argo"))
+    done = _run("init", "again", "--spec", "in.yaml", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "in.yaml:6:10: " in done.stderr
+
+
+def test_a_conflict_ends_with_3_and_tells_both_sides(tmp_path: Path) -> None:
+    assert _run("init", "--defaults", cwd=tmp_path).returncode == 0
+    assert _run("add", "app", "web", cwd=tmp_path).returncode == 0
+    overlay = tmp_path / "apps/web/envs/dev/kustomization.yaml"
+    overlay.write_text(overlay.read_text().replace("podinfo", "mine"))
+    spec = tmp_path / "gitops.yaml"
+    spec.write_text(spec.read_text().replace("name: web", "name: web\n      image: ghcr.io/acme/web:1.0.0"))
+    before = _files(tmp_path)
+    done = _run("scaffold", "--exit-code", cwd=tmp_path)
+    assert done.returncode == 3
+    assert 'yours is "ghcr.io/stefanprodan/mine", generated is "ghcr.io/acme/web"' in done.stdout
+    assert done.stderr.startswith("incomplete: 1 file in conflict, nothing written")
+    assert _files(tmp_path) == before
+    report = json.loads(_run("scaffold", "--format", "json", cwd=tmp_path).stdout)
+    assert report["written"] is False
+    (conflict,) = [item for item in report["actions"] if item["action"] == "conflict"]
+    assert conflict["path"] == "apps/web/envs/dev/kustomization.yaml"
+    assert conflict["conflicts"][0]["where"] == "images[web].newName"
+    done = _run("scaffold", "--on-conflict", "theirs", "--exit-code", cwd=tmp_path)
+    assert done.returncode == 1
+    assert _run("scaffold", "--exit-code", cwd=tmp_path).returncode == 0
+
+
+def test_environments_and_clusters_can_be_added(tmp_path: Path) -> None:
+    assert _run("init", "--defaults", "--env", "dev", "--env", "prod", cwd=tmp_path).returncode == 0
+    assert _run("add", "app", "web", cwd=tmp_path).returncode == 0
+    assert _run("add", "env", "qa", "--from", "dev", cwd=tmp_path).returncode == 0
+    assert _run("add", "cluster", "eu", "--environments", "prod", cwd=tmp_path).returncode == 0
+    assert (tmp_path / "clusters/qa/apps/qa/web.yaml").is_file()
+    assert (tmp_path / "clusters/eu/apps/prod/web.yaml").is_file()
+    done = _run("add", "env", "load", "--cluster", "dev", cwd=tmp_path)
+    assert done.returncode == 0
+    assert "namespace web becomes web-dev" in done.stdout
+    assert "clusters/dev/apps/load/web.yaml" in done.stdout
+    done = _run("add", "env", "x", "--cluster", "nowhere", cwd=tmp_path)
+    assert (done.returncode, "no cluster nowhere" in done.stderr) == (2, True)
+    assert _run("add", "app", "web", cwd=tmp_path).returncode == 2
+    assert _run("scaffold", "--plan", "--exit-code", cwd=tmp_path).returncode == 0
+
+
+SPEC = b"""\
+# top
+spec:
+  apps: # all of them
+    # the shop
+    - name: web   # first
+      image: a/web:1   # pinned
+
+  features: {ci: none} # none yet
+"""
+
+
+def test_adding_to_a_list_changes_no_other_line() -> None:
+    new = append(SPEC, ("spec", "apps"), {"name": "api", "environments": ["dev"]})
+    lines = new.splitlines(keepends=True)
+    added = lines[6:9]
+    assert lines[:6] + lines[9:] == SPEC.splitlines(keepends=True)
+    assert yaml.safe_load(b"".join(added)) == [{"name": "api", "environments": ["dev"]}]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"spec:\n  apps: []\n  x: 1 # kept\n",
+        b"spec:\n  x: 1 # kept\n",
+        b"spec: {apps: [], x: 1} # kept\n",
+        b"spec:\n  apps:\n  - name: web\n  x: 1 # kept",
+        b"spec:\n  apps: [{name: web}]\n  x: 1 # kept\n",
+        b"spec:\r\n  apps:\r\n    - name: web\r\n  x: 1 # kept\r\n",
+    ],
+)
+def test_any_style_of_list_takes_a_new_item(text: bytes) -> None:
+    new = append(text, ("spec", "apps"), {"name": "api"})
+    data = yaml.safe_load(new)
+    assert data["spec"].pop("apps")[-1] == {"name": "api"}
+    assert data == {"spec": {"x": 1}}
+    assert b"# kept" in new
+
+
+def test_setting_a_field_keeps_the_comments() -> None:
+    new = assign(SPEC, {("spec", "features", "ci"): "github", ("spec", "repo", "branch"): "trunk"})
+    assert yaml.safe_load(new)["spec"]["repo"] == {"branch": "trunk"}
+    assert new.count(b"#") == SPEC.count(b"#")
