@@ -22,6 +22,7 @@ MASK = "***"
 
 _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"|`[^`]*`|\'(?:[^\'\\]|\\.)*\'')
+_GOT = re.compile(r"\bgot .*")  # how typed-patch errors end: the value as Go prints it, unquoted
 _SHORTEST = 4  # replacing every "1" of a message would hide nothing and make it unreadable
 
 
@@ -51,7 +52,9 @@ def mask_value(data: Mapping[str, Any], path: Path, value: object) -> object:
         return value
     if path[:1] in (("data",), ("stringData",)) or path == ("metadata", "annotations", _LAST_APPLIED):
         return MASK
-    return mask_object(data).get("metadata") if path == ("metadata",) else value
+    if path == ("metadata", "annotations") and isinstance(value, dict) and _LAST_APPLIED in value:
+        return value | {_LAST_APPLIED: MASK}
+    return value
 
 
 def secret_values(objects: Iterable[Mapping[str, Any]]) -> frozenset[str]:
@@ -92,6 +95,7 @@ def mask_text(text: str, values: Iterable[str], *, about: Mapping[str, Any] | No
         text = text.replace(value, MASK)
     if about is None or not is_secret(about):
         return text
+    text = _GOT.sub(f"got {MASK}", text)
     harmless = {"Secret", "v1", *_harmless(about)}
     return _QUOTED.sub(lambda match: match[0] if match[0][1:-1] in harmless else f'"{MASK}"', text)
 

@@ -45,7 +45,8 @@ def own_entry(live: Mapping[str, Any]) -> Mapping[str, Any] | None:
 def in_sync(desired: Mapping[str, Any], live: Mapping[str, Any]) -> bool:
     """Whether applying `desired` with our manager would certainly leave `live` as it is."""
     entry = own_entry(live)
-    if entry is None or entry.get("apiVersion") != desired["apiVersion"]:
+    version = desired["apiVersion"]
+    if entry is None or entry.get("apiVersion") != version or live.get("apiVersion") != version:
         return False
     if live["metadata"].get("deletionTimestamp"):
         return False
@@ -91,10 +92,9 @@ def _same_list(desired: list[Any], live: list[Any], owned: Mapping[str, Any]) ->
                 identity: dict[str, Any] = json.loads(text)
                 wanted = _pick(desired, identity, lenient=True)
                 found = _pick(live, identity, lenient=False)
-                # A key that the server defaulted (a port's protocol) is owned though the manifest lacks it.
                 if wanted is None or found is None:
                     return False
-                if not _same({**identity, **wanted}, found, inner, quantities=False):
+                if not _same(wanted, found, inner, quantities=False):
                     return False
             case _:
                 return False
@@ -102,7 +102,7 @@ def _same_list(desired: list[Any], live: list[Any], owned: Mapping[str, Any]) ->
 
 
 def _pick(items: list[Any], identity: Mapping[str, Any], *, lenient: bool) -> dict[str, Any] | None:
-    """The only item with these keys; `lenient` lets an item lack some of them."""
+    """The only item with these keys; `lenient` lets it lack one that the server defaults (a port's protocol)."""
     hits = [
         item
         for item in items

@@ -55,11 +55,13 @@ class ControlPlane:
     kubeconfig: Path
     audit_log: Path
     controllers: bool
-    pids: tuple[int, ...]
+    processes: tuple[subprocess.Popen[bytes], ...]
 
     def stop(self) -> None:
         """End all processes, controllers first, and wait for them."""
         stop(self.directory)
+        for process in self.processes:
+            process.wait()
 
     def __enter__(self) -> Self:
         return self
@@ -100,7 +102,7 @@ def start(directory: Path, *, controllers: bool, detached: bool = False) -> Cont
         directory / "kubeconfig",
         directory / "audit.log",
         controllers,
-        tuple(plane.pids),
+        tuple(plane.processes.values()),
     )
 
 

@@ -1,0 +1,78 @@
+"""What a value that is meant to be secret is by its looks: in clear, encrypted, or filled in later."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from typing import Literal
+
+__all__ = ["Form", "secret_form"]
+
+Form = Literal["empty", "sops", "placeholder", "setting", "plain"]
+
+# References into a password store, and templates that something fills in before the API server sees them.
+_PLACEHOLDER = re.compile(
+    r"""
+    (?:op|vault|awssm|awssecrets|awsparamstore|azurekeyvault|gcpsecretmanager|gcpsecrets|doppler|bws|infisical)://
+    | (?:vault|secretref|ref\+\w+):
+    | ref\+
+    | <[^<>\n]+>$
+    | .*(?:\$\{[^}]+\}|\$\([^)]+\)|\{\{.+\}\}|<path:[^>]+>)
+    | __?[A-Z0-9_]+__?$
+    | .*(?:change|replace)[-_ ]?me
+    | (?:\*{3,}|x{3,}|\.{3,}|todo|tbd|dummy|placeholder|redacted|example)$
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+_SETTING = re.compile(
+    r"""
+    (?:true|false|yes|no|on|off|null|none)$
+    | -?\d{1,5}(?:\.\d+)?[a-z]{0,2}$
+    | [\w.+-]+@[\w-]+(?:\.[\w-]+)+$
+    | https?://[^\s:@/]+(?::\d+)?(?:/[^\s?]*)?$
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+_CONFIG_KEY = re.compile(r"\.(?:ya?ml|json|toml|ini|conf|cfg|properties|xml|env|txt|crt|pem)$")
+_CREDENTIAL = re.compile(r"passw|token|secret|credential|api[-_]?key|private[-_ ]key|auth", re.IGNORECASE)
+_CERTIFICATE = re.compile(r"-----BEGIN (?:CERTIFICATE|PUBLIC KEY|TRUSTED CERTIFICATE)-----")
+
+
+def secret_form(key: str, value: object, *, encoded: bool = False) -> Form:
+    """The form of one value; `encoded` ones (a Secret's `data`) are judged by their base64 content.
+
+    `setting` is what is no credential: switches, small numbers, addresses, public certificates, and
+    configuration files in which nothing is called a password, token or key.
+    """
+    if value is None or value == "":
+        return "empty"
+    text = str(value).strip()
+    first = text.split("\n", 1)[0]
+    if text.startswith("ENC["):
+        return "sops"
+    if not text:
+        return "empty"
+    if _PLACEHOLDER.match(first):
+        return "placeholder"
+    inner = _decoded(text) if encoded else None
+    if inner is not None:
+        return secret_form(key, inner)
+    if not isinstance(value, str) or _SETTING.match(text) or _is_public(key, text):
+        return "setting"
+    return "plain"
+
+
+def _is_public(key: str, text: str) -> bool:
+    if "PRIVATE KEY" in text:
+        return False
+    if _CERTIFICATE.match(text):
+        return True
+    return _CONFIG_KEY.search(key) is not None and "\n" in text and _CREDENTIAL.search(text) is None
+
+
+def _decoded(text: str) -> str | None:
+    try:
+        return base64.b64decode("".join(text.split()), validate=True).decode()
+    except (binascii.Error, UnicodeDecodeError):
+        return None

@@ -1,0 +1,153 @@
+"""What a run deletes, what it never deletes, and what a killed run leaves to the next."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+from typing import TYPE_CHECKING
+
+import pytest
+
+from gitops_layout.reconcile.plan import Verb
+from tests.reconcile.support import config_map, crd, namespace_of
+
+if TYPE_CHECKING:
+    from tests.reconcile.support import Bench
+
+pytestmark = pytest.mark.controlplane
+
+
+def test_a_removed_object_goes_and_what_was_never_ours_stays(at: Bench) -> None:
+    at.run([namespace_of(at.namespace), config_map("kept"), config_map("removed")])
+    at.patch(at.core("configmaps", "foreign"), config_map("foreign"), manager="x", content="apply-patch")
+
+    ran = at.run([namespace_of(at.namespace), config_map("kept")])
+
+    assert ran.summary.exit_code == 0
+    assert ran.verbs() == {f"ConfigMap/{at.namespace}/removed": Verb.PRUNE}
+    assert at.get("v1", "ConfigMap", "removed") is None
+    assert at.get("v1", "ConfigMap", "foreign") is not None
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("gitops-layout/prune", "disabled"),
+        ("kustomize.toolkit.fluxcd.io/prune", "Disabled"),
+        ("argocd.argoproj.io/sync-options", "ServerSideApply=true,Prune=false"),
+        ("helm.sh/resource-policy", "keep"),
+        ("config.kubernetes.io/deletion", "detach"),
+    ],
+)
+def test_a_protected_object_stays_and_is_named(at: Bench, name: str, value: str) -> None:
+    at.run([namespace_of(at.namespace), config_map("a"), config_map("precious", annotations={name: value})])
+
+    first = at.run([namespace_of(at.namespace), config_map("a")])
+    written = at.writes()
+    second = at.run([namespace_of(at.namespace), config_map("a")])
+
+    for ran in (first, second):
+        assert ran.summary.exit_code == 0
+        assert ran.verbs() == {f"ConfigMap/{at.namespace}/precious": Verb.KEEP}
+        assert f"is protected by {name}" in ran.shown
+    assert at.writes() == written
+
+
+def test_a_child_that_inherited_our_label_stays(at: Bench) -> None:
+    at.run([namespace_of(at.namespace), config_map("parent")])
+    parent = at.get("v1", "ConfigMap", "parent")
+    assert parent is not None
+    owner = {"apiVersion": "v1", "kind": "ConfigMap", "name": "parent", "uid": parent["metadata"]["uid"]}
+    child = config_map("child", labels=parent["metadata"]["labels"], ownerReferences=[owner])
+    at.patch(at.core("configmaps", "child"), child, manager="operator", content="apply-patch")
+
+    ran = at.run([namespace_of(at.namespace), config_map("parent")])
+
+    assert ran.verbs() == {f"ConfigMap/{at.namespace}/child": Verb.KEEP}
+
+
+def test_an_empty_set_deletes_nothing_unless_confirmed(at: Bench) -> None:
+    at.run([namespace_of(at.namespace), config_map("a")])
+    before = at.writes()
+
+    refused = at.run([])
+
+    assert refused.summary.exit_code == 3
+    assert "nothing is declared any more" in refused.problems[0]
+    assert at.writes() == before
+
+    confirmed = at.run([], confirm_prune=True)
+
+    assert confirmed.verbs() == {
+        f"ConfigMap/{at.namespace}/a": Verb.PRUNE,
+        f"Namespace/{at.namespace}": Verb.KEEP,
+    }
+
+
+def test_losing_more_than_half_needs_confirmation(at: Bench) -> None:
+    many = [config_map(f"c{number}") for number in range(20)]
+    at.run([namespace_of(at.namespace), *many])
+
+    refused = at.run([namespace_of(at.namespace), *many[:9]])
+    allowed = at.run([namespace_of(at.namespace), *many[:10]])
+
+    assert refused.summary.exit_code == 3
+    assert refused.problems == ["11 of 21 objects would be deleted: more than half needs --confirm-prune"]
+    assert list(allowed.verbs().values()) == [Verb.PRUNE] * 10
+
+
+def test_types_and_namespaces_go_only_when_asked(at: Bench) -> None:
+    definition = crd("Widget", f"{at.namespace}.example.invalid")
+    home = namespace_of(f"{at.namespace}-spare")
+    at.run([namespace_of(at.namespace), definition, home])
+
+    kept = at.run([namespace_of(at.namespace)])
+    gone = at.run([namespace_of(at.namespace)], prune_critical=True, wait=at.plane.controllers)
+
+    assert set(kept.verbs().values()) == {Verb.KEEP}
+    assert set(gone.verbs().values()) == {Verb.PRUNE}
+    name = definition["metadata"]["name"]
+    assert at.get("apiextensions.k8s.io/v1", "CustomResourceDefinition", name, namespace="") is None
+
+
+def test_a_run_killed_before_it_could_prune_is_finished_by_the_next(at: Bench) -> None:
+    """The inventory still names the kind of what the killed run created, though git no longer does."""
+    at.run([namespace_of(at.namespace)])
+    script = f"""
+        import os, signal
+        from pathlib import Path
+        from gitops_layout.reconcile import apply
+        from gitops_layout.reconcile.cluster import Cluster
+        from gitops_layout.reconcile.desired import DesiredObject
+        apply._Run._prune = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+        secret = {{"apiVersion": "v1", "kind": "Secret", "metadata": {{"name": "orphan"}}}}
+        home = {namespace_of(at.namespace)!r}
+        options = apply.Options({at.namespace!r}, "here", namespace={at.namespace!r})
+        cluster = Cluster({at.cluster.context!r}, Path({str(at.plane.kubeconfig)!r}))
+        objects = [DesiredObject(home), DesiredObject(secret)]
+        apply.reconcile(cluster, objects, options=options, emit=lambda _: None)
+    """
+    killed = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], check=False, timeout=60)
+    assert killed.returncode == -9
+    assert at.get("v1", "Secret", "orphan") is not None
+
+    ran = at.run([namespace_of(at.namespace)])
+
+    assert ran.verbs() == {f"Secret/{at.namespace}/orphan": Verb.PRUNE}
+    assert at.get("v1", "Secret", "orphan") is None
+
+
+def test_another_repository_cannot_prune_an_environment_of_the_same_name(at: Bench) -> None:
+    at.run([namespace_of(at.namespace), config_map("a")])
+    before = at.writes()
+    parent = f"/api/v1/namespaces/default/configmaps/gitops-layout-{at.namespace}"
+    at.patch(
+        parent, {"metadata": {"annotations": {"gitops-layout/source": "elsewhere"}}}, manager="kubectl-edit"
+    )
+
+    ran = at.run([namespace_of(at.namespace)])
+
+    assert ran.summary.exit_code == 3
+    assert "belongs to the repository elsewhere" in ran.problems[0]
+    assert at.writes() == before
