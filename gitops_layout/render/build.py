@@ -13,7 +13,7 @@ from gitops_layout.agents.context import at
 from gitops_layout.agents.delivery import Delivery
 from gitops_layout.k8s.scope import builtin_scope
 from gitops_layout.kustomize.exact import Build, Built, build_all
-from gitops_layout.kustomize.model import BuildClass, Kustomization, Problem, find, walk
+from gitops_layout.kustomize.model import BuildClass, Closure, Kustomization, Problem, find, walk
 from gitops_layout.model import Location, ObjectRef, Path, Unchecked, UncheckedClass
 from gitops_layout.render.origins import Tracer
 from gitops_layout.render.overrides import generated, overridden
@@ -37,6 +37,7 @@ class Renders:
     def __init__(self, repo: Repo) -> None:
         self.repo = repo
         self._built: dict[str, Built] = {}
+        self._closures: dict[str, Closure] = {}
 
     def __call__(self, deliveries: Sequence[Delivery]) -> Mapping[str, Rendered]:
         """Each delivery's objects, by its id; a delivery that cannot be rendered says why."""
@@ -76,10 +77,12 @@ class Renders:
             changed = overridden(repo, delivery, own)
             if changed is not None:
                 overrides[own.file] = changed
-        view = repo.over(overrides) if overrides else repo
+        key = f"{folder}\0{sorted(overrides.items())!r}"
+        if key not in self._closures:
+            self._closures[key] = walk(repo.over(overrides) if overrides else repo, folder)
         restricted = delivery.agent == "argocd"
-        build = Build(walk(view, folder), restricted, tuple(sorted(overrides.items())))
-        return _Wanted(delivery, build, f"{folder}\0{restricted}\0{build.overrides!r}")
+        build = Build(self._closures[key], restricted, tuple(sorted(overrides.items())))
+        return _Wanted(delivery, build, f"{key}\0{restricted}")
 
 
 def _cannot(delivery: Delivery) -> Unchecked | None:

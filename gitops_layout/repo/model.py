@@ -138,7 +138,10 @@ class Repo:
         def content(path: str) -> bytes:
             return files[path] if path in files else self.content(path)
 
-        return replace(self, entries=entries, content=content, _streams=kept)
+        view = replace(self, entries=entries, content=content, _streams=kept)
+        if files.keys() <= self.entries.keys():
+            view.__dict__["folders"] = self.folders  # the same names: what is known of them stays
+        return view
 
     def stream(self, path: str) -> Stream:
         """The YAML of a file, read once: documents and what is wrong with them."""
