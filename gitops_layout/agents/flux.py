@@ -1,4 +1,4 @@
-"""Flux objects → Deliveries: Kustomization (kustomize.toolkit.fluxcd.io) and HelmRelease (helm.toolkit.fluxcd.io)."""
+"""Flux objects → Deliveries: Kustomization, HelmRelease, and the sync that a FluxInstance sets up."""
 
 from __future__ import annotations
 
@@ -23,6 +23,13 @@ _KUSTOMIZATION_PLACES = {
     "wait": ("spec", "wait"),
     "suspended": ("spec", "suspend"),
     "interval": ("spec", "interval"),
+}
+_INSTANCE_PLACES = {
+    "path": ("spec", "sync", "path"),
+    "url": ("spec", "sync", "url"),
+    "source": ("spec", "sync"),
+    "revision": ("spec", "sync", "ref"),
+    "interval": ("spec", "sync", "interval"),
 }
 _RELEASE_PLACES = {
     "chart": ("spec", "chart", "spec", "chart"),
@@ -51,10 +58,13 @@ _UNDERSTOOD = {
 
 def is_agent(resource: Resource) -> bool:
     """Whether it is an object that delivers something."""
-    group = resource.ref.group
-    return (group == KUSTOMIZE_GROUP and resource.ref.kind == "Kustomization") or (
-        group == HELM_GROUP and resource.ref.kind == "HelmRelease"
-    )
+    match resource.ref.group, resource.ref.kind:
+        case ("kustomize.toolkit.fluxcd.io", "Kustomization") | ("helm.toolkit.fluxcd.io", "HelmRelease"):
+            return True
+        case ("fluxcd.controlplane.io", "FluxInstance"):
+            return isinstance(at(resource.data, "spec", "sync"), dict)
+        case _:
+            return False
 
 
 def is_source(resource: Resource) -> bool:
@@ -63,7 +73,9 @@ def is_source(resource: Resource) -> bool:
 
 
 def delivery(resource: Resource, context: Context, *, cluster: str) -> Delivery:
-    """What a Kustomization or HelmRelease means."""
+    """What a Kustomization, a HelmRelease or a FluxInstance with a sync means."""
+    if resource.ref.kind == "FluxInstance":
+        return _instance(resource, context, cluster)
     if resource.ref.kind == "HelmRelease":
         return _release(resource, context, cluster)
     return _kustomization(resource, context, cluster)
@@ -150,6 +162,41 @@ def _revision(reference: Any) -> Revision | None:
         if value is not None:
             return Revision(kind, value)  # type: ignore[arg-type]
     return None
+
+
+def _instance(resource: Resource, context: Context, cluster: str) -> Delivery:
+    """The operator makes a source and a Kustomization of the same name from `spec.sync`; it prunes and heals."""
+    ref, data, root = resource.ref, resource.data, resource.location
+    sync = at(data, "spec", "sync")
+    namespace = ref.namespace or "flux-system"
+    url, reference = _text(sync.get("url")), _text(sync.get("ref"))
+    folder = _clamped(_text(sync.get("path")))
+    local = url is None or context.is_own(url) or (context.by_path and context.repo.is_folder(folder))
+    environment = environment_of(context, cluster, folder, root.file)
+    return Delivery(
+        id=f"flux:FluxInstance/{namespace}/{ref.name}@{cluster}",
+        agent="flux",
+        kind="FluxInstance",
+        namespace=namespace,
+        name=ref.name,
+        cluster=cluster,
+        environment=environment,
+        tier=tier_of(context, environment),
+        source=Source(
+            url,
+            Revision("branch", reference) if reference else None,
+            folder,
+            local=local,
+            foreign=None if local else f"the sync is from {url}",
+        ),
+        renderer="kustomize",
+        sync=SyncPolicy(
+            prune=True, self_heal=True, wait=False, interval=_text(sync.get("interval")), retry=True
+        ),
+        root=root,
+        places=places(data, root, _INSTANCE_PLACES),
+        object=data,
+    )
 
 
 def _release(resource: Resource, context: Context, cluster: str) -> Delivery:

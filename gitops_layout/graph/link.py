@@ -8,7 +8,7 @@ from posixpath import basename, dirname, join
 from typing import Protocol
 
 from gitops_layout.agents import argocd, builtin, flux
-from gitops_layout.agents.context import Context, Declared, normal_url, tier_of
+from gitops_layout.agents.context import Context, Declared, at, normal_url, tier_of
 from gitops_layout.agents.context import cluster_of as cluster_of_root
 from gitops_layout.agents.delivery import Delivery
 from gitops_layout.graph.model import Environment, Graph
@@ -33,7 +33,14 @@ class Render(Protocol):
 MAX_ROUNDS = 20
 """Deliveries that render deliveries: deeper chains than this are cut, and said to be."""
 
-Key = tuple[str, str, str, str]
+_GENERATORS = frozenset(
+    {
+        ("argoproj.io", "ApplicationSet"),
+        ("fluxcd.controlplane.io", "ResourceSet"),
+        ("source.extensions.fluxcd.io", "ArtifactGenerator"),
+    }
+)
+"""Kinds that make further agent objects or sources in the cluster; not expanded yet."""
 
 
 @dataclass(slots=True)
@@ -63,6 +70,7 @@ def link(repo: Repo, *, render: Render, declared: Declared | None = None) -> Gra
         _add(state, _plain_folders(repo, state, context, inputs), render)
     live = _live_files(repo, state, objects)
     _note_unchecked(repo, state, live)
+    _note_generators(state, objects)
     deliveries = tuple(sorted(state.deliveries.values(), key=lambda delivery: delivery.id))
     return Graph(
         repo,
@@ -126,6 +134,8 @@ def _urls(objects: Iterable[Resource]) -> Iterable[str]:
             continue
         if flux.is_source(resource) and isinstance(spec.get("url"), str):
             yield spec["url"]
+        if flux.is_agent(resource) and isinstance(at(spec, "sync", "url"), str):
+            yield spec["sync"]["url"]
         if argocd.is_agent(resource):
             listed = spec.get("sources") if isinstance(spec.get("sources"), list) else [spec.get("source")]
             yield from (
@@ -137,10 +147,6 @@ def _delivery(resource: Resource, context: Context, cluster: str) -> Delivery:
     if argocd.is_agent(resource):
         return argocd.delivery(resource, context, cluster=cluster)
     return flux.delivery(resource, context, cluster=cluster)
-
-
-def _key(resource: Resource) -> Key:
-    return (resource.ref.group, resource.ref.kind, resource.ref.namespace, resource.ref.name)
 
 
 def _follow(
@@ -158,8 +164,8 @@ def _follow(
     reached = frozenset().union(*reads.values()) if reads else frozenset()
     unreached = [root for root in roots if root.root.file not in reached]
     owned = _owned([(resource.file, reads[delivery.id]) for resource, delivery in own])
-    owned |= {
-        resource.file for resource in agents for root in unreached if resource.file in render.reads(root)
+    owned |= {resource.file for resource in agents} & {
+        file for root in unreached for file in render.reads(root)
     }
     current = [*(delivery for resource, delivery in own if resource.file not in owned), *unreached]
     seen: set[str] = set()
@@ -303,6 +309,23 @@ def _note_unchecked(repo: Repo, state: _State, live: set[str]) -> None:
         if file in live or not any(part.startswith(".") for part in file.split("/")):
             why = f"line {problem.line}, column {problem.column}: {problem.message}"
             state.unchecked.append(broken(f"file {file}", why, Location(file)))
+
+
+def _note_generators(state: _State, objects: Sequence[Resource]) -> None:
+    rendered = (item for rendered in state.rendered.values() for item in rendered.objects)
+    found = {(resource.location, resource.ref) for resource in objects}
+    found |= {
+        (item.origin(()), item.ref) for item in rendered if (item.ref.group, item.ref.kind) in _GENERATORS
+    }
+    seen: set[Location] = set()
+    for location, ref in sorted(found, key=lambda pair: (pair[0].file, pair[0].document, pair[1])):
+        if (ref.group, ref.kind) in _GENERATORS and location not in seen:
+            seen.add(location)
+            why = f"what a {ref.kind} generates is not supported yet"
+            what = f"{ref.kind} {ref.namespace}/{ref.name}"
+            state.unchecked.append(
+                Unchecked(what, UncheckedClass.EXTERNAL, why, location, ("kind", ref.kind))
+            )
 
 
 def _environments(context: Context, deliveries: Sequence[Delivery]) -> tuple[Environment, ...]:

@@ -112,6 +112,35 @@ def test_one_folder_of_agent_objects_included_by_two_clusters_is_two_deliveries(
     assert not any(id_.endswith("apps@shared") for id_ in ids)
 
 
+INSTANCE = """\
+apiVersion: fluxcd.controlplane.io/v1
+kind: FluxInstance
+metadata: {name: flux, namespace: flux-system}
+spec:
+  distribution: {version: "2.9.x", registry: ghcr.io/fluxcd}
+  sync: {kind: GitRepository, url: "https://example.test/acme/fleet.git", ref: refs/heads/main, path: clusters/prod-eu}
+"""
+
+
+def test_the_sync_of_a_flux_instance_is_a_root():
+    files = {path: text for path, text in FLEET.items() if "flux-system" not in path}
+    graph = linked({**files, "clusters/prod-eu/flux-system/flux-instance.yaml": INSTANCE})
+    ids = [delivery.id for delivery in graph.deliveries if delivery.live]
+    assert ids == [
+        "flux:FluxInstance/flux-system/flux@prod-eu",
+        "flux:Kustomization/flux-system/apps@prod-eu",
+    ]
+
+
+def test_what_generators_would_make_is_listed_once_per_generator():
+    generator = (
+        "apiVersion: argoproj.io/v1alpha1\nkind: ApplicationSet\nmetadata: {name: all, namespace: argocd}\n"
+    )
+    graph = linked({"clusters/prod/root.yaml": APPLICATION % ("root", "sets"), "sets/all.yaml": generator})
+    (entry,) = graph.unchecked
+    assert (entry.what, entry.subject) == ("ApplicationSet argocd/all", ("kind", "ApplicationSet"))
+
+
 APPLICATION = """\
 apiVersion: argoproj.io/v1alpha1
 kind: Application
