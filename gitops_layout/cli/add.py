@@ -123,6 +123,13 @@ def cluster(
     return _edit_and_converge(folder, edit, only_plan=only_plan)
 
 
+@command.command("tenant", hidden=True)
+@click.argument("name")
+def tenant(name: str) -> int:
+    """Say that tenants are not supported yet."""
+    raise UserError(f"not supported yet: tenants (asked for {name})")
+
+
 def _placed(content: bytes, spec: Spec, environment: str, cluster: str | None) -> bytes:
     """gitops.yaml with the environment on a cluster: the one named, else a new one of its name."""
     from gitops_layout.scaffold.edit import append
@@ -162,9 +169,10 @@ def _refuse_second(kind: str, name: str, known: list[str]) -> None:
 
 def _edit_and_converge(folder: Path | None, edit: Callable[[bytes, Spec], bytes], *, only_plan: bool) -> int:
     from gitops_layout.scaffold import converge
+    from gitops_layout.spec import load
 
     root = find_root(folder)
-    before = (root / "gitops.yaml").read_bytes()
-    content = edit(before, read_spec(before))
-    plan = converge.plan(root, read_spec(content), spec_file=content)
-    return show_and_apply(root, plan, only_plan=only_plan)
+    content = edit(*read_spec(root))
+    plan = converge.plan(root, load(content), spec_file=content)
+    hint = "edit gitops.yaml by hand, then gitops-layout scaffold --on-conflict ours|theirs|markers"
+    return show_and_apply(root, plan, only_plan=only_plan, hint=hint)

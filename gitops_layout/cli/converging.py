@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 __all__ = ["INCOMPLETE", "find_root", "read_spec", "show_and_apply"]
 
+_DECIDE = "edit gitops.yaml or the files, or decide with --on-conflict ours|theirs|markers"
+
 CHANGED = 1
 INCOMPLETE = 3
 
@@ -32,15 +34,27 @@ def find_root(start: Path | None) -> Path:
     raise UserError("no gitops.yaml here or above", "create one: gitops-layout init")
 
 
-def read_spec(content: bytes) -> Spec:
-    """gitops.yaml's bytes as a Spec; its mistakes as UserError."""
+def read_spec(root: Path) -> tuple[bytes, Spec]:
+    """gitops.yaml's bytes and what they say; UserError where they cannot be read."""
     from gitops_layout.spec import load
 
-    return load(content)
+    if (root / "gitops.d").is_dir():
+        raise UserError("not supported yet: gitops.d/", "put its apps into gitops.yaml")
+    try:
+        content = (root / "gitops.yaml").read_bytes()
+    except OSError as error:
+        raise UserError(f"{error.filename}: {error.strerror}") from None
+    return content, load(content)
 
 
 def show_and_apply(
-    root: Path, plan: Plan, *, only_plan: bool, exit_code: bool = False, form: str = "text"
+    root: Path,
+    plan: Plan,
+    *,
+    only_plan: bool,
+    exit_code: bool = False,
+    form: str = "text",
+    hint: str = _DECIDE,
 ) -> int:
     """Print the plan, carry it out unless told not to or undecided; the process's exit code."""
     from gitops_layout.output.plan import plan_json, plan_text
@@ -48,17 +62,13 @@ def show_and_apply(
 
     undecided = [action for action in plan.actions if action.do == "conflict"]
     write = not only_plan and not undecided
-    if form == "text":
-        click.echo(plan_text(plan), nl=False)
     if write:
         converge.apply(root, plan)
-    if form == "json":
-        click.echo(plan_json(plan, written=write), nl=False)
+    show = plan_json if form == "json" else plan_text
+    click.echo(show(plan, written=write), nl=False)
     if undecided:
         click.echo(
-            f"incomplete: {_files(len(undecided))} in conflict, nothing written\n"
-            "  help: edit gitops.yaml or the files, or decide with --on-conflict ours|theirs|markers",
-            err=True,
+            f"incomplete: {_files(len(undecided))} in conflict, nothing written\n  help: {hint}", err=True
         )
         return INCOMPLETE
     if plan.conflicts:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gitops_layout import system
-from gitops_layout.cli.converging import read_spec, show_and_apply
+from gitops_layout.cli.converging import show_and_apply
 from gitops_layout.errors import UserError
 
 if TYPE_CHECKING:
@@ -65,9 +65,10 @@ def command(
         if not defaults and sys.stdin.isatty():
             agent, environments, repo_url = _ask(folder, agent, environments, repo_url)
         content = _from_options(folder, layout, agent or "flux", environments, repo_url, settings)
-        spec = read_spec(content)
+        spec = load(content)
     plan = converge.plan(folder, spec, spec_file=content)
-    code = show_and_apply(folder, plan, only_plan=only_plan)
+    hint = "move what is in the way, or try an empty folder"
+    code = show_and_apply(folder, plan, only_plan=only_plan, hint=hint)
     if code == 0 and not only_plan:
         click.echo(_next_steps(folder, spec), nl=False)
     return code

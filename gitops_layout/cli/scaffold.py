@@ -39,9 +39,10 @@ def command(
 
     assert set(_POLICIES) == set(get_args(OnConflict))
     root = find_root(folder)
+    _, spec = read_spec(root)
     plan = converge.plan(
         root,
-        read_spec((root / "gitops.yaml").read_bytes()),
+        spec,
         on_conflict=cast(OnConflict, on_conflict),
         prune=prune,
     )

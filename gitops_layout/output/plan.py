@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -15,13 +16,13 @@ __all__ = ["plan_json", "plan_text", "summary"]
 _COLUMN = 8
 
 
-def plan_text(plan: Plan) -> str:
+def plan_text(plan: Plan, *, written: bool) -> str:
     """One line a changed file, each conflict with both its sides, warnings, and a summary line."""
     lines = [_line(action) for action in plan.actions if action in plan.changes or action.conflicts]
     for action in plan.conflicts:
         lines += ["", f"conflict in {action.path}: {action.why}", *_sides(action)]
     lines += [f"warning: {text}" for text in plan.warnings]
-    return "\n".join([*lines, summary(plan)]) + "\n"
+    return "\n".join([*lines, summary(plan, written=written)]) + "\n"
 
 
 def plan_json(plan: Plan, *, written: bool) -> str:
@@ -35,21 +36,29 @@ def plan_json(plan: Plan, *, written: bool) -> str:
     return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
 
 
-def summary(plan: Plan) -> str:
-    """`3 to create, 1 to merge`, or that there is nothing to do."""
-    counts: dict[str, int] = {}
-    for action in (*plan.changes, *(item for item in plan.conflicts if item not in plan.changes)):
-        counts[action.do] = counts.get(action.do, 0) + 1
+def summary(plan: Plan, *, written: bool) -> str:
+    """`3 to create, 1 to merge` (`3 created, 1 merged` once written), or that there is nothing to do."""
+    shown = [action for action in plan.actions if action in plan.changes or action.conflicts]
+    counts = Counter(action.do for action in shown)
+    if not counts:
+        if plan.relock:
+            return "the tree is as gitops.yaml says; the lock " + (
+                "was written" if written else "is to be written"
+            )
+        return "nothing to do: the tree is as gitops.yaml says"
     words = [
-        f"{count} in conflict" if do == "conflict" else f"{count} to {do}" for do, count in counts.items()
+        f"{count} in conflict"
+        if do == "conflict"
+        else f"{count} {do.rstrip('e')}ed"
+        if written
+        else f"{count} to {do}"
+        for do, count in counts.items()
     ]
-    if plan.relock and not words:
-        return "the tree is as gitops.yaml says; only the lock is to be written"
-    return ", ".join(words) or "nothing to do: the tree is as gitops.yaml says"
+    return ", ".join(words)
 
 
 def _line(action: Action) -> str:
-    why = f"  ({action.why})" if action.why and action.do != "create" else ""
+    why = f"  ({action.why})" if action.why else ""
     return f"{action.do:<{_COLUMN}}  {action.path}{why}"
 
 

@@ -72,30 +72,38 @@ def plan(
 def apply(root: Path, plan: Plan) -> None:
     """Carry out a plan: files first, deletions next, the lock last, each replaced in one step.
 
-    Nothing is written when a conflict is undecided (UserError, exit code 3) or when a path leads out
-    of `root` through a link.
+    Nothing is written when a conflict is undecided or a path leads through a link; UserError with
+    exit code 3 then, and when the disk or a permission stops the writing midway.
     """
     if undecided := [action for action in plan.actions if action.do is plans.Do.CONFLICT]:
         raise UserError(f"nothing written: {len(undecided)} files in conflict", exit_code=3)
     changes = plan.changes
     for path in [locks.LOCK, *(action.path for action in changes)]:
         _regular(root, path)
-    for action in changes:
-        if action.content is not None:
-            system.write_atomic(root / action.path, action.content)
-    for action in changes:
-        if action.content is None:
-            _delete(root, action.path)
-    if plan.relock:
-        system.write_atomic(root / locks.LOCK, locks.dump(plan.lock))
+    done = 0
+    try:
+        for action in sorted(changes, key=lambda item: item.content is None):
+            if action.content is None:
+                _delete(root, action.path)
+            else:
+                system.write_atomic(root / action.path, action.content)
+            done += 1
+        if plan.relock:
+            system.write_atomic(root / locks.LOCK, locks.dump(plan.lock))
+    except OSError as error:
+        raise UserError(
+            f"stopped after {done} of {len(changes)} files: {error.filename}: {error.strerror}",
+            "mend it and run gitops-layout scaffold: it goes on from here",
+            exit_code=3,
+        ) from None
 
 
 def _with_spec(root: Path, made: Plan, content: bytes) -> Plan:
     now = _tree(root, [SPEC]).get(SPEC)
     if now == content:
         return made
-    do, why = (plans.Do.CREATE, "new") if now is None else (plans.Do.UPDATE, "edited by this command")
-    action = plans.Action(SPEC, do, Ownership.SEED, why, content)
+    do = plans.Do.CREATE if now is None else plans.Do.UPDATE
+    action = plans.Action(SPEC, do, Ownership.SEED, "", content)
     return replace(made, actions=tuple(sorted((*made.actions, action), key=lambda item: item.path)))
 
 

@@ -133,7 +133,7 @@ def _without_merge(
     keep = Action(path, Do.KEEP, file.owner, "")
     if now is None:
         if entry is None:
-            return Action(path, Do.CREATE, file.owner, "new", file.content)
+            return Action(path, Do.CREATE, file.owner, "", file.content)
         if file.owner is Ownership.SEED:
             return replace(keep, why="deleted by you")
         return Action(path, Do.CREATE, file.owner, "was deleted; gitops.yaml still asks for it", file.content)
@@ -144,7 +144,7 @@ def _without_merge(
     if file.owner is Ownership.SEED and not (untouched and same_templates):
         return replace(keep, why="yours")
     if untouched:
-        return Action(path, Do.UPDATE, file.owner, "as generated before", file.content)
+        return Action(path, Do.UPDATE, file.owner, "", file.content)
     if entry is not None and entry.blob == blob_id(file.content):
         return replace(keep, why="edited by you")
     if file.owner is Ownership.ROBOT:

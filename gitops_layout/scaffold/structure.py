@@ -94,7 +94,9 @@ def load(content: bytes) -> Any:
 
 
 def dump(tree: Any, *, like: bytes) -> bytes:
-    """The tree as text, its lists indented as `like` indents them."""
+    """The tree as text, its lists indented and its lines ended as `like` does."""
+    if b"\r\n" in like:
+        return dump(tree, like=like.replace(b"\r\n", b"\n")).replace(b"\n", b"\r\n")
     for offset in (2, 0):
         if _dumped(load(like), offset) == like:
             return _dumped(tree, offset)

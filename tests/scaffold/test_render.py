@@ -17,6 +17,8 @@ from tests.kubectl import KUBECTL
 from tests.scaffold.specs import spec
 
 AGENTS = ("flux", "argocd")
+BARE = {"repo": {"url": "git@git.example.com:a/b.git", "branch": "1.0"}, "features": {"ci": "none"}}
+CHANGES: list[dict[str, Any]] = [{}, {"apps": []}, BARE]
 
 
 @pytest.fixture(scope="module", params=AGENTS)
@@ -30,10 +32,14 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("source")
     shutil.copytree(bundle.root() / "templates", root / "templates")
     shutil.copy(bundle.root() / "copier.yml", root)
-    name = ("-c", "user.name=test", "-c", "user.email=test@example.com")
-    for command in (["init", "-q"], ["add", "-A"], [*name, "commit", "-qm", "templates"], ["tag", "v1"]):
-        subprocess.run(["git", *command], cwd=root, check=True)
+    _git(root, ["init", "-q"], ["add", "-A"], ["commit", "-qm", "templates"], ["tag", "v1"])
     return root
+
+
+def _git(root: Path, *commands: list[str]) -> None:
+    for command in commands:
+        name = ["-c", "user.name=test", "-c", "user.email=test@example.com"]
+        subprocess.run(["git", *name, *command], cwd=root, check=True)
 
 
 def _write(spec: Spec, root: Path) -> None:
@@ -51,7 +57,7 @@ def _build(folder: Path) -> list[dict[str, Any]]:
     return [item for item in yaml.safe_load_all(done.stdout) if item]
 
 
-@pytest.mark.parametrize("changes", [{}, {"apps": []}, {"features": {"ci": "none"}}], ids=str)
+@pytest.mark.parametrize("changes", CHANGES, ids=["all", "no-apps", "bare"])
 @pytest.mark.parametrize("agent", AGENTS)
 def test_copier_makes_the_same_bytes(
     agent: str, changes: dict[str, Any], source: Path, tmp_path: Path
@@ -67,6 +73,20 @@ def test_copier_makes_the_same_bytes(
     }
     made.pop(".copier-answers.yml")
     assert made == {path: file.content for path, file in render(wanted).items()}
+
+
+def test_copier_can_update_what_it_made(source: Path, tmp_path: Path) -> None:
+    from copier import run_copy, run_update
+
+    origin, root = tmp_path / "origin", tmp_path / "root"
+    shutil.copytree(source, origin)
+    run_copy(str(origin), root, data=answers(spec()), defaults=True, quiet=True, vcs_ref="v1")
+    _git(root, ["init", "-q"], ["add", "-A"], ["commit", "-qm", "made"])
+    template = next((origin / "templates/config").rglob("{% yield app*.jinja"))
+    template.write_text(template.read_text().replace("interval: 10m", "interval: 30m"))
+    _git(origin, ["commit", "-qam", "later"], ["tag", "v2"])
+    run_update(root, defaults=True, overwrite=True, quiet=True, vcs_ref="v2")
+    assert "interval: 30m" in (root / "clusters/eu/apps/prod/web.yaml").read_text()
 
 
 def test_the_generated_gitops_yaml_says_the_same_as_the_one_it_came_from(wanted: Spec) -> None:
@@ -137,6 +157,13 @@ def test_argo_cd_projects_permit_exactly_what_the_applications_ask_for(tmp_path:
         built = _build(tmp_path / application["spec"]["source"]["path"])
         assert {item["metadata"].get("namespace", namespace) for item in built} == {namespace}
         assert {item["kind"] for item in built if "namespace" not in item["metadata"]} == {"Namespace"}
+
+
+def test_template_names_are_legal_on_every_system() -> None:
+    root = bundle.root() / "templates"
+    for path in root.rglob("*"):
+        name = path.relative_to(root).as_posix()
+        assert not set(name) & set('"|<>:*?\\'), name
 
 
 def test_generated_text_is_clean(wanted: Spec) -> None:
