@@ -127,16 +127,20 @@ class Tracer:
         return None
 
     def _image(self, value: str) -> Location | None:
-        for kustomization, index, item in self._entries("images"):
-            name, new_name = str(item.get("name")), item.get("newName")
-            base = value.partition("@")[0]
-            base = base[: base.rfind(":")] if base.rfind(":") > base.rfind("/") else base
-            if base not in (name, new_name):
-                continue
-            here = kustomization.location
-            for option, mark in (("digest", "@"), ("newTag", ":"), ("newName", "")):
-                if item.get(option) is not None and f"{mark}{item[option]}" in value:
-                    return here.at("images", index, option)
+        """The override that gave the image its digest, else its tag, else its name.
+
+        One entry may rename what another one tags, so names are followed back through `newName`.
+        """
+        base = value.partition("@")[0]
+        names = {base[: base.rfind(":")] if base.rfind(":") > base.rfind("/") else base}
+        entries = list(self._entries("images"))
+        for _ in entries:
+            names |= {str(item.get("name")) for _, _, item in entries if item.get("newName") in names}
+        for option, mark in (("digest", "@"), ("newTag", ":"), ("newName", "")):
+            for kustomization, index, item in entries:
+                given = item.get(option)
+                if str(item.get("name")) in names and given is not None and f"{mark}{given}" in value:
+                    return kustomization.location.at("images", index, option)
         return None
 
 

@@ -82,6 +82,21 @@ def test_values_of_a_list_item_stand_where_they_were_written_last(
     assert place(graph, deployment, (*CONTAINERS, names.index(find), *path)) == expected
 
 
+def test_a_tag_set_apart_from_the_name_stands_where_the_tag_is_set():
+    files = {
+        **{path: text for path, text in FILES.items() if path.startswith("base/")},
+        "prod/kustomization.yaml": "resources: [../base]\ncomponents: [version]\nimages:\n- name: ghcr.io/acme/web\n"
+        "  newName: mirror.example.test/web\n",
+        "prod/version/kustomization.yaml": "apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\n"
+        "images:\n- name: ghcr.io/acme/web\n  newTag: latest\n",
+    }
+    graph = linked(files)
+    deployment = only(graph, "Deployment")
+    images = [item["image"] for item in deployment.data["spec"]["template"]["spec"]["containers"]]
+    index = images.index("mirror.example.test/web:latest")
+    assert place(graph, deployment, (*CONTAINERS, index, "image")) == ("prod/version/kustomization.yaml", 5)
+
+
 def test_fields_that_a_kustomization_writes_stand_in_it():
     graph = linked(FILES)
     assert place(graph, only(graph, "Deployment"), ("metadata", "namespace")) == (
