@@ -61,7 +61,7 @@ def app(
         return append(content, ("spec", "apps"), item)
 
     code = _edit_and_converge(folder, edit, only_plan=only_plan)
-    if image is None and code == 0:
+    if image is None and code == 0 and not only_plan:
         from gitops_layout.spec import PLACEHOLDER_IMAGE
 
         click.echo(

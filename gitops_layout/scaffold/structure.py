@@ -84,7 +84,7 @@ def load(content: bytes) -> Any:
     if stream.problems or len(stream.documents) != 1 or stream.documents[0].duplicates:
         return None
     try:
-        tree = _yaml().load(content.decode("utf-8-sig"))
+        tree = _yaml().load(content.decode("utf-8-sig").replace("\r\n", "\n"))
     except (YAMLError, ValueError):
         return None
     # ruamel types a few plain scalars (dates, 0o17) unlike kubectl: such a file is not safe to rewrite

@@ -161,7 +161,9 @@ class App(_Model):
 class Features(_Model):
     """What comes with the repository."""
 
-    ci: Literal["github", "none"] = "github"
+    ci: Literal["github", "none"] | None = Field(
+        None, description="Who checks changes: github where the repository's URL names it, else none."
+    )
 
 
 class Body(_Model):
@@ -252,13 +254,27 @@ def complete(file: File) -> Spec:
         for app in body.apps
     ]
     agent = body.agent.model_copy(update={"version": body.agent.version or AGENT_VERSIONS[body.agent.name]})
+    repo = body.repo.model_copy(update={"url": _with_scheme(body.repo.url)})
+    ci = body.features.ci or ("github" if "github" in _host(repo.url) else "none")
     return Spec(
         name=file.metadata.name,
         layout=body.layout,
         agent=agent,
-        repo=body.repo,
+        repo=repo,
         environments=environments,
         clusters=body.clusters or [Cluster(name=name, environments=[name]) for name in names],
         apps=apps,
-        features=body.features,
+        features=Features(ci=ci),
     )
+
+
+def _with_scheme(url: str) -> str:
+    """`git@host:path` as `ssh://git@host/path`: Flux takes no other form of it, Argo CD takes both."""
+    if "://" in url:
+        return url
+    host, _, path = url.partition(":")
+    return f"ssh://{host}/{path.lstrip('/')}"
+
+
+def _host(url: str) -> str:
+    return url.partition("://")[2].partition("/")[0].rpartition("@")[2]

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from gitops_layout.scaffold import structure
 from gitops_layout.scaffold.merge import merge, put_block
+from gitops_layout.source.reader import read
 
 BASE = b"""\
 # delivered by Flux
@@ -126,3 +132,56 @@ def test_the_marked_block_is_replaced_and_the_rest_kept() -> None:
         == block + b"/x @me\n"
     )
     assert put_block(b"/x @me\n", block) == block + b"/x @me\n"
+
+
+_SCALARS = st.one_of(
+    st.sampled_from(
+        ["a", "1", "true", "null", "x y", "# c", "1e3", "2020-01-01", "ü", "two\nlines\n", "- d", ""]
+    ),
+    st.integers(-3, 3),
+    st.booleans(),
+    st.none(),
+)
+_ITEMS = st.fixed_dictionaries({"name": st.sampled_from("pqrs")}, optional={"v": _SCALARS, "w": _SCALARS})
+_VALUES = st.recursive(
+    _SCALARS | st.lists(_SCALARS, max_size=3) | st.lists(_ITEMS, max_size=3),
+    lambda inner: st.dictionaries(st.sampled_from(["k1", "k2", "on"]), inner, max_size=3),
+    max_leaves=6,
+)
+_TEXTS = st.builds(
+    lambda data, flow: yaml.safe_dump(data, default_flow_style=flow, sort_keys=False).encode(),
+    st.dictionaries(st.sampled_from(["k1", "k2", "k3", "args"]), _VALUES, max_size=4),
+    st.sampled_from([True, False]),
+)
+
+
+def _data(content: bytes) -> Any:
+    (document,) = read(content, "").documents
+    return document.data
+
+
+@given(_TEXTS, _TEXTS)
+@settings(max_examples=150, deadline=None)
+def test_a_change_of_one_side_alone_is_taken_as_it_is(base: bytes, changed: bytes) -> None:
+    for ours, theirs in ((changed, base), (base, changed), (changed, changed)):
+        merged = structure.merge(base, ours, theirs)
+        if merged is not None:  # None: left to lines, such as a date that only some readers take for one
+            assert merged.conflicts == ()
+            assert merged.data == _data(changed)
+
+
+@given(_TEXTS, _TEXTS, _TEXTS, st.sampled_from(["ours", "theirs"]))
+@settings(max_examples=150, deadline=None)
+def test_a_preference_leaves_no_conflict_and_text_says_what_was_merged(
+    base: bytes, ours: bytes, theirs: bytes, prefer: Any
+) -> None:
+    merged = structure.merge(base, ours, theirs, prefer=prefer)
+    if merged is not None:
+        assert merged.conflicts == ()
+        assert _data(merged.content) == merged.data
+
+
+def test_windows_line_endings_stay() -> None:
+    ours = BASE.replace(b"prune: true", b"prune: false").replace(b"\n", b"\r\n")
+    merged = merge("a.yaml", BASE, ours, BASE.replace(b"10m", b"5m"))
+    assert merged.content == ours.replace(b"10m", b"5m")

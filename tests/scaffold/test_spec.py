@@ -109,6 +109,12 @@ def test_a_cluster_of_several_environments_keeps_their_namespaces_apart() -> Non
     assert namespace_of(load(GOOD).apps[0], "dev", load(GOOD).clusters) == "web"
 
 
+def test_a_scp_like_url_becomes_one_that_flux_takes_and_tells_the_ci() -> None:
+    spec = load(GOOD.replace("https://github.com/acme/platform.git", "git@git.example.com:acme/platform.git"))
+    assert spec.repo.url == "ssh://git@git.example.com/acme/platform.git"
+    assert (spec.features.ci, load(GOOD).features.ci) == ("none", "github")
+
+
 def test_the_published_schema_accepts_what_we_accept_and_refuses_unknown_fields() -> None:
     schema = json_schema()
     jsonschema.Draft202012Validator.check_schema(schema)
