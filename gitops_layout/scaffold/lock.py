@@ -15,6 +15,8 @@ import yaml
 from gitops_layout import __version__
 from gitops_layout.errors import UserError
 from gitops_layout.scaffold.render import File, Ownership
+from gitops_layout.source import reader
+from gitops_layout.source.typing import plain
 
 __all__ = ["LOCK", "Entry", "Lock", "blob_id", "dump", "make", "read"]
 
@@ -72,8 +74,12 @@ def dump(lock: Lock) -> bytes:
 
 def read(content: bytes) -> Lock:
     """The lock in these bytes; UserError when they are not a lock of a version we know."""
+    stream = reader.read(content, LOCK)
     try:
-        data = yaml.safe_load(content)
+        if stream.problems:
+            raise ValueError(f"line {stream.problems[0].line}: {stream.problems[0].message}")
+        (document,) = stream.documents
+        data = document.data
         if data["version"] != 1:
             raise UserError(
                 f"{LOCK} has version {data['version']}, this gitops-layout knows 1", "install a newer one"
@@ -88,14 +94,23 @@ def read(content: bytes) -> Lock:
                 for path, row in data["files"].items()
             },
         )
-    except (yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise UserError(
-            f"{LOCK} is not a lock that gitops-layout wrote: {type(error).__name__}",
+            f"{LOCK} is not a lock that gitops-layout wrote ({error})",
             f"restore it from git (git checkout -- {LOCK}), after a merge conflict from either side",
         ) from None
 
 
-class _Dumper(yaml.SafeDumper):
+class _Dumper(yaml.CSafeDumper):
     # Equal values would become anchors and aliases, which nobody wants to review.
     def ignore_aliases(self, _data: Any) -> bool:
         return True
+
+
+def _quoted(dumper: _Dumper, text: str) -> yaml.ScalarNode:
+    # PyYAML writes some strings plain that kubectl's typing, which we read with, takes for numbers: 1e3.
+    style = None if isinstance(plain(text, "kubectl"), str) else "'"
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Dumper.add_representer(str, _quoted)

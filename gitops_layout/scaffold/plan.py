@@ -156,13 +156,7 @@ def _merge(
     path: str, base: bytes | None, now: bytes, file: File, *, merge: Merge, prefer: Side | None
 ) -> Action:
     if base is None and file.owner is Ownership.FRAGMENT and not path.endswith(".yaml"):
-        content = put_block(now, file.content)
-        why = "our block among your lines"
-        return (
-            Action(path, Do.MERGE, file.owner, why, content)
-            if content != now
-            else Action(path, Do.KEEP, file.owner, why)
-        )
+        return _settled(path, put_block(now, file.content), now, file)
     if base is None and file.owner is Ownership.MANAGED:
         if prefer is not None:
             return _settled(path, now if prefer == "ours" else file.content, now, file)

@@ -241,6 +241,14 @@ def test_a_lock_that_names_a_path_outside_is_refused(root: Path, path: str) -> N
         converge.plan(root, spec())
 
 
+def test_a_lock_reads_back_as_it_was_written() -> None:
+    odd = "1234567890e12345678901234567890123456789"
+    answers = render.answers(spec(repo={"url": "https://github.com/a/b.git", "branch": "1e3"}))
+    files = {"a.yaml": lock.Entry(render.Ownership.ROBOT, odd)}
+    made = lock.Lock("config", "sha256:0", "0.1.0", answers, files)
+    assert lock.read(lock.dump(made)) == made
+
+
 @pytest.mark.parametrize("text", ["", "[]", "version: 1\n", "version: 2\n", "version: 1\n<<<<<<< HEAD\n"])
 def test_a_broken_lock_is_named(root: Path, text: str) -> None:
     (root / lock.LOCK).write_text(text)
