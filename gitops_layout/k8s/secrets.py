@@ -35,6 +35,12 @@ _SETTING = re.compile(
     re.VERBOSE | re.IGNORECASE,
 )
 _CONFIG_KEY = re.compile(r"\.(?:ya?ml|json|toml|ini|conf|cfg|properties|xml|env|txt|crt|pem)$")
+_WHERE_OR_WHO = re.compile(
+    r"(?:^|[-_./]|(?<=[a-z])(?=[A-Z]))"
+    r"(?i:host|hostname|port|user|username|login|database|db|dbname|region|endpoint|url|uri|address|email|bucket"
+    r"|namespace|type|name|scheme|protocol|sslmode|issuer|domain|path|clientid|client-id|client_id)$"
+)
+_USER_IN_URL = re.compile(r"://[^/\s@]*:[^/\s@]+@")
 _CREDENTIAL = re.compile(r"passw|token|secret|credential|api[-_]?key|private[-_ ]key|auth", re.IGNORECASE)
 _CERTIFICATE = re.compile(r"-----BEGIN (?:CERTIFICATE|PUBLIC KEY|TRUSTED CERTIFICATE)-----")
 
@@ -42,8 +48,9 @@ _CERTIFICATE = re.compile(r"-----BEGIN (?:CERTIFICATE|PUBLIC KEY|TRUSTED CERTIFI
 def secret_form(key: str, value: object, *, encoded: bool = False) -> Form:
     """The form of one value; `encoded` ones (a Secret's `data`) are judged by their base64 content.
 
-    `setting` is what is no credential: switches, small numbers, addresses, public certificates, and
-    configuration files in which nothing is called a password, token or key.
+    `setting` is what is no credential: switches, small numbers, addresses, what its key calls a host, a
+    user or another name, public certificates, and configuration files in which nothing is called a
+    password, token or key.
     """
     if value is None or value == "":
         return "empty"
@@ -64,8 +71,10 @@ def secret_form(key: str, value: object, *, encoded: bool = False) -> Form:
 
 
 def _is_public(key: str, text: str) -> bool:
-    if "PRIVATE KEY" in text:
+    if "PRIVATE KEY" in text or _USER_IN_URL.search(text):
         return False
+    if "\n" not in text and _WHERE_OR_WHO.search(key):
+        return True
     if _CERTIFICATE.match(text):
         return True
     return _CONFIG_KEY.search(key) is not None and "\n" in text and _CREDENTIAL.search(text) is None

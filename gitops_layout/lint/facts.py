@@ -21,12 +21,13 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from gitops_layout.k8s.pods import PLACEHOLDER_IMAGE, containers, image
+from gitops_layout.k8s.secrets import secret_form
 
 if TYPE_CHECKING:
     from gitops_layout.agents.delivery import Delivery
     from gitops_layout.rules.model import Rule
 
-__all__ = ["FACTS", "delivery_data", "facts", "named", "secret_form"]
+__all__ = ["FACTS", "delivery_data", "facts", "named", "values_at"]
 
 _NAMED = re.compile(r"\bfacts\.(\w+)")
 _SERVER_OWNED = (
@@ -35,16 +36,6 @@ _SERVER_OWNED = (
 _EXACT_VERSION = re.compile(r"v?\d+\.\d+\.\d+([-+][0-9A-Za-z.+-]*)?")
 _COMMIT = re.compile(r"[0-9a-f]{7,64}|sha256:[0-9a-f]{64}")
 
-# References into a password store or a template that something fills in before the API server sees it.
-_PLACEHOLDER = re.compile(
-    r"""(op|vault|awssm|awssecrets|azurekeyvault|gcpsecretmanager|doppler|bws|infisical)://|vault:|(secret)?ref\+|<(path:[^>]+|[^<>\n]+)>$
-    |\$\{.*\}|\$\(.*\)|\{\{.*\}\}|__?[A-Z0-9_]+__?$|change[-_ ]?me|replace[-_ ]?me|\*{3,}$|(x|\.){4,}$|todo$|dummy$|placeholder$|example$""",
-    re.VERBOSE | re.IGNORECASE,
-)
-_SETTING = re.compile(
-    r"(true|false|yes|no|on|off|null|none|-?\d{1,5}(\.\d+)?|[\w.+-]+@[\w-]+\.[\w.]+|https?://[^\s:@/]+(:\d+)?(/\S*)?)$",
-    re.IGNORECASE,
-)
 _ARGOCD_TYPE = "argocd.argoproj.io/secret-type"
 _ARGOCD_PLAIN_KEYS = frozenset(
     {"url", "type", "name", "project", "server", "insecure", "enableLfs", "enableOCI", "proxy", "username"}
@@ -131,41 +122,13 @@ def _secret_values(subject: _Subject) -> list[dict[str, Any]]:
     for section in ("data", "stringData"):
         values = subject.data.get(section)
         for key, value in values.items() if isinstance(values, dict) else ():
-            form = secret_form(value, encoded=section == "data")
+            form = secret_form(key, value, encoded=section == "data")
             if form == "plain" and (
                 (sops and str(value).startswith("ENC[")) or (kind and key in _ARGOCD_PLAIN_KEYS)
             ):
                 form = "sops" if sops else "setting"
             found.append({"key": key, "form": form, "path": [section, key]})
     return found
-
-
-def secret_form(value: Any, *, encoded: bool) -> str:
-    """What a Secret's value is by its looks; `encoded` values are judged as their base64 content."""
-    if value is None or value == "":
-        return "empty"
-    text = str(value).strip()
-    if text.startswith("ENC["):
-        return "sops"
-    if _PLACEHOLDER.match(text) or _PLACEHOLDER.search(text.splitlines()[0] if text else ""):
-        return "placeholder"
-    if encoded:
-        inner = _decoded(text)
-        if inner is not None:
-            return secret_form(inner, encoded=False)
-    if not isinstance(value, str) or _SETTING.match(text):
-        return "setting"
-    return "plain"
-
-
-def _decoded(text: str) -> str | None:
-    import base64
-    import binascii
-
-    try:
-        return base64.b64decode("".join(text.split()), validate=True).decode()
-    except (binascii.Error, UnicodeDecodeError):
-        return None
 
 
 def _strings(value: Any) -> dict[str, str]:

@@ -61,12 +61,13 @@ def _in_file(path: str, stream: Stream) -> Iterator[Inline]:
         line = text.count("\n", 0, start) + 1
         column = start - (text.rfind("\n", 0, start) + 1) + 1
         span = Span(line, column, line, column + end - start, start, end)
-        until, bad = _until(match[2])
+        words = match[2].partition("#")[0]
+        until, bad = _until(words)
         yield Inline(
             Location(path, span=span),
             _target(lines, line),
             tuple(word for word in re.split(r"[,\s]+", match[1]) if word),
-            _UNTIL.sub("", match[2]).strip(),
+            _UNTIL.sub("", words).strip(),
             until,
             bad,
         )

@@ -1,7 +1,7 @@
 """Reference rules: rows of an edge table, followed over all objects of a cluster.
 
 Precision comes first: a name that is filled in later is not judged, an object that no delivery renders
-counts as present on every cluster, and where a delivery of the cluster could not be rendered its
+counts as present on every cluster, and where a delivery from this repository could not be rendered, its
 objects may be the missing ones.
 """
 
@@ -55,8 +55,9 @@ class World:
         for delivery in graph.deliveries:
             result = graph.rendered.get(delivery.id)
             cluster = self.clusters[delivery.cluster]
-            # A chart brings workloads, not the agents' own objects that these rows speak of.
-            if delivery.renderer != "chart" and (result is None or result.failure is not None):
+            # Charts and other repositories bring workloads, seldom what this repository's objects name.
+            own = delivery.source.local and delivery.renderer != "chart"
+            if own and (result is None or result.failure is not None):
                 cluster.complete = False
             for item in result.objects if result is not None else ():
                 affected = Affected(item.ref, delivery.id, delivery.environment, delivery.cluster)
@@ -106,7 +107,8 @@ class _Targets:
         self.names: set[tuple[str, str, str]] = set()
         self.any_namespace: set[tuple[str, str]] = set()
         self.open = False
-        places = (cluster, world.ambient)
+        here = world.clusters.values() if row.where == "any" else (cluster,)
+        places = (*here, world.ambient)
         for target in (o for place in places for o in world.of_kind(place, row.to)):
             self.names.add((target.ref.kind, target.namespace, target.ref.name))
             self.any_namespace.add((target.ref.kind, target.ref.name))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from gitops_layout.checks import ENGINE
+from gitops_layout.checks.files import is_live
 from gitops_layout.lint import unchecked as looked
 from gitops_layout.lint.baseline import Baseline, Ordinals, identity
 from gitops_layout.lint.evaluate import evaluate
@@ -15,8 +16,8 @@ from gitops_layout.lint.policy import glob_matches
 from gitops_layout.lint.report import Coverage, Crash, Finding, RelatedPlace, Report
 from gitops_layout.lint.secrecy import Excerpts
 from gitops_layout.lint.suppress import Silencer
-from gitops_layout.model import Affected, Hit, Location, Severity
-from gitops_layout.repo.model import is_yaml
+from gitops_layout.model import Affected, Hit, Location, Severity, Span
+from gitops_layout.repo.model import Repo, is_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -135,7 +136,7 @@ class _Engine:
         for rule, hit in found:
             key = (rule.id, hit.location, str(hit.values.get("subject", "")))
             causes.setdefault(key, _Cause(rule)).hits.append(hit)
-        spans = {key: self.graph.repo.span(key[1]) for key in causes}
+        spans = {key: _in_one_line(self.graph.repo, key[1]) for key in causes}
         ordered = sorted(causes, key=lambda key: (key[1].file, spans[key].start, key[0], key[2]))
         findings = []
         for key in ordered:
@@ -163,7 +164,7 @@ class _Engine:
         if not graded:
             return None
         severity, dead, _, _, hit = graded[0]
-        span = repo.span(hit.location)
+        span = _in_one_line(repo, hit.location)
         return Finding(
             rule=rule,
             severity=severity,
@@ -180,7 +181,7 @@ class _Engine:
             fingerprint=self.ordinals.fingerprint(
                 rule.id, hit.location.file, identity(repo, hit.location), subject
             ),
-            excerpt=self.excerpts.line(hit.location, span, secret=rule.group == "secrets"),
+            excerpt=self.excerpts.line(hit.location, span, secret=_about_a_value(rule, hit.location)),
         )
 
     def _affected(self, hit: Hit) -> list[Affected]:
@@ -198,8 +199,29 @@ class _Engine:
         if rule.group == "config" or not is_yaml(hit.location.file):
             return min((s for s in tiers.values() if s), key=lambda s: s.rank, default=None), True
         if delivery is None:
-            return tiers["nonprod"], self.graph.is_live(hit.location.file)
-        return tiers[delivery.tier], delivery.live or self.graph.is_live(hit.location.file)
+            return tiers["nonprod"], is_live(self.graph, hit.location.file)
+        return tiers[delivery.tier], delivery.live or is_live(self.graph, hit.location.file)
+
+
+def _in_one_line(repo: Repo, location: Location) -> Span:
+    """Where a finding points: reviews show only what lies in one line, so of a larger value its key,
+    and of a whole document its first line."""
+    span = repo.span(location)
+    if location.path and location.span is None and not location.key:
+        key = repo.span(replace(location, key=True))
+        if key.line < span.line or span.end_line > span.line:
+            span = key
+    if span.end_line == span.line:
+        return span
+    text = repo.stream(location.file).text
+    end = text.find("\n", span.start)
+    width = len(text[span.start : end].rstrip()) if end >= 0 else 0
+    return replace(span, end_line=span.line, end_column=span.column + width, end=span.start + width)
+
+
+def _about_a_value(rule: Rule, location: Location) -> bool:
+    """Whether the line may hold a credential: rules about secrets point at values, or at files' names."""
+    return rule.group == "secrets" and not {"envs", "files"}.intersection(location.path)
 
 
 def _filled(template: str, values: Mapping[str, object]) -> str:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gitops_layout.k8s.mask import MASK, is_secret
 from gitops_layout.repo.model import is_yaml
 
 if TYPE_CHECKING:
-    from gitops_layout.model import Location, Span
+    from collections.abc import Iterator
+
+    from gitops_layout.model import Location, Path, Span
     from gitops_layout.repo.model import Repo
 
 __all__ = ["Excerpts", "masked"]
@@ -39,17 +41,7 @@ class Excerpts:
     def __init__(self, repo: Repo) -> None:
         self._repo = repo
         self._lines: dict[str, list[str]] = {}
-        self._secret: dict[str, list[tuple[int, int]]] = {}
-        for resource in repo.resources:
-            if is_secret(resource.data):
-                for section in ("data", "stringData"):
-                    if section in resource.data:
-                        self._hide(resource.file, repo.span(resource.location.at(section)))
-            elif isinstance(resource.data.get("secretGenerator"), list):
-                self._hide(resource.file, repo.span(resource.location.at("secretGenerator")))
-
-    def _hide(self, file: str, span: Span) -> None:
-        self._secret.setdefault(file, []).append((span.line, span.end_line))
+        self._secret: dict[str, list[Span]] = {}
 
     def line(self, location: Location, span: Span, *, secret: bool) -> str | None:
         """The first line of a place, without its end; None where there is none to show."""
@@ -57,30 +49,36 @@ class Excerpts:
         if file not in self._lines:
             text = self._repo.stream(file).text if is_yaml(file) else self._repo.text(file)
             self._lines[file] = text.split("\n")
+            self._secret[file] = list(_secret_spans(self._repo, file)) if is_yaml(file) else []
         lines = self._lines[file]
         if not 0 < span.line <= len(lines):
             return None
         line = lines[span.line - 1].rstrip("\r")[:_MAX_WIDTH]
-        hidden = secret or any(first <= span.line <= last for first, last in self._secret.get(file, ()))
-        if not hidden and self._unread(file, span.line):
-            return None
-        return masked(line) if hidden else line
+        if secret or any(hidden.line <= span.line <= hidden.end_line for hidden in self._secret[file]):
+            return masked(line)
+        return None if self._unread(file) else line
 
-    def _unread(self, file: str, line: int) -> bool:
-        """Whether the line lies where the file could not be read, and might be a Secret's."""
-        if not is_yaml(file):
-            return False
-        stream = self._repo.stream(file)
-        if not stream.problems and stream.documents:
-            return _generator_without_kind(stream.documents[0].data) and self._in_generator(file, line)
-        return _SAYS_SECRET.search(stream.text) is not None
-
-    def _in_generator(self, file: str, line: int) -> bool:
-        spans = (
-            d.span(("secretGenerator",)) for d in self._repo.documents(file) if d.has(("secretGenerator",))
-        )
-        return any(span.line <= line <= span.end_line for span in spans)
+    def _unread(self, file: str) -> bool:
+        """Whether the file could not be read whole, and the rest of it might be a Secret's."""
+        stream = self._repo.stream(file) if is_yaml(file) else None
+        return stream is not None and bool(stream.problems) and _SAYS_SECRET.search(stream.text) is not None
 
 
-def _generator_without_kind(data: object) -> bool:
-    return isinstance(data, dict) and "secretGenerator" in data
+def _secret_spans(repo: Repo, file: str) -> Iterator[Span]:
+    """Where a file keeps the values of Secrets, those inside Lists and kustomizations included."""
+    for document in repo.documents(file):
+        waiting: list[tuple[Any, Path]] = [(document.data, ())]
+        while waiting:
+            data, path = waiting.pop()
+            if not isinstance(data, dict):
+                continue
+            if is_secret(data):
+                yield from (document.span((*path, s)) for s in ("data", "stringData") if s in data)
+            items = data.get("items")
+            waiting += [
+                (item, (*path, "items", n)) for n, item in enumerate(items if isinstance(items, list) else ())
+            ]
+            generators = data.get("secretGenerator")
+            for n, generator in enumerate(generators if isinstance(generators, list) else ()):
+                if isinstance(generator, dict) and "literals" in generator:
+                    yield document.span((*path, "secretGenerator", n, "literals"))

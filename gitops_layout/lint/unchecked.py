@@ -5,6 +5,7 @@ from __future__ import annotations
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
+from gitops_layout.checks.files import is_live
 from gitops_layout.lint.policy import glob_matches
 from gitops_layout.lint.report import Seen
 from gitops_layout.model import Hit, Unchecked, UncheckedClass
@@ -13,10 +14,11 @@ from gitops_layout.repo.model import broken, is_yaml
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from gitops_layout.checks.files import is_live
     from gitops_layout.config import External
     from gitops_layout.graph.model import Graph
     from gitops_layout.lint.baseline import Baseline
-    from gitops_layout.lint.policy import Policy
+from gitops_layout.lint.policy import Policy
 
 __all__ = ["judge"]
 
@@ -110,4 +112,4 @@ def _accepted(graph: Graph, policy: Policy, baseline: Baseline | None, item: Unc
 def _is_live(graph: Graph, item: Unchecked) -> bool:
     if item.delivery is not None:
         return any(d.live for d in graph.deliveries if d.id == item.delivery)
-    return item.location is None or graph.is_live(item.location.file)
+    return item.location is None or is_live(graph, item.location.file)

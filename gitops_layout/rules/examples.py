@@ -72,7 +72,8 @@ def _fences(lines: list[str]) -> Iterator[_Fence]:
 def examples(rule: Rule) -> tuple[Example, ...]:
     """The rule's examples in order.
 
-    Fences with nothing but blank lines between them are one example; `file=PATH` names a fence's file.
+    A fence with `file=PATH` that follows another one, with nothing but blank lines between, adds a file
+    to the same example.
     Raises UserError unless there are one bad and two good ones at least.
     """
     lines = rule.text.splitlines()
@@ -85,9 +86,11 @@ def examples(rule: Rule) -> tuple[Example, ...]:
             found[-1].start, found[-1].end = fence.first, fence.last
             previous_end = -1
         elif verdict := next((word for word in fence.words if word in ("bad", "good")), None):
-            if not adjacent or previous_end < 0 or found[-1].bad != (verdict == "bad"):
+            name = next((word[5:] for word in fence.words if word.startswith("file=")), None)
+            goes_on = adjacent and previous_end >= 0 and found[-1].bad == (verdict == "bad")
+            if not goes_on or name is None or name in found[-1].files:
                 found.append(Example(verdict == "bad", fence.first))
-            _add_file(found[-1], fence)
+            _add_file(found[-1], fence, name or DEFAULT_FILE)
             previous_end = fence.last
         else:
             previous_end = -1
@@ -100,8 +103,7 @@ def examples(rule: Rule) -> tuple[Example, ...]:
     return tuple(found)
 
 
-def _add_file(example: Example, fence: _Fence) -> None:
-    name = next((word[5:] for word in fence.words if word.startswith("file=")), DEFAULT_FILE)
+def _add_file(example: Example, fence: _Fence, name: str) -> None:
     example.files[name] = "".join(f"{line}\n" for line in fence.lines)
     example.after = fence.last + 1
     for number, line in enumerate(fence.lines, 1):

@@ -199,7 +199,7 @@ def _severity(problems: _Problems, value: Any) -> Severities:
     if value is None:
         problems.add("the rule lacks `severity`")
         return {}
-    if isinstance(value, dict) and any(name in PROFILES for name in value):
+    if isinstance(value, dict) and not any(name in _TIERS for name in value):
         problems.mapping(value, PROFILES, "severity")
         result: Severities = {}
         last: dict[Tier, Severity | None] = {"prod": None, "nonprod": None}

@@ -1,0 +1,76 @@
+"""Checks of files as such: can they be read, and do they say one thing only."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from posixpath import dirname
+from typing import Any
+
+from gitops_layout.graph.model import Graph
+from gitops_layout.model import Hit, Location, Related, Span
+from gitops_layout.repo.model import Repo, is_yaml
+
+__all__ = ["duplicate_key", "is_live", "unparsable"]
+
+_TEMPLATE = re.compile(r"\{\{|\{%|<[A-Z][A-Z0-9_]+>|<<")
+_QUOTED = re.compile(r"(['\"]).*?\1")
+
+
+def _manifests(repo: Repo) -> Iterator[str]:
+    """YAML files of the repository that are no chart's templates and no tool's own files."""
+    for path in repo.files:
+        hidden = any(part.startswith(".") for part in path.split("/"))
+        if is_yaml(path) and repo.entries[path].target is None and not hidden and not _in_chart(repo, path):
+            yield path
+
+
+def _in_chart(repo: Repo, path: str) -> bool:
+    """Whether a chart renders the file: below `templates/` or `charts/` of a folder with a Chart.yaml."""
+    folder = dirname(path)
+    while folder:
+        parent = dirname(folder)
+        if folder.rpartition("/")[2] in ("templates", "charts") and "Chart.yaml" in repo.folders.get(
+            parent, ()
+        ):
+            return True
+        folder = parent
+    return False
+
+
+def is_live(graph: Graph, path: str) -> bool:
+    """Whether a file is delivered; where no agent says what is, a file that cannot be read may be."""
+    if graph.is_live(path):
+        return True
+    agentless = not any(d.live and d.agent in ("flux", "argocd") for d in graph.deliveries)
+    return agentless and is_yaml(path) and bool(graph.repo.stream(path).problems)
+
+
+def unparsable(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
+    """Files that are no YAML; those with template marks are somebody's templates."""
+    repo = graph.repo
+    for path in _manifests(repo):
+        stream = repo.stream(path)
+        if not stream.problems or (_TEMPLATE.search(stream.text) and not is_live(graph, path)):
+            continue
+        for problem in stream.problems:
+            span = Span(problem.line, problem.column, problem.line, problem.column + 1, 0, 0)
+            # The reader quotes what it refuses, and this may be a Secret's file.
+            words = _QUOTED.sub("'…'", problem.message) if "Secret" in stream.text else problem.message
+            yield Hit(Location(path, span=span), {"problem": words})
+
+
+def duplicate_key(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
+    """Keys that stand twice in one mapping."""
+    for path in _manifests(graph.repo):
+        for document in graph.repo.documents(path):
+            for twice in document.duplicates:
+                place = Location(path, twice.path, document.index, span=twice.second)
+                first = Related(
+                    Location(path, twice.path, document.index, span=twice.first), "first written here"
+                )
+                yield Hit(place, {"key": str(twice.path[-1]), "subject": _dotted(twice.path)}, (first,))
+
+
+def _dotted(path: tuple[str | int, ...]) -> str:
+    return ".".join(str(step) for step in path)

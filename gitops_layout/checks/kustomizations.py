@@ -1,0 +1,218 @@
+"""Checks of kustomization files: what they name, how they are called, which fields they use."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from posixpath import basename, dirname, join
+from typing import Any
+
+from gitops_layout.graph.model import Graph
+from gitops_layout.k8s.secrets import secret_form
+from gitops_layout.kustomize.model import (
+    FILE_NAMES,
+    BuildClass,
+    Kustomization,
+    Problem,
+    find,
+    is_remote,
+    references,
+    walk,
+)
+from gitops_layout.model import Hit, Location, Related
+from gitops_layout.repo.model import Repo, is_yaml
+
+__all__ = [
+    "deprecated_field",
+    "misnamed",
+    "reference_missing",
+    "remote_unpinned",
+    "secret_generator",
+    "two_in_folder",
+]
+
+_OPEN = re.compile(r"\$\{|\{\{|<[A-Z_]+>")
+
+Params = Mapping[str, Any]
+
+
+def _folders(repo: Repo) -> Iterator[str]:
+    for folder, names in sorted(repo.folders.items()):
+        if any(name in names for name in FILE_NAMES):
+            yield folder
+
+
+def _kustomizations(repo: Repo) -> Iterator[Kustomization]:
+    for folder in _folders(repo):
+        found = find(repo, folder)
+        if isinstance(found, Kustomization):
+            yield found
+
+
+def reference_missing(graph: Graph, params: Params) -> Iterator[Hit]:
+    """Files and folders that a kustomization names and the repository lacks."""
+    made = _made_by_plugins(graph)
+    entered: set[str] = set()
+    seen: set[Location] = set()
+    for folder in _folders(graph.repo):
+        if folder in entered:
+            continue
+        closure = walk(graph.repo, folder)
+        entered |= {kustomization.folder for kustomization in closure.kustomizations}
+        for problem in closure.problems:
+            place = problem.location
+            if problem.kind is not BuildClass.MISSING or place in seen or dirname(place.file) in made:
+                continue
+            seen.add(place)
+            if not _OPEN.search(problem.why):
+                yield Hit(place, {"problem": problem.why})
+
+
+def _made_by_plugins(graph: Graph) -> set[str]:
+    """Folders whose files a config management plugin writes before kustomize runs."""
+    found = set()
+    for delivery in graph.deliveries:
+        spec = delivery.object.get("spec")
+        source = spec.get("source") if isinstance(spec, dict) else None
+        if isinstance(source, dict) and "plugin" in source and isinstance(source.get("path"), str):
+            found.add(source["path"].strip("/"))
+    return found
+
+
+def two_in_folder(graph: Graph, params: Params) -> Iterator[Hit]:
+    """Folders with more than one kustomization file."""
+    for folder in _folders(graph.repo):
+        found = find(graph.repo, folder)
+        if isinstance(found, Problem) and found.kind is BuildClass.AMBIGUOUS:
+            names = [name for name in FILE_NAMES if name in graph.repo.folders[folder]]
+            others = tuple(Related(Location(join(folder, name)), "the other one") for name in names[1:])
+            yield Hit(Location(join(folder, names[0])), {"names": " and ".join(names)}, others)
+
+
+_MISNAMED = re.compile(r"(kustomi[sz]ations?|kustomi[sz]e)\.ya?ml", re.IGNORECASE)
+
+
+def misnamed(graph: Graph, params: Params) -> Iterator[Hit]:
+    """Files that are kustomizations by content and near-misses by name, where no well-named one stands."""
+    for path in graph.repo.files:
+        name, folder = basename(path), dirname(path)
+        if name in FILE_NAMES or not _MISNAMED.fullmatch(name) or not is_yaml(path.lower()):
+            continue
+        if any(known in graph.repo.folders[folder] for known in FILE_NAMES):
+            continue
+        documents = graph.repo.documents(path)
+        if documents and _is_kustomization(documents[0].data):
+            yield Hit(Location(path), {"name": name})
+
+
+def _is_kustomization(data: object) -> bool:
+    match data:
+        case {"apiVersion": str(version), "kind": "Kustomization" | "Component"}:
+            return version.startswith("kustomize.config.k8s.io/")
+        case {"apiVersion": _} | {"kind": _}:
+            return False
+        case {"resources": list()}:
+            return True
+        case _:
+            return False
+
+
+_DEPRECATED = {
+    "bases": "list the folders under `resources`",
+    "commonLabels": "use `labels`, with `includeSelectors: true` where selectors must keep the labels",
+    "imageTags": "use `images`",
+    "patchesJson6902": "use `patches`",
+    "patchesStrategicMerge": "use `patches`",
+    "vars": "use `replacements`",
+}
+
+
+def deprecated_field(graph: Graph, params: Params) -> Iterator[Hit]:
+    """Fields that kustomize keeps only for old files."""
+    for kustomization in _kustomizations(graph.repo):
+        for name, instead in _DEPRECATED.items():
+            if name in kustomization.data:
+                values = {"field": name, "instead": instead, "subject": name}
+                yield Hit(kustomization.location.key_at(name), values)
+
+
+_MOVING = re.compile(
+    r"(main|master|head|develop|development|dev|trunk|stable|latest|edge|next|nightly|release)$",
+    re.IGNORECASE,
+)
+_REF = re.compile(r"[?&](?:ref|version)=([^&]*)")
+_RAW = re.compile(
+    r"https?://(?:raw\.githubusercontent\.com/[^/]+/[^/]+|[^/]+/[^/]+/[^/]+/(?:-/)?(?:raw|blob))/(?:refs/(?:heads|tags)/)?([^/]+)/"
+)
+_VERSION = re.compile(r"\d+\.\d+|v\d+|[0-9a-f]{12,}")
+
+
+def remote_unpinned(graph: Graph, params: Params) -> Iterator[Hit]:
+    """Remote bases and files that follow a branch, or say no revision at all."""
+    for kustomization in _kustomizations(graph.repo):
+        for reference in references(kustomization):
+            local = graph.repo.resolve(join(kustomization.folder, reference.target))
+            if local is not None or not is_remote(reference.target) or _OPEN.search(reference.target):
+                continue
+            why = _why_unpinned(reference.target)
+            if why is not None:
+                values = {"target": reference.target, "why": why, "subject": reference.target}
+                yield Hit(reference.location, values)
+
+
+def _why_unpinned(target: str) -> str | None:
+    if (found := _REF.search(target)) is not None:
+        return f"follows {found[1]}" if _MOVING.match(found[1]) or not found[1] else None
+    if "/releases/latest/" in target:
+        return "follows the latest release"
+    if (raw := _RAW.match(target)) is not None:
+        return f"follows {raw[1]}" if _MOVING.match(raw[1]) else None
+    if target.startswith("http") and target.endswith((".yaml", ".yml", ".json")):
+        return None if _VERSION.search(target) else "names no version"
+    return "names no ref"
+
+
+def secret_generator(graph: Graph, params: Params) -> Iterator[Hit]:
+    """Credentials in clear that a secretGenerator turns into a Secret."""
+    for kustomization in _kustomizations(graph.repo):
+        generators = kustomization.data.get("secretGenerator")
+        for index, item in enumerate(generators if isinstance(generators, list) else ()):
+            if isinstance(item, dict):
+                here = kustomization.location.at("secretGenerator", index)
+                name = str(item.get("name", ""))
+                for place, key, what in _clear(graph.repo, kustomization.folder, item, here):
+                    yield Hit(place, {"name": name, "key": key, "what": what, "subject": key})
+
+
+def _clear(
+    repo: Repo, folder: str, generator: dict[str, Any], here: Location
+) -> Iterator[tuple[Location, str, str]]:
+    for index, literal in enumerate(_texts(generator, "literals")):
+        key, _, value = literal.partition("=")
+        if secret_form(key, value.strip("'\"")) == "plain":
+            yield here.at("literals", index), key, "literal"
+    named = [("envs", i, t, t) for i, t in enumerate(_texts(generator, "envs"))]
+    named += [("files", i, *_file(t)) for i, t in enumerate(_texts(generator, "files"))]
+    for field, index, key, target in named:
+        real = repo.resolve(join(folder, target))
+        if real is not None and real in repo.entries and _holds_credentials(repo.text(real), key, field):
+            yield here.at(field, index), key, f"file {target}"
+
+
+def _file(text: str) -> tuple[str, str]:
+    key, separator, target = text.partition("=")
+    return (key, target) if separator else (basename(text), text)
+
+
+def _texts(data: dict[str, Any], name: str) -> list[str]:
+    value = data.get(name)
+    return [item if isinstance(item, str) else "" for item in value] if isinstance(value, list) else []
+
+
+def _holds_credentials(text: str, key: str, field: str) -> bool:
+    if "ENC[AES256_GCM" in text or text.startswith(("age-encryption.org", "-----BEGIN PGP MESSAGE")):
+        return False
+    if field == "files":
+        return secret_form(key, text) == "plain"
+    lines = (line.partition("=") for line in text.splitlines() if "=" in line and not line.startswith("#"))
+    return any(secret_form(name.strip(), value.strip().strip("'\"")) == "plain" for name, _, value in lines)
