@@ -173,6 +173,6 @@ def _edit_and_converge(folder: Path | None, edit: Callable[[bytes, Spec], bytes]
 
     root = find_root(folder)
     content = edit(*read_spec(root))
-    plan = converge.plan(root, load(content), spec_file=content)
+    plan = converge.plan(root, load(content, "gitops.yaml (as it would be)"), spec_file=content)
     hint = "edit gitops.yaml by hand, then gitops-layout scaffold --on-conflict ours|theirs|markers"
     return show_and_apply(root, plan, only_plan=only_plan, hint=hint)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,7 +45,7 @@ def read_spec(root: Path) -> tuple[bytes, Spec]:
         content = (root / "gitops.yaml").read_bytes()
     except OSError as error:
         raise UserError(f"{error.filename}: {error.strerror}") from None
-    return content, load(content)
+    return content, load(content, os.path.relpath(root / "gitops.yaml"))
 
 
 def show_and_apply(

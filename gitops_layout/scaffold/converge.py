@@ -135,7 +135,7 @@ def _lock(root: Path) -> Lock | None:
 def _tree(root: Path, paths: Iterable[str], *, theirs: Collection[str] = ()) -> dict[str, bytes]:
     """The bytes of the files that are there; a user's own file may be a link, which is not followed."""
     tree: dict[str, bytes] = {}
-    for path in paths:
+    for path in sorted(paths):
         if path in theirs and (root / path).is_symlink():
             tree[path] = b""
         elif _regular(root, path):

@@ -65,7 +65,11 @@ def parse(data: object, what: str = "spec") -> Spec:
     """Check plain data of gitops.yaml's shape; UserError names every mistake by its path."""
     spec, found = _check(data)
     if found:
-        raise UserError("\n".join(f"{what}: {_dotted(path)}: {message}" for path, _, message in found))
+        lines = (
+            message if _dotted(path) in message else f"{_dotted(path)}: {message}"
+            for path, _, message in found
+        )
+        raise UserError("\n".join(f"{what}: {line}" for line in lines))
     assert spec is not None
     return spec
 
