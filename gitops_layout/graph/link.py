@@ -259,13 +259,20 @@ def _kustomizations(repo: Repo) -> list[Kustomization]:
 
 
 def _kustomize_roots(repo: Repo, context: Context, *, live: bool) -> list[Delivery]:
-    """Kustomizations that no other one includes; a Component is never one."""
-    found = _kustomizations(repo)
-    included = {target for kustomization in found for target in _included(repo, kustomization)}
+    """Kustomizations that no other one includes; a Component is never one. Of a circle the first is one."""
+    found = {kustomization.folder: kustomization for kustomization in _kustomizations(repo)}
+    includes = {folder: _included(repo, item) & found.keys() for folder, item in found.items()}
+    included = {target for targets in includes.values() for target in targets}
+    roots = [folder for folder in found if folder not in included]
+    reached = set(roots).union(*(_closure(folder, includes) for folder in roots))
+    for folder in found:
+        if folder not in reached:
+            roots.append(folder)
+            reached |= {folder} | _closure(folder, includes)
     return [
-        builtin.kustomize_root(kustomization.folder, kustomization.file, context, live=live)
-        for kustomization in found
-        if kustomization.folder not in included and not kustomization.is_component
+        builtin.kustomize_root(folder, found[folder].file, context, live=live)
+        for folder in sorted(roots)
+        if not found[folder].is_component
     ]
 
 
