@@ -43,11 +43,12 @@ class Options:
     `source` identifies the repository (see `Inventory.source`), `revision` is only shown.
     `namespace` is given to objects that name none. `timeout` is in seconds and limits the wait for
     health. `take_over` names agents (`helm`), their objects (`helm:web`) or ours (`Deployment/shop/web`).
-    `cancelled` ends a wait early: a newer commit is there.
+    `unrendered` counts deliveries whose objects are not known: nothing is pruned then. `cancelled`
+    ends a wait early: a newer commit is there.
     """
 
     environment: str
-    source: str
+    source: str = ""
     revision: str = ""
     namespace: str | None = None
     dry_run: bool = False
@@ -58,6 +59,7 @@ class Options:
     force_conflicts: bool = False
     take_over: frozenset[str] = frozenset()
     exit_code: bool = False
+    unrendered: int = 0
     cancelled: Callable[[], bool] = lambda: False
 
 
@@ -115,7 +117,7 @@ class _Run:
         self.rules = Rules(after.id, options.force_conflicts, options.take_over, secrets)
         members = self._members(wide, items)
         probes = probe_all(cluster, items, members, rules=self.rules, parallel=self.pool.map)
-        doomed = self._doomed(members, items)
+        doomed = [] if options.unrendered else self._doomed(members, items)
         refused = refusal(len(members), len(doomed), len(items), confirmed=options.confirm_prune)
         problems = [probe.problem for probe in probes if probe.problem]
         self._stop_on([*problems, *([Problem(refused)] if refused else [])])
@@ -133,10 +135,12 @@ class _Run:
         counts, code, verdict = self.counts, 0, self.verdict
         if not verdict and (bad := counts[Verb.FAILED] + counts[Verb.CONFLICT]):
             verdict = f"incomplete: {bad} of {counts.total()} objects not applied, nothing pruned"
-        if verdict:
+        if not verdict and self.options.unrendered:
+            verdict = f"incomplete: {self.options.unrendered} not rendered, nothing pruned"
+        if self.options.exit_code and counts.total() > counts[Verb.UNCHANGED] + counts[Verb.KEEP]:
+            code, verdict = 1, verdict or "differences"
+        elif verdict:
             code = 3
-        elif self.options.exit_code and counts.total() > counts[Verb.UNCHANGED] + counts[Verb.KEEP]:
-            code, verdict = 1, "differences"
         return Summary(
             dict(counts), self.cluster.calls - self.calls, time.monotonic() - self.started, code, verdict
         )
@@ -352,11 +356,8 @@ class _Run:
 
     def _narrow(self, wide: Inventory, exact: Inventory) -> None:
         """Forget kinds and namespaces without members; only when nothing went wrong."""
-        if (
-            exact.manifest() != wide.manifest()
-            and not self.counts[Verb.FAILED]
-            and not self.counts[Verb.CONFLICT]
-        ):
+        incomplete = self.options.unrendered or self.counts[Verb.FAILED] or self.counts[Verb.CONFLICT]
+        if exact.manifest() != wide.manifest() and not incomplete:
             self._write_parent(exact, self.cluster.get(exact.ref))
 
     # Afterwards

@@ -30,6 +30,7 @@ __all__ = ["ApiError", "Applied", "Cluster", "Resource"]
 
 _PAGE = 500
 _PATIENCE_SECONDS = 30.0
+_TYPES_SECONDS = 10.0
 _AGGREGATED = (
     "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,"
     "application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList,"
@@ -37,20 +38,19 @@ _AGGREGATED = (
 )
 
 
-class ApiError(Exception):
+class ApiError(UserError):
     """The API server's refusal: its `Status` object, in parts.
 
-    `message` may quote what was refused: pass it through `mask_text` before anybody sees it.
+    The answer to an apply may quote what it refuses: `mask_text` before anybody sees it.
     """
 
     def __init__(self, code: int, status: Mapping[str, Any]) -> None:
         self.code = code
         self.reason = str(status.get("reason") or "")
-        self.message = str(status.get("message") or f"HTTP {code}")
         details = status.get("details")
         causes = details.get("causes") if isinstance(details, dict) else None
         self.causes: tuple[dict[str, Any], ...] = tuple(causes or ())
-        super().__init__(self.message)
+        super().__init__(str(status.get("message") or f"HTTP {code}"), exit_code=3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +95,7 @@ class Cluster:
         self._reached = False
         self._closed = threading.Event()
         self._resources: dict[tuple[str, str, str], Resource] | None = None
+        self._discovered = 0.0
         self._discovering = threading.Lock()
 
     def __enter__(self) -> Self:
@@ -118,11 +119,18 @@ class Cluster:
     def resource(self, api_version: str, kind: str) -> Resource | None:
         """The served type of a manifest, None when the server knows no such version and kind."""
         group, _, version = api_version.rpartition("/")
-        return self._served().get((group, version, kind))
+        return self._type(group, version, kind)
 
     def preferred(self, group: str, kind: str) -> Resource | None:
         """The type of a kind in the version that the server prefers."""
-        return self._served().get((group, "", kind))
+        return self._type(group, "", kind)
+
+    def _type(self, group: str, version: str, kind: str) -> Resource | None:
+        found = self._served().get((group, version, kind))
+        if found is None and time.monotonic() - self._discovered > _TYPES_SECONDS:
+            self.forget_types()  # somebody may have installed it since
+            found = self._served().get((group, version, kind))
+        return found
 
     def forget_types(self) -> None:
         """Ask for the served types again at the next need: a CRD was applied."""
@@ -137,6 +145,7 @@ class Cluster:
                     found.setdefault((resource.group, resource.version, resource.kind), resource)
                     found.setdefault((resource.group, "", resource.kind), resource)
                 self._resources = found
+                self._discovered = time.monotonic()
             return self._resources
 
     def _discover(self) -> Iterator[Resource]:

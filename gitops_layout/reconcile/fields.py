@@ -65,13 +65,15 @@ def _same(desired: Any, live: Any, owned: Mapping[str, Any], *, quantities: bool
         if len(fields) != len(owned.keys() - {"."}) or fields.keys() != desired.keys():
             return False
         return all(
-            name in live
-            and _same(
+            _same(
                 value,
                 live[name],
                 fields[name],
                 quantities=quantities or (name in _QUANTITY_PARENTS and isinstance(value, dict)),
             )
+            if name in live
+            # The server leaves out fields at their type's zero (`readOnly: false`), and we still own them.
+            else value is not None and not value
             for name, value in desired.items()
         )
     if isinstance(desired, list) and isinstance(live, list):
@@ -82,6 +84,7 @@ def _same(desired: Any, live: Any, owned: Mapping[str, Any], *, quantities: bool
 def _same_list(desired: list[Any], live: list[Any], owned: Mapping[str, Any]) -> bool:
     if len(owned) != len(desired):
         return False
+    taken: set[int] = set()
     for name, inner in owned.items():
         match name.partition(":"):
             case "v", _, text:
@@ -90,27 +93,29 @@ def _same_list(desired: list[Any], live: list[Any], owned: Mapping[str, Any]) ->
                     return False
             case "k", _, text:
                 identity: dict[str, Any] = json.loads(text)
-                wanted = _pick(desired, identity, lenient=True)
-                found = _pick(live, identity, lenient=False)
-                if wanted is None or found is None:
+                wanted = _with_keys(desired, identity) or _with_keys(desired, identity, lenient=True)
+                found = _with_keys(live, identity)
+                if len(wanted) != 1 or len(found) != 1 or id(wanted[0]) in taken:
                     return False
-                if not _same(wanted, found, inner, quantities=False):
+                taken.add(id(wanted[0]))
+                if not _same(wanted[0], found[0], inner, quantities=False):
                     return False
             case _:
                 return False
     return True
 
 
-def _pick(items: list[Any], identity: Mapping[str, Any], *, lenient: bool) -> dict[str, Any] | None:
-    """The only item with these keys; `lenient` lets it lack one that the server defaults (a port's protocol)."""
-    hits = [
+def _with_keys(
+    items: list[Any], identity: Mapping[str, Any], *, lenient: bool = False
+) -> list[dict[str, Any]]:
+    """Items with these keys; `lenient` lets them lack one that the server defaults (a port's protocol)."""
+    return [
         item
         for item in items
         if isinstance(item, dict)
         and any(name in item for name in identity)
         and all(item.get(name, value if lenient else None) == value for name, value in identity.items())
     ]
-    return hits[0] if len(hits) == 1 else None
 
 
 def _equal(desired: Any, live: Any, *, quantities: bool) -> bool:

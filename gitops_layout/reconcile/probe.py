@@ -122,6 +122,8 @@ def _probe(cluster: Cluster, item: DesiredObject, live: dict[str, Any] | None, r
     except ApiError as error:
         if contested := conflicts(error.causes):
             return _contest(cluster, item, live, contested, rules)
+        if error.code == 400 and "does not support dry run" in error.message:
+            return _unasked(cluster, item, live, rules)
         return Probe(
             item, Verb.FAILED, live, problem=_problem(item, explain(error, item.data, rules.secrets))
         )
@@ -167,6 +169,15 @@ def _contest(
         )
     reason = guarded.reason or f"taken over from {managers}"
     return Probe(item, Verb.UPDATE, live, answer.data, force=True, reason=reason)
+
+
+def _unasked(cluster: Cluster, item: DesiredObject, live: dict[str, Any] | None, rules: Rules) -> Probe:
+    """A webhook with side effects refuses dry runs: only the apply itself can tell."""
+    live = live or cluster.get(item.ref)
+    reason = "not validated: an admission webhook supports no dry run"
+    if live is None:
+        return Probe(item, Verb.CREATE, reason=reason)
+    return _guard(Probe(item, Verb.UPDATE, live, reason=reason), rules)
 
 
 def _problem(item: DesiredObject, message: str) -> Problem:

@@ -58,7 +58,7 @@ class ControlPlane:
     processes: tuple[subprocess.Popen[bytes], ...]
 
     def stop(self) -> None:
-        """End all processes, controllers first, and wait for them."""
+        """End all processes and wait for them."""
         stop(self.directory)
         for process in self.processes:
             process.wait()
@@ -302,19 +302,12 @@ def _runs_in(directory: Path, pid: int) -> bool:
 
 def _end(directory: Path, pids: list[int]) -> None:
     for pid in reversed(pids):
-        _signal(pid, signal.SIGTERM)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)  # nothing here is worth a graceful end, which takes seconds
     deadline = time.monotonic() + 5
-    for pid in reversed(pids):
-        while time.monotonic() < deadline and not _gone(directory, pid):
-            time.sleep(0.02)
-        _signal(pid, signal.SIGKILL)
-        _gone(directory, pid)
+    while time.monotonic() < deadline and not all([_gone(directory, pid) for pid in pids]):
+        time.sleep(0.02)
     (directory / _STATE).unlink(missing_ok=True)
-
-
-def _signal(pid: int, number: signal.Signals) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, number)
 
 
 def _gone(directory: Path, pid: int) -> bool:
