@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from typing import Any, Literal
 
+from gitops_layout.agents.artifacts import Artifact
 from gitops_layout.model import Location, Path
 from gitops_layout.repo.model import Repo, Resource
 
@@ -73,11 +74,14 @@ class Declared:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """The repository, what is declared about it, and the Flux sources in it by (kind, namespace, name)."""
+    """The repository, what is declared about it, and what Flux finds in it: sources by (kind, namespace,
+    name), and generated artifacts by (namespace, name).
+    """
 
     repo: Repo
     declared: Declared = Declared()
-    sources: Mapping[tuple[str, str, str], Resource] = field(default_factory=dict)
+    sources: Mapping[tuple[str, str, str], Sequence[Resource]] = field(default_factory=dict)
+    artifacts: Mapping[tuple[str, str], Sequence[Artifact]] = field(default_factory=dict)
     own_urls: frozenset[str] = frozenset()
     by_path: bool = False
     """No source matches a known URL of this repository: one whose path exists here is taken as it."""
@@ -85,6 +89,24 @@ class Context:
     def is_own(self, url: str) -> bool:
         """Whether `url` is a known URL of this repository."""
         return normal_url(url) in self.own_urls
+
+    def source(self, kind: str, namespace: str, name: str, *, near: str) -> Resource | None:
+        """The Flux source of that name; of several clusters' the one defined nearest to the file `near`."""
+        found = self.sources.get((kind, namespace, name), ())
+        return max(found, key=lambda resource: _shared(resource.file, near), default=None)
+
+    def artifact(self, namespace: str, name: str, *, near: str) -> Artifact | None:
+        """The generated artifact of that name, nearest to the file `near`."""
+        found = self.artifacts.get((namespace, name), ())
+        return max(found, key=lambda artifact: _shared(artifact.location.file, near), default=None)
+
+
+def _shared(one: str, other: str) -> int:
+    """How many folders two paths share from the root on."""
+    pairs = zip(one.split("/")[:-1], other.split("/")[:-1], strict=False)
+    return next(
+        (index for index, (a, b) in enumerate(pairs) if a != b), min(one.count("/"), other.count("/"))
+    )
 
 
 def at(data: Any, *path: str | int) -> Any:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from posixpath import normpath
+from dataclasses import replace
+from posixpath import join, normpath
 from typing import Any
 
+from gitops_layout.agents.artifacts import Artifact
 from gitops_layout.agents.context import Context, at, environment_of, places, tier_of
 from gitops_layout.agents.delivery import Delivery, Revision, Source, SyncPolicy
 from gitops_layout.repo.model import Resource
@@ -85,7 +87,7 @@ def _kustomization(resource: Resource, context: Context, cluster: str) -> Delive
     ref, data, root = resource.ref, resource.data, resource.location
     spec = at(data, "spec") if isinstance(at(data, "spec"), dict) else {}
     namespace = ref.namespace or "flux-system"
-    source = _source(context, spec.get("sourceRef"), namespace, spec.get("path"))
+    source = _source(context, spec.get("sourceRef"), namespace, spec.get("path"), root.file)
     environment = environment_of(context, cluster, source.path, root.file)
     depends = tuple(
         f"{item.get('namespace') or namespace}/{item['name']}"
@@ -121,14 +123,31 @@ def _kustomization(resource: Resource, context: Context, cluster: str) -> Delive
     )
 
 
-def _source(context: Context, reference: Any, namespace: str, path: Any) -> Source:
+def _source(context: Context, reference: Any, namespace: str, path: Any, near: str) -> Source:
     """The source that a `sourceRef` names, and the path inside this repository where it is this one."""
     folder = _clamped(path) if isinstance(path, str) or path is None else None
     kind, name = _text(at(reference, "kind")), _text(at(reference, "name"))
     if not isinstance(reference, dict) or kind is None or name is None:
         return Source(None, None, folder, foreign="the sourceRef names no source")
     where = _text(reference.get("namespace")) or namespace
-    found = context.sources.get((kind, where, name))
+    artifact = context.artifact(where, name, near=near) if kind == "ExternalArtifact" else None
+    if artifact is not None:
+        return _from_artifact(context, artifact, folder)
+    return _from_source(context, (kind, where, name), folder, near)
+
+
+def _from_artifact(context: Context, artifact: Artifact, folder: str | None) -> Source:
+    """A path in an artifact is one in its source."""
+    if artifact.source is None:
+        return Source(None, None, folder, defined=artifact.location, foreign=artifact.unknown)
+    inner = normpath(join(artifact.folder, folder)) if folder is not None else None
+    source = _from_source(context, artifact.source, "" if inner == "." else inner, artifact.location.file)
+    return replace(source, defined=source.defined or artifact.location)
+
+
+def _from_source(context: Context, key: tuple[str, str, str], folder: str | None, near: str) -> Source:
+    kind, where, name = key
+    found = context.source(kind, where, name, near=near)
     if found is None:
         # Bootstrap makes this source in the cluster; no file defines it.
         if name == "flux-system" and kind in ("GitRepository", "OCIRepository"):
@@ -213,7 +232,7 @@ def _release(resource: Resource, context: Context, cluster: str) -> Delivery:
         cluster=cluster,
         environment=environment,
         tier=tier_of(context, environment),
-        source=_chart(context, spec, namespace),
+        source=_chart(context, spec, namespace, root.file),
         renderer="chart",
         sync=SyncPolicy(
             prune=True,
@@ -228,13 +247,13 @@ def _release(resource: Resource, context: Context, cluster: str) -> Delivery:
     )
 
 
-def _chart(context: Context, spec: Mapping[str, Any], namespace: str) -> Source:
+def _chart(context: Context, spec: Mapping[str, Any], namespace: str, near: str) -> Source:
     chart = _text(at(spec, "chart", "spec", "chart"))
     version = _text(at(spec, "chart", "spec", "version"))
     reference = at(spec, "chart", "spec", "sourceRef") or spec.get("chartRef")
     kind, name = _text(at(reference, "kind")), _text(at(reference, "name"))
     where = _text(at(reference, "namespace")) or namespace
-    found = context.sources.get((kind or "", where, name or ""))
+    found = context.source(kind or "", where, name or "", near=near)
     url = _text(at(found.data, "spec", "url")) if found is not None else None
     revision = Revision("version", version) if version is not None else None
     if found is not None and chart is None:

@@ -8,6 +8,7 @@ from posixpath import basename, dirname, join
 from typing import Protocol
 
 from gitops_layout.agents import argocd, builtin, flux
+from gitops_layout.agents.artifacts import artifacts
 from gitops_layout.agents.context import Context, Declared, at, normal_url, tier_of
 from gitops_layout.agents.context import cluster_of as cluster_of_root
 from gitops_layout.agents.delivery import Delivery
@@ -37,7 +38,6 @@ _GENERATORS = frozenset(
     {
         ("argoproj.io", "ApplicationSet"),
         ("fluxcd.controlplane.io", "ResourceSet"),
-        ("source.extensions.fluxcd.io", "ArtifactGenerator"),
     }
 )
 """Kinds that make further agent objects or sources in the cluster; not expanded yet."""
@@ -111,13 +111,12 @@ def _input_files(repo: Repo) -> set[str]:
 
 
 def _context(repo: Repo, declared: Declared, objects: Sequence[Resource]) -> tuple[Context, list[str]]:
-    sources = {
-        (resource.ref.kind, resource.ref.namespace or "flux-system", resource.ref.name): resource
-        for resource in objects
-        if flux.is_source(resource)
-    }
+    sources: dict[tuple[str, str, str], list[Resource]] = {}
+    for resource in filter(flux.is_source, objects):
+        key = (resource.ref.kind, resource.ref.namespace or "flux-system", resource.ref.name)
+        sources.setdefault(key, []).append(resource)
     own = frozenset(normal_url(url) for url in (*repo.remotes, *declared.sources))
-    context = Context(repo, declared, sources, own)
+    context = Context(repo, declared, sources, artifacts(objects), own)
     named = [*_urls(objects)]
     if any(normal_url(url) in own for url in named):
         return context, [f"this repository is {', '.join(sorted(own))}"]

@@ -132,6 +132,37 @@ def test_the_sync_of_a_flux_instance_is_a_root():
     ]
 
 
+GENERATOR = """\
+apiVersion: source.extensions.fluxcd.io/v1beta1
+kind: ArtifactGenerator
+metadata: {name: parts, namespace: flux-system}
+spec:
+  sources: [{alias: repo, kind: GitRepository, name: flux-system}]
+  artifacts: [{name: web, copy: [{from: "@repo/apps/web/base/**", to: "@artifact/base/"}, {from: "@repo/apps/web/envs/**", to: "@artifact/envs/"}]}]
+"""
+
+
+def test_a_path_in_a_generated_artifact_is_found_in_the_repository():
+    apps = APPS.replace("./apps/web/envs/prod", "./envs/prod").replace(
+        "GitRepository, name: flux-system", "ExternalArtifact, name: web"
+    )
+    graph = linked(
+        {**FLEET, "clusters/prod-eu/apps.yaml": apps, "clusters/prod-eu/artifacts.yaml": GENERATOR}
+    )
+    delivery = graph.deliveries[0]
+    assert delivery.source.path == "apps/web/envs/prod"
+    assert len(graph.rendered[delivery.id].objects) == 1
+    assert graph.unchecked == ()
+
+
+def test_an_artifact_that_rearranges_its_sources_is_said_to_be_unseen():
+    apps = APPS.replace("GitRepository, name: flux-system", "ExternalArtifact, name: web")
+    moved = GENERATOR.replace("@artifact/envs/", "@artifact/elsewhere/")
+    graph = linked({**FLEET, "clusters/prod-eu/apps.yaml": apps, "clusters/prod-eu/artifacts.yaml": moved})
+    (entry,) = graph.unchecked
+    assert "not one folder kept as it is" in entry.why
+
+
 def test_what_generators_would_make_is_listed_once_per_generator():
     generator = (
         "apiVersion: argoproj.io/v1alpha1\nkind: ApplicationSet\nmetadata: {name: all, namespace: argocd}\n"
