@@ -69,8 +69,11 @@ def reference_missing(graph: Graph, params: Params) -> Iterator[Hit]:
 
 
 def _made_by_plugins(graph: Graph) -> set[str]:
-    """Folders whose files a config management plugin writes before kustomize runs."""
-    found = set()
+    """Folders for which a config management plugin writes files before kustomize runs.
+
+    An Application says so, or a chart stands beside the kustomization: its output is what is missing.
+    """
+    found = {folder for folder in _folders(graph.repo) if "Chart.yaml" in graph.repo.folders[folder]}
     for delivery in graph.deliveries:
         spec = delivery.object.get("spec")
         source = spec.get("source") if isinstance(spec, dict) else None

@@ -51,11 +51,11 @@ def _named_path(data: Any, path: Path) -> str:
     steps: list[str] = []
     for step in path:
         below: Any = None
-        if (isinstance(data, dict) and isinstance(step, str)) or (
-            isinstance(data, list) and isinstance(step, int) and step < len(data)
-        ):
-            below = data[step]  # type: ignore[index]
-        steps.append(_item_name(below) if isinstance(step, int) else str(step))
+        if isinstance(data, dict):
+            below = data.get(step)  # a path may lead further than the file: to an absent field
+        elif isinstance(data, list) and isinstance(step, int) and step < len(data):
+            below = data[step]
+        steps.append(_item_name(below) if isinstance(step, int) else step)
         data = below
     return "/".join(steps)
 

@@ -97,14 +97,25 @@ def _below(location: Location) -> Callable[[Path], Location]:
 
 
 def _deliveries(graph: Graph) -> Iterator[_Subject]:
+    origins = {id(i.data): i.origin for rendered in graph.rendered.values() for i in rendered.objects}
     for delivery in graph.deliveries:
         affected = Affected(object_of(delivery), delivery.id, delivery.environment, delivery.cluster)
         ref = object_of(delivery) or ObjectRef("", delivery.kind, delivery.namespace, delivery.name)
-        yield _Subject(ref, facts.delivery_data(delivery), _field(delivery), affected, delivery)
+        place = _field(delivery, origins.get(id(delivery.object)))
+        yield _Subject(ref, facts.delivery_data(delivery), place, affected, delivery)
 
 
-def _field(delivery: Delivery) -> Callable[[Path], Location]:
-    return lambda path: delivery.place(*(str(step) for step in path))
+def _field(delivery: Delivery, origin: Callable[[Path], Location] | None) -> Callable[[Path], Location]:
+    """The place of the first of several fields that the delivery has.
+
+    An agent object that another delivery renders has its fields where that render has them from.
+    """
+
+    def place(names: Path) -> Location:
+        found = delivery.place(*(str(name) for name in names))
+        return found if origin is None else origin(found.path[len(delivery.root.path) :])
+
+    return place
 
 
 def object_of(delivery: Delivery) -> ObjectRef | None:

@@ -20,7 +20,7 @@ from gitops_layout.model import Affected, Hit, Location, Severity, Span
 from gitops_layout.repo.model import Repo, is_yaml
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import date
 
     from gitops_layout.agents.delivery import Delivery
@@ -138,18 +138,16 @@ class _Engine:
             causes.setdefault(key, _Cause(rule)).hits.append(hit)
         spans = {key: _in_one_line(self.graph.repo, key[1]) for key in causes}
         ordered = sorted(causes, key=lambda key: (key[1].file, spans[key].start, key[0], key[2]))
-        findings = []
+        findings: list[Finding] = []
         for key in ordered:
             try:
-                finding = self._finding(causes[key], key[2])
-            except LookupError as error:
-                failed[key[0]] = f"its message cannot be filled: {error}"
-                continue
-            if finding is not None:
-                findings.append(finding)
+                findings += self._finding(causes[key], key[2])
+            except _UnfilledError as error:
+                failed[key[0]] = str(error)
         return findings
 
-    def _finding(self, cause: _Cause, subject: str) -> Finding | None:
+    def _finding(self, cause: _Cause, subject: str) -> Iterator[Finding]:
+        """The finding, unless its severity is off wherever the cause shows."""
         rule, repo = cause.rule, self.graph.repo
         graded = sorted(
             (
@@ -162,10 +160,10 @@ class _Engine:
             key=lambda row: (row[1], row[0].rank, row[2]),
         )
         if not graded:
-            return None
+            return
         severity, dead, _, _, hit = graded[0]
         span = _in_one_line(repo, hit.location)
-        return Finding(
+        yield Finding(
             rule=rule,
             severity=severity,
             live=not dead,
@@ -224,11 +222,17 @@ def _about_a_value(rule: Rule, location: Location) -> bool:
     return rule.group == "secrets" and not {"envs", "files"}.intersection(location.path)
 
 
+class _UnfilledError(Exception):
+    """A rule's message names a field that the rule does not give."""
+
+
 def _filled(template: str, values: Mapping[str, object]) -> str:
-    """A message with its `{dotted.fields}` filled in. Raises KeyError for a field the rule does not give."""
+    """A message with its `{dotted.fields}` filled in; what an object lacks is `(none)`."""
 
     def look_up(match: re.Match[str]) -> str:
         root, *steps = match[1].split(".")
+        if root not in values:
+            raise _UnfilledError(f"its message names {{{root}}}, which it does not give")
         value: Any = values[root]
         for step in steps:
             value = value.get(step) if isinstance(value, dict) else None
