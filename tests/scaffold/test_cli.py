@@ -62,6 +62,8 @@ def test_from_an_empty_folder_to_two_apps_in_three_environments(tmp_path: Path, 
             [KUBECTL, "kustomize", f"clusters/{cluster}"], cwd=root, capture_output=True, check=False
         )
         assert built.returncode == 0, built.stderr
+    lint = _run("lint", "--select", "ALL", "--fail-on", "info", cwd=root)
+    assert lint.returncode == 0, lint.stdout
     again = _run("scaffold", "--plan", "--exit-code", cwd=root)
     assert (again.returncode, again.stdout) == (0, "nothing to do: the tree is as gitops.yaml says\n")
 
