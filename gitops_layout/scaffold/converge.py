@@ -80,22 +80,22 @@ def apply(root: Path, plan: Plan) -> None:
     changes = plan.changes
     for path in [locks.LOCK, *(action.path for action in changes)]:
         _regular(root, path)
-    done = 0
-    try:
-        for action in sorted(changes, key=lambda item: item.content is None):
-            if action.content is None:
-                _delete(root, action.path)
+    writes = [(action.path, action.content) for action in changes if action.content is not None]
+    deletions = [(action.path, action.content) for action in changes if action.content is None]
+    lock = [(locks.LOCK, locks.dump(plan.lock))] if plan.relock else []
+    steps = [*writes, *deletions, *lock]
+    for done, (path, content) in enumerate(steps):
+        try:
+            if content is None:
+                _delete(root, path)
             else:
-                system.write_atomic(root / action.path, action.content)
-            done += 1
-        if plan.relock:
-            system.write_atomic(root / locks.LOCK, locks.dump(plan.lock))
-    except OSError as error:
-        raise UserError(
-            f"stopped after {done} of {len(changes)} files: {error.filename}: {error.strerror}",
-            "mend it and run gitops-layout scaffold: it goes on from here",
-            exit_code=3,
-        ) from None
+                system.write_atomic(root / path, content)
+        except OSError as error:
+            raise UserError(
+                f"stopped after {done} of {len(steps)} files: {path}: {error.strerror}",
+                "mend it and run gitops-layout scaffold: it goes on from here",
+                exit_code=3,
+            ) from None
 
 
 def _with_spec(root: Path, made: Plan, content: bytes) -> Plan:
