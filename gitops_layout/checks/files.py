@@ -11,7 +11,7 @@ from gitops_layout.graph.model import Graph
 from gitops_layout.model import Hit, Location, Related, Span
 from gitops_layout.repo.model import Repo, is_yaml
 
-__all__ = ["duplicate_key", "is_live", "unparsable"]
+__all__ = ["discreet", "duplicate_key", "is_live", "unparsable"]
 
 _TEMPLATE = re.compile(r"\{\{|\{%|<[A-Z][A-Z0-9_]+>|<<")
 _QUOTED = re.compile(r"(['\"]).*?\1")
@@ -55,9 +55,13 @@ def unparsable(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
             continue
         for problem in stream.problems:
             span = Span(problem.line, problem.column, problem.line, problem.column + 1, 0, 0)
-            # The reader quotes what it refuses, and this may be a Secret's file.
-            words = _QUOTED.sub("'…'", problem.message) if "Secret" in stream.text else problem.message
-            yield Hit(Location(path, span=span), {"problem": words})
+            yield Hit(Location(path, span=span), {"problem": discreet(repo, path, problem.message)})
+
+
+def discreet(repo: Repo, path: str, words: str) -> str:
+    """What the reader says about a file: it quotes what it refuses, and in a Secret's file that is masked."""
+    text = repo.stream(path).text if is_yaml(path) else ""
+    return _QUOTED.sub("'…'", words) if "Secret" in text or "secretGenerator" in text else words
 
 
 def duplicate_key(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:

@@ -86,14 +86,13 @@ def policy(
 
 
 def _tiers(rule: Rule, profile: Profile, *, explicit: bool) -> Tiers:
-    """The profile's severities; a rule selected by hand that is off there takes those of a stricter one."""
-    candidates = PROFILES[PROFILES.index(profile) :] if explicit else (profile,)
-    for candidate in candidates:
-        tiers = dict(rule.severity[candidate])
-        if any(tiers.values()):
-            return tiers
-    fallback = Severity.WARNING if explicit else None
-    return {"prod": fallback, "nonprod": fallback}
+    """The profile's severities; where a rule selected by hand is off, those of a stricter profile."""
+    tiers = dict(rule.severity[profile])
+    if explicit:
+        for stricter in PROFILES[PROFILES.index(profile) :]:
+            tiers = {tier: word or rule.severity[stricter][tier] for tier, word in tiers.items()}
+        tiers = {tier: word or Severity.WARNING for tier, word in tiers.items()}
+    return tiers
 
 
 @lru_cache(maxsize=1024)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
-from gitops_layout.checks.files import is_live
+from gitops_layout.checks.files import discreet, is_live
 from gitops_layout.lint.policy import glob_matches
 from gitops_layout.lint.report import Seen
 from gitops_layout.model import Hit, Unchecked, UncheckedClass
@@ -14,7 +15,7 @@ from gitops_layout.repo.model import broken, is_yaml
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from gitops_layout.checks.files import is_live
+    from gitops_layout.checks.files import discreet, is_live
     from gitops_layout.config import External
     from gitops_layout.graph.model import Graph
     from gitops_layout.lint.baseline import Baseline
@@ -71,8 +72,11 @@ def _below(item: Unchecked, paths: Sequence[str]) -> bool:
 def _everything(graph: Graph) -> Iterator[Unchecked]:
     """Each thing once."""
     found: dict[tuple[str, str, str], Unchecked] = {}
-    for item in graph.unchecked:
+    for seen in graph.unchecked:
+        item = seen
         file = item.location.file if item.location is not None else ""
+        if file in graph.repo.entries and is_yaml(file) and graph.repo.stream(file).problems:
+            item = replace(item, why=discreet(graph.repo, file, item.why))
         found.setdefault((item.what, item.kind.value, file), item)
     yield from found.values()
     if not graph.deliveries and not graph.repo.resources and not found:

@@ -1,0 +1,170 @@
+"""The engine as a whole: exit codes, crashes, secrets, hostile input."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from gitops_layout import checks
+from gitops_layout.lint.report import exit_code
+from gitops_layout.model import Severity
+from gitops_layout.output.github import report_github
+from gitops_layout.output.gitlab import report_gitlab
+from gitops_layout.output.json_ import report_json
+from gitops_layout.output.sarif import report_sarif
+from gitops_layout.output.text import report_text
+from tests.lint.support import POD, linted, named, pod
+
+REMOTE = "resources: [https://github.com/acme/platform//crds?ref=v1.0.0]\n"
+BROKEN = "a: [\n"
+OUTPUTS = (report_text, report_json, report_sarif, report_github, report_gitlab)
+
+
+@pytest.mark.parametrize(
+    ("files", "fail_on", "code"),
+    [
+        ({"pod.yaml": pod("web:1.0.0")}, Severity.INFO, 0),
+        ({"pod.yaml": POD}, Severity.ERROR, 0),
+        ({"pod.yaml": POD}, Severity.WARNING, 1),
+        ({"kustomization.yaml": REMOTE}, Severity.ERROR, 3),
+        ({"kustomization.yaml": REMOTE, "x/pod.yaml": POD}, Severity.WARNING, 1),
+        ({"readme.md": "nothing to see"}, Severity.ERROR, 3),
+        ({}, Severity.ERROR, 3),
+        ({"broken.yaml": BROKEN}, Severity.ERROR, 1),
+        ({"docker-compose.yaml": "services: {web: {image: web:latest}}\n"}, Severity.ERROR, 3),
+    ],
+)
+def test_the_exit_code_says_what_happened(
+    files: dict[str, str | bytes], fail_on: Severity, code: int
+) -> None:
+    assert exit_code(linted(files), fail_on) == code
+
+
+@pytest.mark.parametrize("kind", ["declared", "allowed"])
+def test_accepted_unchecked_things_are_listed_and_pass(kind: str) -> None:
+    files: dict[str, str | bytes] = {"kustomization.yaml": REMOTE}
+    allowed = ()
+    if kind == "declared":
+        files[".gitops-layout.yaml"] = (
+            "external: [{base: 'https://github.com/acme/*', reason: reviewed there}]\n"
+        )
+    else:
+        allowed = ("external",)
+    report = linted(files, allow_unchecked=allowed)
+    assert exit_code(report, Severity.INFO) == 0
+    assert len(report.coverage.unchecked) == 1
+    assert report.coverage.unchecked[0].accepted
+
+
+def test_what_no_agent_reaches_is_reported_apart_and_does_not_fail() -> None:
+    sync = (
+        "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\n"
+        "metadata: {name: apps, namespace: flux-system}\n"
+        "spec: {interval: 10m, path: ./apps, prune: true, sourceRef: {kind: GitRepository, name: flux-system}}\n"
+    )
+    report = linted(
+        {
+            "clusters/prod/apps.yaml": sync,
+            "apps/pod.yaml": pod("web:1.0.0"),
+            "archive/kustomization.yaml": "resources: [pod.yaml, gone.yaml]\n",
+            "archive/pod.yaml": POD,
+            "archive/broken.yaml": BROKEN,
+        }
+    )
+    assert {(f.rule.id, f.live) for f in report.findings} >= {("K001", False), ("D001", False)}
+    assert not any(finding.live for finding in report.findings)
+    assert exit_code(report, Severity.INFO) == 0
+    assert "no agent reaches" in report_text(report)
+    assert all(seen.accepted == "no agent reaches it" for seen in report.coverage.unchecked)
+
+
+def test_a_crashed_rule_names_itself_and_the_others_still_report(monkeypatch: pytest.MonkeyPatch) -> None:
+    def explode(graph: object, params: object) -> list[None]:
+        raise ZeroDivisionError("by design")
+
+    found = checks.find
+    monkeypatch.setattr(checks, "find", lambda name: explode if name.startswith("files") else found(name))
+    report = linted({"pod.yaml": POD})
+    assert [crash.rule for crash in report.crashes] == ["D001", "D002"]
+    assert ("V001", "pod.yaml", 8) in named(report)
+    assert exit_code(report, Severity.ERROR) == 4
+    assert "rule D001 failed: ZeroDivisionError: by design" in report_text(report)
+
+
+def test_a_users_rule_without_a_truth_value_is_a_crash_of_that_rule_alone() -> None:
+    rule = (
+        "---\nid: ACME001\nname: owned\ngroup: acme\nseverity: error\n"
+        "assert: object.metadata.labels.owner != ''\nmessage: m\nhelp: h\n---\n"
+    )
+    report = linted({"pod.yaml": POD, ".gitops-layout/rules/ACME001-owned.md": rule})
+    assert [crash.rule for crash in report.crashes] == ["ACME001"]
+    assert "labels" in report.crashes[0].error
+    assert "v1/Pod//web" in report.crashes[0].error
+
+
+PASSWORD = "correct-horse-battery-staple"
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {
+            "s.yaml": f"apiVersion: v1\nkind: Secret\nmetadata: {{name: s}}\nstringData:\n  password: {PASSWORD}\n"
+        },
+        {
+            "s.yaml": f"{{apiVersion: v1, kind: Secret, metadata: {{name: s}}, stringData: {{password: {PASSWORD}}}}}\n"
+        },
+        {
+            "s.yaml": "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\nstringData:\n"
+            f"  password: one\n  password: {PASSWORD}\n"
+        },
+        {"s.yaml": f"apiVersion: v1\nkind: Secret\nstringData:\n  password: {PASSWORD}\n {PASSWORD}: [\n"},
+        {"s.yaml": f"apiVersion: v1\nkind: Secret\nstringData:\n  password: !!int {PASSWORD}\n"},
+        {
+            "s.yaml": "apiVersion: v1\nkind: List\nitems:\n  - apiVersion: v1\n    kind: Secret\n"
+            f"    metadata: {{name: s, uid: a}}\n    stringData:\n      key: |\n        {PASSWORD}\n"
+        },
+        {
+            "kustomization.yaml": f"secretGenerator:\n  - name: s\n    literals:\n      - password={PASSWORD}\n"
+        },
+        {"kustomization.yaml": f'secretGenerator:\n  - {{name: s, literals: ["password={PASSWORD}"]}}\n'},
+        {
+            "kustomization.yaml": "secretGenerator:\n  - name: s\n    envs: [s.env]\n",
+            "s.env": f"PASSWORD={PASSWORD}\n",
+        },
+    ],
+)
+def test_no_output_shows_a_secret(files: dict[str, str | bytes]) -> None:
+    report = linted(files, profile="strict")
+    assert report.findings
+    for output in OUTPUTS:
+        assert PASSWORD not in output(report), output
+
+
+WORDS = (
+    "apiVersion: v1\n",
+    "kind: Secret\n",
+    "resources:\n",
+    "- a.yaml\n",
+    "data: {a: b}\n",
+    "---\n",
+    "&a [*a]\n",
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    st.dictionaries(
+        st.sampled_from(
+            ["a.yaml", "b/kustomization.yaml", "kustomization.yml", "c.json", "d/Chart.yaml", "e.env"]
+        ),
+        st.one_of(st.binary(max_size=60), st.lists(st.sampled_from(WORDS), max_size=6).map("".join)),
+        max_size=4,
+    )
+)
+def test_no_bytes_crash_the_linter(files: dict[str, str | bytes]) -> None:
+    report = linted(files, profile="strict")
+    assert not report.crashes
+    for output in OUTPUTS:
+        assert output(report)
