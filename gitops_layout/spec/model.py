@@ -44,8 +44,8 @@ def _word(value: object) -> object:
 
 Name = Annotated[
     str,
-    BeforeValidator(_word),
     StringConstraints(pattern=r"^[a-z]([-a-z0-9]*[a-z0-9])?$", max_length=MAX_NAME),
+    BeforeValidator(_word),  # last, or the published schema loses the pattern
 ]
 """A DNS-1035 label, as a Service needs: lower case letters, digits and dashes, a letter first, 63 at most."""
 Owner = Annotated[str, StringConstraints(pattern=r"^(@[A-Za-z0-9][\w./-]*|[^\s@#]+@[^\s@#]+)$")]
@@ -148,7 +148,7 @@ class App(_Model):
     kind: Annotated[Literal["kustomize"], BeforeValidator(_app_kind)] = "kustomize"
     image: Annotated[str, BeforeValidator(_image)] | None = Field(
         None,
-        description="Image with its first version; environments whose version file was never edited follow it.",
+        description="Image with its first version; environments whose version file nobody edited follow it.",
     )
     port: int | None = Field(None, ge=1, le=65535, description="The port the container listens on.")
     environments: list[Name] | None = Field(None, min_length=1, description="All of them if absent.")

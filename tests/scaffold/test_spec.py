@@ -120,4 +120,5 @@ def test_the_published_schema_accepts_what_we_accept_and_refuses_unknown_fields(
     jsonschema.Draft202012Validator.check_schema(schema)
     validator = jsonschema.Draft202012Validator(schema)
     assert not list(validator.iter_errors(yaml.safe_load(GOOD)))
-    assert list(validator.iter_errors(yaml.safe_load(GOOD.replace("apps:", "aps:"))))
+    for wrong in (GOOD.replace("apps:", "aps:"), GOOD.replace("name: web", "name: Web_1")):
+        assert list(validator.iter_errors(yaml.safe_load(wrong)))
