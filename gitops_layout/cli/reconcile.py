@@ -17,12 +17,12 @@ from gitops_layout.errors import UserError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from gitops_layout.model import Unchecked
-    from gitops_layout.reconcile.apply import Options
+    from gitops_layout.model import Location, Unchecked
     from gitops_layout.reconcile.cluster import Cluster
     from gitops_layout.reconcile.desired import DesiredObject
     from gitops_layout.reconcile.events import Emit, Event
     from gitops_layout.reconcile.revision import Follow, Revision
+    from gitops_layout.repo.model import Repo
 
 __all__ = ["command"]
 
@@ -122,6 +122,7 @@ def command(
         raise UserError("--dry-run and --watch exclude each other")
     if interval < 1:
         raise UserError("--interval is shorter than a second")
+    from gitops_layout.reconcile import loop
     from gitops_layout.reconcile.apply import Options
 
     options = Options(
@@ -136,42 +137,35 @@ def command(
         exit_code=exit_code,
     )
     follow = _follow(path, url, ref)
-    emit = _printer(form, verbose=verbose)
+    places = _Places()
+    emit = _printer(form, verbose=verbose, places=places)
+
+    def render(revision: Revision) -> tuple[Iterable[DesiredObject], list[Unchecked]]:
+        places.follow(revision)
+        return _render(revision, environment)
+
     try:
         # `docker stop` and systemd say TERM where a terminal says INT: both end a run the same way.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
-        return _run(
-            follow, options, emit, context=context, kubeconfig=kubeconfig, interval=None if once else interval
-        )
+        revision = follow()
+        with _connect(revision, environment, context=context, kubeconfig=kubeconfig) as cluster:
+            if once:
+                return loop.once(cluster, revision, render=render, options=options, emit=emit).exit_code
+            loop.watch(cluster, follow, render=render, options=options, emit=emit, interval=interval)
     except KeyboardInterrupt:
         click.echo("interrupted: the next run goes on from here", err=True)
         sys.stdout.flush()
         # A request may hang in another thread, and Python would wait for that thread at its exit.
         os._exit(130)
-
-
-def _run(
-    follow: Follow,
-    options: Options,
-    emit: Emit,
-    *,
-    context: str | None,
-    kubeconfig: Path | None,
-    interval: float | None,
-) -> int:
-    from gitops_layout.reconcile.cluster import Cluster
-    from gitops_layout.reconcile.loop import once, watch
-
-    def render(revision: Revision) -> tuple[Iterable[DesiredObject], list[Unchecked]]:
-        return _render(revision, options.environment)
-
-    revision = follow()
-    cluster: Cluster
-    with Cluster(context or _bound_context(revision, options.environment), kubeconfig) as cluster:
-        if interval is None:
-            return once(cluster, revision, render=render, options=options, emit=emit).exit_code
-        watch(cluster, follow, render=render, options=options, emit=emit, interval=interval)
     return 0
+
+
+def _connect(
+    revision: Revision, environment: str, *, context: str | None, kubeconfig: Path | None
+) -> Cluster:
+    from gitops_layout.reconcile.cluster import Cluster
+
+    return Cluster(context or _bound_context(revision, environment), kubeconfig)
 
 
 def _follow(path: Path | None, url: str | None, ref: str | None) -> Follow:
@@ -208,10 +202,8 @@ def _bound_context(revision: Revision, environment: str) -> str:
 
 def _contexts(revision: Revision, environment: str) -> list[str]:
     from gitops_layout.cli.loading import SPEC_FILE
-    from gitops_layout.repo.load import from_revision, from_work_tree
 
-    root = revision.root
-    repo = from_work_tree(root) if revision.commit is None else from_revision(root, revision.commit)
+    repo = _repo(revision)
     if SPEC_FILE not in repo.entries:
         return []
     from gitops_layout.spec import load
@@ -221,15 +213,39 @@ def _contexts(revision: Revision, environment: str) -> list[str]:
     return [context for context in bound if context]
 
 
-def _printer(form: str, *, verbose: bool) -> Emit:
+def _printer(form: str, *, verbose: bool, places: _Places) -> Emit:
     from gitops_layout.reconcile.events import record, text
 
     def emit(event: Event) -> None:
-        line = (
-            json.dumps(record(event), ensure_ascii=False) if form == "json" else text(event, verbose=verbose)
-        )
+        if form == "json":
+            line: str | None = json.dumps(record(event, place=places), ensure_ascii=False)
+        else:
+            line = text(event, place=places, verbose=verbose)
         if line is not None:
             click.echo(line)
             sys.stdout.flush()
 
     return emit
+
+
+class _Places:
+    """File and line of what a report names, read from the revision that was rendered last."""
+
+    def __init__(self) -> None:
+        self._revision: Revision | None = None
+        self._repo: Repo | None = None
+
+    def follow(self, revision: Revision) -> None:
+        self._revision, self._repo = revision, None
+
+    def __call__(self, location: Location) -> tuple[str, int]:
+        if self._repo is None and self._revision is not None:
+            self._repo = _repo(self._revision)
+        return location.file, self._repo.span(location).line if self._repo else 1
+
+
+def _repo(revision: Revision) -> Repo:
+    from gitops_layout.repo.load import from_revision, from_work_tree
+
+    root = revision.root
+    return from_work_tree(root) if revision.commit is None else from_revision(root, revision.commit)

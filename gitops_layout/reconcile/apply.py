@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,8 @@ from gitops_layout.reconcile.cluster import ApiError
 from gitops_layout.reconcile.desired import DesiredObject, Key, Problem, key, order, validate
 from gitops_layout.reconcile.events import Acted, Note, Started, Summary, Trouble
 from gitops_layout.reconcile.fields import in_sync
-from gitops_layout.reconcile.inventory import PART_OF, Inventory
+from gitops_layout.reconcile.inventory import Inventory
+from gitops_layout.reconcile.members import environment_of, list_members, ref_of
 from gitops_layout.reconcile.plan import Action, Verb, conflicts
 from gitops_layout.reconcile.probe import Probe, Rules, explain, probe_all
 from gitops_layout.reconcile.prune import protection, refusal
@@ -27,7 +28,7 @@ from gitops_layout.reconcile.wait import wait_gone, wait_healthy
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from gitops_layout.reconcile.cluster import Cluster, Resource
+    from gitops_layout.reconcile.cluster import Cluster
     from gitops_layout.reconcile.events import Emit
 
 __all__ = ["Options", "reconcile"]
@@ -101,7 +102,13 @@ class _Run:
         self.live: dict[Key, dict[str, Any]] = {}
         self.leaving: list[ObjectRef] = []
         self.verdict = ""
-        self.rules = Rules("", options.force_conflicts, options.take_over, frozenset())
+        self.rules = Rules(
+            "",
+            lambda found: environment_of(cluster, found),
+            options.force_conflicts,
+            options.take_over,
+            frozenset(),
+        )
 
     def go(self, objects: list[DesiredObject]) -> None:
         options, cluster = self.options, self.cluster
@@ -114,7 +121,7 @@ class _Run:
         wide = inventories.widened(before, after)
         items = [DesiredObject(inventories.labelled(item.data, after.id), item.location) for item in items]
         secrets = secret_values(item.data for item in items)
-        self.rules = Rules(after.id, options.force_conflicts, options.take_over, secrets)
+        self.rules = replace(self.rules, inventory_id=after.id, secrets=secrets)
         members = self._members(wide, items)
         probes = probe_all(cluster, items, members, rules=self.rules, parallel=self.pool.map)
         doomed = [] if options.unrendered else self._doomed(members, items)
@@ -178,50 +185,17 @@ class _Run:
         return found, parent
 
     def _members(self, wide: Inventory, items: Sequence[DesiredObject]) -> dict[Key, dict[str, Any]]:
-        """All live members, each in the version its manifest uses."""
         versions = {(item.ref.group, item.ref.kind): item.ref.api_version for item in items}
-
-        def fetch(pair: tuple[str, str]) -> list[dict[str, Any]] | ApiError:
-            group, kind = pair
-            resource = self.cluster.resource(versions[pair], kind) if pair in versions else None
-            resource = resource or self.cluster.preferred(group, kind)
-            if resource is None or not resource.listable:
-                return []
-            try:
-                return self._list(resource, wide)
-            except ApiError as error:
-                return error
-
-        found: dict[Key, dict[str, Any]] = {}
-        problems: list[Problem] = []
-        for listed in self.pool.map(fetch, sorted(wide.kinds)):
-            if isinstance(listed, ApiError):
-                problems.append(Problem(f"cannot read the live objects: {listed.message}"))
-                continue
-            found |= {key(_ref(live)): live for live in listed}
+        found, problems = list_members(self.cluster, wide, versions, parallel=self.pool.map)
         self._stop_on(problems)
         return found
-
-    def _list(self, resource: Resource, wide: Inventory) -> list[dict[str, Any]]:
-        selector = f"{PART_OF}={wide.id}"
-        try:
-            return self.cluster.list_objects(resource, selector=selector)
-        except ApiError as error:
-            if error.code != 403 or not resource.namespaced:
-                raise
-        # A tenant's credentials reach its own namespaces only.
-        return [
-            live
-            for namespace in sorted(wide.namespaces)
-            for live in self.cluster.list_objects(resource, namespace=namespace, selector=selector)
-        ]
 
     def _doomed(
         self, members: dict[Key, dict[str, Any]], items: Sequence[DesiredObject]
     ) -> list[tuple[ObjectRef, dict[str, Any]]]:
         """Members that nobody declares any more, in the order in which they are deleted."""
         wanted = {key(item.ref) for item in items}
-        doomed = [(_ref(live), live) for identity, live in members.items() if identity not in wanted]
+        doomed = [(ref_of(live), live) for identity, live in members.items() if identity not in wanted]
         return sorted(doomed, key=lambda pair: order(pair[0]), reverse=True)
 
     def _show(self, probes: Sequence[Probe], doomed: Sequence[tuple[ObjectRef, dict[str, Any]]]) -> None:
@@ -404,11 +378,6 @@ class _Run:
     def _refuse(self, message: str, ref: ObjectRef) -> _RefusedError:
         self.emit(Trouble(Problem(message, ref=ref)))
         return _RefusedError("refused: nothing was written, 1 problem")
-
-
-def _ref(live: dict[str, Any]) -> ObjectRef:
-    metadata = live["metadata"]
-    return ObjectRef(live["apiVersion"], live["kind"], metadata.get("namespace", ""), metadata["name"])
 
 
 def _served_kinds(crd: Any) -> Iterable[tuple[str, str]]:

@@ -280,20 +280,28 @@ class Cluster:
                 response = self._http.request(
                     method, path, params=dict(parameters), content=content, headers=dict(headers)
                 )
-            except httpx2.TransportError as error:
+            except httpx2.TransportError as lost:
                 if last or not self._reached:
-                    raise UserError(f"{self.server} cannot be reached: {error}", exit_code=3) from error
+                    raise UserError(f"{self.server} cannot be reached: {lost}", exit_code=3) from lost
             else:
                 self._reached = True
                 code = response.status_code
                 if code < 400:
                     return response
-                hopeless = code not in (429, 500, 502, 503, 504) or (code == 500 and attempt >= 3)
-                if last or hopeless:
-                    raise ApiError(code, _status(response))
+                error = ApiError(code, _status(response))
+                if last or not _may_pass(error, attempt):
+                    raise error
                 pause = _retry_after(response) or pause
             self._closed.wait(pause)
         raise AssertionError("the loop above does not end")  # pragma: no cover
+
+
+def _may_pass(error: ApiError, attempt: int) -> bool:
+    """Whether the same request may succeed later."""
+    if error.code == 500:
+        # The API server says so of a manifest that does not fit its type, too: that does not mend itself.
+        return attempt < 3 and "failed to create typed patch object" not in error.message
+    return error.code in (429, 502, 503, 504)
 
 
 def _status(response: httpx2.Response) -> dict[str, Any]:

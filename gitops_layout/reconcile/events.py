@@ -108,7 +108,11 @@ _COUNTED = (
 _WIDTH = 60
 
 
-def text(event: Event, *, verbose: bool = False) -> str | None:
+Place = Callable[["Location"], "tuple[str, int]"]
+"""File and line of a location; only whoever has the repository knows lines."""
+
+
+def text(event: Event, *, place: Place, verbose: bool = False) -> str | None:
     """The event as people read it, without a newline at the end; None where it is not worth a line."""
     match event:
         case Started():
@@ -120,7 +124,7 @@ def text(event: Event, *, verbose: bool = False) -> str | None:
         case Acted(action=action):
             return "\n".join(_action_lines(action))
         case Trouble(problem=problem):
-            return _problem_line(problem)
+            return _problem_line(problem, place)
         case HealthChanged(ref=ref, health=health):
             reason = f": {health.reason}" if health.reason else ""
             return f"  {short(ref)}  {health.status}{reason}"
@@ -171,18 +175,14 @@ def _value(value: Any) -> str:
     return shown if len(shown) <= _WIDTH else shown[: _WIDTH - 1] + "…"
 
 
-def _problem_line(problem: Problem) -> str:
-    place = _place(problem.location)
+def _problem_line(problem: Problem, place: Place) -> str:
+    where = "{}:{}: ".format(*place(problem.location)) if problem.location else ""
     subject = f"{short(problem.ref)}: " if problem.ref else ""
-    also = f" (also in {_place(problem.related)})" if problem.related else ""
-    return f"! {place + ': ' if place else ''}{subject}{problem.message}{also}"
+    also = " (also at {}:{})".format(*place(problem.related)) if problem.related else ""
+    return f"! {where}{subject}{problem.message}{also}"
 
 
-def _place(location: Location | None) -> str:
-    return location.file if location else ""
-
-
-def record(event: Event) -> dict[str, Any]:
+def record(event: Event, *, place: Place) -> dict[str, Any]:
     """The event as one JSON object (DESIGN §5: plan, action, health, summary)."""
     match event:
         case Started():
@@ -200,7 +200,7 @@ def record(event: Event) -> dict[str, Any]:
                 "action": str(action.verb),
                 "object": str(action.ref),
                 "reason": action.reason or None,
-                "file": _place(action.location) or None,
+                **_at(action.location, place),
                 "changes": [
                     {"path": list(change.path), "old": change.old, "new": change.new}
                     for change in action.changes
@@ -211,8 +211,8 @@ def record(event: Event) -> dict[str, Any]:
                 "type": "problem",
                 "message": problem.message,
                 "object": str(problem.ref) if problem.ref else None,
-                "file": _place(problem.location) or None,
-                "related": _place(problem.related) or None,
+                **_at(problem.location, place),
+                "related": _at(problem.related, place) if problem.related else None,
             }
         case HealthChanged(ref=ref, health=health):
             return {
@@ -232,3 +232,8 @@ def record(event: Event) -> dict[str, Any]:
                 "exitCode": event.exit_code,
                 "verdict": event.verdict or None,
             }
+
+
+def _at(location: Location | None, place: Place) -> dict[str, Any]:
+    file, line = place(location) if location else (None, None)
+    return {"file": file, "line": line}

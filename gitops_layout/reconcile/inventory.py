@@ -17,15 +17,16 @@ from gitops_layout.model import ObjectRef
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-__all__ = ["PART_OF", "Inventory", "labelled", "of", "parent_of", "read", "widened"]
+__all__ = ["ID", "PART_OF", "Inventory", "environment_in", "labelled", "of", "parent_of", "read", "widened"]
 
 PART_OF = "applyset.kubernetes.io/part-of"
-_ID = "applyset.kubernetes.io/id"
+ID = "applyset.kubernetes.io/id"
 _TOOLING = "applyset.kubernetes.io/tooling"
 _KINDS = "applyset.kubernetes.io/contains-group-kinds"
 _NAMESPACES = "applyset.kubernetes.io/additional-namespaces"
 _SOURCE = "gitops-layout/source"
 _OURS = "gitops-layout/v1"
+_PREFIX = "gitops-layout-"
 _HOME = "default"  # the only namespace that every cluster has and nobody deletes
 
 
@@ -62,7 +63,7 @@ class Inventory:
             "metadata": {
                 "name": self.ref.name,
                 "namespace": self.ref.namespace,
-                "labels": {_ID: self.id},
+                "labels": {ID: self.id},
                 "annotations": {
                     _TOOLING: _OURS,
                     _KINDS: ",".join(sorted(_group_kind(*pair) for pair in self.kinds)),
@@ -75,7 +76,13 @@ class Inventory:
 
 def parent_of(environment: str) -> ObjectRef:
     """The parent object of an environment's inventory."""
-    return ObjectRef("v1", "ConfigMap", _HOME, f"gitops-layout-{environment}")
+    return ObjectRef("v1", "ConfigMap", _HOME, f"{_PREFIX}{environment}")
+
+
+def environment_in(parent: Mapping[str, Any]) -> str | None:
+    """The environment of a parent object, None when another tool keeps it."""
+    tooling = (parent["metadata"].get("annotations") or {}).get(_TOOLING)
+    return str(parent["metadata"]["name"]).removeprefix(_PREFIX) if tooling == _OURS else None
 
 
 def of(environment: str, source: str, refs: Iterable[ObjectRef]) -> Inventory:

@@ -16,6 +16,7 @@ from gitops_layout.reconcile.fields import in_sync
 from gitops_layout.reconcile.plan import (
     Action,
     Conflict,
+    Owner,
     Verb,
     changes,
     conflicts,
@@ -38,9 +39,13 @@ Parallel = Callable[[Callable[[Any], Any], "Iterable[Any]"], "Iterable[Any]"]
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What a probe may take from others, and the Secret values that no message may show."""
+    """What a probe may take from others, and the Secret values that no message may show.
+
+    `environment_of` names the environment of an inventory id, None for one that is not ours.
+    """
 
     inventory_id: str
+    environment_of: Callable[[str], str | None]
     force_conflicts: bool
     take_over: frozenset[str]
     secrets: frozenset[str]
@@ -135,6 +140,8 @@ def _guard(probe: Probe, rules: Rules) -> Probe:
     owner = foreign_owner(probe.item.data, probe.live, rules.inventory_id)
     if owner is None:
         return probe
+    if owner.agent == "applyset" and (environment := rules.environment_of(owner.name)):
+        owner = Owner("environment", environment)
     names = {owner.agent, owner.name, str(owner), short(probe.item.ref)}
     if names & rules.take_over:
         return replace(probe, force=True, reason=f"taken over from {owner}")

@@ -8,7 +8,7 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from gitops_layout.model import ObjectRef
+from gitops_layout.model import Location, ObjectRef
 from gitops_layout.reconcile.apply import Options, reconcile
 from gitops_layout.reconcile.cluster import Cluster
 from gitops_layout.reconcile.desired import DesiredObject
@@ -60,8 +60,8 @@ class Bench:
         )
         inputs = [DesiredObject(data) for data in objects]
         summary = reconcile(self.cluster, inputs, options=chosen, emit=events.append)
-        lines = [text(event, verbose=True) or "" for event in events]
-        lines += [json.dumps(record(event)) for event in events]
+        lines = [text(event, place=_place, verbose=True) or "" for event in events]
+        lines += [json.dumps(record(event, place=_place)) for event in events]
         return Ran(summary, events, "\n".join(lines))
 
     def get(self, api_version: str, kind: str, name: str, namespace: str | None = None) -> Data | None:
@@ -103,6 +103,10 @@ class Bench:
         return [
             uri.partition("?")[0] for verb, uri in self.requests() if verb not in ("get", "list", "watch")
         ]
+
+
+def _place(location: Location) -> tuple[str, int]:
+    return location.file, 1
 
 
 def bench(plane: ControlPlane, namespace: str) -> Bench:

@@ -161,6 +161,29 @@ def test_what_cannot_be_rendered_is_refused_whole(repository: Repository, at: Be
 
 
 @pytest.mark.usefixtures("environment")
+def test_a_problem_names_file_and_line_and_an_owner_its_environment(
+    repository: Repository, at: Bench
+) -> None:
+    other = at.run([namespace_of(at.namespace)])
+    assert other.summary.exit_code == 0
+    (repository.root / ".gitops-layout.yaml").write_text(
+        f"environments:\n- {{name: other-{at.namespace}, paths: [envs/{at.namespace}]}}\n"
+    )
+    (repository.folder / "namespace.yaml").write_text(f"# home\n{json.dumps(namespace_of(at.namespace))}\n")
+    repository.commit("one")
+    arguments = (str(repository.root), "--env", f"other-{at.namespace}", "--context", CONTEXT)
+
+    refused = call(*arguments)
+    taken = call(*arguments, "--take-over", f"environment:{at.namespace}")
+
+    owner = f"environment:{at.namespace}"
+    problem = f"Namespace/{at.namespace}: is already managed by {owner}; --take-over {owner} would take it"
+    assert refused.returncode == 3
+    assert f"! envs/{at.namespace}/namespace.yaml:2: {problem}" in refused.stdout
+    assert taken.returncode == 0
+
+
+@pytest.mark.usefixtures("environment")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_watching_applies_commits_repairs_drift_and_ends_at_once(
     repository: Repository, at: Bench, tmp_path: Path, number: signal.Signals

@@ -305,7 +305,7 @@ def _end(directory: Path, pids: list[int]) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)  # nothing here is worth a graceful end, which takes seconds
     deadline = time.monotonic() + 5
-    while time.monotonic() < deadline and not all([_gone(directory, pid) for pid in pids]):
+    while time.monotonic() < deadline and not all(_gone(directory, pid) for pid in pids):
         time.sleep(0.02)
     (directory / _STATE).unlink(missing_ok=True)
 
