@@ -34,6 +34,7 @@ bench: $(VENV)/.stamp
 	$(BIN)/python -m tools.bench
 
 corpus: $(VENV)/.stamp
+	$(BIN)/python -m tools.corpus
 	$(BIN)/python -m pytest -m corpus $(PYTEST_ARGS)
 
 docs: $(VENV)/.stamp

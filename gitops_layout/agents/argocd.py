@@ -128,7 +128,7 @@ def _source(source: Mapping[str, Any], context: Context) -> Source:
     folder = _inside(path) if isinstance(path, str) else ""
     if folder is None:
         return Source(url, revision, None, foreign=f"path {path} leads out of the repository")
-    local = context.is_own(url) or (context.by_path and context.repo.is_folder(folder) and bool(folder))
+    local = context.is_own(url)
     return Source(url, revision, folder, local=local, foreign=None if local else f"the source is {url}")
 
 

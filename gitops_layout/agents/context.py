@@ -83,8 +83,6 @@ class Context:
     sources: Mapping[tuple[str, str, str], Sequence[Resource]] = field(default_factory=dict)
     artifacts: Mapping[tuple[str, str], Sequence[Artifact]] = field(default_factory=dict)
     own_urls: frozenset[str] = frozenset()
-    by_path: bool = False
-    """No source matches a known URL of this repository: one whose path exists here is taken as it."""
 
     def is_own(self, url: str) -> bool:
         """Whether `url` is a known URL of this repository."""

@@ -158,10 +158,7 @@ def _from_source(context: Context, key: tuple[str, str, str], folder: str | None
     revision = _revision(at(spec, "ref"))
     if url is None or kind not in ("GitRepository", "OCIRepository"):
         return Source(url, revision, folder, defined=found.location, foreign=f"{kind} is not supported yet")
-    unknown = folder is None or "${" in folder
-    local = context.is_own(url) or (
-        context.by_path and not unknown and folder is not None and context.repo.is_folder(folder)
-    )
+    local = context.is_own(url)
     foreign = None if local else f"{kind} {where}/{name} is {url}"
     return Source(url, revision, folder, local=local, defined=found.location, foreign=foreign)
 
@@ -190,7 +187,7 @@ def _instance(resource: Resource, context: Context, cluster: str) -> Delivery:
     namespace = ref.namespace or "flux-system"
     url, reference = _text(sync.get("url")), _text(sync.get("ref"))
     folder = _clamped(_text(sync.get("path")))
-    local = url is None or context.is_own(url) or (context.by_path and context.repo.is_folder(folder))
+    local = url is None or context.is_own(url)
     environment = environment_of(context, cluster, folder, root.file)
     return Delivery(
         id=f"flux:FluxInstance/{namespace}/{ref.name}@{cluster}",

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from posixpath import basename, dirname, join
 from typing import Protocol
 
-from gitops_layout.agents import argocd, builtin, flux
-from gitops_layout.agents.artifacts import artifacts
-from gitops_layout.agents.context import Context, Declared, at, normal_url, tier_of
+from gitops_layout.agents import argocd, builtin
+from gitops_layout.agents.context import Context, Declared, tier_of
 from gitops_layout.agents.context import cluster_of as cluster_of_root
 from gitops_layout.agents.delivery import Delivery
 from gitops_layout.graph.model import Environment, Graph
+from gitops_layout.graph.sources import context_of, delivery_of, is_agent
 from gitops_layout.kustomize.model import FILE_NAMES, Kustomization, find, references
 from gitops_layout.model import Location, Unchecked, UncheckedClass
 from gitops_layout.render.rendered import Rendered
@@ -60,9 +60,9 @@ def link(repo: Repo, *, render: Render, declared: Declared | None = None) -> Gra
     declared = declared or Declared()
     inputs = _input_files(repo)
     objects = [resource for resource in repo.resources if resource.file not in inputs]
-    context, reasons = _context(repo, declared, objects)
-    state = _State(explain=reasons)
-    agents = [resource for resource in objects if _is_agent(resource)]
+    context, reason = context_of(repo, declared, objects)
+    state = _State(explain=[reason] if reason else [])
+    agents = [resource for resource in objects if is_agent(resource)]
     agentless = declared.external_agent or not any(_pulls(resource) for resource in agents)
     state.explain.append(_why_delivered(agents, declared, agentless=agentless))
     _follow(state, agents, _kustomize_roots(repo, context, live=agentless), context, render)
@@ -82,10 +82,6 @@ def link(repo: Repo, *, render: Render, declared: Declared | None = None) -> Gra
         (*repo.unchecked, *state.unchecked),
         tuple(state.explain),
     )
-
-
-def _is_agent(resource: Resource) -> bool:
-    return bool(resource.ref.name) and (flux.is_agent(resource) or argocd.is_agent(resource))
 
 
 def _pulls(resource: Resource) -> bool:
@@ -110,44 +106,6 @@ def _input_files(repo: Repo) -> set[str]:
     return found
 
 
-def _context(repo: Repo, declared: Declared, objects: Sequence[Resource]) -> tuple[Context, list[str]]:
-    sources: dict[tuple[str, str, str], list[Resource]] = {}
-    for resource in filter(flux.is_source, objects):
-        key = (resource.ref.kind, resource.ref.namespace or "flux-system", resource.ref.name)
-        sources.setdefault(key, []).append(resource)
-    own = frozenset(normal_url(url) for url in (*repo.remotes, *declared.sources))
-    context = Context(repo, declared, sources, artifacts(objects), own)
-    named = [*_urls(objects)]
-    if any(normal_url(url) in own for url in named):
-        return context, [f"this repository is {', '.join(sorted(own))}"]
-    if not named:
-        return context, []
-    why = "no source names a known URL of this repository: sources whose path exists here are taken as it"
-    return replace(context, by_path=True), [why]
-
-
-def _urls(objects: Iterable[Resource]) -> Iterable[str]:
-    for resource in objects:
-        spec = resource.data.get("spec")
-        if not isinstance(spec, dict):
-            continue
-        if flux.is_source(resource) and isinstance(spec.get("url"), str):
-            yield spec["url"]
-        if flux.is_agent(resource) and isinstance(at(spec, "sync", "url"), str):
-            yield spec["sync"]["url"]
-        if argocd.is_agent(resource):
-            listed = spec.get("sources") if isinstance(spec.get("sources"), list) else [spec.get("source")]
-            yield from (
-                item["repoURL"] for item in listed or () if isinstance(item, dict) and isinstance(item.get("repoURL"), str)
-            )  # fmt: skip
-
-
-def _delivery(resource: Resource, context: Context, cluster: str) -> Delivery:
-    if argocd.is_agent(resource):
-        return argocd.delivery(resource, context, cluster=cluster)
-    return flux.delivery(resource, context, cluster=cluster)
-
-
 def _follow(
     state: _State, agents: Sequence[Resource], roots: Sequence[Delivery], context: Context, render: Render
 ) -> None:
@@ -156,7 +114,7 @@ def _follow(
     An object in a file and the same object rendered by a parent are one delivery, as the parent makes it.
     """
     own = [
-        (resource, _delivery(resource, context, cluster_of_root(context, resource.file)))
+        (resource, delivery_of(resource, context, cluster_of_root(context, resource.file)))
         for resource in agents
     ]
     reads = {delivery.id: render.reads(delivery) for _, delivery in own}
@@ -175,7 +133,7 @@ def _follow(
         seen.update(delivery.id for delivery in fresh)
         _add(state, fresh, render)
         current = [
-            _delivery(child, context, delivery.cluster or cluster_of_root(context, delivery.root.file))
+            delivery_of(child, context, delivery.cluster or cluster_of_root(context, delivery.root.file))
             for delivery in fresh
             for child in _children(state.rendered[delivery.id])
         ]
@@ -221,7 +179,7 @@ def _add(state: _State, deliveries: Sequence[Delivery], render: Render) -> None:
 def _children(rendered: Rendered) -> list[Resource]:
     """The agent objects among the rendered ones; their place is where the render comes from."""
     found = (Resource(item.ref, item.data, item.origin(())) for item in rendered.objects)
-    return [resource for resource in found if _is_agent(resource)]
+    return [resource for resource in found if is_agent(resource)]
 
 
 def _live_files(repo: Repo, state: _State, objects: Sequence[Resource]) -> set[str]:

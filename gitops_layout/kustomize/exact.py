@@ -135,7 +135,8 @@ _CLASSES = (
 
 def _classify(stderr: str, where: Location) -> Problem:
     """kustomize's own words, without the prefix of its command line and the private folder."""
-    text = stderr.strip().removeprefix("error: ")
+    lines = [line for line in stderr.splitlines() if not line.startswith("# Warning")]
+    text = "\n".join(lines).strip().removeprefix("error: ")
     first = text.split("\n\n")[0].replace("\n", " ")
     if len(first) > 500:
         first = f"{first[:500]}…"

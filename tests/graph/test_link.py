@@ -215,6 +215,25 @@ def test_a_source_elsewhere_is_external_and_named():
     assert entry.delivery == "flux:Kustomization/flux-system/foreign@prod-eu"
 
 
+def test_of_several_sources_the_one_whose_paths_exist_is_this_repository():
+    other = (
+        (APPLICATION % ("other", "apps/web"))
+        .replace("acme/fleet", "acme/elsewhere")
+        .replace("apps/web", "apps/api")
+    )
+    graph = linked(
+        {
+            "a.yaml": APPLICATION % ("web", "apps/web"),
+            "b.yaml": APPLICATION % ("api", "apps/api"),
+            "c.yaml": other,
+            "apps/web/a.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n",
+            "apps/api/b.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: b}\n",
+        }
+    )
+    assert [delivery.source.local for delivery in graph.deliveries] == [True, False, True]
+    assert any("2 of the 2 paths" in sentence for sentence in graph.explain)
+
+
 def test_a_path_that_does_not_exist_is_broken_on_its_line():
     graph = linked(
         {**FLEET, "clusters/prod-eu/apps.yaml": APPS.replace("envs/prod", "envs/gone")},

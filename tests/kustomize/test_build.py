@@ -104,6 +104,14 @@ def test_what_kustomize_itself_refuses_is_classified_with_its_words(files, kind,
     assert "/tmp" not in problem.why
 
 
+def test_a_warning_of_kustomize_does_not_stand_for_its_error():
+    repo = from_files({"kustomization.yaml": "patchesStrategicMerge: [p.yaml]\n", "p.yaml": CONFIG_MAP})
+    problem = build(repo, Build(walk(repo, ""))).problem
+    assert problem is not None
+    assert "Warning" not in problem.why
+    assert "no matches" in problem.why
+
+
 def test_the_load_restriction_of_argo_cd_is_kept():
     repo = from_files({"a/kustomization.yaml": "resources: [../b.yaml]", "b.yaml": CONFIG_MAP})
     assert build(repo, Build(walk(repo, "a"))).problem is None

@@ -1,0 +1,61 @@
+"""Which sources are this repository: by URL where one is known, else by the paths that they name."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from posixpath import basename
+
+from gitops_layout.agents import argocd, flux
+from gitops_layout.agents.artifacts import artifacts
+from gitops_layout.agents.context import Context, Declared, normal_url
+from gitops_layout.agents.delivery import Delivery
+from gitops_layout.repo.model import Repo, Resource
+
+__all__ = ["context_of", "delivery_of", "is_agent"]
+
+
+def is_agent(resource: Resource) -> bool:
+    """Whether it is an agent's object with a name, so one that delivers something."""
+    return bool(resource.ref.name) and (flux.is_agent(resource) or argocd.is_agent(resource))
+
+
+def delivery_of(resource: Resource, context: Context, cluster: str) -> Delivery:
+    """What an agent's object means."""
+    if argocd.is_agent(resource):
+        return argocd.delivery(resource, context, cluster=cluster)
+    return flux.delivery(resource, context, cluster=cluster)
+
+
+def context_of(repo: Repo, declared: Declared, objects: Sequence[Resource]) -> tuple[Context, str | None]:
+    """What the agents need to know, and how we know which sources are this repository.
+
+    Known URLs are the git remotes and those of spec and config. Where no source names one of them (a fork, a
+    mirror, a folder outside git), the URL under which most paths exist here is taken as this repository.
+    """
+    sources: dict[tuple[str, str, str], list[Resource]] = {}
+    for resource in filter(flux.is_source, objects):
+        key = (resource.ref.kind, resource.ref.namespace or "flux-system", resource.ref.name)
+        sources.setdefault(key, []).append(resource)
+    own = frozenset(normal_url(url) for url in (*repo.remotes, *declared.sources))
+    context = Context(repo, declared, sources, artifacts(objects), own)
+    found = [delivery_of(resource, context, "").source for resource in objects if is_agent(resource)]
+    named = [(source.url, source.path) for source in found if source.url is not None and source.chart is None]
+    if not named:
+        return context, None
+    known = sorted(own & {normal_url(url) for url, _ in named})
+    if known:
+        return context, f"this repository is {', '.join(known)}"
+    total = Counter(normal_url(url) for url, path in named if path)
+    here = Counter(
+        normal_url(url) for url, path in named if path and "${" not in path and repo.is_folder(path)
+    )
+    if not here:
+        return context, "no source names a known URL of this repository, nor a path that exists in it"
+    folder = basename(repo.root.rstrip("/"))
+    best = max(sorted(here), key=lambda url: (here[url], basename(url) == folder))
+    reason = (
+        f"{best} is taken as this repository: {here[best]} of the {total[best]} paths it names exist here"
+    )
+    return replace(context, own_urls=own | {best}), reason
