@@ -5,7 +5,6 @@ This module stays light: pydantic is imported only when such a file exists.
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING, Literal
@@ -134,5 +133,7 @@ def parse(content: bytes | str, file: str = FILE_NAME) -> Config:
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """` (did you mean "…"?)` for a slip of the pen, else nothing."""
+    import difflib
+
     close = difflib.get_close_matches(word.lower(), sorted(known), n=1, cutoff=0.6)
     return f' (did you mean "{close[0]}"?)' if close else ""

@@ -27,6 +27,9 @@ __all__ = ["Found", "evaluate", "object_of"]
 
 Found = tuple["Rule", Hit]
 
+_NAME = ("metadata", "name")
+"""Where a claim about a whole object points."""
+
 
 def evaluate(graph: Graph, rules: Sequence[Rule]) -> tuple[list[Found], dict[str, str]]:
     """Every hit of `rules`, and rule id → error for those that failed; a failure stops only its own rule."""
@@ -106,14 +109,15 @@ def _deliveries(graph: Graph) -> Iterator[_Subject]:
 
 
 def _field(delivery: Delivery, origin: Callable[[Path], Location] | None) -> Callable[[Path], Location]:
-    """The place of the first of several fields that the delivery has.
+    """The place of the first of several fields that the delivery has, else its name.
 
     An agent object that another delivery renders has its fields where that render has them from.
     """
 
     def place(names: Path) -> Location:
         found = delivery.place(*(str(name) for name in names))
-        return found if origin is None else origin(found.path[len(delivery.root.path) :])
+        below = found.path[len(delivery.root.path) :] or _NAME
+        return delivery.root.at(*below) if origin is None else origin(below)
 
     return place
 
@@ -155,7 +159,8 @@ def _judge(rule: Rule, subject: _Subject, known: dict[str, Any]) -> Iterator[Hit
     shown = {**data, names[0]: mask_object(subject.data)}
     if rule.scope.each is None:
         if not expression.holds(bind(data)):
-            yield Hit(subject.place(rule.scope.at), shown, affected=subject.affected)
+            at = rule.scope.at or (() if rule.scope.on == "delivery" else _NAME)
+            yield Hit(subject.place(at), shown, affected=subject.affected)
         return
     for item, path in _items(rule.scope.each, subject, known):
         if not expression.holds(bind({**data, "item": item})):

@@ -1,0 +1,181 @@
+"""`lint`, `explain` and `rules` as a user meets them: arguments, files, exit codes."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from gitops_layout.cli import main
+from tests.lint.support import POD, pod
+
+REMOTE = "resources: [https://github.com/acme/platform//crds?ref=v1.0.0]\n"
+RULE = """\
+---
+id: ACME001
+name: owner-label
+group: acme
+severity: error
+scope: {kinds: [v1/Pod]}
+assert: '"owner" in facts.labels'
+message: "{object.metadata.name} has no owner"
+help: add the label
+---
+Why.
+
+```yaml bad
+apiVersion: v1
+kind: Pod
+metadata: {name: web} # expect: ACME001
+```
+
+```yaml good
+apiVersion: v1
+kind: Pod
+metadata: {name: web, labels: {owner: shop}}
+```
+
+```yaml good
+apiVersion: v1
+kind: Service
+metadata: {name: web}
+```
+"""
+
+
+@pytest.fixture(autouse=True)
+def _at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
+    (tmp_path / ".git").mkdir()  # the root; not a working one, so files are found by walking
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+    monkeypatch.setattr(sys, "argv", ["gitops-layout", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    code = ended.value.code
+    assert isinstance(code, int)
+    return code
+
+
+def write(**files: str) -> None:
+    for name, text in files.items():
+        path = Path(name.replace("__", "/") + ".yaml")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+
+def test_findings_exit_1_only_from_the_wanted_severity_on(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(pod=POD)
+    assert run(monkeypatch, "lint") == 0
+    assert "pod.yaml:8:14: warning[V001 image-mutable-tag]" in capsys.readouterr().out
+    assert run(monkeypatch, "lint", "--fail-on", "warning") == 1
+    write(**{".gitops-layout": "fail-on: warning\n"})
+    assert run(monkeypatch, "lint") == 1
+
+
+def test_incomplete_runs_say_so_last(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(kustomization=REMOTE)
+    assert run(monkeypatch, "lint") == 3
+    assert capsys.readouterr().err == "incomplete: not everything was checked (1 external)\n"
+    assert run(monkeypatch, "lint", "--allow-unchecked", "external") == 0
+
+
+def test_a_baseline_makes_the_next_run_clean(monkeypatch: pytest.MonkeyPatch) -> None:
+    write(pod=POD, remote__kustomization=REMOTE)
+    assert run(monkeypatch, "lint", "--fail-on", "info") == 1
+    assert run(monkeypatch, "lint", "--write-baseline") == 0
+    first = Path(".gitops-layout/baseline.json").read_bytes()
+    assert run(monkeypatch, "lint", "--fail-on", "info") == 0
+    assert run(monkeypatch, "lint", "--write-baseline") == 0
+    assert Path(".gitops-layout/baseline.json").read_bytes() == first
+    write(new=pod("other:latest", "other"))
+    assert run(monkeypatch, "lint", "--fail-on", "warning") == 1
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--fix"],
+        ["--diff", "HEAD"],
+        ["--kubernetes-version", "1.34"],
+        ["nowhere"],
+        ["--select", "V999"],
+        ["--env", "moon"],
+        ["--config", "nowhere.yaml"],
+        ["--baseline", "nowhere.json"],
+        ["--write-baseline", "pod.yaml"],
+        ["--format", "yaml"],
+    ],
+)
+def test_what_cannot_be_done_is_said_and_exits_2(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: list[str]
+) -> None:
+    write(pod=POD)
+    assert run(monkeypatch, "lint", *arguments) == 2
+    error = capsys.readouterr().err
+    assert "Traceback" not in error
+    assert error.strip()
+
+
+def test_output_goes_where_it_is_sent(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(pod=POD)
+    run(monkeypatch, "lint", "--format", "json", "--output", "report.json", "--output", "sarif=out/r.sarif")
+    assert capsys.readouterr().out == ""
+    assert json.loads(Path("report.json").read_text())["findings"][0]["rule"] == "V001"
+    assert json.loads(Path("out/r.sarif").read_text())["version"] == "2.1.0"
+    run(monkeypatch, "lint", "--format", "json")
+    assert json.loads(capsys.readouterr().out)["coverage"]["objects"] == 1
+
+
+def test_github_actions_get_annotations_unasked(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(pod=POD)
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    run(monkeypatch, "lint")
+    assert capsys.readouterr().out.startswith("::warning file=pod.yaml,line=8,")
+
+
+def test_a_starter_config_is_written_once_and_is_valid(monkeypatch: pytest.MonkeyPatch) -> None:
+    write(pod=pod("web:1.0.0"))
+    assert run(monkeypatch, "lint", "--init") == 0
+    assert run(monkeypatch, "lint") == 0
+    assert run(monkeypatch, "lint", "--init") == 2
+
+
+def test_a_repositorys_own_rule_is_tested_explained_and_applied(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = Path(".gitops-layout/rules")
+    folder.mkdir(parents=True)
+    (folder / "ACME001-owner-label.md").write_text(RULE)
+    write(pod=pod("web:1.0.0"))
+    assert run(monkeypatch, "rules", "test") == 1
+    assert "is not what is printed" in capsys.readouterr().err
+    run(monkeypatch, "rules", "test", "--update")
+    assert run(monkeypatch, "rules", "test") == 0
+    assert run(monkeypatch, "lint") == 1
+    capsys.readouterr()
+    assert run(monkeypatch, "explain", "owner-label") == 0
+    assert "error[ACME001 owner-label] web has no owner" in capsys.readouterr().out
+    assert run(monkeypatch, "rules", "list") == 0
+    assert "ACME001  owner-label" in capsys.readouterr().out
+
+
+def test_explain_prints_the_page_and_names_the_nearest_rule(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "explain", "V001") == 0
+    assert "principle: versioned" in capsys.readouterr().out
+    assert run(monkeypatch, "explain", "image-mutable-tagg") == 2
+    assert 'did you mean "image-mutable-tag"?' in capsys.readouterr().err
