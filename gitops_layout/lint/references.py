@@ -1,8 +1,8 @@
 """Reference rules: rows of an edge table, followed over all objects of a cluster.
 
-Precision comes first: a name that is filled in later is not judged, an object that no delivery renders
-counts as present on every cluster, and where a delivery from this repository could not be rendered, its
-objects may be the missing ones.
+Precision comes first: a name that is filled in later is not judged, and an object in a file that no
+successful build reads counts as present on every cluster, since somebody may apply it by hand or the
+build that reads it is the one that failed.
 """
 
 from __future__ import annotations
@@ -40,10 +40,9 @@ class _Object:
 
 @dataclass(slots=True)
 class _Cluster:
-    """What is on one cluster: `objects` that deliveries bring, by kind; `complete` when all rendered."""
+    """The objects that deliveries bring to one cluster, by apiVersion and kind."""
 
     objects: dict[tuple[str, str], list[_Object]] = field(default_factory=lambda: defaultdict(list))
-    complete: bool = True
 
 
 class World:
@@ -55,16 +54,14 @@ class World:
         for delivery in graph.deliveries:
             result = graph.rendered.get(delivery.id)
             cluster = self.clusters[delivery.cluster]
-            # Charts and other repositories bring workloads, seldom what this repository's objects name.
-            own = delivery.source.local and delivery.renderer != "chart"
-            if own and (result is None or result.failure is not None):
-                cluster.complete = False
-            for item in result.objects if result is not None else ():
+            if result is None or result.failure is not None:
+                continue
+            for item in result.objects:
                 affected = Affected(item.ref, delivery.id, delivery.environment, delivery.cluster)
                 namespace = item.ref.namespace or delivery.target_namespace or ""
                 found = _Object(item.ref, item.data, item.origin, affected, namespace)
                 cluster.objects[item.ref.api_version, item.ref.kind].append(found)
-            rendered |= result.files if result is not None else frozenset()
+            rendered |= result.files
         self.ambient = _Cluster()
         roots = {delivery.root.file: delivery for delivery in graph.deliveries}
         for resource in graph.repo.resources:
@@ -91,8 +88,6 @@ def hits(rule: Rule, world: World) -> Iterator[Hit]:
     """Every reference of the rule's rows that leads nowhere."""
     for row in rule.references:
         for cluster in world.clusters.values():
-            if not cluster.complete:
-                continue
             targets = _Targets(row, world, cluster)
             for start in world.of_kind(cluster, row.start):
                 for value, path in values_at(start.data, row.path):

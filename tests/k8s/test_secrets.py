@@ -1,0 +1,65 @@
+"""Values that look secret and are not, and the other way round (seen in real repositories)."""
+
+from __future__ import annotations
+
+import base64
+
+import pytest
+
+from gitops_layout.k8s.pods import image
+from gitops_layout.k8s.secrets import secret_form
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "form"),
+    [
+        ("password", "hunter2hunter", "plain"),
+        ("password", "123456789", "plain"),
+        ("token", "ghp_0123456789abcdefghij", "plain"),
+        ("url", "postgres://app:hunter2@db:5432/app", "plain"),
+        ("tls.key", "-----BEGIN PRIVATE KEY-----\nabc\n-----END PRIVATE KEY-----\n", "plain"),
+        ("config.yaml", "user: a\npassword: hunter2\n", "plain"),
+        ("username-password", "hunter2hunter", "plain"),
+        ("password", "", "empty"),
+        ("password", None, "empty"),
+        ("password", "ENC[AES256_GCM,data:a,iv:b,tag:c,type:str]", "sops"),
+        ("password", "op://vault/item/field", "placeholder"),
+        ("password", "ref+vault://secret/db#password", "placeholder"),
+        ("password", "<path:secret/data/db#password>", "placeholder"),
+        ("password", "${DB_PASSWORD}", "placeholder"),
+        ("url", "postgres://app:${DB_PASSWORD}@db/app", "placeholder"),
+        ("password", "{{ .password }}", "placeholder"),
+        ("password", "<your password>", "placeholder"),
+        ("password", "CHANGEME", "placeholder"),
+        ("password", "please-change-me", "placeholder"),
+        ("enabled", "true", "setting"),
+        ("enabled", True, "setting"),
+        ("port", "5432", "setting"),
+        ("contact", "ops@example.org", "setting"),
+        ("endpoint", "https://minio.example.org:9000/bucket", "setting"),
+        ("dbHost", "db.example.org", "setting"),
+        ("DB_USERNAME", "app", "setting"),
+        ("ca.crt", "-----BEGIN CERTIFICATE-----\nabc\n-----END CERTIFICATE-----\n", "setting"),
+        ("settings.yaml", "colour: blue\nsize: 3\n", "setting"),
+    ],
+)
+def test_a_value_is_judged_by_its_looks(key: str, value: object, form: str) -> None:
+    assert secret_form(key, value) == form
+    if isinstance(value, str) and form not in ("empty", "sops"):
+        encoded = base64.b64encode(value.encode()).decode()
+        assert secret_form(key, encoded, encoded=True) == form
+
+
+@pytest.mark.parametrize(
+    ("ref", "parts"),
+    [
+        ("web", ("web", "", "")),
+        ("localhost:5000/web", ("localhost:5000/web", "", "")),
+        ("localhost:5000/web:1.0", ("localhost:5000/web", "1.0", "")),
+        ("ghcr.io/a/b:1@sha256:abc", ("ghcr.io/a/b", "1", "sha256:abc")),
+        ("ghcr.io/a/b@sha256:abc", ("ghcr.io/a/b", "", "sha256:abc")),
+    ],
+)
+def test_an_image_reference_is_taken_apart(ref: str, parts: tuple[str, str, str]) -> None:
+    found = image(ref)
+    assert (found.name, found.tag, found.digest) == parts
