@@ -42,7 +42,7 @@ def follow_path(path: Path, ref: str | None = None) -> Follow:
     """
 
     def look() -> Revision:
-        top = _output(path, "rev-parse", "--show-toplevel")
+        top = _top_level(path)
         if top is None:
             if ref is not None:
                 raise UserError(f"{path} is no git repository and has no ref {ref}")
@@ -112,7 +112,17 @@ def identity(revision: Revision) -> str:
 
 def is_fast_forward(root: Path, old: str, new: str) -> bool:
     """Whether `new` contains `old`: history was added to, not rewritten."""
-    return git(root, "merge-base", "--is-ancestor", old, new).code == 0
+    return git(root, "merge-base", "--is-ancestor", old, new).code != 1  # other codes: it cannot be told
+
+
+def _top_level(path: Path) -> str | None:
+    done = git(path, "rev-parse", "--show-toplevel")
+    if done.code == 0:
+        return done.stdout.decode(errors="replace").strip()
+    if "not a git repository" not in done.stderr:
+        # A repository that git will not open (another user's) must not pass for a plain folder.
+        raise UserError(f"git cannot read {path}: {done.stderr.strip()}", exit_code=3)
+    return None
 
 
 def _commit(root: Path, ref: str) -> str | None:

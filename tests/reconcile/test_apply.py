@@ -274,3 +274,26 @@ def test_secret_values_never_show(at: Bench) -> None:
     assert "data.password  *** -> ***" in ran[1].shown
     for one in ran:
         assert not [word for word in spoken if word in one.shown]
+
+
+def test_what_does_not_become_healthy_in_time_is_named(at: Bench) -> None:
+    if not at.plane.controllers:
+        pytest.skip("no kube-controller-manager, kube-scheduler and kwok: run `make controlplane`")
+    stuck = deployment("web", replicas=1)
+    stuck["spec"]["template"]["spec"]["nodeSelector"] = {"no": "such-node"}
+
+    waited = at.run([namespace_of(at.namespace), stuck], timeout=2)
+    left = at.run([namespace_of(at.namespace), stuck], wait=False)
+
+    assert waited.summary.exit_code == 3
+    assert waited.summary.verdict == "not healthy: 1 of 2 objects"
+    assert f"Deployment/{at.namespace}/web  InProgress: 0/1 available" in waited.shown
+    assert left.summary.exit_code == 0
+
+
+def test_a_namespace_that_nobody_creates_is_a_problem_before_the_first_write(at: Bench) -> None:
+    ran = at.run([config_map("c")])
+
+    assert ran.summary.exit_code == 3
+    assert ran.problems == [f'namespaces "{at.namespace}" not found']
+    assert at.writes() == []

@@ -212,4 +212,5 @@ def test_watching_applies_commits_repairs_drift_and_ends_at_once(
     assert code == 130, shown
     assert time.monotonic() - started < 2
     assert "by hand -> two" in shown
+    assert shown.count(at.plane.server) == 4  # two commits and two repairs: runs without work are silent
     assert shown.splitlines()[-1].startswith("interrupted")

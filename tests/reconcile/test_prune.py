@@ -151,3 +151,64 @@ def test_another_repository_cannot_prune_an_environment_of_the_same_name(at: Ben
     assert ran.summary.exit_code == 3
     assert "belongs to the repository elsewhere" in ran.problems[0]
     assert at.writes() == before
+
+
+def test_a_run_cut_off_before_any_of_its_writes_leaves_nothing_behind_after_a_revert(
+    at: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For every n: the run to the new state ends before its n-th write; the old state then comes back whole."""
+
+    class CutOffError(BaseException):
+        pass
+
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "only-old"}, "data": {"k": "dg=="}}
+    account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "only-new"}}
+    old = [namespace_of(at.namespace), config_map("both", {"a": "old"}), secret]
+    new = [namespace_of(at.namespace), config_map("both", {"a": "new"}), config_map("only-new"), account]
+    send = at.cluster._send
+    for number in range(1, 20):
+        at.run(old)
+        writes = 0
+
+        def cut(
+            method: str, path: str, parameters: dict[str, str], *rest: object, last: int = number
+        ) -> object:
+            nonlocal writes
+            writes += method != "GET" and "dryRun" not in parameters
+            if writes >= last:
+                raise CutOffError
+            return send(method, path, parameters, *rest)
+
+        monkeypatch.setattr(at.cluster, "_send", cut)
+        try:
+            at.run(new)
+            break
+        except CutOffError:
+            pass
+        finally:
+            monkeypatch.undo()
+        back = at.run(old)
+
+        assert back.summary.exit_code == 0
+        assert at.get("v1", "ConfigMap", "only-new") is None, number
+        assert at.get("v1", "ServiceAccount", "only-new") is None, number
+        assert at.get("v1", "Secret", "only-old") is not None
+        live = at.get("v1", "ConfigMap", "both")
+        assert live is not None
+        assert live["data"] == {"a": "old"}
+    assert number == 7  # inventory, three applies, one delete, inventory: all six were cut off
+
+
+def test_what_a_finalizer_holds_back_is_named_and_not_deleted_twice(at: Bench) -> None:
+    held = config_map("held", finalizers=["example.invalid/hold"])
+    at.run([namespace_of(at.namespace), held, config_map("a")])
+
+    first = at.run([namespace_of(at.namespace), config_map("a")], timeout=0.3)
+    written = at.writes()
+    second = at.run([namespace_of(at.namespace), config_map("a")], timeout=0.3)
+
+    assert first.summary.exit_code == 3
+    assert "Terminating: waiting for example.invalid/hold" in first.shown
+    assert second.verbs() == {f"ConfigMap/{at.namespace}/held": Verb.KEEP}
+    assert at.writes() == written
+    at.patch(at.core("configmaps", "held"), {"metadata": {"finalizers": None}}, manager="kubectl-edit")
