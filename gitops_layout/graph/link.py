@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from posixpath import basename, dirname, join
-from typing import Protocol
+from typing import Any, Protocol
 
 from gitops_layout.agents import argocd, builtin
 from gitops_layout.agents.context import Context, Declared, tier_of
@@ -16,6 +16,7 @@ from gitops_layout.graph.sources import context_of, delivery_of, is_agent
 from gitops_layout.kustomize.model import FILE_NAMES, Kustomization, find, references
 from gitops_layout.model import Location, Unchecked, UncheckedClass
 from gitops_layout.render.rendered import Rendered
+from gitops_layout.render.steps import Lookup
 from gitops_layout.repo.model import Repo, Resource, broken
 
 __all__ = ["Render", "link"]
@@ -24,7 +25,7 @@ __all__ = ["Render", "link"]
 class Render(Protocol):
     """What link needs of the renderer."""
 
-    def __call__(self, deliveries: Sequence[Delivery], /) -> Mapping[str, Rendered]:
+    def __call__(self, deliveries: Sequence[Delivery], lookup: Lookup, /) -> Mapping[str, Rendered]:
         """Each delivery's objects, by its id."""
 
     def reads(self, delivery: Delivery, /) -> frozenset[str]:
@@ -49,6 +50,11 @@ class _State:
     rendered: dict[str, Rendered] = field(default_factory=dict)
     unchecked: list[Unchecked] = field(default_factory=list)
     explain: list[str] = field(default_factory=list)
+    brought: dict[tuple[str, str, str, str], Mapping[str, Any]] = field(default_factory=dict)
+
+    def lookup(self, cluster: str, kind: str, namespace: str, name: str) -> Mapping[str, Any] | None:
+        """A ConfigMap or Secret that some delivery brings to a cluster."""
+        return self.brought.get((cluster, kind, namespace, name))
 
 
 def link(repo: Repo, *, render: Render, declared: Declared | None = None) -> Graph:
@@ -66,6 +72,7 @@ def link(repo: Repo, *, render: Render, declared: Declared | None = None) -> Gra
     agentless = declared.external_agent or not any(_pulls(resource) for resource in agents)
     state.explain.append(_why_delivered(agents, declared, agentless=agentless))
     _follow(state, agents, _kustomize_roots(repo, context, live=agentless), context, render)
+    _complete(state, render)
     if agentless:
         _add(state, _plain_folders(repo, state, context, inputs), render)
     live = _live_files(repo, state, objects)
@@ -173,7 +180,31 @@ def _closure(start: str, children: Mapping[str, set[str]]) -> set[str]:
 def _add(state: _State, deliveries: Sequence[Delivery], render: Render) -> None:
     unique = {delivery.id: delivery for delivery in deliveries if delivery.id not in state.deliveries}
     state.deliveries |= unique
-    state.rendered |= render(list(unique.values()))
+    state.rendered |= render(list(unique.values()), state.lookup)
+
+
+def _complete(state: _State, render: Render) -> None:
+    """Render again what takes variables from objects that other deliveries bring, until nothing changes."""
+    waiting = [delivery for delivery in state.deliveries.values() if _takes_variables(delivery)]
+    for _ in range(MAX_ROUNDS if waiting else 0):
+        brought = dict(_variable_objects(state))
+        if brought == state.brought:
+            return
+        state.brought = brought
+        state.rendered |= render(waiting, state.lookup)
+
+
+def _takes_variables(delivery: Delivery) -> bool:
+    post_build = delivery.options.get("postBuild")
+    return isinstance(post_build, dict) and bool(post_build.get("substituteFrom"))
+
+
+def _variable_objects(state: _State) -> Iterator[tuple[tuple[str, str, str, str], Mapping[str, Any]]]:
+    """The plain ConfigMaps and Secrets of live deliveries; encrypted ones tell nothing."""
+    for delivery in state.deliveries.values():
+        for item in state.rendered[delivery.id].objects if delivery.live else ():
+            if item.ref.kind in ("ConfigMap", "Secret") and "sops" not in item.data:
+                yield (delivery.cluster, item.ref.kind, item.ref.namespace, item.ref.name), item.data
 
 
 def _children(rendered: Rendered) -> list[Resource]:
@@ -263,6 +294,7 @@ def _note_unchecked(repo: Repo, state: _State, live: set[str]) -> None:
         failure = state.rendered[delivery.id].failure
         if failure is not None:
             state.unchecked.append(replace(failure, delivery=delivery.id))
+        state.unchecked.extend(state.rendered[delivery.id].unseen)
         for note in delivery.notes:
             what = f"{note} of delivery {delivery.id}"
             why = "not supported yet; the delivery is shown without it"

@@ -29,10 +29,12 @@ class Rendered:
     """What a delivery delivers: its objects, the files that it read, and why it could not be rendered.
 
     `files` are all files of the repository that took part; `failure` is set when there are no
-    objects because the build failed or needs what lies outside.
+    objects because the build failed or needs what lies outside. `unseen` is what the objects were
+    rendered without.
     """
 
     delivery: str
     objects: tuple[RenderedObject, ...] = ()
     files: frozenset[str] = frozenset()
     failure: Unchecked | None = None
+    unseen: tuple[Unchecked, ...] = ()

@@ -285,6 +285,30 @@ def test_a_flux_folder_without_kustomization_delivers_every_manifest_below_it():
     assert sorted(names) == ["a", "b"]
 
 
+VARIABLES = """\
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: vars, namespace: flux-system}
+data: {HOST: from-config-map, n: "2"}
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: more, namespace: flux-system}
+stringData: {HOST: from-secret}
+"""
+
+
+def test_variables_come_from_what_other_deliveries_bring_to_the_cluster():
+    taken = "  postBuild: {substituteFrom: [{kind: ConfigMap, name: vars}, {kind: Secret, name: more}, {kind: Secret, name: gone}]}\n"
+    graph = linked(
+        {**FLEET, "clusters/prod-eu/apps.yaml": APPS + taken, "clusters/prod-eu/variables.yaml": VARIABLES}
+    )
+    (settings,) = graph.rendered["flux:Kustomization/flux-system/apps@prod-eu"].objects
+    assert settings.data["data"]["host"] == "from-secret"
+    (entry,) = graph.unchecked
+    assert (entry.what, entry.subject) == ("variables of Secret flux-system/gone", ("kind", "Secret"))
+
+
 def test_fields_that_are_not_understood_are_listed():
     graph = linked({**FLEET, "clusters/prod-eu/apps.yaml": APPS + "  decryption: {provider: sops}\n"})
     (entry,) = graph.unchecked

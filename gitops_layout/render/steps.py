@@ -1,0 +1,93 @@
+"""The agent's own steps after a build: substitution, and the namespace that an object is applied to."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+from gitops_layout.agents.context import at
+from gitops_layout.agents.delivery import Delivery
+from gitops_layout.k8s.scope import builtin_scope
+from gitops_layout.model import Location, Path, Unchecked, UncheckedClass
+from gitops_layout.render.rendered import Rendered, RenderedObject
+from gitops_layout.render.substitute import substitute
+from gitops_layout.repo.model import object_ref
+
+__all__ = ["Lookup", "finished", "nothing"]
+
+Lookup = Callable[[str, str, str, str], Mapping[str, Any] | None]
+"""(cluster, kind, namespace, name) to the ConfigMap or Secret that some delivery brings there."""
+
+
+def nothing(_cluster: str, _kind: str, _namespace: str, _name: str) -> None:
+    """The look-up where nothing is known yet."""
+    return
+
+
+def finished(
+    delivery: Delivery,
+    built: Iterable[tuple[dict[str, Any], Callable[[Path], Location]]],
+    files: frozenset[str],
+    lookup: Lookup,
+) -> Rendered:
+    """What the agent applies of the objects that a build yields; each comes with its origins."""
+    post_build = delivery.options.get("postBuild")
+    unseen: list[Unchecked] = []
+    if delivery.agent == "flux" and isinstance(post_build, dict):
+        variables = _variables(delivery, post_build, lookup, unseen)
+        built = ((substitute(data, variables).data, origin) for data, origin in built)
+    objects = []
+    for data, origin in built:
+        applied = _namespaced(delivery, data)
+        ref = object_ref(applied, str(applied.get("apiVersion", "")), str(applied.get("kind", "")))
+        objects.append(RenderedObject(ref, applied, origin))
+    return Rendered(delivery.id, tuple(objects), files, unseen=tuple(unseen))
+
+
+def _namespaced(delivery: Delivery, data: dict[str, Any]) -> dict[str, Any]:
+    """Argo CD applies a namespaced object without a namespace to the destination's."""
+    if delivery.agent != "argocd" or not delivery.target_namespace or at(data, "metadata", "namespace"):
+        return data
+    group = str(data.get("apiVersion", "")).rpartition("/")[0]
+    if builtin_scope(group, str(data.get("kind"))) is not True or not isinstance(data.get("metadata"), dict):
+        return data
+    return {**data, "metadata": {**data["metadata"], "namespace": delivery.target_namespace}}
+
+
+def _variables(
+    delivery: Delivery, post_build: Mapping[str, Any], lookup: Lookup, unseen: list[Unchecked]
+) -> dict[str, str]:
+    """Flux's order: each `substituteFrom` over the ones before it, `substitute` over all."""
+    variables: dict[str, str] = {}
+    listed = post_build.get("substituteFrom")
+    for index, item in enumerate(listed if isinstance(listed, list) else ()):
+        kind, name = at(item, "kind"), at(item, "name")
+        if not isinstance(kind, str) or not isinstance(name, str):
+            continue
+        found = lookup(delivery.cluster, kind, delivery.namespace, name)
+        values = dict(_texts(kind, found)) if found is not None else None
+        if values is not None:
+            variables |= values
+        elif at(item, "optional") is not True:
+            where = delivery.root.at("spec", "postBuild", "substituteFrom", index)
+            what = f"variables of {kind} {delivery.namespace}/{name}"
+            why = f"no delivery brings it to {delivery.cluster or 'the cluster'}, or it is encrypted"
+            unseen.append(Unchecked(what, UncheckedClass.EXTERNAL, why, where, ("kind", kind), delivery.id))
+    given = post_build.get("substitute")
+    return variables | {str(k): str(v) for k, v in (given.items() if isinstance(given, dict) else ())}
+
+
+def _texts(kind: str, found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    data, plain = found.get("data"), found.get("stringData")
+    for key, value in data.items() if isinstance(data, dict) else ():
+        if kind != "Secret":
+            yield key, str(value)
+            continue
+        try:
+            yield key, base64.b64decode(str(value), validate=True).decode()
+        except (binascii.Error, UnicodeDecodeError):
+            continue
+    for key, value in plain.items() if isinstance(plain, dict) and kind == "Secret" else ():
+        yield key, str(value)
