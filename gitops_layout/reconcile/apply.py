@@ -100,6 +100,7 @@ class _Run:
         self.started, self.calls = time.monotonic(), cluster.calls
         self.counts: Counter[str] = Counter()
         self.live: dict[Key, dict[str, Any]] = {}
+        self.namespaces: set[str] = set()
         self.leaving: list[ObjectRef] = []
         self.verdict = ""
         self.rules = Rules(
@@ -124,12 +125,16 @@ class _Run:
         self.rules = replace(self.rules, inventory_id=after.id, secrets=secrets)
         members = self._members(wide, items)
         probes = probe_all(cluster, items, members, rules=self.rules, parallel=self.pool.map)
+        self._stop_on([probe.problem for probe in probes if probe.problem])
+        self.namespaces = {item.ref.namespace for item in items if item.ref.namespace}
+        self.live = {key(probe.item.ref): probe.live for probe in probes if probe.live}
         doomed = [] if options.unrendered else self._doomed(members, items)
-        refused = refusal(len(members), len(doomed), len(items), confirmed=options.confirm_prune)
-        problems = [probe.problem for probe in probes if probe.problem]
-        self._stop_on([*problems, *([Problem(refused)] if refused else [])])
         if options.dry_run:
             self._show(probes, doomed)
+        going = sum(self._protection(ref, live) is None for ref, live in doomed)
+        refused = refusal(len(members), going, len(items), confirmed=options.confirm_prune)
+        self._stop_on([Problem(refused)] if refused else [])
+        if options.dry_run:
             return
         self._write_parent(wide, parent)
         self._write(probes)
@@ -140,8 +145,9 @@ class _Run:
 
     def summary(self) -> Summary:
         counts, code, verdict = self.counts, 0, self.verdict
-        if not verdict and (bad := counts[Verb.FAILED] + counts[Verb.CONFLICT]):
-            verdict = f"incomplete: {bad} of {counts.total()} objects not applied, nothing pruned"
+        failed, contested = counts[Verb.FAILED], counts[Verb.CONFLICT]
+        if not verdict and failed + contested:
+            verdict = f"incomplete: {failed} failed, {contested} in conflict"
         if not verdict and self.options.unrendered:
             verdict = f"incomplete: {self.options.unrendered} not rendered, nothing pruned"
         if self.options.exit_code and counts.total() > counts[Verb.UNCHANGED] + counts[Verb.KEEP]:
@@ -199,7 +205,6 @@ class _Run:
         return sorted(doomed, key=lambda pair: order(pair[0]), reverse=True)
 
     def _show(self, probes: Sequence[Probe], doomed: Sequence[tuple[ObjectRef, dict[str, Any]]]) -> None:
-        self.live = {key(probe.item.ref): probe.live for probe in probes if probe.live}
         for probe in probes:
             self._count(probe.action(), planned=True)
         for ref, live in doomed:
@@ -324,7 +329,7 @@ class _Run:
             live,
             ref,
             applied_uids={data["metadata"]["uid"] for data in self.live.values()},
-            used_namespaces={namespace for _, _, namespace, _ in self.live if namespace},
+            used_namespaces=self.namespaces,
             critical=self.options.prune_critical,
         )
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from gitops_layout.reconcile.fields import own_entry
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
@@ -48,6 +50,8 @@ def protection(
     if metadata.get("ownerReferences"):
         owner = metadata["ownerReferences"][0]
         return f"belongs to {owner.get('kind')}/{owner.get('name')}, which copied our label to it"
+    if own_entry(live) is None:
+        return "carries our label, but was never applied by us"
     annotations = metadata.get("annotations") or {}
     for name, keep in _KEEP:
         if keep.lower() in (part.strip().lower() for part in annotations.get(name, "").split(",")):
@@ -65,7 +69,7 @@ def protection(
 def refusal(members: int, doomed: int, desired: int, *, confirmed: bool) -> str | None:
     """Why a whole prune is refused, None when it may go ahead.
 
-    `members` are all live objects of the inventory, `doomed` those to be deleted.
+    `members` are all live objects of the inventory, `doomed` those that nothing protects.
     """
     if doomed == 0 or confirmed:
         return None

@@ -59,12 +59,23 @@ def test_a_child_that_inherited_our_label_stays(at: Bench) -> None:
     parent = at.get("v1", "ConfigMap", "parent")
     assert parent is not None
     owner = {"apiVersion": "v1", "kind": "ConfigMap", "name": "parent", "uid": parent["metadata"]["uid"]}
-    child = config_map("child", labels=parent["metadata"]["labels"], ownerReferences=[owner])
+    labels = parent["metadata"]["labels"]
+    child = config_map("child", labels=labels, ownerReferences=[owner])
     at.patch(at.core("configmaps", "child"), child, manager="operator", content="apply-patch")
+    # As Endpoints are made of a Service: its labels, but no owner.
+    at.patch(
+        at.core("configmaps", "copy"),
+        config_map("copy", labels=labels),
+        manager="operator",
+        content="apply-patch",
+    )
 
     ran = at.run([namespace_of(at.namespace), config_map("parent")])
 
-    assert ran.verbs() == {f"ConfigMap/{at.namespace}/child": Verb.KEEP}
+    assert ran.verbs() == {
+        f"ConfigMap/{at.namespace}/child": Verb.KEEP,
+        f"ConfigMap/{at.namespace}/copy": Verb.KEEP,
+    }
 
 
 def test_an_empty_set_deletes_nothing_unless_confirmed(at: Bench) -> None:
@@ -76,6 +87,9 @@ def test_an_empty_set_deletes_nothing_unless_confirmed(at: Bench) -> None:
     assert refused.summary.exit_code == 3
     assert "nothing is declared any more" in refused.problems[0]
     assert at.writes() == before
+    planned = at.run([], dry_run=True)
+    assert (planned.summary.exit_code, planned.problems) == (3, refused.problems)
+    assert f"- ConfigMap/{at.namespace}/a" in planned.shown
 
     confirmed = at.run([], confirm_prune=True)
 
