@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from gitops_layout.k8s.pods import PLACEHOLDER_IMAGE, containers, image
@@ -68,11 +68,22 @@ def facts(
 
 
 def _images(subject: _Subject) -> list[dict[str, Any]]:
-    return [
-        {**asdict(image(ref)), "container": str(c.data.get("name", "")), "path": [*c.path, "image"]}
-        for c in containers(subject.data)
-        if isinstance(ref := c.data.get("image"), str) and ref and not PLACEHOLDER_IMAGE.search(ref)
-    ]
+    found = []
+    for container in containers(subject.data):
+        ref = container.data.get("image")
+        if isinstance(ref, str) and ref and not PLACEHOLDER_IMAGE.search(ref):
+            parts = image(ref)
+            found.append(
+                {
+                    "ref": parts.ref,
+                    "name": parts.name,
+                    "tag": parts.tag,
+                    "digest": parts.digest,
+                    "container": str(container.data.get("name", "")),
+                    "path": [*container.path, "image"],
+                }
+            )
+    return found
 
 
 def _containers(subject: _Subject) -> list[dict[str, Any]]:
