@@ -25,7 +25,7 @@ fix: $(VENV)/.stamp
 	$(BIN)/ruff format .
 
 test: $(VENV)/.stamp
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
 
 demo: $(VENV)/.stamp
 	@$(BIN)/python -m tools.demo
