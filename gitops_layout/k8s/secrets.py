@@ -45,6 +45,10 @@ _CREDENTIAL = re.compile(r"passw|token|secret|credential|api[-_]?key|private[-_ 
 _CERTIFICATE = re.compile(r"-----BEGIN (?:CERTIFICATE|PUBLIC KEY|TRUSTED CERTIFICATE)-----")
 
 
+_LOOKED_AT = 2_000
+"""Characters of a first line that are searched for placeholders: longer ones are no references."""
+
+
 def secret_form(key: str, value: object, *, encoded: bool = False) -> Form:
     """The form of one value; `encoded` ones (a Secret's `data`) are judged by their base64 content.
 
@@ -55,7 +59,7 @@ def secret_form(key: str, value: object, *, encoded: bool = False) -> Form:
     if value is None or value == "":
         return "empty"
     text = str(value).strip()
-    first = text.split("\n", 1)[0]
+    first = text[:_LOOKED_AT].split("\n", 1)[0]
     if text.startswith("ENC["):
         return "sops"
     if not text:

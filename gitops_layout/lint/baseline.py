@@ -37,10 +37,9 @@ def identity(repo: Repo, location: Location) -> str:
     if not is_yaml(location.file) or location.span is not None:
         return ""
     documents = repo.documents(location.file)
-    document = next((d for d in documents if d.index == location.document), None)
-    if document is None:
+    if location.document >= len(documents):
         return ""
-    data: Any = document.data
+    data: Any = documents[location.document].data
     ref = ""
     if isinstance(data, dict):
         ref = str(object_ref(data, str(data.get("apiVersion", "")), str(data.get("kind", ""))))

@@ -11,7 +11,7 @@ from gitops_layout.k8s.mask import mask_object
 from gitops_layout.lint import facts
 from gitops_layout.lint.references import World
 from gitops_layout.lint.references import hits as reference_hits
-from gitops_layout.model import Affected, Hit, Location, ObjectRef
+from gitops_layout.model import Affected, Hit, Location, ObjectRef, Related
 from gitops_layout.rules import variables
 from gitops_layout.rules.model import kind_matches
 
@@ -160,11 +160,21 @@ def _judge(rule: Rule, subject: _Subject, known: dict[str, Any]) -> Iterator[Hit
     if rule.scope.each is None:
         if not expression.holds(bind(data)):
             at = rule.scope.at or (() if rule.scope.on == "delivery" else _NAME)
-            yield Hit(subject.place(at), shown, affected=subject.affected)
+            yield _hit(rule, subject, subject.place(at), shown)
         return
     for item, path in _items(rule.scope.each, subject, known):
         if not expression.holds(bind({**data, "item": item})):
-            yield Hit(subject.place(path), {**shown, "item": item}, affected=subject.affected)
+            yield _hit(rule, subject, subject.place(path), {**shown, "item": item})
+
+
+def _hit(rule: Rule, subject: _Subject, place: Location, shown: dict[str, Any]) -> Hit:
+    """A hit that also says which object it is about, where an overlay or patch is to blame."""
+    related: tuple[Related, ...] = ()
+    if rule.scope.on == "rendered":
+        name = subject.place(_NAME)
+        if name.file != place.file:
+            related = (Related(name, f"in {subject.ref.kind} {subject.ref.name}"),)
+    return Hit(place, shown, related, subject.affected)
 
 
 def _items(each: str, subject: _Subject, known: dict[str, Any]) -> Iterator[tuple[Any, Path]]:

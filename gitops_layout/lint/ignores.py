@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections import defaultdict
 from dataclasses import dataclass
 from datetime import date
@@ -51,26 +52,29 @@ def inline_ignores(repo: Repo) -> Iterator[Inline]:
 
 
 def _in_file(path: str, stream: Stream) -> Iterator[Inline]:
-    text = stream.text
-    lines = text.split("\n")
-    scalars = _scalars(stream)
-    for match in _MARK.finditer(text):
-        start, end = match.start(), match.start() + len(match[0].rstrip())
-        if any(begin < start < stop for begin, stop in scalars):
-            continue
-        line = text.count("\n", 0, start) + 1
-        column = start - (text.rfind("\n", 0, start) + 1) + 1
-        span = Span(line, column, line, column + end - start, start, end)
-        words = match[2].partition("#")[0]
-        until, bad = _until(words)
-        yield Inline(
-            Location(path, span=span),
-            _target(lines, line),
-            tuple(word for word in re.split(r"[,\s]+", match[1]) if word),
-            _UNTIL.sub("", words).strip(),
-            until,
-            bad,
-        )
+    lines = stream.text.split("\n")
+    targets = _targets(lines)
+    hidden = _Scalars(stream)
+    offset = 0
+    for number, line in enumerate(lines, 1):
+        match = _MARK.search(line) if _WORD in line else None
+        if match is not None and not hidden.holds(offset + match.start()):
+            words = match[2].partition("#")[0]
+            until, bad = _until(words)
+            yield Inline(
+                Location(path, span=_span(number, match, offset)),
+                targets[number - 1],
+                tuple(word for word in re.split(r"[,\s]+", match[1]) if word),
+                _UNTIL.sub("", words).strip(),
+                until,
+                bad,
+            )
+        offset += len(line) + 1
+
+
+def _span(line: int, match: re.Match[str], offset: int) -> Span:
+    start, end = match.start(), match.start() + len(match[0].rstrip())
+    return Span(line, start + 1, line, end + 1, offset + start, offset + end)
 
 
 def _until(rest: str) -> tuple[date | None, str | None]:
@@ -83,37 +87,42 @@ def _until(rest: str) -> tuple[date | None, str | None]:
         return None, found[1]
 
 
-def _target(lines: list[str], line: int) -> int:
-    """The line a comment speaks of: its own, or the next one that holds more than a comment."""
-    if not lines[line - 1].lstrip().startswith("#"):
-        return line
-    for number in range(line, len(lines)):
-        words = lines[number].strip()
+def _targets(lines: list[str]) -> list[int]:
+    """For each line the one that a comment on it speaks of: itself, or the next that holds more than a comment."""
+    targets = [0] * len(lines)
+    following = len(lines)
+    for number in range(len(lines), 0, -1):
+        words = lines[number - 1].strip()
         if words and not words.startswith("#"):
-            return number + 1
-    return line
+            following = number
+        targets[number - 1] = following
+    return targets
 
 
-def _scalars(stream: Stream) -> list[tuple[int, int]]:
-    """The stretches of the file that are values of several lines."""
-    found: list[tuple[int, int]] = []
+class _Scalars:
+    """The stretches of a file that are values of several lines: what looks like a comment there is none."""
 
-    def walk(node: Node, depth: int = 0) -> None:
-        if node.items is None:
-            if "\n" in stream.text[node.start : node.end]:
-                # A block scalar's end mark includes the comments that follow it at a lesser indent.
-                found.append((node.start, node.start + len(_block(stream.text, node))))
-            return
+    def __init__(self, stream: Stream) -> None:
+        found = sorted({pair for d in stream.documents for pair in _long_scalars(stream.text, d.node)})
+        self._starts = [start for start, _ in found]
+        self._ends = [end for _, end in found]
+
+    def holds(self, offset: int) -> bool:
+        """Whether a place in the file lies inside such a value."""
+        before = bisect_left(self._starts, offset) - 1
+        return before >= 0 and offset < self._ends[before]
+
+
+def _long_scalars(text: str, node: Node) -> Iterator[tuple[int, int]]:
+    if node.items is not None:
         for child in node.items.values() if isinstance(node.items, dict) else node.items:
-            walk(child, depth + 1)
-
-    for document in stream.documents:
-        walk(document.node)
-    return found
+            yield from _long_scalars(text, child)
+    elif "\n" in text[node.start : node.end]:
+        yield node.start, node.start + len(_block(text, node))
 
 
 def _block(text: str, node: Node) -> str:
-    """The text of a value of several lines without trailing comment lines at a lesser indent."""
+    """The text of a value of several lines; libyaml counts the comments behind a block scalar to it."""
     lines = text[node.start : node.end].split("\n")
     indents = [len(line) - len(line.lstrip()) for line in lines[1:] if line.strip()]
     if lines[0][:1] not in ("|", ">") or not indents:

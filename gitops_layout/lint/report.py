@@ -114,7 +114,6 @@ class Report:
     coverage: Coverage
     known: tuple[Finding, ...] = ()
     crashes: tuple[Crash, ...] = ()
-    rules: tuple[Rule, ...] = ()
 
 
 def exit_code(report: Report, fail_on: Severity) -> int:

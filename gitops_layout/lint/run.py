@@ -78,7 +78,6 @@ def lint(
         coverage=_coverage(graph, seen, ignored=silenced + len(old)),
         known=old,
         crashes=tuple(Crash(rule, error) for rule, error in sorted(failed.items())),
-        rules=tuple(running),
     )
 
 

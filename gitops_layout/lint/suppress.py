@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Silencer"]
 
+_MOST_SUGGESTIONS = 100  # each costs a comparison with every rule's name
+
 
 class Silencer:
     """Applies ignores and remembers which of them were of use.
@@ -36,6 +38,7 @@ class Silencer:
         self._lines = by_line(inline)
         self._today = today
         self._used: set[int] = set()
+        self._slips = 0
 
     def silences(self, finding: Finding) -> bool:
         """Whether an ignore on the finding's line or in the config holds for it."""
@@ -92,8 +95,15 @@ class Silencer:
         values = {"rules": words, "until": ignore.until, "subject": words}
         unknown = [word for word in ignore.words if not self._select(word)]
         for word in unknown:
+            self._slips += 1
             known = (
-                name for rule in self._catalogue.rules for name in (rule.id.lower(), rule.name, rule.group)
+                ()
+                if self._slips > _MOST_SUGGESTIONS
+                else (
+                    name
+                    for rule in self._catalogue.rules
+                    for name in (rule.id.lower(), rule.name, rule.group)
+                )
             )
             near = did_you_mean(word, known)
             yield "C004", Hit(ignore.location, {"word": word, "near": near, "subject": word})
