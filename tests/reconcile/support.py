@@ -55,9 +55,9 @@ class Bench:
 
     def run(self, objects: Iterable[Data], **options: Any) -> Ran:
         events: list[Event] = []
-        chosen = Options(
-            self.namespace, source="here", namespace=self.namespace, **{"timeout": 20.0, **options}
-        )
+        # Without controllers no Deployment ever becomes ready, and no namespace goes away.
+        defaults = {"timeout": 20.0, "wait": self.plane.controllers}
+        chosen = Options(self.namespace, source="here", namespace=self.namespace, **{**defaults, **options})
         inputs = [DesiredObject(data) for data in objects]
         summary = reconcile(self.cluster, inputs, options=chosen, emit=events.append)
         lines = [text(event, place=_place, verbose=True) or "" for event in events]

@@ -137,9 +137,7 @@ def test_a_conflict_names_field_and_owner_and_does_not_hold_up_the_rest(at: Benc
     assert "data.b is owned by tenant-operator" in ran.shown
     assert at.get("v1", "ConfigMap", "old") is not None  # an incomplete run deletes nothing
 
-    forced = at.run(
-        [config_map("c", {"a": "1", "b": "1"}), config_map("new")], force_conflicts=True, prune_critical=False
-    )
+    forced = at.run([config_map("c", {"a": "1", "b": "1"}), config_map("new")], force_conflicts=True)
 
     live = at.get("v1", "ConfigMap", "c")
     assert forced.summary.exit_code == 0
@@ -282,7 +280,7 @@ def test_what_does_not_become_healthy_in_time_is_named(at: Bench) -> None:
     stuck = deployment("web", replicas=1)
     stuck["spec"]["template"]["spec"]["nodeSelector"] = {"no": "such-node"}
 
-    waited = at.run([namespace_of(at.namespace), stuck], timeout=2)
+    waited = at.run([namespace_of(at.namespace), stuck], timeout=2, wait=True)
     left = at.run([namespace_of(at.namespace), stuck], wait=False)
 
     assert waited.summary.exit_code == 3
