@@ -1,0 +1,127 @@
+"""A Graph as text, JSON, Mermaid or Graphviz DOT."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from gitops_layout.agents.delivery import Delivery
+from gitops_layout.graph.model import Graph
+
+__all__ = ["to_dot", "to_json", "to_mermaid", "to_text"]
+
+
+def to_text(graph: Graph) -> str:
+    """A line a delivery: id, environment, source, objects."""
+    return "".join(f"{_line(graph, delivery)}\n" for delivery in graph.deliveries)
+
+
+def _line(graph: Graph, delivery: Delivery) -> str:
+    rendered = graph.rendered[delivery.id]
+    what = delivery.source.chart or delivery.source.path or "."
+    objects = f"{len(rendered.objects)} objects" if rendered.failure is None else "not rendered"
+    parts = [
+        delivery.id,
+        delivery.environment,
+        what,
+        objects,
+        None if delivery.live else "(no agent reaches it)",
+    ]
+    return "  ".join(part for part in parts if part)
+
+
+def _edges(graph: Graph) -> Iterator[tuple[str, str, str]]:
+    """(from, to, what): a delivery that delivers another one, or waits for it."""
+    by_object = {(d.kind, d.namespace, d.name, d.cluster): d.id for d in graph.deliveries}
+    for delivery in graph.deliveries:
+        for item in graph.rendered[delivery.id].objects:
+            child = by_object.get((item.ref.kind, item.ref.namespace, item.ref.name, delivery.cluster))
+            if child is not None and child != delivery.id:
+                yield delivery.id, child, "delivers"
+        for needed in delivery.depends_on:
+            namespace, _, name = needed.rpartition("/")
+            target = by_object.get((delivery.kind, namespace, name, delivery.cluster))
+            if target is not None:
+                yield delivery.id, target, "depends on"
+
+
+def to_mermaid(graph: Graph) -> str:
+    """A flowchart, a subgraph a cluster; dotted arrows are dependencies."""
+    names = {delivery.id: f"d{index}" for index, delivery in enumerate(graph.deliveries)}
+    lines = ["flowchart LR"]
+    for number, cluster in enumerate(dict.fromkeys(delivery.cluster for delivery in graph.deliveries)):
+        lines.append(f'  subgraph c{number}["{_mermaid(cluster or "no cluster")}"]')
+        lines += [
+            f'    {names[d.id]}["{_mermaid(_label(d))}"]' for d in graph.deliveries if d.cluster == cluster
+        ]
+        lines.append("  end")
+    arrows = {"delivers": "-->", "depends on": "-.->"}
+    lines += [f"  {names[start]} {arrows[what]} {names[end]}" for start, end, what in _edges(graph)]
+    return "\n".join(lines) + "\n"
+
+
+def _mermaid(text: str) -> str:
+    return text.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def to_dot(graph: Graph) -> str:
+    """A directed graph, a cluster a box; dashed arrows are dependencies."""
+    lines = ["digraph deliveries {", "  rankdir=LR;", "  node [shape=box];"]
+    for number, cluster in enumerate(dict.fromkeys(delivery.cluster for delivery in graph.deliveries)):
+        lines += [f"  subgraph cluster_{number} {{", f"    label={json.dumps(cluster or 'no cluster')};"]
+        for delivery in graph.deliveries:
+            if delivery.cluster == cluster:
+                style = "" if delivery.live else ", style=dashed"
+                lines.append(f"    {json.dumps(delivery.id)} [label={json.dumps(_label(delivery))}{style}];")
+        lines.append("  }")
+    for start, end, what in _edges(graph):
+        style = " [style=dashed]" if what == "depends on" else ""
+        lines.append(f"  {json.dumps(start)} -> {json.dumps(end)}{style};")
+    return "\n".join([*lines, "}"]) + "\n"
+
+
+def _label(delivery: Delivery) -> str:
+    return f"{delivery.kind} {delivery.namespace}/{delivery.name}" if delivery.namespace else delivery.name
+
+
+def to_json(graph: Graph) -> str:
+    """Everything: deliveries with their objects and files, environments, and what was not seen."""
+    data = {
+        "version": 1,
+        "revision": graph.repo.revision,
+        "environments": [{"name": e.name, "tier": e.tier, "reason": e.reason} for e in graph.environments],
+        "clusters": list(graph.clusters),
+        "deliveries": [_delivery(graph, delivery) for delivery in graph.deliveries],
+        "unchecked": [
+            {
+                "what": entry.what,
+                "class": str(entry.kind),
+                "why": entry.why,
+                "file": entry.location.file if entry.location else None,
+                "line": graph.repo.span(entry.location).line if entry.location else None,
+            }
+            for entry in graph.unchecked
+        ],
+        "explain": list(graph.explain),
+    }
+    return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
+
+
+def _delivery(graph: Graph, delivery: Delivery) -> dict[str, Any]:
+    rendered = graph.rendered[delivery.id]
+    source = delivery.source
+    return {
+        "id": delivery.id,
+        "environment": delivery.environment,
+        "cluster": delivery.cluster or None,
+        "live": delivery.live,
+        "renderer": delivery.renderer,
+        "source": {"url": source.url, "path": source.path, "chart": source.chart, "local": source.local},
+        "file": delivery.root.file,
+        "line": graph.repo.span(delivery.root).line,
+        "dependsOn": list(delivery.depends_on),
+        "objects": [str(item.ref) for item in rendered.objects],
+        "files": sorted(rendered.files),
+        "failure": rendered.failure.why if rendered.failure else None,
+    }
