@@ -13,6 +13,7 @@ import threading
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import quote
 
 import httpx2
 
@@ -67,8 +68,8 @@ class Resource:
     def path(self, namespace: str = "", name: str = "") -> str:
         """The path of a collection or of one object."""
         root = f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"
-        middle = f"/namespaces/{namespace}" if self.namespaced and namespace else ""
-        return f"{root}{middle}/{self.plural}" + (f"/{name}" if name else "")
+        middle = f"/namespaces/{quote(namespace, safe='')}" if self.namespaced and namespace else ""
+        return f"{root}{middle}/{self.plural}" + (f"/{quote(name, safe='')}" if name else "")
 
     @property
     def api_version(self) -> str:

@@ -124,8 +124,24 @@ def _malformed(data: Mapping[str, Any]) -> str | None:
             return f"{kind} has no metadata.name"
         case _:
             return "not a Kubernetes object: apiVersion or kind is missing"
+    if fault := _unfit_metadata(data["metadata"]):
+        return fault
     if isinstance(data.get("sops"), dict) and "mac" in data["sops"]:
         return f"{data['kind']}/{data['metadata']['name']} is encrypted with SOPS: the ciphertext would be applied"
+    return None
+
+
+def _unfit_metadata(metadata: Mapping[str, Any]) -> str | None:
+    """Names become parts of a request's path: what Kubernetes forbids there never gets that far."""
+    for field in ("name", "namespace"):
+        value = metadata.get(field)
+        if value is None and field == "namespace":
+            continue
+        if not isinstance(value, str) or value in (".", "..") or "/" in value or "%" in value:
+            return f"metadata.{field} {value!r} is no name"
+    for field in ("labels", "annotations"):
+        if not isinstance(metadata.get(field) or {}, dict):
+            return f"metadata.{field} is not a map"
     return None
 
 
@@ -146,13 +162,17 @@ def _place(item: DesiredObject, *, namespaced: bool, default: str | None) -> tup
         if default is None:
             fault = "has no namespace, and the environment names none"
         metadata["namespace"] = default or ""
-    if is_secret(data) and "stringData" in data:
+    if (
+        is_secret(data)
+        and isinstance(data.get("stringData"), dict)
+        and isinstance(data.get("data") or {}, dict)
+    ):
         data["data"] = _merged_secret(data)
         del data["stringData"]
     return replace(item, data=data), fault
 
 
 def _merged_secret(data: Mapping[str, Any]) -> dict[str, Any]:
-    plain = data["stringData"] or {}
+    plain = data["stringData"]
     encoded = {name: base64.b64encode(str(value).encode()).decode() for name, value in plain.items()}
     return {**(data.get("data") or {}), **encoded}

@@ -181,11 +181,7 @@ def _differences(before: Any, after: Any, path: Path) -> Iterator[tuple[Path, An
 
 def _aligned(before: list[Any], after: list[Any]) -> list[tuple[str | int, Any, Any]]:
     """Items of two lists side by side: by name where all have one, else by index if equally long."""
-    names = [[item.get("name") for item in items if isinstance(item, dict)] for items in (before, after)]
-    if all(
-        len(found) == len(items) and None not in found and len(set(found)) == len(found)
-        for found, items in zip(names, (before, after), strict=True)
-    ):
+    if _all_named(before) and _all_named(after):
         old, new = (
             {item["name"]: item for item in before},
             {item["name"]: item for item in after},
@@ -194,6 +190,11 @@ def _aligned(before: list[Any], after: list[Any]) -> list[tuple[str | int, Any, 
     if len(before) == len(after):
         return [(index, *pair) for index, pair in enumerate(zip(before, after, strict=True))]
     return []
+
+
+def _all_named(items: list[Any]) -> bool:
+    names = [item.get("name") if isinstance(item, dict) else None for item in items]
+    return all(isinstance(name, str) for name in names) and len(set(names)) == len(names)
 
 
 def short(ref: ObjectRef) -> str:

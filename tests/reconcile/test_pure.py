@@ -55,6 +55,28 @@ def test_every_problem_of_a_set_is_found_with_both_places() -> None:
     assert checked.problems[0].related == here[0]
 
 
+@pytest.mark.parametrize(
+    ("metadata", "fault"),
+    [
+        ({"name": "../../nodes/n"}, "metadata.name '../../nodes/n' is no name"),
+        ({"name": ".."}, "metadata.name '..' is no name"),
+        ({"name": "a%2fb"}, "metadata.name 'a%2fb' is no name"),
+        ({"name": "a", "namespace": "x/secrets"}, "metadata.namespace 'x/secrets' is no name"),
+        ({"name": "a", "namespace": 7}, "metadata.namespace 7 is no name"),
+        ({"name": "a", "labels": ["b"]}, "metadata.labels is not a map"),
+        ({"name": 7}, "ConfigMap has no metadata.name"),
+        ("text", "ConfigMap has no metadata.name"),
+    ],
+)
+def test_hostile_metadata_never_becomes_a_request(metadata: object, fault: str) -> None:
+    manifest = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata}
+
+    checked = validate([DesiredObject(manifest)], namespace="shop")
+
+    assert checked.objects == ()
+    assert [problem.message for problem in checked.problems] == [fault]
+
+
 def test_one_object_in_two_versions_is_declared_twice() -> None:
     both = [
         obj("policy/v1", "PodDisruptionBudget", "p", "a"),
