@@ -21,12 +21,15 @@ _numbers = itertools.count(1)
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
     """A control plane for the whole session, with controllers where their binaries are."""
+    required = "controlplane" in os.environ.get("GITOPS_LAYOUT_REQUIRE", "").split(",")
     if assets() is None:
         reason = "no kube-apiserver and etcd: run `make controlplane` or set KUBEBUILDER_ASSETS"
-        if "controlplane" in os.environ.get("GITOPS_LAYOUT_REQUIRE", "").split(","):
+        if required:
             pytest.fail(reason, pytrace=False)
         pytest.skip(reason)
     with start(tmp_path_factory.mktemp("control-plane"), controllers=True) as plane:
+        if required and not plane.controllers:
+            pytest.fail("KUBEBUILDER_ASSETS has no controllers: run `make controlplane`", pytrace=False)
         yield plane
 
 

@@ -162,17 +162,18 @@ def _place(item: DesiredObject, *, namespaced: bool, default: str | None) -> tup
         if default is None:
             fault = "has no namespace, and the environment names none"
         metadata["namespace"] = default or ""
-    if (
-        is_secret(data)
-        and isinstance(data.get("stringData"), dict)
-        and isinstance(data.get("data") or {}, dict)
-    ):
+    if is_secret(data) and _all_text(data.get("stringData")) and isinstance(data.get("data") or {}, dict):
         data["data"] = _merged_secret(data)
         del data["stringData"]
     return replace(item, data=data), fault
 
 
+def _all_text(plain: object) -> bool:
+    """Whether `stringData` is what the server takes; anything else is left for it to refuse."""
+    return isinstance(plain, dict) and all(isinstance(value, str) for value in plain.values())
+
+
 def _merged_secret(data: Mapping[str, Any]) -> dict[str, Any]:
     plain = data["stringData"]
-    encoded = {name: base64.b64encode(str(value).encode()).decode() for name, value in plain.items()}
+    encoded = {name: base64.b64encode(value.encode()).decode() for name, value in plain.items()}
     return {**(data.get("data") or {}), **encoded}

@@ -242,6 +242,15 @@ def test_an_object_of_another_agent_is_refused_until_it_is_named(
     assert live["data"]["a"] == "ours"
 
 
+def test_a_number_in_a_secret_is_refused_as_kubectl_would_see_it_refused(at: Bench) -> None:
+    at.run([namespace_of(at.namespace)])
+    pin = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}, "stringData": {"pin": 421}}
+
+    ran = at.run([namespace_of(at.namespace), pin])
+
+    assert ran.problems == [".stringData.pin: expected string, got ***"]
+
+
 def test_secret_values_never_show(at: Bench) -> None:
     def secret(value: str, **more: object) -> dict[str, object]:
         return {
