@@ -162,6 +162,9 @@ def _judge(rule: Rule, subject: _Subject, known: dict[str, Any]) -> Iterator[Hit
             at = rule.scope.at or (() if rule.scope.on == "delivery" else _NAME)
             yield _hit(rule, subject, subject.place(at), shown)
         return
+    # The engine converts each variable that an expression names: the list itself, once per item, would
+    # make a long list quadratic.
+    data["facts"] = {name: value for name, value in known.items() if name != rule.scope.each}
     for item, path in _items(rule.scope.each, subject, known):
         if not expression.holds(bind({**data, "item": item})):
             yield _hit(rule, subject, subject.place(path), {**shown, "item": item})
