@@ -42,6 +42,8 @@ def find_root(path: Path) -> Path:
     """
     start = path.absolute()
     folder = start if start.is_dir() else start.parent
+    if (folder / "HEAD").is_file() and (folder / "objects").is_dir():
+        return folder  # a bare repository, such as the reconciler's mirror: nothing above it concerns us
     for up in (folder, *folder.parents):
         if (up / configuration.FILE_NAME).is_file() or (up / SPEC_FILE).is_file() or (up / ".git").exists():
             return up
