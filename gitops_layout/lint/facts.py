@@ -10,13 +10,13 @@
 | `labels`, `annotations` | the object's own, `{}` where absent |
 | `namespace` | the namespace the object ends up in, empty when cluster-scoped or unknown |
 | `agent`, `environment`, `tier`, `cluster`, `delivery` | of the delivery; empty in `on: source` rules |
-| `pinned` | `on: delivery`: whether the revision is one that cannot move |
+| `pinned` | `on: delivery`: whether the revision cannot move, or is kept by the source of the chart |
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -147,12 +147,28 @@ def _strings(value: Any) -> dict[str, str]:
 
 
 def _pinned(subject: _Subject) -> bool:
-    revision = subject.delivery.source.revision if subject.delivery is not None else None
+    delivery = subject.delivery
+    if delivery is None:
+        return False
+    if delivery.source.chart and _versioned_elsewhere(delivery.object):
+        return True
+    revision = delivery.source.revision
     if revision is None or revision.kind in ("default", "semver"):
         return False
     if revision.kind in ("tag", "commit", "digest"):
         return True
     return bool(_EXACT_VERSION.fullmatch(revision.name) or _COMMIT.fullmatch(revision.name))
+
+
+def _versioned_elsewhere(release: Mapping[str, Any]) -> bool:
+    """Whether a chart has the version of the source it lies in, or of an object that it refers to."""
+    kinds = (kind for kind, _ in values_at(dict(release), "spec.chart.spec.sourceRef.kind"))
+    charts = (chart for chart, _ in values_at(dict(release), "spec.chart.spec.chart"))
+    return (
+        any(kind in ("GitRepository", "Bucket") for kind in kinds)
+        or any(str(chart).startswith((".", "/")) for chart in charts)
+        or any(True for _ in values_at(dict(release), "spec.chartRef"))
+    )
 
 
 FACTS: dict[str, Callable[[_Subject], Any]] = {
@@ -187,7 +203,7 @@ def delivery_data(delivery: Delivery) -> dict[str, Any]:
         "renderer": delivery.renderer,
         "source": {
             "url": source.url or "",
-            "path": source.path,
+            "path": source.path or "",
             "chart": source.chart or "",
             "local": source.local,
             "revision": source.revision.name if source.revision else "",
