@@ -101,6 +101,8 @@ def _updated(rule: Rule, catalogue: Catalogue) -> str:
 def test(folder: Path | None, *, update: bool) -> int:
     """Run every example of the rules in FOLDER (by default ours, and those of this repository)."""
     catalogue, tested, base = _tested(folder)
+    if update and any(rule.builtin for rule in tested) and base != bundle.root():
+        raise UserError("there are no rules of your own here", f"put them into {rules.OWN_FOLDER}/")
     failures = 0
     for rule in tested:
         if update:

@@ -179,3 +179,8 @@ def test_explain_prints_the_page_and_names_the_nearest_rule(
     assert "principle: versioned" in capsys.readouterr().out
     assert run(monkeypatch, "explain", "image-mutable-tagg") == 2
     assert 'did you mean "image-mutable-tag"?' in capsys.readouterr().err
+
+
+def test_only_ones_own_rules_are_updated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert run(monkeypatch, "rules", "test", "--update") == 2
+    assert not (tmp_path / "rules").exists()

@@ -200,3 +200,59 @@ def test_a_long_list_costs_no_more_than_its_length() -> None:
     started = time.process_time()
     assert len(linted({"pod.yaml": text}).findings) == 6_000
     assert time.process_time() - started < 12  # seconds; converting the object for each item takes 25
+
+
+USER_RULES = {
+    ".gitops-layout/rules/ACME001-host-known.md": """\
+---
+id: ACME001
+name: host-known
+group: acme
+severity: error
+scope: {on: source, kinds: [networking.k8s.io/Ingress], each: spec.rules}
+params: {suffix: .example.org}
+assert: item.?host.orValue("").endsWith(params.suffix)
+message: "{object.metadata.name} serves {item.host}, not {params.suffix}"
+help: h
+---
+""",
+    ".gitops-layout/rules/ACME002-backend-there.md": """\
+---
+id: ACME002
+name: backend-there
+group: acme
+severity: error
+references:
+  - from: [networking.k8s.io/Ingress]
+    path: "spec.rules[].http.paths[].backend.service"
+    to: [v1/Service]
+message: "{from} sends to {kind} {name}"
+help: h
+---
+""",
+}
+
+
+def test_a_users_rules_judge_lists_and_follow_references() -> None:
+    ingress = """\
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: shop, namespace: shop}
+spec:
+  rules:
+    - host: shop.example.org
+      http: {paths: [{path: /, backend: {service: {name: web}}}]}
+    - host: shop.example.com
+      http:
+        paths:
+          - path: /
+            backend:
+              service:
+                name: wbe
+"""
+    service = "apiVersion: v1\nkind: Service\nmetadata: {name: web, namespace: shop}\n"
+    report = linted({**USER_RULES, "ingress.yaml": ingress, "service.yaml": service})
+    assert [(*row, f.message) for row, f in zip(named(report), report.findings, strict=True)] == [
+        ("ACME001", "ingress.yaml", 8, "shop serves shop.example.com, not .example.org"),
+        ("ACME002", "ingress.yaml", 14, "Ingress sends to Service wbe"),
+    ]
