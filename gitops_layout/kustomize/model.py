@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from gitops_layout.model import Location, Unchecked, UncheckedClass
 from gitops_layout.repo.model import Repo
+from gitops_layout.source.reader import read
 
 __all__ = [
     "FILE_NAMES",
@@ -187,7 +188,7 @@ def references(kustomization: Kustomization) -> Iterator[Reference]:
         for target, index in _strings(data, name):
             yield Reference(kind, target, here.at(name, index))
     for target, index in _strings(data, "patchesStrategicMerge"):
-        if "\n" not in target and not target.lstrip().startswith("{"):
+        if not _is_inline(target):
             yield Reference("patch", target, here.at("patchesStrategicMerge", index))
     for name in ("patches", "patchesJson6902", "replacements"):
         for item, index in _mappings(data, name):
@@ -199,6 +200,14 @@ def references(kustomization: Kustomization) -> Iterator[Reference]:
     for name in ("configMapGenerator", "secretGenerator"):
         for item, index in _mappings(data, name):
             yield from generator_inputs(item, here.at(name, index))
+
+
+def _is_inline(text: str) -> bool:
+    """Whether a list entry is YAML of its own rather than the name of a file."""
+    if "\n" not in text and ":" not in text and "{" not in text:
+        return False
+    stream = read(text, "inline")
+    return bool(stream.problems) or any(isinstance(item.data, (dict, list)) for item in stream.documents)
 
 
 def generator_inputs(generator: dict[str, Any], here: Location) -> Iterator[Reference]:
@@ -262,6 +271,9 @@ def _enter(state: _Walk, folder: str, referrer: Location) -> None:
 def _check(state: _Walk, found: Kustomization) -> None:
     """What the kustomization itself says that a build without network, helm and plugins cannot do."""
     data = found.data
+    _check_spelling(state, data, found.location)
+    for target, index in _strings(data, "patchesStrategicMerge"):
+        _check_inline(state, found, target, found.location.at("patchesStrategicMerge", index))
     version, kind = data.get("apiVersion"), data.get("kind")
     if kind not in (None, "Kustomization", "Component") or (
         isinstance(version, str) and not version.startswith(_GROUP)
@@ -293,10 +305,47 @@ def _check(state: _Walk, found: Kustomization) -> None:
             )
 
 
+_PATH_FIELDS = {
+    name.casefold(): name
+    for name in (
+        *(name for name, _ in _LISTS), "patchesStrategicMerge", "patches", "patchesJson6902", "replacements",
+        "openapi", "configMapGenerator", "secretGenerator", "helmCharts", "helmChartInflationGenerator",
+        "path", "paths", "files", "envs", "env",
+    )
+}  # fmt: skip
+
+
+def _check_spelling(state: _Walk, data: Any, here: Location) -> None:
+    """Go matches field names in any case, we exactly: a field that names files must not slip through."""
+    for name, value in data.items():
+        exact = _PATH_FIELDS.get(name.casefold())
+        if exact is None:
+            continue
+        if name != exact:
+            why = f"write {exact} instead of {name}: kustomize alone reads it so"
+            state.add(BuildClass.SCHEMA, why, here.key_at(name))
+        for index, item in enumerate(value if isinstance(value, list) else [value]):
+            if isinstance(item, dict):
+                below = (name, index) if isinstance(value, list) else (name,)
+                _check_spelling(state, item, here.at(*below))
+
+
+def _check_inline(state: _Walk, owner: Kustomization, text: str, where: Location) -> None:
+    """kustomize takes inline YAML that it cannot use for a file name, and cleans that as a path."""
+    if text.startswith("/") or normpath(join(owner.folder, text)).startswith(".."):
+        state.add(BuildClass.OUTSIDE, "read as a file name it leads out of the repository", where)
+
+
+_FETCHED = re.compile(r"https?:", re.IGNORECASE)
+
+
 def _follow(state: _Walk, owner: Kustomization, reference: Reference) -> None:
     repo, target, where = state.repo, reference.target, reference.location
-    if reference.kind == "plugin" and "\n" in target:
+    if reference.kind == "plugin" and _is_inline(target):
         state.add(BuildClass.PLUGIN, "an inline transformer or generator is not supported yet", where)
+        return
+    if _FETCHED.match(target):  # kustomize asks the network first, even where such a file exists
+        state.add(BuildClass.REMOTE, f"{target} is remote; nothing is fetched", where, ("base", target))
         return
     lexical = normpath(join(owner.folder, target))
     links: set[str] = set()
@@ -372,61 +421,72 @@ _BUILTIN_WITHOUT_FILES = {
 
 
 def _plugin_folder(state: _Walk, folder: str, where: Location) -> None:
-    """Transformer configs behind a kustomization: every object of that build would be one."""
+    """Transformer configs behind kustomizations: every object of that build would be one."""
     _enter(state, folder, where)
     child = state.entered.get(folder)
-    if child is None:
+    if child is None or folder in state.open:
         return
+    changing = sorted(child.data.keys() - {"apiVersion", "kind", "metadata", "resources"})
+    if changing:
+        why = f"{folder} makes transformers or generators with {', '.join(changing)}, which is not supported yet"
+        state.add(BuildClass.PLUGIN, why, where)
+        return
+    state.open.append(folder)
     for reference in references(child):
         real = state.repo.resolve(join(folder, reference.target))
-        if reference.kind == "resource" and real is not None and real in state.repo.entries:
+        if real in state.repo.entries:
             _plugin(state, child, real, reference.location)
+        elif real is not None:
+            _plugin_folder(state, real, reference.location)
+    state.open.pop()
 
 
 def _plugin(state: _Walk, owner: Kustomization, file: str, where: Location) -> None:
     """A generator, transformer or validator config: built-in ones are followed, others would run code."""
-    for document in state.repo.documents(file):
-        data = document.data if isinstance(document.data, dict) else {}
-        kind = str(data.get("kind"))
-        here = Location(file, (), document.index)
-        if not _is_builtin(data):
-            state.add(
-                BuildClass.PLUGIN,
-                f"{data.get('apiVersion')} {kind} is a plugin; plugins are never run",
-                where,
-            )
-        elif kind == "HelmChartInflationGenerator":
-            chart = str(data.get("name"))
-            state.add(
-                BuildClass.HELM,
-                f"chart {chart} needs helm, which is not supported yet",
-                where,
-                ("chart", chart),
-            )
-        elif kind in _BUILTIN_INPUTS:
-            for reference in generator_inputs(data, here):
-                _follow(state, owner, reference)
-        elif kind in _BUILTIN_PATHS:
-            _follow_paths(state, owner, data.get(_BUILTIN_PATHS[kind]), here.at(_BUILTIN_PATHS[kind]))
-        elif kind == "ReplacementTransformer":
-            for item, index in _mappings(data, "replacements"):
-                _follow_paths(state, owner, item.get("path"), here.at("replacements", index, "path"))
-        elif kind not in _BUILTIN_WITHOUT_FILES:
-            state.add(BuildClass.PLUGIN, f"built-in {kind} is not supported yet", where)
+    stream = state.repo.stream(file)
+    typed = read(stream.text, file, mode="kustomize")
+    if stream.problems or [d.data for d in stream.documents] != [d.data for d in typed.documents]:
+        state.add(BuildClass.PLUGIN, f"{file} cannot be read in one way only", where)
+        return
+    for document in stream.documents:
+        _plugin_config(state, owner, document.data, Location(file, (), document.index), where)
+
+
+def _plugin_config(state: _Walk, owner: Kustomization, data: Any, here: Location, where: Location) -> None:
+    data = data if isinstance(data, dict) else {}
+    kind = str(data.get("kind"))
+    _check_spelling(state, data, here)
+    if not _is_builtin(data):
+        why = f"{data.get('apiVersion')} {kind} is a plugin; plugins are never run"
+        state.add(BuildClass.PLUGIN, why, where)
+    elif kind == "HelmChartInflationGenerator":
+        chart = str(data.get("name"))
+        why = f"chart {chart} needs helm, which is not supported yet"
+        state.add(BuildClass.HELM, why, where, ("chart", chart))
+    elif kind in _BUILTIN_INPUTS:
+        for reference in generator_inputs(data, here):
+            _follow(state, owner, reference)
+    elif kind in _BUILTIN_PATHS:
+        _follow_paths(state, owner, data.get(_BUILTIN_PATHS[kind]), here.at(_BUILTIN_PATHS[kind]))
+    elif kind == "ReplacementTransformer":
+        for item, index in _mappings(data, "replacements"):
+            _follow_paths(state, owner, item.get("path"), here.at("replacements", index, "path"))
+    elif kind not in _BUILTIN_WITHOUT_FILES:
+        state.add(BuildClass.PLUGIN, f"built-in {kind} is not supported yet", where)
 
 
 def _is_builtin(data: dict[str, Any]) -> bool:
     """Whether kustomize itself implements it: a function annotation turns any kind into a program to run."""
     metadata = data.get("metadata")
     annotations = metadata.get("annotations") if isinstance(metadata, dict) else None
-    runs = isinstance(annotations, dict) and any(
-        "config.kubernetes.io/function" in str(key) for key in annotations
-    )
+    runs = isinstance(annotations, dict) and any(str(key).endswith("/function") for key in annotations)
     return data.get("apiVersion") == "builtin" and not runs
 
 
 def _follow_paths(state: _Walk, owner: Kustomization, value: Any, here: Location) -> None:
     targets = value if isinstance(value, list) else [value]
     for target in targets:
-        if isinstance(target, str) and "\n" not in target:
+        if isinstance(target, str) and _is_inline(target):
+            _check_inline(state, owner, target, here)
+        elif isinstance(target, str):
             _follow(state, owner, Reference("patch", target, here))

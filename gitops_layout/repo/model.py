@@ -95,20 +95,32 @@ class Repo:
             return None
         if clean in self.folders:
             return clean
-        done = ""
-        for part in clean.split("/"):
-            done = f"{done}/{part}" if done else part
-            entry = self.entries.get(done)
-            if entry is None:
+        # Behind a link `..` is the parent of where the link leads, as for the kernel: never cut textually.
+        done: list[str] = []
+        waiting = clean.split("/")[::-1]
+        while waiting:
+            part = waiting.pop()
+            if part in ("", "."):
                 continue
-            rest = clean[len(done) :]
-            if entry.target is None:
-                return done if not rest else None
+            if part == "..":
+                if not done:
+                    return None
+                done.pop()
+                continue
+            here = "/".join((*done, part))
+            entry = self.entries.get(here)
+            if entry is None and here not in self.folders:
+                return None
+            if entry is None or entry.target is None:
+                if entry is not None and waiting:
+                    return None
+                done.append(part)
+                continue
             if len(passed) >= _MAX_LINKS or entry.target.startswith("/"):
                 return None
-            passed.append(done)
-            return self._resolve(f"{dirname(done)}/{entry.target}{rest}".lstrip("/"), passed)
-        return None
+            passed.append(here)
+            waiting += entry.target.split("/")[::-1]
+        return "/".join(done)
 
     def is_file(self, path: str) -> bool:
         """Whether `path` is a file of the tree, links followed."""

@@ -156,3 +156,82 @@ def test_json_and_yaml_inputs_give_the_same_objects():
     data = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "data": {"k": "yes"}}
     repo = from_files({"kustomization.yaml": "resources: [a.json]", "a.json": json.dumps(data)})
     assert build(repo, Build(walk(repo, ""))).objects == (data,)
+
+
+IN_FLOW = "{apiVersion: builtin, kind: ConfigMapGenerator, metadata: {name: leaked}, files: [OUT]}"
+UP = "/.." * 12
+ESCAPES = {
+    "field in another case": {"kustomization.yaml": "Resources: [OUT]\n"},
+    "field with a letter that Go folds": {"kustomization.yaml": "re\u017fources: [OUT]\n"},
+    "inner field in another case": {"kustomization.yaml": "configMapGenerator: [{name: leaked, Files: [OUT]}]\n"},
+    "patch text that is a path": {"kustomization.yaml": f'resources: [a.yaml]\npatchesStrategicMerge: ["x\\n{UP}OUT"]\n'},
+    "patch mapping that is a path": {"kustomization.yaml": f'resources: [a.yaml]\npatchesStrategicMerge: ["{{a: b{UP}OUT"]\n'},
+    "generator named as a file is": {
+        "kustomization.yaml": f'resources: [a.yaml]\ngenerators: ["{IN_FLOW}"]\n',
+        IN_FLOW: "apiVersion: builtin\nkind: LabelTransformer\nmetadata: {name: x}\n",
+    },
+    "generator with a field in another case": {
+        "kustomization.yaml": "generators: [g.yaml]\n",
+        "g.yaml": "apiVersion: builtin\nkind: ConfigMapGenerator\nmetadata: {name: leaked}\nFILES: [OUT]\n",
+    },
+    "generator that two readers type differently": {
+        "kustomization.yaml": "generators: [g.yaml]\n",
+        "g.yaml": "apiVersion: builtin\nkind: ConfigMapGenerator\nmetadata: {name: leaked}\nfiles: [OUT]\n"
+        "<<: {files: [a.yaml]}\n",
+    },
+    "generator two folders away": {
+        "kustomization.yaml": "generators: [one]\n",
+        "one/kustomization.yaml": "resources: [two]\n",
+        "one/two/kustomization.yaml": "resources: [g.yaml]\n",
+        "one/two/g.yaml": "apiVersion: builtin\nkind: ConfigMapGenerator\nmetadata: {name: leaked}\nfiles: [OUT]\n",
+    },
+    "generator that a patch changes": {
+        "kustomization.yaml": "generators: [one]\n",
+        "one/kustomization.yaml": "resources: [g.yaml]\npatches:\n- target: {kind: ConfigMapGenerator}\n"
+        '  patch: \'[{"op": "replace", "path": "/files/0", "value": "OUT"}]\'\n',
+        "one/g.yaml": "apiVersion: builtin\nkind: ConfigMapGenerator\nmetadata: {name: leaked}\nfiles: [x.yaml]\n",
+        "one/x.yaml": CONFIG_MAP,
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", ESCAPES)
+def test_nothing_makes_kustomize_read_a_file_outside_the_repository(case: str, tmp_path: Path):
+    outside = tmp_path / "outside.yaml"
+    outside.write_text(CONFIG_MAP.replace("name: a", "name: leaked"))
+    for path, text in {**ESCAPES[case], "a.yaml": CONFIG_MAP}.items():
+        file = tmp_path / "repo" / path.replace("OUT", str(outside))
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text.replace("OUT", str(outside)))
+    repo = from_work_tree(tmp_path / "repo")
+    built = build(repo, Build(walk(repo, "")))
+    assert "leaked" not in repr(built.objects)
+    assert built.problem is not None
+    assert built.problem.kind is not BuildClass.OTHER, "kustomize was started"
+
+
+def test_a_link_behind_a_link_is_followed_as_the_kernel_follows_it(tmp_path: Path):
+    outside = tmp_path / "tmp" / "outside.yaml"
+    outside.parent.mkdir()
+    outside.write_text(CONFIG_MAP)
+    root = tmp_path / "repo"
+    (root / "p/q/tmp").mkdir(parents=True)
+    (root / "p/tmp").mkdir()
+    (root / "p/tmp/outside.yaml").write_text(CONFIG_MAP)  # what a textual reading of the link finds
+    (root / "p/q/up").symlink_to("../..")
+    (root / "p/q/out.yaml").symlink_to("up/../tmp/outside.yaml")
+    (root / "p/q/in.yaml").symlink_to("up/p/tmp/outside.yaml")
+    repo = from_work_tree(root)
+    assert (root / "p/q/out.yaml").resolve() == outside
+    assert repo.resolve("p/q/out.yaml") is None
+    assert repo.resolve("p/q/in.yaml") == "p/tmp/outside.yaml"
+
+
+def test_a_file_named_like_a_url_is_not_asked_for_on_the_network():
+    repo = from_files(
+        {
+            "kustomization.yaml": "resources: ['HTTP://example.test/a.yaml']\n",
+            "HTTP:/example.test/a.yaml": CONFIG_MAP,
+        }
+    )
+    assert [problem.kind for problem in walk(repo, "").problems] == [BuildClass.REMOTE]
