@@ -1,0 +1,80 @@
+"""What was brought from outside: artifacts by digest, and the lock that says which are meant.
+
+Everything here reads the lock and the user's cache, and never the network; only `fetch` adds to either.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, get_args
+
+from gitops_layout.store.archive import tree
+from gitops_layout.store.content import get
+from gitops_layout.store.lock import LOCK, Asked, Kind, Lock, Reference, read
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["LOCK", "Fetched", "fetched"]
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """What `fetch` has brought for one repository, by its lock.
+
+    Each look-up gives None where the lock has no such reference or the store lacks its content: then the
+    thing is not checked, and `gitops-layout fetch` brings it. Raises RefusedError for an archive that
+    cannot be unpacked.
+    """
+
+    lock: Lock
+
+    def path(self, reference: Reference) -> Path | None:
+        """The folder (or for a raw file of a kustomize base, the file) that the reference means."""
+        entry = self.lock.by_reference.get(reference)
+        if entry is None:
+            return None
+        if entry.path is None:
+            return get(entry.sha256)
+        root = tree(entry.sha256)
+        if root is None:
+            return None
+        place = (root / entry.path).resolve()
+        inside = place.is_relative_to(root.resolve()) and place.is_dir()
+        return place if inside else None
+
+    def chart(self, url: str, name: str, version: str | None) -> Path | None:
+        """The folder of a chart: `version` is a version or range as written, a tag or a digest, or None.
+
+        An OCI URL may be the chart's own (Flux `chartRef`, whatever `name` says) or that of the
+        repository above it.
+        """
+        known = ("version", "tag", "semver", "digest") if version else ("",)
+        for named in (name, ""):
+            for asked in known:
+                reference = Reference("helm-chart", url, named, _asked(asked), version or "")
+                if reference in self.lock.by_reference:
+                    return self.path(reference)
+        return None
+
+    def base(self, text: str) -> Path | None:
+        """What a kustomization's remote reference means: a folder, or the file of a raw URL."""
+        return self.path(Reference("kustomize-base", text))
+
+    def source(self, url: str, asked: str = "", value: str = "") -> Path | None:
+        """The tree of a foreign source: a git repository, or an OCI artifact where the URL says so."""
+        kind: Kind = "oci-artifact" if url.startswith("oci://") else "git-source"
+        return self.path(Reference(kind, url, "", _asked(asked), value))
+
+
+def _asked(name: str) -> Asked:
+    known: tuple[Asked, ...] = get_args(Asked)
+    return next((asked for asked in known if asked == name), "")
+
+
+def fetched(lock: bytes | None, file: str = LOCK) -> Fetched:
+    """What the lock file's bytes stand for; without one, nothing.
+
+    Raises UserError for a lock that cannot be read.
+    """
+    return Fetched(read(lock, file) if lock is not None else Lock())
