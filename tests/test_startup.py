@@ -22,7 +22,12 @@ print(json.dumps({"code": code, "modules": sorted({name.split(".")[0] for name i
 
 def imported(folder: Path, *arguments: str) -> set[str]:
     done = subprocess.run(
-        [sys.executable, "-c", PROBE, *arguments], cwd=folder, capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-c", PROBE, *arguments],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
     )
     result = json.loads(done.stderr.splitlines()[-1])
     assert result["code"] == 0, done.stdout + done.stderr

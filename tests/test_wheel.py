@@ -14,9 +14,17 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def run(*command: str | Path, cwd: Path, **env: str) -> subprocess.CompletedProcess[str]:
-    environment = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "VIRTUAL_ENV"))}
+    environment = {
+        key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "VIRTUAL_ENV"))
+    }
     return subprocess.run(
-        [str(part) for part in command], cwd=cwd, env=environment | env, capture_output=True, text=True, timeout=600, check=False
+        [str(part) for part in command],
+        cwd=cwd,
+        env=environment | env,
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
     )
 
 
@@ -42,7 +50,9 @@ def program(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_wheel_holds_every_template_and_rule_that_git_has_and_nothing_else(wheel: Path):
     listed = run("git", "ls-files", "-z", "templates", "rules", "copier.yml", cwd=ROOT).stdout.split("\0")
     with zipfile.ZipFile(wheel) as archive:
-        bundled = {name.removeprefix("gitops_layout/_bundle/") for name in archive.namelist() if "/_bundle/" in name}
+        bundled = {
+            name.removeprefix("gitops_layout/_bundle/") for name in archive.namelist() if "/_bundle/" in name
+        }
     assert bundled == {name for name in listed if name}
 
 
