@@ -434,7 +434,7 @@ def _plugin_folder(state: _Walk, folder: str, where: Location) -> None:
     state.open.append(folder)
     for reference in references(child):
         real = state.repo.resolve(join(folder, reference.target))
-        if real in state.repo.entries:
+        if real is not None and real in state.repo.entries:
             _plugin(state, child, real, reference.location)
         elif real is not None:
             _plugin_folder(state, real, reference.location)
