@@ -101,7 +101,9 @@ def test_too_many_files_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"<html>not found</html>" * 100, gzip.compress(b"x" * 5000), b"\x1f\x8bxx"]
+    "content",
+    [b"", b"<html>not found</html>" * 100, gzip.compress(b"x" * 5000), b"\x1f\x8bxx"],
+    ids=["nothing", "a web page", "gzip of no tar", "broken gzip"],
 )
 def test_what_is_no_archive_is_refused(tmp_path: Path, content: bytes) -> None:
     if content:
