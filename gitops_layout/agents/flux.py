@@ -91,7 +91,7 @@ def _kustomization(resource: Resource, context: Context, cluster: str) -> Delive
     environment = environment_of(context, cluster, source.path, root.file)
     depends = tuple(
         f"{item.get('namespace') or namespace}/{item['name']}"
-        for item in spec.get("dependsOn") or ()
+        for item in _items(spec.get("dependsOn"))
         if isinstance(item, dict) and isinstance(item.get("name"), str)
     )
     return Delivery(
@@ -169,14 +169,14 @@ def _clamped(path: str | None) -> str:
 
 
 def _revision(reference: Any) -> Revision | None:
-    """Flux's own precedence: commit, digest, semver, tag, branch."""
+    """Flux's own precedence: commit, digest, name (a full reference), semver, tag, branch."""
     for field, kind in (
-        ("commit", "commit"), ("digest", "digest"), ("semver", "semver"), ("tag", "tag"), ("name", "branch"),
+        ("commit", "commit"), ("digest", "digest"), ("name", "branch"), ("semver", "semver"), ("tag", "tag"),
         ("branch", "branch"),
     ):  # fmt: skip
         value = _text(at(reference, field))
         if value is not None:
-            return Revision(kind, value)  # type: ignore[arg-type]
+            return Revision("tag" if value.startswith("refs/tags/") else kind, value)  # type: ignore[arg-type]
     return None
 
 
@@ -256,6 +256,10 @@ def _chart(context: Context, spec: Mapping[str, Any], namespace: str, near: str)
     if found is not None and chart is None:
         revision = _revision(at(found.data, "spec", "ref"))
     return Source(url, revision, None, chart or name, defined=found.location if found else None)
+
+
+def _items(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _text(value: Any) -> str | None:

@@ -50,7 +50,8 @@ def _identity(root: Location) -> Callable[[Path], Location]:
 def directory_files(repo: Repo, delivery: Delivery) -> tuple[str, ...]:
     """The files that Argo CD reads: direct children, or all below with `recurse`; include and exclude globs."""
     folder = repo.resolve(delivery.source.path or "") or ""
-    options = delivery.options.get("directory") or {}
+    given = delivery.options.get("directory")
+    options = given if isinstance(given, dict) else {}
     prefix = f"{folder}/" if folder else ""
     recurse = options.get("recurse") is True
     return tuple(

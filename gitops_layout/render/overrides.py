@@ -7,10 +7,11 @@ change the kustomization of the delivery's own path and no other.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from posixpath import join, normpath, relpath
+from collections.abc import Iterator, Mapping
+from posixpath import basename, join, normpath, relpath
 from typing import Any
 
+from gitops_layout.agents.context import at
 from gitops_layout.agents.delivery import Delivery
 from gitops_layout.kustomize.model import FILE_NAMES, Kustomization, find
 from gitops_layout.repo.model import Repo, is_yaml
@@ -25,24 +26,25 @@ def generated(repo: Repo, folder: str) -> Kustomization:
     """The kustomization that Flux makes for a folder without one: every manifest below it, and folders
     that have a kustomization of their own as they are (files whose name starts with `.` left out).
     """
-    resources: list[str] = []
-    _scan(repo, folder, folder, resources)
+    resources = [relpath(path, folder or ".") for path in _scan(repo, folder)]
     data = {**_HEADER, "resources": resources}
     return Kustomization(folder, join(folder, FILE_NAMES[0]), data)
 
 
-def _scan(repo: Repo, root: str, folder: str, resources: list[str]) -> None:
-    for name in repo.folders.get(folder, ()):
-        path = join(folder, name)
-        if name.startswith("."):
+def _scan(repo: Repo, root: str) -> Iterator[str]:
+    """Manifests and kustomizations below `root`, each folder before the names that follow it."""
+    waiting = [join(root, name) for name in reversed(repo.folders.get(root, ()))]
+    while waiting:
+        path = waiting.pop()
+        if basename(path).startswith("."):
             continue
-        if path in repo.folders:
-            if isinstance(find(repo, path), Kustomization):
-                resources.append(relpath(path, root or "."))
-            else:
-                _scan(repo, root, path, resources)
-        elif is_yaml(path) and not name.endswith(".json") and repo.is_file(path):
-            resources.append(relpath(path, root or "."))
+        if path not in repo.folders:
+            if is_yaml(path) and not path.endswith(".json") and repo.is_file(path):
+                yield path
+        elif isinstance(find(repo, path), Kustomization):
+            yield path
+        else:
+            waiting += [join(path, name) for name in reversed(repo.folders[path])]
 
 
 def overridden(repo: Repo, delivery: Delivery, own: Kustomization) -> bytes | None:
@@ -52,7 +54,7 @@ def overridden(repo: Repo, delivery: Delivery, own: Kustomization) -> bytes | No
     if delivery.agent == "flux":
         changed = _flux(data, delivery.options, own.folder)
     else:
-        changed = _argocd(data, delivery.options.get("kustomize") or {}, own.folder)
+        changed = _argocd(data, _mapping(delivery.options, "kustomize"), own.folder)
     return json.dumps(data, ensure_ascii=False).encode() if changed else None
 
 
@@ -66,8 +68,7 @@ def _flux(data: dict[str, Any], options: Mapping[str, Any], folder: str) -> bool
         if options.get(option):
             data[name] = options[option]
     for patch in _list(options, "patches"):
-        data.setdefault("patches", [])
-        data["patches"] = [*data["patches"], patch]
+        data["patches"] = [*_list(data, "patches"), patch]
     _components(data, options, folder)
     _images(data, _list(options, "images"))
     metadata = options.get("commonMetadata")
@@ -78,7 +79,7 @@ def _flux(data: dict[str, Any], options: Mapping[str, Any], folder: str) -> bool
                 {"pairs": metadata["labels"], "includeTemplates": False},
             ]
         if isinstance(metadata.get("annotations"), dict):
-            data["commonAnnotations"] = {**(data.get("commonAnnotations") or {}), **metadata["annotations"]}
+            data["commonAnnotations"] = {**_mapping(data, "commonAnnotations"), **metadata["annotations"]}
     return json.dumps(data, sort_keys=True) != before
 
 
@@ -89,7 +90,7 @@ def _argocd(data: dict[str, Any], options: Mapping[str, Any], folder: str) -> bo
             data[name] = options[name]
     for name in ("commonLabels", "commonAnnotations"):
         if isinstance(options.get(name), dict):
-            data[name] = {**(data.get(name) or {}), **options[name]}
+            data[name] = {**_mapping(data, name), **options[name]}
     for name in ("patches", "replicas"):
         if _list(options, name):
             data[name] = [*_list(data, name), *_list(options, name)]
@@ -118,7 +119,7 @@ def _image(text: str) -> dict[str, str]:
 def _images(data: dict[str, Any], wanted: list[Any]) -> None:
     for image in wanted:
         if isinstance(image, dict):
-            kept = [item for item in _list(data, "images") if item.get("name") != image.get("name")]
+            kept = [item for item in _list(data, "images") if at(item, "name") != image.get("name")]
             data["images"] = [*kept, image]
 
 
@@ -130,6 +131,11 @@ def _components(data: dict[str, Any], options: Mapping[str, Any], folder: str) -
             data["components"] = [*_list(data, "components"), path]
         elif isinstance(component, str):
             data["components"] = [*_list(data, "components"), component]
+
+
+def _mapping(data: Mapping[str, Any], name: str) -> dict[str, Any]:
+    value = data.get(name)
+    return value if isinstance(value, dict) else {}
 
 
 def _list(data: Mapping[str, Any], name: str) -> list[Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from gitops_layout.agents.context import Declared, DeclaredCluster, DeclaredEnvironment
 from gitops_layout.graph.link import link
 from gitops_layout.graph.model import Graph
@@ -313,3 +315,47 @@ def test_fields_that_are_not_understood_are_listed():
     graph = linked({**FLEET, "clusters/prod-eu/apps.yaml": APPS + "  decryption: {provider: sops}\n"})
     (entry,) = graph.unchecked
     assert entry.what == "spec.decryption of delivery flux:Kustomization/flux-system/apps@prod-eu"
+
+
+KUSTOMIZE_OPTIONS = (
+    "images: [{name: a, newTag: b}], patches: [{patch: x}], commonMetadata: {annotations: {a: b}}"
+)
+
+
+@pytest.mark.parametrize("value", ["null", "5", "x", "[1]", "{a: 1}", "[[1]]", "[{name: [1]}]"])
+def test_fields_of_the_wrong_shape_never_raise(value: str):
+    flux = f"{APPS}  dependsOn: {value}\n"
+    options = APPS.replace("spec:\n", f"spec: {{path: ./apps/odd, {KUSTOMIZE_OPTIONS}, dependsOn: {value}, "
+                           "sourceRef: {kind: GitRepository, name: flux-system}}\n").split("  interval")[0]  # fmt: skip
+    application = "apiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: {name: NAME}\nspec: {source: SOURCE}\n"
+    files = {
+        **FLEET,
+        "clusters/prod-eu/apps.yaml": flux,
+        "clusters/prod-eu/odd.yaml": options.replace("name: apps", "name: odd"),
+        "clusters/prod-eu/folder.yaml": application.replace("NAME", "folder").replace(
+            "SOURCE", f"{{repoURL: 'https://example.test/acme/fleet', path: plain, directory: {value}}}"
+        ),
+        "clusters/prod-eu/build.yaml": application.replace("NAME", "build").replace(
+            "SOURCE", f"{{repoURL: 'https://example.test/acme/fleet', path: apps/old, kustomize: {value}}}"
+        ),
+        "plain/settings.yaml": CONFIG_MAP,
+        "apps/odd/kustomization.yaml": f"images: {value}\npatches: {value}\ncommonAnnotations: {value}\n",
+    }
+    assert {"apps", "odd", "folder", "build"} <= {delivery.name for delivery in linked(files).deliveries}
+
+
+@pytest.mark.parametrize(
+    ("reference", "kind", "name"),
+    [
+        ("{branch: main, tag: v1}", "tag", "v1"),
+        ("{tag: v1, semver: 1.x}", "semver", "1.x"),
+        ("{semver: 1.x, name: refs/heads/main}", "branch", "refs/heads/main"),
+        ("{name: refs/tags/v1}", "tag", "refs/tags/v1"),
+        ("{name: refs/heads/main, commit: abc}", "commit", "abc"),
+    ],
+)
+def test_of_several_references_the_one_counts_that_flux_takes(reference: str, kind: str, name: str):
+    files = {path: text.replace("{branch: main}", reference) for path, text in FLEET.items()}
+    revision = linked(files).deliveries[0].source.revision
+    assert revision is not None
+    assert (revision.kind, revision.name) == (kind, name)
