@@ -268,16 +268,15 @@ def _plain_folders(repo: Repo, state: _State, context: Context, inputs: set[str]
     """Folders of manifests that belong to no kustomization; hidden folders hold tools' files."""
     reached = {file for rendered in state.rendered.values() for file in rendered.files}
     listed = {file for kustomization in _kustomizations(repo) for file in _included(repo, kustomization)}
-    folders: dict[str, list[str]] = {}
+    elsewhere = listed | inputs | reached
+    folders: dict[str, dict[str, None]] = {}
     for resource in repo.resources:
         file = resource.file
         hidden = any(part.startswith(".") for part in file.split("/")[:-1])
         kustomization = basename(file) in FILE_NAMES
-        if hidden or kustomization or not resource.ref.name or file in listed | inputs | reached:
+        if hidden or kustomization or not resource.ref.name or file in elsewhere:
             continue
-        files = folders.setdefault(dirname(file), [])
-        if file not in files:
-            files.append(file)
+        folders.setdefault(dirname(file), {})[file] = None
     return [builtin.directory(folder, tuple(files), context) for folder, files in sorted(folders.items())]
 
 

@@ -33,6 +33,12 @@ __all__ = [
 FILE_NAMES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 """The names kustomize recognises, in its order."""
 
+MAX_DEPTH = 100
+"""Longer chains of kustomizations are refused; real ones have six links."""
+
+MAX_PATH = 1_000
+"""Longer paths are refused: a git tree can hold some that no file system can."""
+
 _GROUP = "kustomize.config.k8s.io/"
 
 
@@ -252,6 +258,10 @@ def _enter(state: _Walk, folder: str, referrer: Location) -> None:
         return
     if folder in state.entered:
         return
+    if len(state.open) >= MAX_DEPTH:
+        why = f"kustomizations include each other more than {MAX_DEPTH} levels deep"
+        state.add(BuildClass.OTHER, why, referrer)
+        return
     found = find(state.repo, folder)
     if found is None:
         state.add(BuildClass.MISSING, f"{folder or '.'} has no kustomization.yaml", referrer)
@@ -348,6 +358,11 @@ def _follow(state: _Walk, owner: Kustomization, reference: Reference) -> None:
         state.add(BuildClass.REMOTE, f"{target} is remote; nothing is fetched", where, ("base", target))
         return
     lexical = normpath(join(owner.folder, target))
+    if lexical.count("/") > MAX_DEPTH or len(lexical) > MAX_PATH:
+        state.add(
+            BuildClass.OTHER, f"a path of more than {MAX_DEPTH} folders or {MAX_PATH} characters", where
+        )
+        return
     links: set[str] = set()
     real = None if target.startswith("/") else repo.resolve(join(owner.folder, target), links)
     if real is None:

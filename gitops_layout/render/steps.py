@@ -12,8 +12,8 @@ from gitops_layout.agents.delivery import Delivery
 from gitops_layout.k8s.scope import builtin_scope
 from gitops_layout.model import Location, Path, Unchecked, UncheckedClass
 from gitops_layout.render.rendered import Rendered, RenderedObject
-from gitops_layout.render.substitute import substitute
-from gitops_layout.repo.model import object_ref
+from gitops_layout.render.substitute import SubstitutionError, substitute
+from gitops_layout.repo.model import broken, object_ref
 
 __all__ = ["Lookup", "finished", "nothing"]
 
@@ -37,13 +37,33 @@ def finished(
     unseen: list[Unchecked] = []
     if delivery.agent == "flux" and isinstance(post_build, dict):
         variables = _variables(delivery, post_build, lookup, unseen)
-        built = ((substitute(data, variables).data, origin) for data, origin in built)
+        try:
+            built = [(_substituted(delivery, data, variables, unseen), origin) for data, origin in built]
+        except SubstitutionError as error:
+            failure = broken(f"delivery {delivery.id}", str(error), delivery.root.at("spec", "postBuild"))
+            return Rendered(delivery.id, files=files, failure=failure)
     objects = []
     for data, origin in built:
         applied = _namespaced(delivery, data)
         ref = object_ref(applied, str(applied.get("apiVersion", "")), str(applied.get("kind", "")))
         objects.append(RenderedObject(ref, applied, origin))
     return Rendered(delivery.id, tuple(objects), files, unseen=tuple(unseen))
+
+
+def _substituted(
+    delivery: Delivery, data: dict[str, Any], variables: Mapping[str, str], unseen: list[Unchecked]
+) -> dict[str, Any]:
+    """An object after substitution; Flux does none without variables."""
+    if not variables and not unseen:
+        return data
+    done = substitute(data, variables)
+    for form in sorted(done.unknown):
+        what = f"{form} in {data.get('kind')} {at(data, 'metadata', 'name')}"
+        where = delivery.root.at("spec", "postBuild")
+        why = "this form of substitution is not supported yet; it is left as it is"
+        unseen.append(Unchecked(what, UncheckedClass.EXTERNAL, why, where, None, delivery.id))
+    result: dict[str, Any] = done.data
+    return result
 
 
 def _namespaced(delivery: Delivery, data: dict[str, Any]) -> dict[str, Any]:

@@ -15,13 +15,21 @@ from typing import Any
 
 from gitops_layout.source.typing import NotJsonError, plain
 
-__all__ = ["DISABLED", "Substituted", "substitute"]
+__all__ = ["DISABLED", "Substituted", "SubstitutionError", "substitute"]
 
 DISABLED = "kustomize.toolkit.fluxcd.io/substitute"
 
 _VARIABLE = re.compile(r"\$\$|\$\{([A-Za-z_]\w*)(?:(:=|=|:-|-)([^{}]*))?\}|\$\{[^}]*\}")
 # go-yaml writes a string without quotes when it starts so and holds neither `: ` nor ` #`.
 _PLAIN = re.compile(r"[$\w./][^\n]*\Z")
+
+
+MAX_INSERTED = 8 * 2**20
+"""Characters that variables may bring into one object; an API server refuses objects of 3 MiB."""
+
+
+class SubstitutionError(ValueError):
+    """Variables that would blow an object up."""
 
 
 @dataclass(slots=True)
@@ -31,10 +39,14 @@ class Substituted:
     data: Any
     undefined: set[str] = field(default_factory=set)
     unknown: set[str] = field(default_factory=set)
+    inserted: int = 0
 
 
 def substitute(data: dict[str, Any], variables: Mapping[str, str]) -> Substituted:
-    """Substitute in every string of an object, keys included; undefined names are left as they are."""
+    """Substitute in every string of an object, keys included; undefined names are left as they are.
+
+    Raises SubstitutionError where the variables bring more than `MAX_INSERTED` characters.
+    """
     metadata = data.get("metadata")
     marks = (metadata.get(name) for name in ("annotations", "labels")) if isinstance(metadata, dict) else ()
     if any(isinstance(mark, dict) and mark.get(DISABLED) == "disabled" for mark in marks):
@@ -69,6 +81,11 @@ def _text(text: str, variables: Mapping[str, str], result: Substituted) -> str:
             return match[0]
         value = variables.get(name)
         if value or (value is not None and operator in (None, "=", "-")):
+            result.inserted += len(value)
+            if result.inserted > MAX_INSERTED:
+                raise SubstitutionError(
+                    f"variables bring more than {MAX_INSERTED // 2**20} MiB into one object"
+                )
             return value
         if operator is not None:
             return default

@@ -186,10 +186,9 @@ class Repo:
         if location.span is not None:
             return location.span
         documents = self.documents(location.file) if is_yaml(location.file) else ()
-        document = next((d for d in documents if d.index == location.document), None)
-        if document is None:
+        if location.document >= len(documents):
             return Span(1, 1, 1, 1, 0, 0)
-        return document.span(location.path, key=location.key)
+        return documents[location.document].span(location.path, key=location.key)
 
     @cached_property
     def charts(self) -> tuple[str, ...]:

@@ -235,3 +235,11 @@ def test_a_file_named_like_a_url_is_not_asked_for_on_the_network():
         }
     )
     assert [problem.kind for problem in walk(repo, "").problems] == [BuildClass.REMOTE]
+
+
+def test_endless_chains_and_endless_paths_are_refused():
+    chain = {f"k{i}/kustomization.yaml": f"resources: [../k{i + 1}]\n" for i in range(1500)}
+    assert [p.kind for p in walk(from_files(chain), "k0").problems] == [BuildClass.OTHER]
+    deep = "/".join(["d"] * 1500)
+    files = {"kustomization.yaml": f"resources: [{deep}/a.yaml]\n", f"{deep}/a.yaml": CONFIG_MAP}
+    assert [p.kind for p in walk(from_files(files), "").problems] == [BuildClass.OTHER]

@@ -220,3 +220,41 @@ def test_undefined_variables_and_unknown_forms_are_named():
 def test_an_object_that_forbids_substitution_is_left_alone():
     data = {"metadata": {"annotations": {"kustomize.toolkit.fluxcd.io/substitute": "disabled"}}, "a": "${N}"}
     assert substitute(data, {"N": "3"}).data == data
+
+
+KUSTOMIZATION = """\
+apiVersion: kustomize.toolkit.fluxcd.io/v1
+kind: Kustomization
+metadata: {name: "NAME", namespace: flux-system}
+spec:
+  path: ./apps
+  sourceRef: {kind: GitRepository, name: flux-system}
+  postBuild: {substitute: {V: "VALUE"}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("one", "x" * 100_000), ("a${V}", "${V}" * 10)], ids=["wide", "growing by itself"]
+)
+def test_variables_that_blow_an_object_up_fail_the_delivery(name: str, value: str):
+    repo = from_files(
+        {
+            "clusters/x/apps.yaml": KUSTOMIZATION.replace("NAME", "root").replace("VALUE", value),
+            "apps/apps.yaml": KUSTOMIZATION.replace("NAME", name).replace("VALUE", value),
+            "apps/settings.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n"
+            f"data: {{a: '{'${V} ' * 1000}'}}\n",
+        }
+    )
+    graph = link(repo, render=Renders(repo))
+    assert "variables bring more than 8 MiB into one object" in {entry.why for entry in graph.unchecked}
+
+
+def test_a_form_of_substitution_that_we_do_not_know_is_not_passed_over_in_silence():
+    repo = from_files(
+        {
+            "clusters/x/apps.yaml": KUSTOMIZATION.replace("NAME", "root").replace("VALUE", "1"),
+            "apps/settings.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {a: '${V/1/2}'}\n",
+        }
+    )
+    unchecked = link(repo, render=Renders(repo)).unchecked
+    assert [entry.what for entry in unchecked] == ["${V/1/2} in ConfigMap a"]
