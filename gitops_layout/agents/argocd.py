@@ -43,6 +43,9 @@ _UNDERSTOOD_SOURCE = {
     "name",
     "ref",
 }
+_EXPLICIT: dict[str, Renderer] = {"helm": "chart", "kustomize": "kustomize", "directory": "directory"}
+"""Options that say how a path is rendered, whatever files it has."""
+
 _UNDERSTOOD_KUSTOMIZE = {
     "namePrefix", "nameSuffix", "namespace", "images", "replicas", "patches", "components", "commonLabels",
     "commonAnnotations",
@@ -86,7 +89,10 @@ def delivery(resource: Resource, context: Context, *, cluster: str) -> Delivery:
         places=_places(data, root),
         target_namespace=_text(at(spec, "destination", "namespace")),
         project=_text(spec.get("project")),
-        options={name: chosen[name] for name in ("directory", "kustomize", "helm") if name in chosen},
+        options={
+            **{name: chosen[name] for name in ("directory", "kustomize", "helm") if name in chosen},
+            **({"refs": refs} if (refs := _refs(spec, context)) else {}),
+        },
         object=data,
         notes=(*notes, *_notes(chosen)),
     )
@@ -111,10 +117,28 @@ def _choose(spec: Mapping[str, Any], context: Context) -> tuple[Mapping[str, Any
     sources = [item for item in listed if isinstance(item, dict)] if isinstance(listed, list) else []
     if not sources:
         return {}, ()
-    local = (item for item in sources if not item.get("ref") and _source(item, context).local)
-    chosen = next(local, sources[0])
-    notes = tuple(f"spec.sources[{index}]" for index, item in enumerate(sources) if item is not chosen)
+    rendering = [item for item in sources if not _only_values(item)] or sources
+    local = (item for item in rendering if _source(item, context).local)
+    chosen = next(local, rendering[0])
+    notes = tuple(
+        f"spec.sources[{index}]"
+        for index, item in enumerate(sources)
+        if item is not chosen and not _only_values(item)
+    )
     return chosen, notes
+
+
+def _only_values(source: Mapping[str, Any]) -> bool:
+    """Whether a source is there only for the value files that the others name by its `ref`."""
+    return bool(source.get("ref")) and not source.get("path") and not source.get("chart")
+
+
+def _refs(spec: Mapping[str, Any], context: Context) -> dict[str, str | None]:
+    """The names for other sources in `valueFiles`: to their URL, None where that is this repository."""
+    listed = spec.get("sources")
+    found = [item for item in listed if isinstance(item, dict)] if isinstance(listed, list) else []
+    urls = {f"${item['ref']}": _text(item.get("repoURL")) or "" for item in found if _text(item.get("ref"))}
+    return {name: None if context.is_own(url) else url for name, url in urls.items()}
 
 
 def _source(source: Mapping[str, Any], context: Context) -> Source:
@@ -144,6 +168,9 @@ def _renderer(source: Mapping[str, Any], found: Source, context: Context) -> Ren
         return "chart"
     if not found.local or found.path is None or isinstance(source.get("plugin"), dict):
         return "none"
+    explicit = next((name for name in _EXPLICIT if isinstance(source.get(name), dict) and source[name]), "")
+    if explicit:
+        return _EXPLICIT[explicit]
     names = context.repo.folders.get(context.repo.resolve(found.path) or found.path, ())
     if "Chart.yaml" in names:
         return "chart"

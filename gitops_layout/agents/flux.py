@@ -220,6 +220,7 @@ def _release(resource: Resource, context: Context, cluster: str) -> Delivery:
     spec: Mapping[str, Any] = at(data, "spec") if isinstance(at(data, "spec"), dict) else {}
     namespace = ref.namespace or "default"
     environment = environment_of(context, cluster, root.file)
+    source, chart = _chart(context, spec, namespace, root.file)
     return Delivery(
         id=f"flux:HelmRelease/{namespace}/{ref.name}@{cluster}",
         agent="flux",
@@ -229,7 +230,7 @@ def _release(resource: Resource, context: Context, cluster: str) -> Delivery:
         cluster=cluster,
         environment=environment,
         tier=tier_of(context, environment),
-        source=_chart(context, spec, namespace, root.file),
+        source=source,
         renderer="chart",
         sync=SyncPolicy(
             prune=True,
@@ -240,22 +241,46 @@ def _release(resource: Resource, context: Context, cluster: str) -> Delivery:
         root=root,
         places=places(data, root, _RELEASE_PLACES),
         target_namespace=_text(spec.get("targetNamespace")),
+        options={"chart": chart},
         object=data,
     )
 
 
-def _chart(context: Context, spec: Mapping[str, Any], namespace: str, near: str) -> Source:
-    chart = _text(at(spec, "chart", "spec", "chart"))
-    version = _text(at(spec, "chart", "spec", "version"))
-    reference = at(spec, "chart", "spec", "sourceRef") or spec.get("chartRef")
-    kind, name = _text(at(reference, "kind")), _text(at(reference, "name"))
+def _chart(
+    context: Context, spec: Mapping[str, Any], namespace: str, near: str
+) -> tuple[Source, Mapping[str, Any]]:
+    """Where the chart comes from, and the chart's own spec (a HelmChart's, given inline or by reference)."""
+    reference = spec.get("chartRef")
+    if not isinstance(reference, dict):
+        given = at(spec, "chart", "spec")
+        chart = given if isinstance(given, dict) else {}
+        return _chart_source(context, chart, namespace, near), chart
+    kind, name = _text(reference.get("kind")) or "", _text(reference.get("name")) or ""
+    where = _text(reference.get("namespace")) or namespace
+    artifact = context.artifact(where, name, near=near) if kind == "ExternalArtifact" else None
+    if artifact is not None:
+        return _from_artifact(context, artifact, ""), {}
+    found = context.source(kind, where, name, near=near)
+    if found is None:
+        return Source(None, None, None, name), {}
+    own = at(found.data, "spec")
+    if kind == "HelmChart" and isinstance(own, dict):
+        source = _chart_source(context, own, where, found.file)
+        return replace(source, defined=source.defined or found.location), own
+    return Source(_text(at(own, "url")), _revision(at(own, "ref")), None, name, defined=found.location), {}
+
+
+def _chart_source(context: Context, chart: Mapping[str, Any], namespace: str, near: str) -> Source:
+    """A chart's source: a folder of a Git repository (its `version` is not looked at), else a repository's chart."""
+    reference, name, version = chart.get("sourceRef"), _text(chart.get("chart")), _text(chart.get("version"))
+    kind, source = _text(at(reference, "kind")) or "", _text(at(reference, "name")) or ""
     where = _text(at(reference, "namespace")) or namespace
-    found = context.source(kind or "", where, name or "", near=near)
+    if kind in ("GitRepository", "Bucket"):
+        return _from_source(context, (kind, where, source), _clamped(name), near)
+    found = context.source(kind, where, source, near=near)
     url = _text(at(found.data, "spec", "url")) if found is not None else None
     revision = Revision("version", version) if version is not None else None
-    if found is not None and chart is None:
-        revision = _revision(at(found.data, "spec", "ref"))
-    return Source(url, revision, None, chart or name, defined=found.location if found else None)
+    return Source(url, revision, None, name or source, defined=found.location if found else None)
 
 
 def _items(value: Any) -> list[Any]:
