@@ -23,9 +23,13 @@ _FORMATS = {
 @click.argument("path", required=False, type=click.Path(path_type=Path))
 @click.option("--format", "form", type=click.Choice(list(_FORMATS)), default="text", show_default=True)
 @click.option("--explain", is_flag=True, help="Say how roots, sources and environments were found.")
-def command(path: Path | None, *, form: str, explain: bool) -> int:
+@click.option("--files", is_flag=True, help="Say of every YAML file what becomes of it, and why.")
+def command(path: Path | None, *, form: str, explain: bool, files: bool) -> int:
     """List every delivery of the repository with its source, environment, cluster and objects."""
     graph = load_graph((path,) if path else ()).graph
+    if files and form == "text":
+        click.echo(output.files_to_text(graph), nl=False)
+        return 0
     click.echo(_FORMATS[form](graph), nl=False)
     if form != "text":
         return 0

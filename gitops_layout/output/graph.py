@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
 from gitops_layout.agents.delivery import Delivery
+from gitops_layout.graph.accounts import State, accounts
 from gitops_layout.graph.model import Graph
 
-__all__ = ["to_dot", "to_json", "to_mermaid", "to_text"]
+__all__ = ["files_to_text", "to_dot", "to_json", "to_mermaid", "to_text"]
 
 
 def to_text(graph: Graph) -> str:
@@ -29,6 +31,15 @@ def _line(graph: Graph, delivery: Delivery) -> str:
         None if delivery.live else "(no agent reaches it)",
     ]
     return "  ".join(part for part in parts if part)
+
+
+def files_to_text(graph: Graph) -> str:
+    """A line a YAML file: what becomes of it and why, then the counts."""
+    found = list(accounts(graph))
+    lines = [f"{account.state:<14}  {account.file}  ({account.why})" for account in found]
+    counts = Counter(account.state for account in found)
+    lines.append(", ".join(f"{counts[state]} {state}" for state in State if counts[state]) or "no YAML file")
+    return "\n".join(lines) + "\n"
 
 
 def _edges(graph: Graph) -> Iterator[tuple[str, str, str]]:
@@ -102,6 +113,10 @@ def to_json(graph: Graph) -> str:
                 "line": graph.repo.span(entry.location).line if entry.location else None,
             }
             for entry in graph.unchecked
+        ],
+        "files": [
+            {"file": account.file, "state": str(account.state), "why": account.why}
+            for account in accounts(graph)
         ],
         "explain": list(graph.explain),
     }

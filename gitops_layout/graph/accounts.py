@@ -1,0 +1,96 @@
+"""Every YAML file accounted for: delivered, set aside for a reason, or not seen."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from posixpath import basename, dirname
+
+from gitops_layout.graph.model import Graph
+from gitops_layout.kustomize.model import FILE_NAMES
+
+__all__ = ["Account", "State", "accounts"]
+
+
+class State(StrEnum):
+    """What becomes of a file."""
+
+    DELIVERED = "delivered"
+    UNREACHED = "unreached"
+    OFF = "switched off"
+    ASIDE = "set aside"
+    TOOL = "not a manifest"
+    UNCHECKED = "unchecked"
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A file, what becomes of it, and why we say so."""
+
+    file: str
+    state: State
+    why: str
+
+
+_ASIDE = re.compile(
+    r"(^|/)(\.?archive[sd]?|_archive|attic|bak|backup|bootstrap|demo|deprecated|disabled|docs?|examples?|fixtures?"
+    r"|hack|old|samples?|scripts?|templates?|tests?|testdata|tools?|wip)(/|$)"
+)
+_COMMENTED = re.compile(r"^\s*#+\s*-?\s*[\"']?(\./)?([\w./-]+)[\"']?\s*(#.*)?$")
+
+
+def accounts(graph: Graph) -> Iterator[Account]:
+    """One account a YAML file, in path order; a chart's templates and subcharts belong to the chart."""
+    read = {file: rendered.delivery for rendered in graph.rendered.values() for file in rendered.files}
+    broken = {file: problem.message for file, problem in graph.repo.unparsable}
+    failed = {entry.location.file: entry.why for entry in graph.unchecked if entry.location is not None}
+    objects = {resource.file for resource in graph.repo.resources}
+    off = dict(_switched_off(graph))
+    for file in graph.repo.manifests:
+        if file in broken:
+            yield Account(file, State.UNCHECKED, broken[file])
+        elif graph.is_live(file):
+            yield Account(
+                file, State.DELIVERED, f"read by {read[file]}" if file in read else "an agent's object"
+            )
+        elif file in off:
+            yield Account(file, State.OFF, f"commented out in {off[file]}")
+        elif file in read:
+            yield Account(file, State.UNREACHED, f"read by {read[file]}, which no agent reaches")
+        else:
+            yield _rest(file, file in objects, failed.get(file))
+
+
+def _rest(file: str, is_object: bool, failure: str | None) -> Account:
+    folder = _ASIDE.search(dirname(file))
+    if failure is not None:
+        return Account(file, State.UNCHECKED, failure)
+    if any(part.startswith(".") for part in file.split("/")):
+        return Account(file, State.TOOL, "in a hidden folder, or hidden itself")
+    if basename(file) in FILE_NAMES:
+        return Account(file, State.UNREACHED, "a kustomization that nothing includes")
+    if not is_object:
+        return Account(file, State.TOOL, "holds no Kubernetes object")
+    if folder is not None:
+        return Account(file, State.ASIDE, f"below {folder[2]}/")
+    return Account(file, State.UNREACHED, "no agent object and no kustomization names it")
+
+
+def _switched_off(graph: Graph) -> Iterator[tuple[str, str]]:
+    """Files that a comment in a kustomization names, and where: people switch things off so."""
+    repo = graph.repo
+    for folder, names in repo.folders.items():
+        name = next((name for name in FILE_NAMES if name in names), None)
+        if name is None:
+            continue
+        file = f"{folder}/{name}" if folder else name
+        text = repo.text(file)
+        for number, line in enumerate(text.splitlines(), 1) if "#" in text else ():
+            match = _COMMENTED.match(line)
+            real = repo.resolve(f"{folder}/{match[2]}".lstrip("/")) if match else None
+            if real is None:
+                continue
+            for found in [real] if real in repo.entries else repo.under(real):
+                yield found, f"{file}:{number}"

@@ -1,0 +1,40 @@
+"""Every YAML file is accounted for."""
+
+from __future__ import annotations
+
+from gitops_layout.graph.accounts import State, accounts
+from tests.graph.test_link import CONFIG_MAP, FLEET, linked
+
+
+def test_every_file_gets_one_account_with_its_reason():
+    graph = linked(
+        {
+            **FLEET,
+            "apps/web/envs/prod/kustomization.yaml": "resources:\n- ../../base\n# - ../../extra\n#- more.yaml # later\n",
+            "apps/web/extra/a.yaml": CONFIG_MAP,
+            "apps/web/envs/prod/more.yaml": CONFIG_MAP,
+            "examples/a.yaml": CONFIG_MAP,
+            "forgotten.yaml": CONFIG_MAP,
+            "mkdocs.yml": "site_name: x\n",
+            ".github/workflows/ci.yaml": "on: push\n",
+            "broken.yaml": "a: [\n",
+        }
+    )
+    found = {account.file: (account.state, account.why) for account in accounts(graph)}
+    assert found.keys() == set(graph.repo.manifests)
+    assert found["clusters/prod-eu/apps.yaml"][0] is State.DELIVERED
+    assert found["apps/web/base/settings.yaml"] == (
+        State.DELIVERED,
+        "read by flux:Kustomization/flux-system/apps@prod-eu",
+    )
+    assert found["apps/old/settings.yaml"][0] is State.UNREACHED
+    assert found["apps/web/extra/a.yaml"] == (
+        State.OFF,
+        "commented out in apps/web/envs/prod/kustomization.yaml:3",
+    )
+    assert found["apps/web/envs/prod/more.yaml"][0] is State.OFF
+    assert found["examples/a.yaml"] == (State.ASIDE, "below examples/")
+    assert found["forgotten.yaml"] == (State.UNREACHED, "no agent object and no kustomization names it")
+    assert found["mkdocs.yml"][0] is State.TOOL
+    assert found[".github/workflows/ci.yaml"][0] is State.TOOL
+    assert found["broken.yaml"][0] is State.UNCHECKED
