@@ -36,6 +36,9 @@ FILE_NAMES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 MAX_DEPTH = 100
 """Longer chains of kustomizations are refused; real ones have six links."""
 
+MAX_BUILDS = 10_000
+"""Builds within one build; the largest real trees need a few hundred."""
+
 MAX_PATH = 1_000
 """Longer paths are refused: a git tree can hold some that no file system can."""
 
@@ -232,6 +235,7 @@ class _Walk:
     files: set[str] = field(default_factory=set)
     entered: dict[str, Kustomization] = field(default_factory=dict)
     open: list[str] = field(default_factory=list)
+    uses: dict[str, list[str]] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
 
     def add(
@@ -248,10 +252,22 @@ def walk(repo: Repo, folder: str) -> Closure:
         state.add(BuildClass.MISSING, f"there is no folder {folder or '.'}", Location(folder))
     else:
         _enter(state, real, Location(real))
+        if not state.problems and _builds(state, real, {}) > MAX_BUILDS:
+            why = f"kustomizations that include each other in several ways: more than {MAX_BUILDS} builds"
+            state.add(BuildClass.OTHER, why, state.entered[real].location)
     return Closure(folder, frozenset(state.files), tuple(state.entered.values()), tuple(state.problems))
 
 
+def _builds(state: _Walk, folder: str, known: dict[str, int]) -> int:
+    """How often kustomize builds a folder to build this one: it builds anew each time one is included."""
+    if folder not in known:
+        known[folder] = 1 + sum(_builds(state, child, known) for child in state.uses.get(folder, ()))
+    return known[folder]
+
+
 def _enter(state: _Walk, folder: str, referrer: Location) -> None:
+    if state.open:
+        state.uses.setdefault(state.open[-1], []).append(folder)
     if folder in state.open:
         chain = " → ".join(name or "." for name in (*state.open[state.open.index(folder) :], folder))
         state.add(BuildClass.CYCLE, f"the folders include each other: {chain}", referrer)
@@ -371,6 +387,9 @@ def _follow(state: _Walk, owner: Kustomization, reference: Reference) -> None:
     state.files |= links
     if real in repo.entries:
         state.files.add(real)
+        if reference.kind != "input" and any(problem.bound for problem in repo.stream(real).problems):
+            why = f"{target} is not given to kustomize: {repo.stream(real).problems[0].message}"
+            state.add(BuildClass.NO_MANIFEST, why, where)
         if reference.kind == "component":
             state.add(BuildClass.WRONG_KIND, f"components must name folders; {target} is a file", where)
         elif reference.kind == "plugin":

@@ -64,6 +64,14 @@ class Tracer:
         return by_kind
 
     @cached_property
+    def _named(self) -> dict[tuple[str, str], list[Resource]]:
+        """The same by kind and name: where a name is kept, no other resource need be looked at."""
+        named: dict[tuple[str, str], list[Resource]] = {}
+        for resource in (resource for same in self._resources.values() for resource in same):
+            named.setdefault((resource.ref.kind, resource.ref.name), []).append(resource)
+        return named
+
+    @cached_property
     def _patch_files(self) -> list[Location]:
         """Patch files, those of outer kustomizations first."""
         found = []
@@ -82,9 +90,10 @@ class Tracer:
 
     def _resource(self, data: dict[str, Any]) -> Resource | None:
         name, namespace = at(data, "metadata", "name"), at(data, "metadata", "namespace")
+        kind = str(data.get("kind"))
         candidates = [
             resource
-            for resource in self._resources.get(str(data.get("kind")), ())
+            for resource in self._named.get((kind, str(name))) or self._resources.get(kind, ())
             if resource.ref.group == str(data.get("apiVersion")).rpartition("/")[0]
         ]
 

@@ -243,3 +243,20 @@ def test_endless_chains_and_endless_paths_are_refused():
     deep = "/".join(["d"] * 1500)
     files = {"kustomization.yaml": f"resources: [{deep}/a.yaml]\n", f"{deep}/a.yaml": CONFIG_MAP}
     assert [p.kind for p in walk(from_files(files), "").problems] == [BuildClass.OTHER]
+
+
+def test_what_would_exhaust_kustomize_is_not_started():
+    bomb = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\nx0: &x0 [x,x,x,x,x,x,x,x,x,x]\n" + "".join(
+        f"x{i}: &x{i} [{','.join([f'*x{i - 1}'] * 10)}]\n" for i in range(1, 9)
+    )
+    repo = from_files({"kustomization.yaml": "resources: [a.yaml]\n", "a.yaml": bomb})
+    assert [p.kind for p in walk(repo, "").problems] == [BuildClass.NO_MANIFEST]
+    doubling = {"k20/kustomization.yaml": "resources: [a.yaml]\n", "k20/a.yaml": CONFIG_MAP}
+    for level in range(20):
+        doubling[f"k{level}/kustomization.yaml"] = f"resources: [../a{level}, ../b{level}]\n"
+        for side in "ab":
+            doubling[f"{side}{level}/kustomization.yaml"] = (
+                f"resources: [../k{level + 1}]\nnamePrefix: {side}\n"
+            )
+    assert walk(from_files(doubling), "k15").problems == ()
+    assert [p.kind for p in walk(from_files(doubling), "k0").problems] == [BuildClass.OTHER]

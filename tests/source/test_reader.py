@@ -210,3 +210,17 @@ def test_any_bytes_are_read_or_refused_with_a_place(content: bytes):
         assert problem.column >= 1
     for document in stream.documents:
         json.dumps(document.data)
+
+
+@pytest.mark.parametrize(
+    ("plain", "width", "levels", "refused"),
+    [(0, 10, 2, False), (0, 10, 3, True), (90, 30, 2, True), (200, 30, 2, False), (3000, 100, 2, True)],
+)
+def test_the_measure_against_alias_bombs_is_that_of_kubectl(
+    plain: int, width: int, levels: int, *, refused: bool
+):
+    text = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n"
+    text += f"plain: [{','.join('x' * plain)}]\nz0: &z0 [{','.join(['{a: b}'] * 10)}]\n"
+    text += "".join(f"z{i}: &z{i} [{','.join([f'*z{i - 1}'] * width)}]\n" for i in range(1, levels + 1))
+    assert isinstance(read_objects(text), str) is refused
+    assert [problem.bound for problem in read(text, "a.yaml").problems] == [True] * refused
