@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
+from itertools import pairwise
 from typing import Any, Literal
 
 from gitops_layout.agents.artifacts import Artifact
@@ -32,9 +33,15 @@ PROD_NAMES = frozenset({"prod", "production", "live", "prd"})
 ENVIRONMENT_NAMES = PROD_NAMES | frozenset(
     {
         "dev", "develop", "development", "test", "testing", "qa", "uat", "int", "integration", "stage", "staging",
-        "stg", "preprod", "pre-prod", "sandbox", "sbox", "nonprod", "demo", "perf", "preview", "canary",
+        "stg", "preprod", "pre-prod", "pre-production", "sandbox", "sbox", "nonprod", "non-prod", "non-production",
+        "demo", "perf", "preview", "canary",
     }
 )  # fmt: skip
+# An application is called so as well: `prod/demo` is production.
+_WEAK_NAMES = frozenset(
+    {"demo", "perf", "preview", "canary", "int", "integration", "sandbox", "test", "testing"}
+)
+_NEGATIONS = frozenset({"non", "not", "pre"})
 _ENVIRONMENT_FOLDERS = frozenset({"clusters", "cluster", "envs", "env", "environments", "overlays", "stages"})
 
 
@@ -163,18 +170,24 @@ def _matches(path: str, glob: str) -> bool:
 
 
 def _named(path: str, names: frozenset[str] | set[str]) -> str | None:
-    """The last folder that is an environment's name, or below `clusters/` and its like begins or ends with one."""
+    """The environment that the folders name: the last one below `clusters/` and its like, where a part of the
+    name will do, else the last folder that is called so, those first that no application is called.
+    """
     parts = path.split("/")
-    for index in range(len(parts) - 1, -1, -1):
-        part = parts[index]
-        if part in names:
-            return part
-        if index and parts[index - 1] in _ENVIRONMENT_FOLDERS:
-            words = part.split("-")
-            for word in (words[0], words[-1]):
-                if word in names:
-                    return word
-    return None
+    for parent, part in reversed(list(pairwise(parts))):
+        if parent in _ENVIRONMENT_FOLDERS and (name := _in_words(part, names)) is not None:
+            return name
+    found = [part for part in reversed(parts) if part in names]
+    return next((part for part in found if part not in _WEAK_NAMES), found[0] if found else None)
+
+
+def _in_words(part: str, names: frozenset[str] | set[str]) -> str | None:
+    """The name that a folder's name is, begins or ends with; `eu-non-prod` does not end with `prod`."""
+    words = part.split("-")
+    candidates = [part, "-".join(words[:2]), words[0], "-".join(words[-2:])]
+    if len(words) == 1 or words[-2] not in _NEGATIONS:
+        candidates.append(words[-1])
+    return next((name for name in candidates if name in names), None)
 
 
 def cluster_of(context: Context, file: str) -> str:
@@ -184,6 +197,6 @@ def cluster_of(context: Context, file: str) -> str:
             return declared.name
     parts = file.split("/")
     for index, part in enumerate(parts[:-2]):
-        if part in ("clusters", "cluster"):
+        if part == "clusters":
             return parts[index + 1]
     return "/".join(parts[:-1])

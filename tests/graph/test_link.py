@@ -359,3 +359,23 @@ def test_of_several_references_the_one_counts_that_flux_takes(reference: str, ki
     revision = linked(files).deliveries[0].source.revision
     assert revision is not None
     assert (revision.kind, revision.name) == (kind, name)
+
+
+@pytest.mark.parametrize(
+    ("folder", "environment", "tier"),
+    [
+        ("apps/overlays/non-prod", "non-prod", "nonprod"),
+        ("clusters/eu-non-prod/apps", "non-prod", "nonprod"),
+        ("overlays/not-production", None, "nonprod"),
+        ("envs/pre-prod-eu", "pre-prod", "nonprod"),
+        ("clusters/production/apps/demo", "production", "prod"),
+        ("apps/prod/demo", "prod", "prod"),
+        ("apps/demo/overlays/prod", "prod", "prod"),
+        ("clusters/prod-eu/apps/dev-team", "prod", "prod"),
+        ("apps/demo", "demo", "nonprod"),
+        ("teams/pre/app", None, "nonprod"),
+    ],
+)
+def test_an_environment_is_read_from_folders_that_mean_one(folder: str, environment: str | None, tier: str):
+    graph = linked({f"{folder}/kustomization.yaml": "resources: [a.yaml]\n", f"{folder}/a.yaml": CONFIG_MAP})
+    assert [(d.environment, d.tier) for d in graph.deliveries] == [(environment, tier)]
