@@ -45,11 +45,11 @@ def from_work_tree(root: Path) -> Repo:
     if not root.is_dir():
         raise UserError(f"{root}: not a folder", "name the folder of a GitOps repository")
     listed = _listed_by_git(root)
-    paths = listed if listed is not None else _walked(root)
+    unchecked: list[Unchecked] = []
+    paths = listed if listed is not None else _walked(root, unchecked)
     if len(paths) > MAX_FILES:
         raise UserError(f"{root}: more than {MAX_FILES:,} files", "name the folder of one repository")
     entries: dict[str, Entry] = {}
-    unchecked: list[Unchecked] = []
     for path in paths:
         entry, problem = _entry(root, path)
         if entry is not None:
@@ -72,10 +72,15 @@ def _reader(root: Path) -> Callable[[str], bytes]:
 
 
 def _entry(root: Path, path: str) -> tuple[Entry | None, Unchecked | None]:
+    problem = _unnameable(path)
+    if problem is not None:
+        return None, problem
     try:
         status = (root / path).lstat()
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return None, None  # git lists files that were deleted but not yet committed
+    except OSError as error:
+        return None, broken(f"file {path}", f"cannot be looked at: {error.strerror}")
     if stat.S_ISLNK(status.st_mode):
         return Entry(0, os.fsdecode(os.readlink(root / path))), None
     if not stat.S_ISREG(status.st_mode):
@@ -84,13 +89,18 @@ def _entry(root: Path, path: str) -> tuple[Entry | None, Unchecked | None]:
         return None, broken(f"file {path}", "not a regular file") if is_yaml(path) else None
     if not os.access(root / path, os.R_OK):
         return None, broken(f"file {path}", "no permission to read it")
+    return Entry(status.st_size), None
+
+
+def _unnameable(path: str) -> Unchecked | None:
+    """Why no document could name this file: bytes that are no text, or a tree made by hand."""
     try:
         path.encode()
     except UnicodeEncodeError:
-        return None, broken(
-            f"file {path.encode(errors='backslashreplace').decode()}", "its name is not UTF-8"
-        )
-    return Entry(status.st_size), None
+        return broken(f"file {path.encode(errors='backslashreplace').decode()}", "its name is not UTF-8")
+    if not {"", ".", ".."}.isdisjoint(path.split("/")):
+        return broken(f"file {path}", "its path is not one that git makes")
+    return None
 
 
 def _listed_by_git(root: Path) -> list[str] | None:
@@ -103,9 +113,14 @@ def _listed_by_git(root: Path) -> list[str] | None:
     return sorted(os.fsdecode(name).rstrip("/") for name in done.stdout.split(b"\0") if name)
 
 
-def _walked(root: Path) -> list[str]:
+def _walked(root: Path, unchecked: list[Unchecked]) -> list[str]:
+    def refused(error: OSError) -> None:
+        folder = os.path.relpath(os.fsdecode(error.filename), root)
+        shown = folder.encode(errors="backslashreplace").decode()
+        unchecked.append(broken(f"folder {shown}", f"cannot be listed: {error.strerror}"))
+
     paths: list[str] = []
-    for folder, folders, files in os.walk(root):
+    for folder, folders, files in os.walk(root, onerror=refused):
         linked = [name for name in folders if os.path.islink(os.path.join(folder, name))]
         folders[:] = sorted(name for name in folders if name not in _SKIPPED_FOLDERS and name not in linked)
         base = os.path.relpath(folder, root)
@@ -152,6 +167,8 @@ def from_revision(root: Path, revision: str) -> Repo:
         path = os.fsdecode(name)
         if kind == "commit":
             unchecked.append(broken(f"folder {path}", "a submodule; submodules are not read"))
+        elif (problem := _unnameable(path)) is not None:
+            unchecked.append(problem)
         else:
             blobs[path] = (blob, int(size), mode == "120000")
     wanted = {

@@ -130,3 +130,26 @@ def test_lists_are_opened_and_their_items_keep_their_place():
     (resource,) = repo.resources
     assert resource.location == Location("a.yaml", ("items", 0))
     assert repo.span(resource.location.at("metadata", "name")).line == 7
+
+
+def test_links_whose_names_are_no_text_are_said_and_never_listed(tmp_path: Path, repository: Path):
+    (tmp_path / "a.yaml").write_text(CONFIG_MAP)
+    (tmp_path / os.fsdecode(b"\xff.yaml")).symlink_to("a.yaml")
+    git(repository, "add", "-A")
+    git(repository, "commit", "-q", "-m", "link")
+    for repo in (from_work_tree(repository), from_revision(repository, "HEAD")):
+        assert [path for path in repo.entries if "\udcff" in path] == []
+        assert [entry.why for entry in repo.unchecked] == ["its name is not UTF-8"]
+
+
+def test_a_tree_made_by_hand_names_no_file_outside(repository: Path):
+    blob = git(repository, "rev-parse", "HEAD:a.yaml")
+    raw = b"100644 a.yaml\0" + bytes.fromhex(blob) + b"100644 ..\0" + bytes.fromhex(blob)
+    made = subprocess.run(
+        ["git", "hash-object", "-t", "tree", "-w", "--literally", "--stdin"],
+        cwd=repository, input=raw, capture_output=True, check=True,
+    )  # fmt: skip
+    commit = git(repository, "commit-tree", "-m", "x", made.stdout.decode().strip())
+    repo = from_revision(repository, commit)
+    assert set(repo.entries) == {"a.yaml"}
+    assert [entry.what for entry in repo.unchecked] == ["file .."]
