@@ -94,7 +94,10 @@ def _plain(loaded: Loaded, path: Path) -> tuple[Delivery, Rendered]:
     from gitops_layout.agents import builtin
 
     repo = loaded.graph.repo
-    folder = path.absolute().resolve().relative_to(find_root(path).resolve()).as_posix()
+    root, real = find_root(path).resolve(), path.resolve()
+    if not real.is_relative_to(root):
+        raise UserError(f"{path} leads out of the repository {root}", "name a folder inside it")
+    folder = real.relative_to(root).as_posix()
     folder = "" if folder == "." else folder
     names = repo.folders.get(folder, ())
     if not any(name in names for name in FILE_NAMES):

@@ -35,6 +35,7 @@ _NUMERIC_START = frozenset("0123456789+-.")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?\Z")
 _INFINITE = re.compile(r"[-+]?\.(inf|Inf|INF)\Z|\.(nan|NaN|NAN)\Z")
 _INT64 = range(-(2**63), 2**63)
+_FLOAT32_END = (2 - 2**-24) * 2.0**127
 _GO_INTEGERS = range(-(2**63), 2**64)
 
 
@@ -54,7 +55,14 @@ def plain(text: str, mode: Mode) -> Scalar:
 
 
 def plain_key(text: str, mode: Mode) -> str | None:
-    """A mapping key's name after sigs.k8s.io/yaml made a string of it; None for null."""
+    """A mapping key's name after sigs.k8s.io/yaml made a string of it; None for null.
+
+    Raises NotJsonError for a number that it makes no string of: one between 2^63 and 2^64.
+    """
+    if _INFINITE.match(text):
+        return text.lower().removeprefix("+")
+    if _unsigned(text):
+        raise NotJsonError(text)
     match _resolve(text, mode):
         case bool() as truth:
             return "true" if truth else "false"
@@ -64,6 +72,15 @@ def plain_key(text: str, mode: Mode) -> str | None:
             return None
         case value:
             return str(value)
+
+
+def _unsigned(text: str) -> bool:
+    """Whether go-yaml reads a uint64, beyond what an int64 holds."""
+    if not text or text[0] not in _NUMERIC_START:
+        return False
+    digits = text.replace("_", "")
+    number = _integer(digits) if digits else None
+    return number is not None and number in _GO_INTEGERS and number not in _INT64
 
 
 def _resolve(text: str, mode: Mode) -> Scalar:
@@ -113,10 +130,10 @@ def _real(digits: str, text: str) -> float | str:
 
 def _float_key(value: float) -> str:
     """Go's `strconv.FormatFloat(value, 'g', -1, 32)`: the shortest text that reads as the same float32."""
-    try:
-        wanted = struct.pack("f", value)
-    except OverflowError:
+    # Asked for by hand: the native format packs what is too large as infinity, the others raise.
+    if abs(value) >= _FLOAT32_END:
         return "-.inf" if value < 0 else ".inf"
+    wanted = struct.pack("f", value)
     shortest = next(t for p in range(17) if struct.pack("f", float(t := f"{value:.{p}e}")) == wanted)
     mantissa, _, exponent = shortest.partition("e")
     if -4 <= int(exponent) < 6:

@@ -122,3 +122,11 @@ def test_no_verb_that_reads_runs_anything_of_the_repository(tmp_path: Path, verb
         subprocess.run(["git", "config", name, "touch pwned #"], cwd=tmp_path, check=True)
     run(tmp_path, *verb)
     assert not (tmp_path / "pwned").exists()
+
+
+def test_a_link_out_of_the_repository_is_no_folder_to_render(tmp_path: Path):
+    (tmp_path / "out").mkdir()
+    write(tmp_path / "repo", {".gitops-layout.yaml": "", "a.yaml": CONFIG_MAP})
+    (tmp_path / "repo/link").symlink_to("../out")
+    done = run(tmp_path / "repo", "render", "link")
+    assert (done.returncode, "leads out of the repository" in done.stderr) == (2, True)

@@ -224,3 +224,14 @@ def test_the_measure_against_alias_bombs_is_that_of_kubectl(
     text += "".join(f"z{i}: &z{i} [{','.join([f'*z{i - 1}'] * width)}]\n" for i in range(1, levels + 1))
     assert isinstance(read_objects(text), str) is refused
     assert [problem.bound for problem in read(text, "a.yaml").problems] == [True] * refused
+
+
+def test_numbers_as_keys_that_json_has_not_are_named_or_refused_as_kubectl_does():
+    text = HEADER + "".join(
+        f"m{i}: {{{key}: v}}\n" for i, key in enumerate(("+.Inf", "-.inf", ".NaN", "1e39", "-3.5e38"))
+    )
+    assert ours(text) == kubectl(text)
+    for key in (2**63, 2**64 - 1):
+        refused = HEADER + f"m: {{{key}: v}}\n"
+        assert isinstance(read_objects(refused), str)
+        assert [problem.line for problem in read(refused, "a.yaml").problems] == [5]
