@@ -1,0 +1,253 @@
+"""The transformers that write one value into fixed fields: namespace, names, labels, images, replicas."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
+from typing import Any
+
+from gitops_layout.kustomize.fast.declined import decline
+from gitops_layout.kustomize.fast.item import Item, plain_text, unique
+from gitops_layout.kustomize.fast.marks import ABSENT, at
+from gitops_layout.kustomize.fast.spots import spots
+from gitops_layout.kustomize.fast.tables import FieldSpec, field_specs, group_version
+from gitops_layout.model import Location, Path
+
+__all__ = ["affix", "annotate", "label", "label_specs", "set_images", "set_namespace", "set_replicas"]
+
+_BINDINGS = ("RoleBinding", "ClusterRoleBinding")
+
+
+@cache
+def _by_kind(specs: tuple[FieldSpec, ...]) -> dict[str, list[FieldSpec]]:
+    kinds: dict[str, list[FieldSpec]] = {}
+    for spec in specs:
+        kinds.setdefault(spec.kind, []).append(spec)
+    return kinds
+
+
+def _specs_for(item: Item, specs: tuple[FieldSpec, ...]) -> Iterator[FieldSpec]:
+    kinds = _by_kind(specs)
+    for name in ("", item.kind):
+        for spec in kinds.get(name, ()):
+            if spec.selects(item.api_version, item.kind):
+                yield spec
+
+
+def set_namespace(items: list[Item], namespace: str, where: Location) -> None:
+    """`namespace`: all that is not surely cluster-scoped, the v1 Namespace itself, and the subjects
+    named `default` of role bindings.
+    """
+    for item in items:
+        item.remember()
+        if not item.cluster_scoped:
+            _set_text(item, ("metadata", "namespace"), namespace, where)
+        if item.kind in _BINDINGS:
+            _default_subjects(item, namespace, where)
+        for spec in _specs_for(item, field_specs("namespace")):
+            if spec.path == ("metadata", "name") and item.api_version != "v1":
+                continue
+            for path in spots(item, spec):
+                _set_text(item, path, namespace, where)
+    unique(items)
+
+
+def _default_subjects(item: Item, namespace: str, where: Location) -> None:
+    subjects = item.data.get("subjects")
+    if subjects is None:
+        return
+    if not isinstance(subjects, list) or not all(isinstance(subject, dict) for subject in subjects):
+        decline("subjects are no list of mappings", item.origin(("subjects",))[0])
+    for index, subject in enumerate(subjects):
+        if subject.get("name") == "default":
+            _set_text(item, ("subjects", index, "namespace"), namespace, where)
+
+
+def _set_text(item: Item, path: Path, text: str, where: Location) -> None:
+    if isinstance(at(item.data, path), dict | list):
+        decline(f"{'.'.join(map(str, path))} is no plain value", item.origin(path)[0])
+    item.write(path, text, where)
+
+
+def affix(items: list[Item], text: str, where: Location, *, prefix: bool) -> None:
+    """`namePrefix` or `nameSuffix`: every name but those of CRDs, APIServices and Namespaces."""
+    for item in items:
+        kind = item.previous[0][0] if item.previous else item.kind
+        group = group_version(item.api_version)[0]
+        if kind in ("CustomResourceDefinition", "Namespace"):
+            continue
+        if kind == "APIService" and group == "apiregistration.k8s.io":
+            continue
+        if prefix:
+            item.prefixes = (*item.prefixes, text)
+        else:
+            item.suffixes = (*item.suffixes, text)
+        item.remember()
+        name = f"{text}{item.name}" if prefix else f"{item.name}{text}"
+        if not plain_text(name) or "," in text:
+            decline(f"the name {name} is not plain text", where)
+        item.write(("metadata", "name"), name, where)
+
+
+def label_specs(extra: tuple[FieldSpec, ...], *, selectors: bool, templates: bool) -> tuple[FieldSpec, ...]:
+    """The fields that one entry of `labels` writes."""
+    specs = extra
+    if selectors:
+        return _joined(specs, field_specs("commonLabels"))
+    if templates:
+        specs = _joined(specs, field_specs("templateLabels"))
+    return _joined(specs, (FieldSpec("", "", "", ("metadata", "labels"), create=True),))
+
+
+def _joined(specs: tuple[FieldSpec, ...], more: tuple[FieldSpec, ...]) -> tuple[FieldSpec, ...]:
+    """kustomize's union of field specs: a spec that an earlier one includes is left out."""
+    result = list(specs)
+    for spec in more:
+        for known in result:
+            included = (
+                spec.kind in ("", known.kind)
+                and spec.group in ("", known.group)
+                and spec.version in ("", known.version)
+            )
+            if included and known.path == spec.path:
+                if known.create != spec.create:
+                    decline("two field specs disagree whether to create")
+                break
+        else:
+            result.append(spec)
+    return tuple(result)
+
+
+def label(
+    items: Iterable[Item], pairs: Mapping[str, str], specs: tuple[FieldSpec, ...], where: Location
+) -> None:
+    """Write labels (or annotations) into every field of `specs`; `where` is the place of the pairs."""
+    for item in items:
+        for spec in _specs_for(item, specs):
+            for path in spots(item, spec):
+                holder = at(item.data, path)
+                if holder is None and not spec.create:
+                    decline(f"{'.'.join(map(str, path))} is null", item.origin(path)[0])
+                if holder is not ABSENT and not isinstance(holder, dict | None):
+                    decline(f"{'.'.join(map(str, path))} is no mapping", item.origin(path)[0])
+                for key, value in pairs.items():
+                    if isinstance(at(item.data, (*path, key)), dict | list):
+                        decline(f"label {key} is no text", item.origin((*path, key))[0])
+                    item.write((*path, key), value, where.at(key))
+
+
+def annotate(items: Iterable[Item], pairs: Mapping[str, str], where: Location) -> None:
+    """`commonAnnotations`: on objects and in their pod templates."""
+    label(items, pairs, field_specs("commonAnnotations"), where)
+
+
+_SAFE_IMAGE = re.compile(r"[A-Za-z0-9_./:@-]+\Z")
+_TAGGED = r"(:[a-zA-Z0-9_.{}-]*)?(@sha256:[a-zA-Z0-9_.{}-]*)?\Z"
+
+
+@cache
+def _image_pattern(name: str) -> re.Pattern[str]:
+    return re.compile(name + _TAGGED)
+
+
+def set_images(items: Iterable[Item], entry: Mapping[str, Any], where: Location) -> None:
+    """One entry of `images`: every `image` below `containers` and `initContainers`, wherever they are,
+    then the fields of pods and pod templates.
+    """
+    name = entry.get("name") or ""
+    if not _SAFE_IMAGE.match(name):
+        decline("an image whose name is a pattern", where.at("name"))
+    for item in items:
+        if item.kind == "CustomResourceDefinition":
+            continue
+        places = list(_containers(item, item.data, ()))
+        for path in places:
+            _set_image(item, path, entry, where)
+        for spec in _specs_for(item, field_specs("images")):
+            for path in spots(item, spec, creates=False):
+                value = at(item.data, path)
+                if isinstance(value, dict | list):
+                    decline("an image is no text", item.origin(path)[0])
+                _set_image(item, path, entry, where)
+
+
+def _containers(item: Item, data: Any, path: Path) -> Iterator[Path]:
+    if isinstance(data, dict):
+        for key, value in data.items():
+            if isinstance(value, dict | list):
+                yield from _containers(item, value, (*path, key))
+                if key in ("containers", "initContainers") and isinstance(value, list):
+                    yield from _images_of(item, value, (*path, key))
+    elif isinstance(data, list):
+        for index, value in enumerate(data):
+            if isinstance(value, dict | list):
+                yield from _containers(item, value, (*path, index))
+
+
+def _images_of(item: Item, containers: list[Any], path: Path) -> Iterator[Path]:
+    for index, container in enumerate(containers):
+        if container is None:
+            continue
+        if not isinstance(container, dict):
+            decline("a container is no mapping", item.origin((*path, index))[0])
+        if "image" in container:
+            if isinstance(container["image"], dict | list):
+                decline("an image is no text", item.origin((*path, index, "image"))[0])
+            yield (*path, index, "image")
+
+
+def _set_image(item: Item, path: Path, entry: Mapping[str, Any], where: Location) -> None:
+    old = at(item.data, path)
+    if not isinstance(old, str):
+        return
+    if not _image_pattern(entry["name"]).match(old):
+        return
+    name, tag, digest = split_image(old)
+    name = entry.get("newName") or name
+    field = "newName"
+    new_tag, new_digest, suffix = (entry.get(key) or "" for key in ("newTag", "digest", "tagSuffix"))
+    if new_tag or new_digest:
+        tag, digest = new_tag, new_digest
+        field = "newTag" if new_tag else "digest"
+    elif suffix:
+        tag, digest, field = tag + suffix, "", "tagSuffix"
+    new = name + (f":{tag}" if tag else "") + (f"@{digest}" if digest else "")
+    if not plain_text(new):
+        decline(f"the image {new} is not plain text", where)
+    if field != "newName" and entry.get("newName"):
+        item.write(path, old, where.at("newName"))
+    if any(entry.get(key) for key in ("newName", "newTag", "digest", "tagSuffix")):
+        item.write(path, new, where.at(field))
+
+
+def split_image(image: str) -> tuple[str, str, str]:
+    """Name, tag and digest of an image; what is missing is empty."""
+    slash = max(image.find("/"), 0)
+    sign, colon = image.find("@", slash), image.find(":", slash)
+    if sign >= 0 and (colon < 0 or sign < colon):
+        return image[:sign], "", image[sign + 1 :]
+    if sign >= 0:
+        return image[:colon], image[colon + 1 : sign], image[sign + 1 :]
+    if colon >= 0:
+        return image[:colon], image[colon + 1 :], ""
+    return image, "", ""
+
+
+def set_replicas(items: list[Item], entry: Mapping[str, Any], where: Location) -> None:
+    """One entry of `replicas`: workloads that are or were called so; there must be one."""
+    name, count = entry.get("name") or "", entry.get("count", 0)
+    found = False
+    for spec in field_specs("replicas"):
+        for item in items:
+            if not any(known[1] == spec.kind and known[3] == name for known in item.ids):
+                continue
+            found = True
+            if not spec.selects(item.api_version, item.kind):
+                continue
+            for path in spots(item, spec):
+                if isinstance(at(item.data, path), dict | list):
+                    decline("replicas is no number", item.origin(path)[0])
+                item.write(path, count, where.at("count"))
+    if not found:
+        decline(f"no workload is called {name}", where.at("name"))

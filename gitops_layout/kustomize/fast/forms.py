@@ -1,0 +1,158 @@
+"""The forms of a kustomization's fields that the fast builder knows; any other is declined.
+
+kustomize reads the file strictly: a number where it wants a text is an error. What is checked here
+once need not be checked where it is used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from gitops_layout.kustomize.fast.declined import decline
+from gitops_layout.model import Location
+
+__all__ = ["check_forms"]
+
+Check = Callable[[Any, Location], None]
+
+_UNKNOWN = ("buildMetadata", "configurations", "crds", "generators", "helmChartInflationGenerator", "helmCharts",
+            "helmGlobals", "imageTags", "openapi", "transformers", "validators", "vars")  # fmt: skip
+_VERSIONS = {
+    "Kustomization": "kustomize.config.k8s.io/v1beta1",
+    "Component": "kustomize.config.k8s.io/v1alpha1",
+}
+
+
+def _kind(*types: type) -> Check:
+    def check(value: Any, where: Location) -> None:
+        if type(value) not in types:
+            decline(f"{where.path[-1]} is no {types[0].__name__}", where)
+
+    return check
+
+
+_text, _boolean, _number = _kind(str), _kind(bool), _kind(int)
+
+
+def _list(element: Check) -> Check:
+    def check(value: Any, where: Location) -> None:
+        if not isinstance(value, list):
+            decline(f"{where.path[-1]} is no list", where)
+        for index, entry in enumerate(value):
+            element(entry, where.at(index))
+
+    return check
+
+
+def _mapping(fields: dict[str, Check]) -> Check:
+    def check(value: Any, where: Location) -> None:
+        if not isinstance(value, dict):
+            decline(f"{where.path[-1]} is no mapping", where)
+        for key, entry in value.items():
+            if key not in fields:
+                decline(f"{key} is not known here", where.at(key))
+            if entry is not None:
+                fields[key](entry, where.at(key))
+
+    return check
+
+
+def _pairs(value: Any, where: Location) -> None:
+    if not isinstance(value, dict):
+        decline(f"{where.path[-1]} is no mapping", where)
+    for key, entry in value.items():
+        if not isinstance(entry, str):
+            decline(f"{key} is no text", where.at(key))
+
+
+def _anything(_value: Any, _where: Location) -> None:
+    """Checked where it is used."""
+
+
+_texts = _list(_text)
+_options = _mapping(
+    {"labels": _pairs, "annotations": _pairs, "disableNameSuffixHash": _boolean, "immutable": _boolean}
+)
+_target = _mapping(
+    dict.fromkeys(
+        ("group", "version", "kind", "name", "namespace", "labelSelector", "annotationSelector"), _text
+    )
+)
+_patches = _list(
+    _mapping(
+        {
+            "path": _text,
+            "patch": _text,
+            "target": _target,
+            "options": _mapping({"allowNameChange": _boolean, "allowKindChange": _boolean}),
+        }
+    )
+)
+_generator: dict[str, Check] = {
+    "name": _text,
+    "namespace": _text,
+    "behavior": _text,
+    "literals": _texts,
+    "files": _texts,
+    "envs": _texts,
+    "env": _text,
+    "options": _options,
+}
+_spec = _mapping({"path": _text, "kind": _text, "group": _text, "version": _text, "create": _boolean})
+_FIELDS: dict[str, Check] = {
+    "apiVersion": _text,
+    "kind": _text,
+    "metadata": _mapping({"name": _text, "namespace": _text, "labels": _pairs, "annotations": _pairs}),
+    "resources": _texts,
+    "bases": _texts,
+    "components": _texts,
+    "namespace": _text,
+    "namePrefix": _text,
+    "nameSuffix": _text,
+    "commonLabels": _pairs,
+    "commonAnnotations": _pairs,
+    "labels": _list(
+        _mapping(
+            {
+                "pairs": _pairs,
+                "includeSelectors": _boolean,
+                "includeTemplates": _boolean,
+                "fields": _list(_spec),
+            }
+        )
+    ),
+    "patches": _patches,
+    "patchesJson6902": _patches,
+    "patchesStrategicMerge": _texts,
+    "images": _list(_mapping(dict.fromkeys(("name", "newName", "newTag", "digest", "tagSuffix"), _text))),
+    "replicas": _list(_mapping({"name": _text, "count": _number})),
+    "configMapGenerator": _list(_mapping(_generator)),
+    "secretGenerator": _list(_mapping({**_generator, "type": _text})),
+    "generatorOptions": _options,
+    "replacements": _list(_anything),
+    "sortOptions": _mapping({"order": _text}),
+}
+
+
+def check_forms(data: dict[str, Any], where: Location) -> None:
+    """Decline a kustomization with a field, or a form of one, that is not known to build alike here."""
+    if all(value in (None, "") for key, value in data.items() if key not in ("apiVersion", "kind")):
+        decline("kustomize refuses an empty kustomization", where)
+    for key, value in data.items():
+        if value is None:
+            if key not in _FIELDS and key not in _UNKNOWN:
+                decline(f"kustomize has no field {key}", where.key_at(key))
+            continue
+        if key in _UNKNOWN:
+            if value in ([], {}, ""):
+                continue
+            decline(f"{key} is left to kustomize", where.key_at(key))
+        if key not in _FIELDS:
+            decline(f"kustomize has no field {key}", where.key_at(key))
+        _FIELDS[key](value, where.at(key))
+    kind = data.get("kind") or "Kustomization"
+    if kind not in _VERSIONS:
+        decline(f"a kustomization of kind {kind}", where.at("kind"))
+    if data.get("apiVersion") not in (None, "", _VERSIONS[kind]):
+        decline(f"{kind} of another version", where.at("apiVersion"))

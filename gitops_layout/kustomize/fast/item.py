@@ -1,0 +1,147 @@
+"""One object on its way through a build: its data, its marks, and what kustomize remembers of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gitops_layout.kustomize.fast.declined import decline
+from gitops_layout.kustomize.fast.marks import ABSENT, Mark, at, insert, origin, put, remove
+from gitops_layout.kustomize.fast.tables import CLUSTER_SCOPED
+from gitops_layout.model import Location, Path
+from gitops_layout.source.typing import NotJsonError, plain
+
+__all__ = ["NO_NAMESPACE", "Id", "Item", "plain_text", "unique"]
+
+NO_NAMESPACE = "_non_namespaceable_"
+"""kustomize's word for the namespace of cluster-scoped objects; target selectors see it."""
+
+Id = tuple[str, str, str, str]
+"""apiVersion, kind, effective namespace, name: what kustomize tells objects apart by."""
+
+
+class Item:
+    """An object in the making. Writing replaces `data` and `mark`; nothing reachable from them changes.
+
+    `previous` are the earlier (kind, effective namespace, name), `prefixes` and `suffixes` what was
+    put around the name, `hashed` whether the name will get a hash, `rewritten` whether a JSON patch
+    went over it (which gives every number and null its canonical form).
+    """
+
+    __slots__ = ("data", "hashed", "mark", "prefixes", "previous", "rewritten", "suffixes")
+
+    def __init__(self, data: dict[str, Any], mark: Mark) -> None:
+        self.data = data
+        self.mark = mark
+        self.previous: tuple[tuple[str, str, str], ...] = ()
+        self.prefixes: tuple[str, ...] = ()
+        self.suffixes: tuple[str, ...] = ()
+        self.hashed = False
+        self.rewritten = False
+
+    def copy(self) -> Item:
+        """Another item with the same data, to be changed by itself."""
+        other = Item(self.data, self.mark)
+        other.previous, other.prefixes, other.suffixes = self.previous, self.prefixes, self.suffixes
+        other.hashed, other.rewritten = self.hashed, self.rewritten
+        return other
+
+    @property
+    def api_version(self) -> str:
+        """The apiVersion."""
+        text: str = self.data.get("apiVersion", "")
+        return text
+
+    @property
+    def kind(self) -> str:
+        """The kind."""
+        text: str = self.data["kind"]
+        return text
+
+    @property
+    def name(self) -> str:
+        """metadata.name."""
+        text: str = self.data["metadata"]["name"]
+        return text
+
+    @property
+    def namespace(self) -> str:
+        """metadata.namespace, "" where there is none."""
+        return self.data["metadata"].get("namespace") or ""
+
+    @property
+    def cluster_scoped(self) -> bool:
+        """Whether kustomize is certain that this kind has no namespace."""
+        return (self.api_version, self.kind) in CLUSTER_SCOPED
+
+    @property
+    def effective_namespace(self) -> str:
+        """The namespace as kustomize compares it."""
+        return NO_NAMESPACE if self.cluster_scoped else self.namespace or "default"
+
+    @property
+    def id(self) -> Id:
+        """What no other object may be now."""
+        return (self.api_version, self.kind, self.effective_namespace, self.name)
+
+    @property
+    def ids(self) -> list[Id]:
+        """What it was and is, the oldest first."""
+        version = self.api_version
+        return [(version, kind, namespace, name) for kind, namespace, name in self.previous] + [self.id]
+
+    @property
+    def remembers(self) -> bool:
+        """Whether kustomize keeps notes about it, which it does in the object's annotations."""
+        return bool(self.previous or self.prefixes or self.suffixes or self.hashed)
+
+    def remember(self) -> None:
+        """Keep the current identity as an earlier one."""
+        self.previous = (*self.previous, (self.kind, self.effective_namespace, self.name))
+
+    def origin(self, path: Path) -> tuple[Location, tuple[Location, ...]]:
+        """Who wrote the value at `path` last, and who before."""
+        return origin(self.mark, path)
+
+    def write(self, path: Path, value: Any, where: Location) -> None:
+        """Set the value at `path`; `where` says so."""
+        earlier: tuple[Location, ...] = ()
+        if at(self.data, path) is not ABSENT:
+            last, before = origin(self.mark, path)
+            earlier = (last, *before)
+        self.data, self.mark = put(self.data, self.mark, path, value, Mark(where, earlier))
+
+    def insert(self, path: Path, value: Any, where: Location) -> None:
+        """Put a value ahead of the list element at `path`."""
+        self.data, self.mark = insert(self.data, self.mark, path, value, Mark(where))
+
+    def remove(self, path: Path) -> None:
+        """Take the value at `path` away."""
+        self.data, self.mark = remove(self.data, self.mark, path)
+
+
+def unique(items: list[Item]) -> None:
+    """Decline where two items are the same object: kustomize refuses that."""
+    ids = {item.id for item in items}
+    if len(ids) == len(items):
+        return
+    seen: set[Id] = set()
+    for item in items:
+        if item.id in seen:
+            decline(f"two objects are {item.kind} {item.name}", item.origin(())[0])
+        seen.add(item.id)
+
+
+_MAYBE_TYPED = frozenset("0123456789+-.~yYnNtTfFoO")
+
+
+def plain_text(text: str) -> bool:
+    """Whether a text stays a text when it is written without quotes and read by either reader.
+
+    kustomize writes names, images and references without saying that they are texts.
+    """
+    if text and text[0] not in _MAYBE_TYPED:
+        return text == text.strip() and text not in ("null", "Null", "NULL", "=", "<<")
+    try:
+        return isinstance(plain(text, "kubectl"), str) and isinstance(plain(text, "kustomize"), str)
+    except NotJsonError:
+        return False

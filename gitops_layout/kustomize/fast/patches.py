@@ -1,0 +1,167 @@
+"""The three fields that patch: `patches`, `patchesStrategicMerge` and `patchesJson6902`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from gitops_layout.kustomize.fast.declined import decline
+from gitops_layout.kustomize.fast.item import Item, unique
+from gitops_layout.kustomize.fast.jsonpatch import apply_operations
+from gitops_layout.kustomize.fast.merge import merged
+from gitops_layout.kustomize.fast.read import Reader, kustomized, objects, without_added_newline
+from gitops_layout.kustomize.fast.select import selected
+from gitops_layout.model import Location
+from gitops_layout.source.reader import Stream, read
+
+__all__ = ["Patch", "json_patches", "load_patch", "patched", "strategic_patches"]
+
+
+@dataclass(frozen=True, slots=True)
+class Patch:
+    """A patch as read: the objects of a strategic merge, or the operations of a JSON patch at `place`."""
+
+    merges: tuple[Item, ...]
+    operations: list[Any]
+    place: Location
+
+
+def load_patch(
+    reader: Reader, entry: dict[str, Any], where: Location, file: Callable[[str, Location], str]
+) -> Patch:
+    """Read an entry's `path` or inline `patch`; `file` gives a named file's path in the repository."""
+    text, path = entry.get("patch") or "", entry.get("path") or ""
+    if bool(text.strip()) == bool(path):
+        decline("a patch needs either path or patch", where)
+    if path:
+        place = Location(file(path, where.at("path")))
+        return _from_stream(reader, reader.repo.stream(place.file), place, None)
+    place = where.at("patch")
+    # kustomize trims the text, which decides whether a last block scalar has its newline.
+    return _from_stream(reader, read(text.strip(), where.file), place, text.strip())
+
+
+def _from_stream(reader: Reader, stream: Stream, place: Location, text: str | None) -> Patch:
+    if stream.problems:
+        decline(stream.problems[0].message, place)
+    if not stream.documents:
+        decline("an empty patch", place)
+    first = stream.documents[0].data
+    if isinstance(first, list):
+        if len(stream.documents) > 1 or stream.documents[0].duplicates:
+            decline("a JSON patch that may be read in two ways", place)
+        return Patch((), _operations(stream, place), place if text is None else place.at(0))
+    documents = reader.documents(place.file) if text is None else kustomized(stream, place)
+    return Patch(tuple(objects(documents, place, patch=True)), [], place)
+
+
+def _operations(stream: Stream, place: Location) -> list[Any]:
+    document, text = stream.documents[0], stream.text
+    if text.startswith("["):
+        try:
+            json.loads(text)
+        except ValueError:
+            decline("a JSON patch that starts like JSON and is none", place)
+    if not text.endswith("\n"):
+        document = without_added_newline(document, text)
+    operations: list[Any] = document.data
+    if not operations:
+        decline("an empty patch", place)
+    return operations
+
+
+def patched(
+    reader: Reader,
+    items: list[Item],
+    patch: Patch,
+    entry: dict[str, Any],
+    where: Location,
+) -> list[Item]:
+    """The items after one entry of `patches`."""
+    target = entry.get("target")
+    if patch.operations:
+        if not target:
+            decline("a JSON patch needs a target", where)
+        for item in selected(items, target, where.at("target")):
+            item.remember()
+            apply_operations(item, patch.operations, patch.place)
+        return items
+    options = entry.get("options") or {}
+    if target is None:
+        for merge in patch.merges:
+            _merge_into(reader, _only(items, merge), merge, options)
+            items = [item for item in items if item.data]
+        return items
+    if len(patch.merges) != 1:
+        decline("a patch with a target holds one object", where)
+    return _merge_all(reader, items, selected(items, target, where.at("target")), patch.merges[0], options)
+
+
+def strategic_patches(reader: Reader, items: list[Item], merges: tuple[Item, ...]) -> list[Item]:
+    """The items after `patchesStrategicMerge`."""
+    for merge in merges:
+        items = _merge_all(reader, items, [_only(items, merge)], merge, {})
+    return items
+
+
+def json_patches(items: list[Item], patch: Patch, entry: dict[str, Any], where: Location) -> None:
+    """Apply one entry of `patchesJson6902`."""
+    target = entry.get("target")
+    if not target or not target.get("name") or not patch.operations:
+        decline("a JSON patch needs a target with a name", where)
+    for item in selected(items, target, where.at("target")):
+        apply_operations(item, patch.operations, patch.place)
+
+
+def _only(items: list[Item], merge: Item) -> Item:
+    found = [item for item in items if merge.id in item.ids]
+    if len(found) != 1:
+        decline(f"{len(found)} objects match the patch of {merge.kind} {merge.name}", merge.origin(())[0])
+    return found[0]
+
+
+def _merge_all(
+    reader: Reader, items: list[Item], targets: list[Item], merge: Item, options: dict[str, Any]
+) -> list[Item]:
+    """The way of patches with targets: the patch's labels become texts, what is emptied is dropped."""
+    place = merge.origin(())[0]
+    for field in ("labels", "annotations"):
+        values = merge.data["metadata"].get(field) or {}
+        if not all(isinstance(value, str) for value in values.values()):
+            decline(f"{field} of a patch with a target must be texts", place.at("metadata", field))
+        if field in merge.data["metadata"] and not values:
+            decline(f"empty {field} of a patch with a target", place.at("metadata", field))
+    for item in targets:
+        _merge_into(reader, item, merge, options)
+    kept = [item for item in items if item.data]
+    unique(kept)
+    return kept
+
+
+def _merge_into(reader: Reader, item: Item, merge: Item, options: dict[str, Any]) -> None:
+    """Merge a patch into one item; name, namespace and kind stay unless the options say otherwise."""
+    place = merge.origin(())[0]
+    rename, retype = bool(options.get("allowNameChange")), bool(options.get("allowKindChange"))
+    if rename or retype:
+        item.remember()
+    metadata = {
+        key: value
+        for key, value in merge.data["metadata"].items()
+        if key != "namespace" and (key != "name" or rename)
+    }
+    if not metadata.get("annotations", True):
+        del metadata["annotations"]
+    # apiVersion and kind say whom the patch means; the object keeps its own.
+    patch = {
+        key: value for key, value in merge.data.items() if key != "apiVersion" and (retype or key != "kind")
+    }
+    patch["metadata"] = metadata
+    done = merged(reader, item, patch, place)
+    if done is None:
+        item.data = {}
+        return
+    item.data, item.mark = done
+    if not item.namespace and "namespace" in item.data["metadata"]:
+        item.remove(("metadata", "namespace"))

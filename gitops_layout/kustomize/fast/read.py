@@ -1,0 +1,268 @@
+"""Resource and patch files as kustomize reads them, each read once.
+
+kustomize types scalars by other rules than kubectl, splits documents by lines, and refuses some of
+what kubectl takes; where a file's text could mean two things, it is read again by kustomize's rules
+or declined.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from gitops_layout.kustomize.fast.declined import decline
+from gitops_layout.kustomize.fast.item import Item, plain_text
+from gitops_layout.kustomize.fast.marks import ABSENT, Mark, at
+from gitops_layout.model import Location, Path
+from gitops_layout.repo.model import Repo
+from gitops_layout.source.reader import Document, Node, Stream, read
+
+__all__ = ["Reader", "kustomized", "objects", "without_added_newline"]
+
+# Scalars and keys that kubectl takes for booleans and kustomize for texts, and merge keys.
+_DISPUTED = re.compile(
+    r"(?:^|[\s\[{,])(?:y|Y|yes|Yes|YES|n|N|no|No|NO|on|On|ON|off|Off|OFF)[ \t\r]*(?:$|[,\]}:#])|<<",
+    re.MULTILINE,
+)
+_DATE = re.compile(r"\d{4}-\d\d?-\d\d?")
+_ONLY_DATE = re.compile(r"(\d{4})-(\d\d)-(\d\d)\Z")
+_TIME = re.compile(r"\d{4}-\d\d?-\d\d?([Tt ]|\Z)")
+_SEPARATOR = re.compile(r"\n---(?![ \t]*(#.*)?(\n|\Z)).")
+# A mapping in a comment may be a schema to a strategic merge. Behind a plain value it is harmless:
+# Flux's markers for image automation stand there.
+_FIELD_COMMENT = re.compile(r"#+[ \t]*\{[ \t]*\"")
+_MARKER = re.compile(
+    r"""[ \t]*(- +)*([\w.$/-]+: +)?["']?[\w.$/][^#\n]*[ \t]#+[ \t]*\{[ \t]*"\$imagepolicy\"[^\n]*"""
+)
+_FOLDED = re.compile(r"[:\-][ \t]+([&!]\S+[ \t]+)*>[+\-0-9]*[ \t]*(#.*)?\r?$", re.MULTILINE)
+# What a folded text that kustomize writes out does not come back from as it was.
+_UNSTABLE = re.compile(r"\n[ \t]|\A\s|\n\n\n|\n\n\Z")
+# Annotations in which kustomize keeps its own notes.
+_OWN_ANNOTATIONS = re.compile(
+    r"internal\.config\.kubernetes\.io/|config\.kubernetes\.io/(index|path|origin)\Z|config\.k8s\.io/id\Z"
+    r"|alpha\.config\.kubernetes\.io/transformations\Z"
+)
+
+
+@dataclass(slots=True)
+class Reader:
+    """A repository's files on their way into builds; what was read is kept for the next build."""
+
+    repo: Repo
+    _objects: dict[str, tuple[Item, ...]] = field(default_factory=dict)
+    _documents: dict[str, tuple[Document, ...]] = field(default_factory=dict)
+
+    def items(self, path: str) -> tuple[Item, ...]:
+        """The objects of a resource file; they are shared, so copy before writing."""
+        if path not in self._objects:
+            self._objects[path] = tuple(objects(self.documents(path), Location(path)))
+        return self._objects[path]
+
+    def documents(self, path: str) -> tuple[Document, ...]:
+        """A file's documents, scalars typed by kustomize's rules."""
+        if path not in self._documents:
+            stream = self.repo.stream(path)
+            if stream.problems:
+                decline(stream.problems[0].message, Location(path))
+            self._documents[path] = kustomized(stream, Location(path))
+        return self._documents[path]
+
+    def bare_null(self, where: Location) -> bool:
+        """Whether the null at a place is written as nothing at all (`key:`), which a merge drops."""
+        document = next((d for d in self.repo.documents(where.file) if d.index == where.document), None)
+        node: Node | None = document.node if document is not None else None
+        for step in where.path:
+            node = node.child(step) if node is not None else None
+        if node is None:
+            decline("a null of unknown spelling is merged", where)
+        return node.start == node.end
+
+
+def kustomized(stream: Stream, where: Location) -> tuple[Document, ...]:
+    """A stream's documents with what kustomize reads differently; what it refuses is declined."""
+    text, documents = stream.text, stream.documents
+    if _DISPUTED.search(text):
+        again = read(text, stream.file, mode="kustomize")
+        if again.problems:
+            decline(again.problems[0].message, where)
+        documents = again.documents
+    for document in documents:
+        if document.duplicates:
+            decline("a key stands twice", Location(where.file, document.duplicates[0].path, document.index))
+    if "\n---" in text and _SEPARATOR.search(text.replace("\r\n", "\n")):
+        decline("a document separator is followed by text", where)
+    if "#" in text and _FIELD_COMMENT.search(text):
+        for line in text.split("\n"):
+            if _FIELD_COMMENT.search(line) and not _MARKER.fullmatch(line.rstrip("\r")):
+                decline("a comment holds a mapping, which kustomize may take for a schema", where)
+    if ">" in text and _FOLDED.search(text):
+        _check_folded(documents, text)
+    if documents and not text.endswith("\n"):
+        documents = (*documents[:-1], without_added_newline(documents[-1], text))
+    if _DATE.search(text):
+        documents = tuple(_with_timestamps(document, text) for document in documents)
+    return documents
+
+
+def _check_folded(documents: tuple[Document, ...], text: str) -> None:
+    for document in documents:
+        for path, node, value in _leaves(document.data, document.node, ()):
+            if (
+                isinstance(value, str)
+                and text[node.start : node.start + 1] == ">"
+                and _UNSTABLE.search(value)
+            ):
+                decline("a folded text that kustomize changes", Location(document.file, path, document.index))
+
+
+def _with_data(document: Document, data: Any) -> Document:
+    return Document(document.file, document.index, data, document.node, document.source, document.duplicates)
+
+
+def without_added_newline(document: Document, text: str) -> Document:
+    """Our reader ends the last line of a file; kustomize does not, which shows in a final block scalar."""
+    path: list[str | int] = []
+    node, data = document.node, document.data
+    while node.items:
+        step, node = (
+            max(node.items.items(), key=lambda pair: pair[1].start)
+            if isinstance(node.items, dict)
+            else (len(node.items) - 1, node.items[-1])
+        )
+        path.append(step)
+        data = data[step]
+    if not isinstance(data, str) or text[node.start : node.start + 1] not in ("|", ">"):
+        return document
+    return _with_data(document, _set(document.data, path, data.removesuffix("\n")))
+
+
+def _with_timestamps(document: Document, text: str) -> Document:
+    """kustomize reads an unquoted date as a time and writes it out in full."""
+    data = document.data
+    for path, node, value in _leaves(document.data, document.node, ()):
+        if isinstance(value, str) and _TIME.match(value) and text[node.start : node.start + 1].isdigit():
+            parts = _ONLY_DATE.match(value)
+            if parts is None or not (1 <= int(parts[2]) <= 12 and 1 <= int(parts[3]) <= 28):
+                decline("an unquoted time is read differently by each tool", Location(document.file, path))
+            data = _set(data, list(path), f"{value}T00:00:00Z")
+    return document if data is document.data else _with_data(document, data)
+
+
+def _leaves(data: Any, node: Node, path: Path) -> Iterator[tuple[Path, Node, Any]]:
+    if isinstance(data, dict) and isinstance(node.items, dict):
+        for key, value in data.items():
+            if key in node.items:
+                yield from _leaves(value, node.items[key], (*path, key))
+    elif isinstance(data, list) and isinstance(node.items, list):
+        for index, value in enumerate(data):
+            yield from _leaves(value, node.items[index], (*path, index))
+    else:
+        yield path, node, data
+
+
+def _set(data: Any, path: list[str | int], value: Any) -> Any:
+    if not path:
+        return value
+    changed: Any = dict(data) if isinstance(data, dict) else list(data)
+    changed[path[0]] = _set(data[path[0]], path[1:], value)
+    return changed
+
+
+def objects(documents: tuple[Document, ...], where: Location, *, patch: bool = False) -> Iterator[Item]:
+    """The objects of some documents, lists opened; what is no object is declined.
+
+    In a `patch`, annotations that are null stay so: they take annotations away.
+    """
+    queue: list[tuple[Any, Document, Path]] = [(document.data, document, ()) for document in documents]
+    # A file that is one List is opened in place; other lists' items come after everything else.
+    if (
+        len(queue) == 1
+        and isinstance(queue[0][0], dict)
+        and queue[0][0].get("kind") in ("List", "ResourceList")
+    ):
+        queue = list(_opened(*queue[0]))
+    while queue:
+        data, document, path = queue.pop(0)
+        place = _place(where, document, path)
+        if data is None or data == {}:
+            continue
+        if isinstance(data, dict) and str(data.get("kind")).endswith("List"):
+            if "items" in data:
+                queue.extend(_opened(data, document, path))
+                continue
+            decline("a list without items", place)
+        yield Item(_checked(data, document, path, place, patch=patch), Mark(place))
+
+
+def _place(where: Location, document: Document, path: Path) -> Location:
+    """Inside a kustomization's text, the step after the text is the number of its document."""
+    if where.path:
+        return Location(where.file, (*where.path, document.index, *path), where.document)
+    return Location(where.file, path, document.index)
+
+
+def _opened(data: dict[str, Any], document: Document, path: Path) -> Iterator[tuple[Any, Document, Path]]:
+    items = data.get("items")
+    if items is None:
+        return
+    if not isinstance(items, list):
+        decline("a list whose items are no list", Location(document.file, path, document.index))
+    for index, value in enumerate(items):
+        yield value, document, (*path, "items", index)
+
+
+def _checked(data: Any, document: Document, path: Path, place: Location, *, patch: bool) -> dict[str, Any]:
+    """The object, its annotations as texts; declined where kustomize needs more of an object."""
+    if not isinstance(data, dict):
+        decline("not a Kubernetes object", place)
+    metadata = data.get("metadata")
+    if not isinstance(metadata, dict) or not isinstance(data.get("kind"), str) or not data["kind"]:
+        decline("an object needs a kind and metadata", place)
+    if not isinstance(data.get("apiVersion", ""), str):
+        decline("apiVersion is not a text", place.at("apiVersion"))
+    for name in ("name", "namespace"):
+        value = metadata.get(name, "")
+        if not isinstance(value, str) or not (plain_text(value) or not value) or "," in value:
+            if name == "namespace" and value is None:
+                continue
+            decline(f"metadata.{name} is not plain text", place.at("metadata", name))
+    if not metadata.get("name"):
+        decline("an object needs a name", place)
+    if not isinstance(metadata.get("labels", {}), dict | None):
+        decline("labels are no mapping", place.at("metadata", "labels"))
+    annotations = metadata.get("annotations")
+    if not annotations:
+        return data
+    if not isinstance(annotations, dict):
+        decline("annotations are no mapping", place.at("metadata", "annotations"))
+    texts = _annotations(annotations, document, path, place, patch=patch)
+    return {**data, "metadata": {**metadata, "annotations": texts}} if texts is not annotations else data
+
+
+def _annotations(
+    annotations: dict[str, Any], document: Document, path: Path, place: Location, *, patch: bool
+) -> dict[str, Any]:
+    """Annotations as kustomize writes them: all texts."""
+    texts = {}
+    for key, value in annotations.items():
+        if _OWN_ANNOTATIONS.match(key):
+            decline("an annotation that kustomize uses itself", place.at("metadata", "annotations", key))
+        keep = isinstance(value, str) or (patch and value is None)
+        texts[key] = value if keep else _spelled(document, (*path, "metadata", "annotations", key))
+    return annotations if all(texts[key] is value for key, value in annotations.items()) else texts
+
+
+def _spelled(document: Document, path: Path) -> str:
+    """A scalar as it is written: what kustomize makes of an annotation that is no text."""
+    node: Node | None = document.node
+    for step in path:
+        node = node.child(step) if node is not None else None
+    value = at(document.data, path)
+    if node is None or isinstance(value, dict | list) or value is ABSENT:
+        decline("an annotation is no text", Location(document.file, path, document.index))
+    text = document.source.text[node.start : node.end]
+    if text and text[0] in "*&!\"'|>":
+        decline("an annotation of unknown spelling", Location(document.file, path, document.index))
+    return text
