@@ -1,0 +1,46 @@
+"""One running oracle process a session: requests and answers are JSON lines."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tools.oracles import BUILD, oracle
+
+__all__ = ["Oracle", "start"]
+
+
+class Oracle:
+    """The real text/template, sprig, fasttemplate and mergo, asked one question at a time."""
+
+    def __init__(self, program: Path) -> None:
+        self._process = subprocess.Popen([program], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+    def ask(self, **request: Any) -> dict[str, Any]:
+        """The answer: `text`, `value` or `error`."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps(request).encode() + b"\n")
+        self._process.stdin.flush()
+        answer: dict[str, Any] = json.loads(self._process.stdout.readline())
+        return answer
+
+    def stop(self) -> None:
+        """End the process and close its pipes."""
+        self._process.communicate()
+
+
+def start() -> Oracle:
+    """Start it, or skip the test and name the command that builds it."""
+    program = oracle("gotemplate")
+    if program is None:
+        reason = f"the Go oracle is not built: run `{BUILD}`"
+        if "oracles" in os.environ.get("GITOPS_LAYOUT_REQUIRE", "").split(","):
+            pytest.fail(reason, pytrace=False)
+        pytest.skip(reason)
+    return Oracle(program)
