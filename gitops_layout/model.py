@@ -86,11 +86,15 @@ class Location:
     span: Span | None = None
 
     def at(self, *path: str | int) -> Location:
-        """The value at `path` below this place."""
+        """The value at `path` below this place; a place without paths stays itself."""
+        if self.span is not None:
+            return self
         return Location(self.file, (*self.path, *path), self.document)
 
     def key_at(self, *path: str | int) -> Location:
-        """The key at `path` below this place."""
+        """The key at `path` below this place; a place without paths stays itself."""
+        if self.span is not None:
+            return self
         return Location(self.file, (*self.path, *path), self.document, key=True)
 
 

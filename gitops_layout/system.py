@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
 import signal
 import subprocess
 import tempfile
@@ -35,10 +36,12 @@ def run(
     env: Mapping[str, str] | None = None,
     stdin: bytes = b"",
     timeout: float = 60,
+    memory: int | None = None,
 ) -> Completed:
     """Run `command` to its end, its whole process group killed after `timeout` seconds.
 
-    `env` is the complete environment (None inherits ours). Raises UserError when the program is not
+    `env` is the complete environment (None inherits ours). `memory` is the bytes of data that it may
+    hold, where the system can say so (Linux). Raises UserError when the program is not
     there; a non-zero exit is the caller's to judge.
     """
     try:
@@ -57,6 +60,9 @@ def run(
         raise UserError(
             f"{command[0]} is not installed", f"install {command[0]} and put it on PATH"
         ) from None
+    if memory is not None and hasattr(resource, "prlimit"):
+        with contextlib.suppress(ProcessLookupError):  # it may have ended already
+            resource.prlimit(process.pid, resource.RLIMIT_DATA, (memory, memory))
     try:
         stdout, stderr = process.communicate(stdin, timeout)
     except subprocess.TimeoutExpired:

@@ -37,6 +37,7 @@ _RELEASE_PLACES = {
     "chart": ("spec", "chart", "spec", "chart"),
     "revision": ("spec", "chart", "spec", "version"),
     "source": ("spec", "chart", "spec", "sourceRef"),
+    "reference": ("spec", "chartRef"),
     "suspended": ("spec", "suspend"),
     "interval": ("spec", "interval"),
 }
@@ -262,7 +263,7 @@ def _chart(
         return _from_artifact(context, artifact, ""), {}
     found = context.source(kind, where, name, near=near)
     if found is None:
-        return Source(None, None, None, name), {}
+        return Source(None, None, None, name or None, foreign="no source names a chart"), {}
     own = at(found.data, "spec")
     if kind == "HelmChart" and isinstance(own, dict):
         source = _chart_source(context, own, where, found.file)
@@ -280,7 +281,10 @@ def _chart_source(context: Context, chart: Mapping[str, Any], namespace: str, ne
     found = context.source(kind, where, source, near=near)
     url = _text(at(found.data, "spec", "url")) if found is not None else None
     revision = Revision("version", version) if version is not None else None
-    return Source(url, revision, None, name or source, defined=found.location if found else None)
+    place = found.location if found else None
+    return Source(
+        url, revision, None, name or source or None, defined=place, foreign="no source names a chart"
+    )
 
 
 def _items(value: Any) -> list[Any]:

@@ -8,7 +8,7 @@ from posixpath import basename, dirname, join
 from typing import Any, Protocol
 
 from gitops_layout.agents import argocd, builtin
-from gitops_layout.agents.context import Context, Declared, tier_of
+from gitops_layout.agents.context import Context, Declared, at, tier_of
 from gitops_layout.agents.context import cluster_of as cluster_of_root
 from gitops_layout.agents.delivery import Delivery
 from gitops_layout.graph.model import Environment, Graph
@@ -196,7 +196,9 @@ def _complete(state: _State, render: Render) -> None:
 
 def _takes_variables(delivery: Delivery) -> bool:
     post_build = delivery.options.get("postBuild")
-    return isinstance(post_build, dict) and bool(post_build.get("substituteFrom"))
+    if isinstance(post_build, dict) and post_build.get("substituteFrom"):
+        return True
+    return delivery.kind == "HelmRelease" and bool(at(delivery.object, "spec", "valuesFrom"))
 
 
 def _variable_objects(state: _State) -> Iterator[tuple[tuple[str, str, str, str], Mapping[str, Any]]]:

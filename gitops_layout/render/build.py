@@ -10,6 +10,7 @@ from gitops_layout.agents.delivery import Delivery
 from gitops_layout.kustomize.exact import Build, Built, build_all
 from gitops_layout.kustomize.model import Closure, Kustomization, find, walk
 from gitops_layout.model import Location, Unchecked, UncheckedClass
+from gitops_layout.render.charts import Charts
 from gitops_layout.render.directory import directory, directory_files
 from gitops_layout.render.origins import Tracer
 from gitops_layout.render.overrides import generated, overridden
@@ -34,6 +35,7 @@ class Renders:
         self.repo = repo
         self._built: dict[str, Built] = {}
         self._closures: dict[str, Closure] = {}
+        self._charts = Charts(repo)
 
     def __call__(self, deliveries: Sequence[Delivery], lookup: Lookup = nothing) -> Mapping[str, Rendered]:
         """Each delivery's objects, by its id; a delivery that cannot be rendered says why.
@@ -42,14 +44,18 @@ class Renders:
         """
         done: dict[str, Rendered] = {}
         wanted: list[_Wanted] = []
+        charts: list[Delivery] = []
         for delivery in deliveries:
             failure = _cannot(delivery)
             if failure is not None:
                 done[delivery.id] = Rendered(delivery.id, failure=failure)
             elif delivery.renderer == "directory":
                 done[delivery.id] = directory(self.repo, delivery, lookup)
+            elif delivery.renderer == "chart":
+                charts.append(delivery)
             else:
                 wanted.append(self._want(delivery))
+        done |= self._charts(charts, lookup)
         missing = {item.key: item.build for item in wanted if item.key not in self._built}
         self._built |= build_all(self.repo, missing)
         for item in wanted:
@@ -60,6 +66,8 @@ class Renders:
         """The files that a delivery's build reads, found without building."""
         if _cannot(delivery) is not None:
             return frozenset()
+        if delivery.renderer == "chart":
+            return self._charts.reads(delivery)
         if delivery.renderer == "directory":
             return frozenset(delivery.options.get("files") or directory_files(self.repo, delivery))
         return self._want(delivery).build.closure.files & self.repo.entries.keys()
@@ -88,11 +96,8 @@ def _cannot(delivery: Delivery) -> Unchecked | None:
     """Why a delivery is not even tried."""
     what, source = f"delivery {delivery.id}", delivery.source
     external = UncheckedClass.EXTERNAL
-    if delivery.renderer == "chart":
-        name = source.chart or source.path or "?"
-        where = f" of {source.url}" if source.url else ""
-        why = f"chart {name}{where} is not rendered: helm is not supported yet"
-        return Unchecked(what, external, why, delivery.place("chart", "path"), ("chart", name), delivery.id)
+    if delivery.renderer == "chart" and source.chart is not None:
+        return None  # it may have been fetched
     if not source.local:
         why = source.foreign or "its source is not this repository"
         subject = ("source", source.url) if source.url else None

@@ -15,7 +15,7 @@ from gitops_layout.render.rendered import Rendered, RenderedObject
 from gitops_layout.render.substitute import SubstitutionError, substitute
 from gitops_layout.repo.model import broken, object_ref
 
-__all__ = ["Lookup", "finished", "nothing"]
+__all__ = ["Lookup", "finished", "nothing", "texts"]
 
 Lookup = Callable[[str, str, str, str], Mapping[str, Any] | None]
 """(cluster, kind, namespace, name) to the ConfigMap or Secret that some delivery brings there."""
@@ -44,7 +44,7 @@ def finished(
             return Rendered(delivery.id, files=files, failure=failure)
     objects = []
     for data, origin in built:
-        applied = _namespaced(delivery, data)
+        applied, origin = _labelled(delivery, _namespaced(delivery, data), origin)
         ref = object_ref(applied, str(applied.get("apiVersion", "")), str(applied.get("kind", "")))
         objects.append(RenderedObject(ref, applied, origin))
     return Rendered(delivery.id, tuple(objects), files, unseen=tuple(unseen))
@@ -76,6 +76,29 @@ def _namespaced(delivery: Delivery, data: dict[str, Any]) -> dict[str, Any]:
     return {**data, "metadata": {**data["metadata"], "namespace": delivery.target_namespace}}
 
 
+def _labelled(
+    delivery: Delivery, data: dict[str, Any], origin: Callable[[Path], Location]
+) -> tuple[dict[str, Any], Callable[[Path], Location]]:
+    """Flux writes `commonMetadata` into the built objects' own metadata, over what they have there, and into
+    no pod template.
+    """
+    common, metadata = delivery.options.get("commonMetadata"), data.get("metadata")
+    if delivery.agent != "flux" or not isinstance(common, dict) or not isinstance(metadata, dict):
+        return data, origin
+    given = {name: common[name] for name in ("labels", "annotations") if isinstance(common.get(name), dict)}
+    merged = {
+        name: {**(metadata[name] if isinstance(metadata.get(name), dict) else {}), **added}
+        for name, added in given.items()
+    }
+
+    def locate(path: Path) -> Location:
+        if len(path) == 3 and path[0] == "metadata" and path[2] in given.get(str(path[1]), {}):
+            return delivery.root.at("spec", "commonMetadata", *path[1:])
+        return origin(path)
+
+    return {**data, "metadata": {**metadata, **merged}}, locate
+
+
 def _variables(
     delivery: Delivery, post_build: Mapping[str, Any], lookup: Lookup, unseen: list[Unchecked]
 ) -> dict[str, str]:
@@ -87,7 +110,7 @@ def _variables(
         if not isinstance(kind, str) or not isinstance(name, str):
             continue
         found = lookup(delivery.cluster, kind, delivery.namespace, name)
-        values = dict(_texts(kind, found)) if found is not None else None
+        values = dict(texts(kind, found)) if found is not None else None
         if values is not None:
             variables |= values
         elif at(item, "optional") is not True:
@@ -99,7 +122,8 @@ def _variables(
     return variables | {str(k): str(v) for k, v in (given.items() if isinstance(given, dict) else ())}
 
 
-def _texts(kind: str, found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def texts(kind: str, found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """The texts of a ConfigMap or Secret by key; what is no text is left out."""
     data, plain = found.get("data"), found.get("stringData")
     for key, value in data.items() if isinstance(data, dict) else ():
         if kind != "Secret":

@@ -1,0 +1,51 @@
+"""Which helm renders charts: the one on PATH, if it is new enough."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from gitops_layout.system import run
+
+__all__ = ["Helm", "NoHelm", "find"]
+
+OLDEST = (3, 14)
+"""Older ones merge null values otherwise than Flux and Argo CD do today."""
+
+_VERSION = re.compile(r"v(\d+)\.(\d+)(?:\.\d+)?\S*")
+
+
+@dataclass(frozen=True, slots=True)
+class Helm:
+    """A usable helm program and its version as it says it (`v4.3.1`)."""
+
+    program: Path
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class NoHelm:
+    """Why there is no usable helm."""
+
+    why: str
+
+
+def find() -> Helm | NoHelm:
+    """The helm on PATH; each program is asked for its version once."""
+    program = shutil.which("helm")
+    return NoHelm("helm is not installed") if program is None else _asked(program)
+
+
+@cache
+def _asked(program: str) -> Helm | NoHelm:
+    done = run([program, "version", "--template", "{{.Version}}"], env={"HOME": "/nonexistent"}, timeout=20)
+    text = done.stdout.decode(errors="replace").strip()
+    match = _VERSION.fullmatch(text)
+    if done.code != 0 or match is None:
+        return NoHelm(f"{program} does not tell its version")
+    if (int(match[1]), int(match[2])) < OLDEST:
+        return NoHelm(f"helm {text} is too old: {OLDEST[0]}.{OLDEST[1]} or newer renders charts")
+    return Helm(Path(program), text)

@@ -1,0 +1,182 @@
+"""Chart deliveries → Rendered: the release that each agent asks helm for, and what it does with the output.
+
+Owner labels that the agents put on every object are left out, as they are for other deliveries. Hooks are
+objects like others: their `helm.sh/hook` annotation says what they are, and both agents run them.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any
+
+from gitops_layout.agents.context import at
+from gitops_layout.agents.delivery import Delivery
+from gitops_layout.helm.chart import Chart, Fetched, Problem, nothing_fetched, walk
+from gitops_layout.helm.find import Helm, NoHelm, find
+from gitops_layout.helm.origins import Origins, Written, last_written
+from gitops_layout.helm.template import Template, Templated, template
+from gitops_layout.model import Location, Unchecked, UncheckedClass
+from gitops_layout.render.postrender import PostRendered, post_rendered
+from gitops_layout.render.releases import Wanted, argocd_release, flux_release
+from gitops_layout.render.rendered import Rendered
+from gitops_layout.render.steps import Lookup, finished, nothing
+from gitops_layout.repo.model import Repo
+
+__all__ = ["Charts"]
+
+_HOOK = "helm.sh/hook"
+_NEVER = {
+    "argocd": {"test", "test-success", "test-failure", "pre-rollback", "post-rollback"},
+    "flux": {"test", "test-success", "test-failure"},
+}
+"""Hooks that an agent leaves out of what it delivers; Flux runs tests where `spec.test.enable` says so."""
+
+
+class Charts:
+    """Renders the deliveries of one repository that are charts; each chart is collected once.
+
+    `fetched` finds a chart that lies outside, where it was brought.
+    """
+
+    def __init__(self, repo: Repo, *, fetched: Fetched = nothing_fetched) -> None:
+        self.repo = repo
+        self.fetched = fetched
+        self._charts: dict[str, Chart] = {}
+
+    def __call__(self, deliveries: Sequence[Delivery], lookup: Lookup) -> Mapping[str, Rendered]:
+        """Each delivery's objects, by its id, as many at a time as there are processors."""
+        if not deliveries:
+            return {}
+        helm = find()
+        with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
+            done = pool.map(lambda delivery: self._render(delivery, helm, lookup), deliveries)
+            return {rendered.delivery: rendered for rendered in done}
+
+    def reads(self, delivery: Delivery) -> frozenset[str]:
+        """The files that a delivery's release reads, found without rendering."""
+        chart = self._chart(delivery)
+        if isinstance(chart, Unchecked):
+            return frozenset()
+        wanted = _wanted(self.repo, delivery, nothing)
+        files = wanted.files if isinstance(wanted, Wanted) else frozenset()
+        return (files | frozenset(chart.files.values())) & self.repo.entries.keys()
+
+    def _chart(self, delivery: Delivery) -> Chart | Unchecked:
+        source = delivery.source
+        if source.chart is None:
+            folder = self.repo.resolve(source.path or "")
+            folder = source.path or "" if folder is None else folder
+            if folder not in self._charts:
+                self._charts[folder] = walk(self.repo, folder, fetched=self.fetched)
+            return self._charts[folder]
+        version = source.revision.name if source.revision is not None else ""
+        brought = self.fetched(source.url, source.chart, version) if source.url else None
+        if brought is not None:
+            return Chart("", {}, {}, (), (), brought)
+        where = f" of {source.url}" if source.url else ""
+        return Unchecked(
+            f"delivery {delivery.id}",
+            UncheckedClass.EXTERNAL,
+            f"chart not fetched: {source.chart}{where}",
+            delivery.place("chart", "path", "reference"),
+            ("chart", source.chart),
+            delivery.id,
+        )
+
+    def _render(self, delivery: Delivery, helm: Helm | NoHelm, lookup: Lookup) -> Rendered:
+        what, chart = f"delivery {delivery.id}", self._chart(delivery)
+        if isinstance(chart, Unchecked):
+            return Rendered(delivery.id, failure=chart)
+        files = frozenset(chart.files.values()) & self.repo.entries.keys()
+        wanted = chart.problems[0] if chart.problems else _wanted(self.repo, delivery, lookup)
+        if isinstance(wanted, Problem):
+            return Rendered(delivery.id, files=files, failure=wanted.unchecked(what, delivery.id))
+        files |= wanted.files & self.repo.entries.keys()
+        if isinstance(helm, NoHelm):
+            failure = _without_helm(delivery, helm).unchecked(what, delivery.id)
+            return Rendered(delivery.id, files=files, failure=failure)
+        result = template(helm, self.repo, chart, wanted.release)
+        if result.problem is not None:
+            problem = _blamed(delivery, result.problem, result, wanted, self._written(chart, wanted))
+            return Rendered(delivery.id, files=files, failure=problem.unchecked(what, delivery.id))
+        return self._finished(delivery, chart, wanted, result.objects, files, lookup)
+
+    def _finished(
+        self,
+        delivery: Delivery,
+        chart: Chart,
+        wanted: Wanted,
+        objects: Sequence[Template],
+        files: frozenset[str],
+        lookup: Lookup,
+    ) -> Rendered:
+        origins = Origins(
+            self.repo, chart, self._written(chart, wanted), delivery.place("chart", "path", "reference")
+        )
+        delivered = ((item.data, origin) for item, origin in zip(objects, origins.of(objects), strict=True))
+        built = PostRendered(tuple(pair for pair in delivered if _delivers(delivery, pair[0])))
+        if delivery.agent == "flux":
+            built = post_rendered(delivery, built.objects, wanted.release.namespace)
+        if built.problem is not None:
+            failure = built.problem.unchecked(f"delivery {delivery.id}", delivery.id)
+            return Rendered(delivery.id, files=files, failure=failure)
+        rendered = finished(delivery, built.objects, files, lookup)
+        return replace(rendered, unseen=(*rendered.unseen, *wanted.unseen))
+
+    def _written(self, chart: Chart, wanted: Wanted) -> tuple[Written, ...]:
+        """Everything that gives the release values: the charts' defaults, then what the agent adds."""
+        defaults = []
+        for source in chart.sources:
+            file = self.repo.resolve(f"{source.place}/values.yaml".lstrip("/"))
+            replaced = wanted.release.defaults is not None and not source.values
+            documents = self.repo.documents(file) if file is not None and not replaced else ()
+            defaults += [Written(Location(doc.file), doc.data, source.values) for doc in documents[:1]]
+        return (*defaults, *wanted.written)
+
+
+def _wanted(repo: Repo, delivery: Delivery, lookup: Lookup) -> Wanted | Problem:
+    if delivery.agent == "flux":
+        return flux_release(repo, delivery, lookup)
+    return argocd_release(repo, delivery)
+
+
+def _without_helm(delivery: Delivery, helm: NoHelm) -> Problem:
+    name = delivery.source.chart or delivery.source.path or "."
+    why = f"chart {name} is not rendered: {helm.why}"
+    return Problem(
+        why, delivery.place("chart", "path", "reference"), UncheckedClass.EXTERNAL, ("chart", name)
+    )
+
+
+def _delivers(delivery: Delivery, data: Mapping[str, Any]) -> bool:
+    """Whether the agent ever applies an object: not if it is only a hook that the agent leaves out."""
+    hooks = at(data, "metadata", "annotations", _HOOK)
+    if not isinstance(hooks, str):
+        return True
+    if delivery.agent == "flux" and at(delivery.object, "spec", "test", "enable") is True:
+        return True
+    return any(hook.strip() not in _NEVER.get(delivery.agent, ()) for hook in hooks.split(","))
+
+
+def _blamed(
+    delivery: Delivery, problem: Problem, result: Templated, wanted: Wanted, written: Sequence[Written]
+) -> Problem:
+    """The same problem at the values that caused it, where that can be told.
+
+    A chart that fails without values which only the cluster has is not the repository's fault.
+    """
+    if wanted.unseen:
+        missing = ", ".join(entry.what for entry in wanted.unseen)
+        why = f"{problem.why} (rendered without {missing})"
+        first = wanted.unseen[0]
+        return Problem(why, first.location or delivery.root, UncheckedClass.EXTERNAL, first.subject)
+    for path, _ in result.invalid:
+        place = last_written(written, path)
+        if place is not None:
+            return replace(problem, location=place)
+    if result.invalid:
+        return replace(problem, location=delivery.place("values", "chart", "path"))
+    return problem

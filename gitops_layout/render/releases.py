@@ -1,0 +1,327 @@
+"""What Flux and Argo CD ask helm for: name, namespace, values and flags of a release.
+
+Facts: helm-controller v1.6.4 (internal/action, internal/release; api/v2), source-controller v1.9.5
+(internal/helm/chart), argo-cd v3.5 and v3.6 (reposerver/repository, util/helm).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from posixpath import join, normpath
+from typing import Any
+
+from gitops_layout.agents.context import at
+from gitops_layout.agents.delivery import Delivery
+from gitops_layout.helm.assign import assign
+from gitops_layout.helm.chart import Problem
+from gitops_layout.helm.origins import Written
+from gitops_layout.helm.template import Release
+from gitops_layout.helm.valuefiles import resolved, value_files
+from gitops_layout.helm.values import flux_values, merge, parse
+from gitops_layout.model import Location, Unchecked, UncheckedClass
+from gitops_layout.render.steps import Lookup, texts
+from gitops_layout.repo.model import MAX_BYTES, Repo
+
+__all__ = ["Wanted", "argocd_release", "flux_release"]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A release to render: `written` says where its values stand, `files` are those it reads besides the
+    chart, `unseen` is what it has to do without.
+    """
+
+    release: Release
+    written: tuple[Written, ...] = ()
+    files: frozenset[str] = frozenset()
+    unseen: tuple[Unchecked, ...] = ()
+
+
+def flux_release(repo: Repo, delivery: Delivery, lookup: Lookup) -> Wanted | Problem:
+    """A HelmRelease's release. Values that nothing brings are left out and listed as unseen."""
+    spec, root = _mapping(delivery.object.get("spec")), delivery.root.at("spec")
+
+    def found(kind: str, name: str) -> Mapping[str, str] | None:
+        item = lookup(delivery.cluster, kind, delivery.namespace, name)
+        return dict(texts(kind, item)) if item is not None else None
+
+    merged = flux_values(spec, found)
+    if merged.refused is not None:
+        index, why = merged.refused
+        return Problem(why, root.at("valuesFrom", index))
+    unseen = tuple(
+        Unchecked(
+            f"values of {entry.kind} {delivery.namespace}/{entry.name}",
+            UncheckedClass.EXTERNAL,
+            entry.why,
+            root.at("valuesFrom", entry.index),
+            ("kind", entry.kind),
+            delivery.id,
+        )
+        for entry in merged.missing
+    )
+    defaults = _flux_defaults(repo, delivery)
+    if isinstance(defaults, Problem):
+        return defaults
+    inline = (Written(root.at("values"), spec["values"]),) if isinstance(spec.get("values"), dict) else ()
+    release = Release(
+        _release_name(delivery, spec),
+        delivery.target_namespace or delivery.namespace,
+        (_dumped(merged.values),),
+        flags=_flux_flags(spec),
+        defaults=_dumped(defaults[0]) if defaults is not None else None,
+    )
+    own = tuple(
+        Written(Location(file), parse(repo.content(file), file)) for file in (defaults or ({}, ()))[1]
+    )
+    files = frozenset(item.location.file for item in own)
+    return Wanted(release, (*own, *inline), files, unseen)
+
+
+def _release_name(delivery: Delivery, spec: Mapping[str, Any]) -> str:
+    """Names beyond helm's 53 characters are cut by the controller and told apart by a hash."""
+    given = spec.get("releaseName")
+    if isinstance(given, str) and given:
+        name = given
+    else:
+        name = "-".join(part for part in (delivery.target_namespace, delivery.name) if part)
+    if len(name.encode()) <= 53:
+        return name
+    return f"{name[:40]}-{hashlib.sha256(name.encode()).hexdigest()[:12]}"
+
+
+def _flux_flags(spec: Mapping[str, Any]) -> tuple[str, ...]:
+    install = _mapping(spec.get("install"))
+    flags = [] if install.get("crds") == "Skip" else ["--include-crds"]
+    if install.get("disableHooks") is True:
+        flags.append("--no-hooks")
+    if install.get("disableSchemaValidation") is True:
+        flags.append("--skip-schema-validation")
+    return tuple(flags)
+
+
+def _flux_defaults(repo: Repo, delivery: Delivery) -> tuple[dict[str, Any], tuple[str, ...]] | Problem | None:
+    """A chart's `valuesFiles`: merged in order they replace its values.yaml; paths are the source's."""
+    chart = _mapping(delivery.options.get("chart"))
+    listed = chart.get("valuesFiles")
+    if not isinstance(listed, list) or not listed or not delivery.source.local:
+        return None
+    where = delivery.place("chart")
+    merged: dict[str, Any] = {}
+    files: list[str] = []
+    for name in (item for item in listed if isinstance(item, str)):
+        file = repo.resolve(normpath(f"/{name}").lstrip("/"))
+        if file is None or file not in repo.entries:
+            if chart.get("ignoreMissingValuesFiles") is True:
+                continue
+            return Problem(f"values file {name} does not exist", where)
+        try:
+            merged = merge(merged, parse(repo.content(file), file))
+        except ValueError as error:
+            return Problem(f"{file}: {error}", Location(file))
+        files.append(file)
+    return merged, tuple(files)
+
+
+def argocd_release(repo: Repo, delivery: Delivery) -> Wanted | Problem:
+    """An Application's release, `.argocd-source.yaml` in the chart's folder merged into its options."""
+    folder = delivery.source.path or ""
+    helm = _argocd_options(repo, folder, delivery)
+    here, substitute = _helm_place(delivery), _Environment(delivery, repo).substitute
+    found = value_files(
+        repo,
+        folder,
+        [substitute(item) for item in _items(helm.get("valueFiles")) if isinstance(item, str)],
+        here=here.at("valueFiles"),
+        ignore_missing=helm.get("ignoreMissingValueFiles") is True,
+        refs=_mapping(delivery.options.get("refs")),
+    )
+    if found.problem is not None:
+        return found.problem
+    contents, written = [], []
+    for file, where in found.files:
+        if repo.entries[repo.resolve(file) or file].size > MAX_BYTES:
+            return Problem(f"value file {file} is larger than {MAX_BYTES // 2**20} MiB", where)
+        contents.append(repo.content(repo.resolve(file) or file))
+        try:
+            written.append(Written(Location(file), parse(contents[-1], file)))
+        except ValueError as error:
+            return Problem(f"value file {file}: {error}", Location(file))
+    inline = _inline(helm, here)
+    if isinstance(inline, Problem):
+        return inline
+    if inline is not None:
+        contents.append(_dumped(inline.data))
+        written.append(inline)
+    parameters = _parameters(helm, substitute)
+    set_file = _file_parameters(repo, folder, helm, here, delivery)
+    if isinstance(set_file, Problem):
+        return set_file
+    release = Release(
+        _text(helm.get("releaseName")) or delivery.name,
+        _text(helm.get("namespace")) or delivery.target_namespace or "default",
+        tuple(contents),
+        tuple(text for _, text, strings in parameters if not strings),
+        tuple(text for _, text, strings in parameters if strings),
+        tuple((name, repo.content(file)) for name, file in set_file),
+        flags=_argocd_flags(helm),
+    )
+    files = frozenset(file for file, _ in found.files) | {file for _, file in set_file}
+    return Wanted(release, (*written, *_written_parameters(parameters, here)), files)
+
+
+def _argocd_flags(helm: Mapping[str, Any]) -> tuple[str, ...]:
+    flags = [] if helm.get("skipCrds") is True else ["--include-crds"]
+    if helm.get("skipSchemaValidation") is True:
+        flags.append("--skip-schema-validation")
+    version = _text(helm.get("kubeVersion"))
+    flags += [f"--kube-version={version}"] if version else []
+    flags += [f"--api-versions={item}" for item in _items(helm.get("apiVersions")) if isinstance(item, str)]
+    return tuple(flags)
+
+
+def _argocd_options(repo: Repo, folder: str, delivery: Delivery) -> Mapping[str, Any]:
+    """`spec.source.helm` after the overrides that robots write beside the chart."""
+    helm: Any = delivery.options.get("helm")
+    for name in (".argocd-source.yaml", f".argocd-source-{delivery.name}.yaml"):
+        file = repo.resolve(join(folder, name))
+        documents = repo.documents(file) if file is not None and file in repo.entries else ()
+        if documents and isinstance(documents[0].data, dict) and "helm" in documents[0].data:
+            helm = _patched(helm, documents[0].data["helm"])
+    return _mapping(helm)
+
+
+def _patched(data: Any, patch: Any) -> Any:
+    """A JSON merge patch (RFC 7396)."""
+    if not isinstance(patch, dict):
+        return patch
+    result = dict(data) if isinstance(data, dict) else {}
+    for key, value in patch.items():
+        if value is None:
+            result.pop(key, None)
+        else:
+            result[key] = _patched(result.get(key), value)
+    return result
+
+
+def _helm_place(delivery: Delivery) -> Location:
+    spec, given = _mapping(delivery.object.get("spec")), delivery.options.get("helm")
+    for index, source in enumerate(_items(spec.get("sources"))):
+        if given is not None and at(source, "helm") is given:
+            return delivery.root.at("spec", "sources", index, "helm")
+    return delivery.root.at("spec", "source", "helm")
+
+
+def _inline(helm: Mapping[str, Any], here: Location) -> Written | Problem | None:
+    """`valuesObject`, else the text in `values`."""
+    if isinstance(helm.get("valuesObject"), dict):
+        return Written(here.at("valuesObject"), helm["valuesObject"])
+    text = helm.get("values")
+    if not isinstance(text, str) or not text:
+        return None
+    try:
+        return Written(here.at("values"), parse(text, "values"), whole=True)
+    except ValueError as error:
+        return Problem(f"values: {error}", here.at("values"))
+
+
+def _parameters(helm: Mapping[str, Any], substitute: Any) -> list[tuple[int, str, bool]]:
+    """(index, `name=value`, as text) of each parameter; of two with one name the later counts."""
+    found: dict[tuple[str, bool], tuple[int, str, bool]] = {}
+    for index, item in enumerate(_items(helm.get("parameters"))):
+        name, value = _text(at(item, "name")), at(item, "value")
+        if name is not None:
+            strings = at(item, "forceString") is True
+            text = substitute("" if value is None else str(value))
+            found[name, strings] = (index, f"{name}={_escaped(text)}", strings)
+    return list(found.values())
+
+
+def _escaped(text: str) -> str:
+    """A comma is part of the value, unless it stands in a list or is escaped already."""
+    if text.startswith("{") and text.endswith("}"):
+        return text
+    return re.sub(r"(?<!\\),", r"\\,", text)
+
+
+def _written_parameters(parameters: list[tuple[int, str, bool]], here: Location) -> Iterator[Written]:
+    for index, text, strings in parameters:
+        values: dict[str, Any] = {}
+        try:
+            assign(values, text, strings=strings)
+        except ValueError:
+            continue  # helm will refuse it in its own words
+        yield Written(here.at("parameters", index, "value"), values, whole=True)
+
+
+def _file_parameters(
+    repo: Repo, folder: str, helm: Mapping[str, Any], here: Location, delivery: Delivery
+) -> list[tuple[str, str]] | Problem:
+    """(path in the values, file of the repository) of each `fileParameters` entry."""
+    found = []
+    for index, item in enumerate(_items(helm.get("fileParameters"))):
+        name, path = _text(at(item, "name")), _text(at(item, "path"))
+        where = here.at("fileParameters", index)
+        if name is None or path is None:
+            return Problem("a file parameter needs a name and a path", where)
+        text = _Environment(delivery, repo).substitute(path)
+        file = resolved(folder, text, where, _mapping(delivery.options.get("refs")))
+        if isinstance(file, Problem):
+            return file
+        real = repo.resolve(file)
+        if real is None or real not in repo.entries or repo.entries[real].size > MAX_BYTES:
+            return Problem(f"file {path} does not exist or is too large", where)
+        found.append((name, real))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Environment:
+    """The build environment that Argo CD substitutes in file names and parameters; a ref's name stays."""
+
+    delivery: Delivery
+    repo: Repo
+
+    def substitute(self, text: str) -> str:
+        refs = _mapping(self.delivery.options.get("refs"))
+        if text.partition("/")[0] in refs:
+            first, _, rest = text.partition("/")
+            return f"{first}/{self.substitute(rest)}"
+        return re.sub(r"\$\$|\$\{(\w+)\}|\$(\w+)", self._value, text)
+
+    def _value(self, match: re.Match[str]) -> str:
+        if match[0] == "$$":
+            return "$"
+        delivery, source = self.delivery, self.delivery.source
+        revision = self.repo.revision or ""
+        return {
+            "ARGOCD_APP_NAME": delivery.name,
+            "ARGOCD_APP_NAMESPACE": delivery.target_namespace or "",
+            "ARGOCD_APP_PROJECT_NAME": delivery.project or "default",
+            "ARGOCD_APP_REVISION": revision,
+            "ARGOCD_APP_REVISION_SHORT": revision[:7],
+            "ARGOCD_APP_REVISION_SHORT_8": revision[:8],
+            "ARGOCD_APP_SOURCE_REPO_URL": source.url or "",
+            "ARGOCD_APP_SOURCE_PATH": source.path or "",
+            "ARGOCD_APP_SOURCE_TARGET_REVISION": source.revision.name if source.revision else "",
+        }.get(match[1] or match[2], "")
+
+
+def _dumped(values: Any) -> bytes:
+    return json.dumps(values, ensure_ascii=False).encode()
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _items(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) and value else None
