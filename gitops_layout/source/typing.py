@@ -34,6 +34,8 @@ _WORDS: dict[Mode, dict[str, Scalar]] = {
 _NUMERIC_START = frozenset("0123456789+-.")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?\Z")
 _INFINITE = re.compile(r"[-+]?\.(inf|Inf|INF)\Z|\.(nan|NaN|NAN)\Z")
+# Behind a leading point Go's own reader decides, and takes underscores between digits only.
+_LOOSE_UNDERSCORE = re.compile(r"(?<![0-9])_|_(?![0-9])")
 _INT64 = range(-(2**63), 2**63)
 _FLOAT32_END = (2 - 2**-24) * 2.0**127
 _GO_INTEGERS = range(-(2**63), 2**64)
@@ -91,6 +93,8 @@ def _resolve(text: str, mode: Mode) -> Scalar:
         return text
     if _INFINITE.match(text):
         raise NotJsonError(text)
+    if text[0] == "." and _LOOSE_UNDERSCORE.search(text):
+        return text
     digits = text.replace("_", "")
     number = _integer(digits) if digits else None
     if number is None or number not in _GO_INTEGERS:

@@ -228,7 +228,8 @@ def test_the_measure_against_alias_bombs_is_that_of_kubectl(
 
 def test_numbers_as_keys_that_json_has_not_are_named_or_refused_as_kubectl_does():
     text = HEADER + "".join(
-        f"m{i}: {{{key}: v}}\n" for i, key in enumerate(("+.Inf", "-.inf", ".NaN", "1e39", "-3.5e38"))
+        f"m{i}: {{{key}: v}}\n"
+        for i, key in enumerate(("._5", ".1_0", ".5_", "+.Inf", "-.inf", ".NaN", "1e39", "-3.5e38"))
     )
     assert ours(text) == kubectl(text)
     for key in (2**63, 2**64 - 1):
