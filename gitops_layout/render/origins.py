@@ -93,7 +93,7 @@ class Tracer:
         kind = str(data.get("kind"))
         candidates = [
             resource
-            for resource in self._named.get((kind, str(name))) or self._resources.get(kind, ())
+            for resource in self._named.get((kind, str(name))) or self._resources.get(kind, [])
             if resource.ref.group == str(data.get("apiVersion")).rpartition("/")[0]
         ]
 

@@ -71,15 +71,6 @@ def _flux(data: dict[str, Any], options: Mapping[str, Any], folder: str) -> bool
         data["patches"] = [*_list(data, "patches"), patch]
     _components(data, options, folder)
     _images(data, _list(options, "images"))
-    metadata = options.get("commonMetadata")
-    if isinstance(metadata, dict):
-        if isinstance(metadata.get("labels"), dict):
-            data["labels"] = [
-                *_list(data, "labels"),
-                {"pairs": metadata["labels"], "includeTemplates": False},
-            ]
-        if isinstance(metadata.get("annotations"), dict):
-            data["commonAnnotations"] = {**_mapping(data, "commonAnnotations"), **metadata["annotations"]}
     return json.dumps(data, sort_keys=True) != before
 
 

@@ -258,3 +258,17 @@ def test_a_form_of_substitution_that_we_do_not_know_is_not_passed_over_in_silenc
     )
     unchecked = link(repo, render=Renders(repo)).unchecked
     assert [entry.what for entry in unchecked] == ["${V/1/2} in ConfigMap a"]
+
+
+def test_common_metadata_of_flux_reaches_the_objects_and_no_pod_template():
+    kustomization = KUSTOMIZATION.replace("NAME", "root").replace("VALUE", "1")
+    kustomization += "  commonMetadata:\n    labels: {team: shop}\n    annotations:\n      owner: ${V}\n"
+    repo = from_files({"clusters/x/apps.yaml": kustomization, "apps/web.yaml": DEPLOYMENT})
+    graph = link(repo, render=Renders(repo))
+    (found,) = graph.rendered[graph.deliveries[0].id].objects
+    # Set after substitution: the controller writes it when it applies.
+    assert found.data["metadata"]["annotations"] == {"owner": "${V}"}
+    assert found.data["metadata"]["labels"] == {"team": "shop"}
+    assert "annotations" not in found.data["spec"]["template"]["metadata"]
+    place = found.origin(("metadata", "annotations", "owner"))
+    assert place.path == ("spec", "commonMetadata", "annotations", "owner")
