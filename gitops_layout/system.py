@@ -96,8 +96,13 @@ _GIT_SAFE = (
 )  # fmt: skip
 
 
-def git(cwd: Path, *arguments: str, stdin: bytes = b"", timeout: float = 60) -> Completed:
+def git(
+    cwd: Path, *arguments: str, stdin: bytes = b"", timeout: float = 60, offline: bool = False
+) -> Completed:
     """Run git in `cwd` with everything switched off that a repository could make it execute.
+
+    With `offline` no transport starts, whatever the repository's config says (a partial clone would fetch
+    what it lacks, with the programs that its config names).
 
     Raises UserError when git is not installed; other failures are in the returned code and stderr.
     """
@@ -108,6 +113,8 @@ def git(cwd: Path, *arguments: str, stdin: bytes = b"", timeout: float = 60) -> 
         "GIT_NO_LAZY_FETCH": "1",
         "LC_ALL": "C",
     }
+    if offline:
+        env["GIT_ALLOW_PROTOCOL"] = "none"
     return run(["git", *_GIT_SAFE, *arguments], cwd=cwd, env=env, stdin=stdin, timeout=timeout)
 
 

@@ -23,7 +23,7 @@ _SKIPPED_FOLDERS = frozenset({".git", ".hg", ".svn", "node_modules", ".venv", "_
 def top_level(path: Path) -> Path | None:
     """The git work tree that holds `path`; None outside git or without it."""
     try:
-        done = git(path if path.is_dir() else path.parent, "rev-parse", "--show-toplevel")
+        done = git(path if path.is_dir() else path.parent, "rev-parse", "--show-toplevel", offline=True)
     except UserError:
         return None
     return Path(os.fsdecode(done.stdout.rstrip(b"\n"))) if done.code == 0 else None
@@ -105,7 +105,16 @@ def _unnameable(path: str) -> Unchecked | None:
 
 def _listed_by_git(root: Path) -> list[str] | None:
     try:
-        done = git(root, "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--deduplicate")
+        done = git(
+            root,
+            "ls-files",
+            "-z",
+            "--cached",
+            "--others",
+            "--exclude-standard",
+            "--deduplicate",
+            offline=True,
+        )
     except UserError:
         return None
     if done.code != 0:
@@ -132,12 +141,12 @@ def _walked(root: Path, unchecked: list[Unchecked]) -> list[str]:
 
 
 def _head(root: Path) -> str | None:
-    done = git(root, "rev-parse", "--verify", "--quiet", "HEAD")
+    done = git(root, "rev-parse", "--verify", "--quiet", "HEAD", offline=True)
     return done.stdout.decode().strip() or None if done.code == 0 else None
 
 
 def _remotes(root: Path) -> tuple[str, ...]:
-    done = git(root, "config", "--get-regexp", r"^remote\..*\.url$")
+    done = git(root, "config", "--get-regexp", r"^remote\..*\.url$", offline=True)
     return tuple(
         line.split(" ", 1)[1] for line in done.stdout.decode(errors="replace").splitlines() if " " in line
     )
@@ -148,13 +157,15 @@ def from_revision(root: Path, revision: str) -> Repo:
 
     Raises UserError when `revision` names no commit here.
     """
-    done = git(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
+    done = git(
+        root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}", offline=True
+    )
     if done.code != 0:
         raise UserError(
             f"no revision {revision!r} in {root}", "fetch it, or name a branch, tag or commit that is here"
         )
     commit = done.stdout.decode().strip()
-    listing = git(root, "ls-tree", "-r", "-z", "--long", "--full-tree", commit)
+    listing = git(root, "ls-tree", "-r", "-z", "--long", "--full-tree", commit, offline=True)
     if listing.code != 0:
         raise UserError(f"cannot list {revision}: {listing.stderr.strip()}", "run `git fsck`")
     blobs: dict[str, tuple[str, int, bool]] = {}
@@ -169,6 +180,8 @@ def from_revision(root: Path, revision: str) -> Repo:
             unchecked.append(broken(f"folder {path}", "a submodule; submodules are not read"))
         elif (problem := _unnameable(path)) is not None:
             unchecked.append(problem)
+        elif not size.isdigit():
+            unchecked.append(broken(f"file {path}", "its content is not in this clone"))
         else:
             blobs[path] = (blob, int(size), mode == "120000")
     wanted = {
@@ -191,7 +204,9 @@ def from_revision(root: Path, revision: str) -> Repo:
 
 def _blobs(root: Path, ids: set[str]) -> dict[str, bytes]:
     """The contents of blobs by id, in one process."""
-    out = git(root, "cat-file", "--batch", stdin="".join(f"{blob}\n" for blob in sorted(ids)).encode()).stdout
+    out = git(
+        root, "cat-file", "--batch", stdin="".join(f"{blob}\n" for blob in sorted(ids)).encode(), offline=True
+    ).stdout
     contents: dict[str, bytes] = {}
     at = 0
     while at < len(out):

@@ -153,3 +153,24 @@ def test_a_tree_made_by_hand_names_no_file_outside(repository: Path):
     repo = from_revision(repository, commit)
     assert set(repo.entries) == {"a.yaml"}
     assert [entry.what for entry in repo.unchecked] == ["file .."]
+
+
+def test_what_a_partial_clone_lacks_is_said_and_not_fetched(repository: Path, tmp_path: Path):
+    mark = tmp_path / "ran"
+    blob = git(repository, "rev-parse", "HEAD:a.yaml")
+    (repository / ".git/objects" / blob[:2] / blob[2:]).unlink()
+    for key, value in {
+        "core.repositoryformatversion": "1",
+        "extensions.partialClone": "origin",
+        "remote.origin.url": str(repository),
+        "remote.origin.promisor": "true",
+        "remote.origin.uploadpack": f"touch {mark};",
+        "protocol.file.allow": "always",
+    }.items():
+        git(repository, "config", key, value)
+    unchecked = from_revision(repository, "HEAD").unchecked
+    assert [(entry.what, entry.why) for entry in unchecked] == [
+        ("file a.yaml", "its content is not in this clone")
+    ]
+    from_work_tree(repository)
+    assert not mark.exists()
