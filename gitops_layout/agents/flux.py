@@ -188,6 +188,7 @@ def _instance(resource: Resource, context: Context, cluster: str) -> Delivery:
     namespace = ref.namespace or "flux-system"
     url, reference = _text(sync.get("url")), _text(sync.get("ref"))
     folder = _clamped(_text(sync.get("path")))
+    tagged = sync.get("kind") == "OCIRepository" or (reference or "").startswith("refs/tags/")
     local = url is None or context.is_own(url)
     environment = environment_of(context, cluster, folder, root.file)
     return Delivery(
@@ -201,7 +202,7 @@ def _instance(resource: Resource, context: Context, cluster: str) -> Delivery:
         tier=tier_of(context, environment),
         source=Source(
             url,
-            Revision("branch", reference) if reference else None,
+            Revision("tag" if tagged else "branch", reference) if reference else None,
             folder,
             local=local,
             foreign=None if local else f"the sync is from {url}",

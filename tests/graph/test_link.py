@@ -379,3 +379,19 @@ def test_of_several_references_the_one_counts_that_flux_takes(reference: str, ki
 def test_an_environment_is_read_from_folders_that_mean_one(folder: str, environment: str | None, tier: str):
     graph = linked({f"{folder}/kustomization.yaml": "resources: [a.yaml]\n", f"{folder}/a.yaml": CONFIG_MAP})
     assert [(d.environment, d.tier) for d in graph.deliveries] == [(environment, tier)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "reference", "expected"),
+    [("OCIRepository", "latest", "tag"), ("GitRepository", "refs/heads/main", "branch")],
+)
+def test_the_reference_of_a_flux_instance_is_a_tag_where_its_source_is_an_artifact(
+    kind: str, reference: str, expected: str
+):
+    instance = (
+        "apiVersion: fluxcd.controlplane.io/v1\nkind: FluxInstance\nmetadata: {name: flux, namespace: flux-system}\n"
+        f"spec: {{sync: {{kind: {kind}, url: 'oci://example.test/fleet', ref: {reference}, path: clusters/x}}}}\n"
+    )
+    (delivery,) = linked({"clusters/x/flux.yaml": instance}).deliveries
+    assert delivery.source.revision is not None
+    assert delivery.source.revision.kind == expected
