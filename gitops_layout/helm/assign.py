@@ -85,6 +85,8 @@ def _key(cursor: _Cursor, data: dict[str, Any], depth: int) -> bool:
             return more
         case "[":
             index, found = _index(cursor), data.get(name, [])
+            if index is None:
+                return False
             if not isinstance(found, list):
                 raise ValueError(f"key {name} is no list")
             items, more = _item(cursor, found, index, depth)
@@ -132,9 +134,12 @@ def _value(cursor: _Cursor) -> tuple[Any, bool]:
             return items, True
 
 
-def _index(cursor: _Cursor) -> int:
+def _index(cursor: _Cursor) -> int | None:
+    """The index up to the bracket; None where the text ends ahead of it, which helm takes for its end."""
     text, stop = cursor.until("]")
-    if stop is None or not _INTEGER.fullmatch(text) or not 0 <= int(text) <= _MAX_INDEX:
+    if stop is None:
+        return None
+    if not _INTEGER.fullmatch(text) or not 0 <= int(text) <= _MAX_INDEX:
         raise ValueError(f"[{text} is no list index")
     return int(text)
 
@@ -151,11 +156,13 @@ def _item(cursor: _Cursor, items: list[Any], index: int, depth: int) -> tuple[li
         case "=":
             return _put(items, index, _value(cursor)[0]), True
         case "[":
-            nested, more = _index(cursor), present if present is not None else []
-            if not isinstance(more, list):
+            nested, under = _index(cursor), present if present is not None else []
+            if nested is None:
+                return items, False
+            if not isinstance(under, list):
                 raise ValueError("a nested list index of what is no list")
-            inner, going = _item(cursor, more, nested, depth)
-            return _put(items, index, inner), going
+            inner, more = _item(cursor, under, nested, depth)
+            return _put(items, index, inner) if more else items, more
         case _:
             inner_map = present if isinstance(present, dict) else {}
             if index < len(items):
