@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from tools.oracles import BUILD, oracle
+from tools.oracles import command, oracle
 
 __all__ = ["Oracle", "start"]
 
 
 class Oracle:
-    """The real text/template, sprig, fasttemplate and mergo, asked one question at a time."""
+    """A program that answers one question at a time (see `tools/oracles`)."""
 
     def __init__(self, program: Path) -> None:
         self._process = subprocess.Popen([program], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
@@ -35,12 +35,12 @@ class Oracle:
         self._process.communicate()
 
 
-def start() -> Oracle:
-    """Start it, or skip the test and name the command that builds it."""
-    program = oracle("gotemplate")
+def start(name: str) -> Oracle:
+    """Start one, or skip the test and name the command that builds it."""
+    program = oracle(name)
     if program is None:
-        reason = f"the Go oracle is not built: run `{BUILD}`"
-        if "oracles" in os.environ.get("GITOPS_LAYOUT_REQUIRE", "").split(","):
+        reason = f"the oracle is not built: run `{command(name)}`"
+        if f"oracle-{name}" in os.environ.get("GITOPS_LAYOUT_REQUIRE", "").split(","):
             pytest.fail(reason, pytrace=False)
         pytest.skip(reason)
     return Oracle(program)

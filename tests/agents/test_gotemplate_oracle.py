@@ -11,6 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from gitops_layout.agents.applicationset.globs import PatternError, folder_matcher
+from gitops_layout.agents.fasttemplate import UnclosedTagError, substitute
 from gitops_layout.agents.gotemplate import LimitError, TemplateError, UnsupportedError, render
 from gitops_layout.agents.gotemplate.mergo import merge
 from gitops_layout.agents.gotemplate.values import StringList, StringMap, from_json
@@ -36,7 +38,7 @@ DATA: dict[str, Any] = {
 
 @pytest.fixture(scope="module")
 def go() -> Iterator[gooracle.Oracle]:
-    running = gooracle.start()
+    running = gooracle.start("gotemplate")
     yield running
     running.stop()
 
@@ -340,3 +342,45 @@ def test_maps_merge_as_mergo_merges_them(
     mine: dict[str, Any] = copy.deepcopy(one)
     merge(mine, copy.deepcopy(other), override=override)
     assert from_json(mine) == from_json(theirs.get("value", {}))
+
+
+@relaxed
+@given(text=st.text(alphabet=list("{}ab.\n "), max_size=24))
+def test_any_text_is_substituted_as_by_fasttemplate(go: gooracle.Oracle, text: str) -> None:
+    params = {"a": "A", "a.b": "{{b}}", "b": 1, "": "never"}
+    theirs = go.ask(mode="fast", template=text, data=params)
+    try:
+        assert substitute(text, params).text == theirs.get("text")
+    except UnclosedTagError:
+        assert "error" in theirs
+
+
+@relaxed
+@given(pattern=st.text(alphabet=list("ab*?[]^-\\/é"), max_size=9))
+def test_any_pattern_matches_folders_as_gos_path_match(go: gooracle.Oracle, pattern: str) -> None:
+    names = [
+        "",
+        "a",
+        "b",
+        "ab",
+        "ba",
+        "aab",
+        "a/b",
+        "ab/ab",
+        "a/b/a",
+        "é",
+        "*",
+        "a-b",
+        "^",
+        "]",
+        "a]",
+        "-",
+        "a/-",
+    ]
+    theirs = go.ask(mode="match", template=pattern, names=names).get("value", [])
+    try:
+        matches = folder_matcher(pattern)
+    except PatternError:
+        assert theirs == []  # Argo CD goes on where path.Match complains
+    else:
+        assert [name for name in names if matches(name)] == theirs

@@ -133,7 +133,7 @@ class _Maker:
         unknown = [name for name in entry if name not in KINDS and name != "selector"]
         for name in unknown:
             self.renderer.note(
-                ProblemKind.INVALID, f"{name} is no generator that Argo CD knows", (*path, name)
+                ProblemKind.IGNORED, f"{name} is no generator that Argo CD knows", (*path, name)
             )
         found: list[Generated] = []
         for kind in kinds_of(entry):

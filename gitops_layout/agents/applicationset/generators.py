@@ -159,7 +159,7 @@ class Generators:
                 tests.append((folder_matcher(pattern), exclude))
             except PatternError as error:
                 here = (*path, "directories", index, "path")
-                self.renderer.note(ProblemKind.INVALID, f"{error}: it matches nothing", here)
+                self.renderer.note(ProblemKind.IGNORED, f"{error}: it matches nothing", here)
         visible = (f for f in self.world.repo.folders if f and not any(s[0] == "." for s in f.split("/")))
         return [
             folder
@@ -240,9 +240,7 @@ class Generators:
         found = [self._with_values(params, spec, path) for params in found]
         if spec.get("flatList") is True:
             return [{"clusters": found}]
-        if not found:
-            self.renderer.note(ProblemKind.EMPTY, "no known cluster is selected", (*path, "selector"))
-        return found
+        return found  # none is no mistake: labels switch add-ons on one by one
 
     def _cluster(self, cluster: Cluster) -> Params:
         params: Params = {

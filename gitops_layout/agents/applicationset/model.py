@@ -53,7 +53,9 @@ class ProblemKind(StrEnum):
     NO_NAME = "no-name"
     """An Application without a name."""
     EMPTY = "empty"
-    """A generator that yields nothing; Argo CD then deletes what it made before."""
+    """A git generator that matches nothing; Argo CD then deletes what it made before."""
+    IGNORED = "ignored"
+    """Argo CD passes over it: a generator that it does not know, a malformed folder pattern."""
     EXTERNAL = "external"
     """Needs the network, another repository, or what only the cluster knows."""
     UNSUPPORTED = "unsupported"
@@ -62,7 +64,15 @@ class ProblemKind(StrEnum):
     """More than we are ready to compute."""
 
 
-_GOES_ON = frozenset({ProblemKind.MISSING_KEY, ProblemKind.COLLISION, ProblemKind.NO_NAME, ProblemKind.EMPTY})
+_GOES_ON = frozenset(
+    {
+        ProblemKind.MISSING_KEY,
+        ProblemKind.COLLISION,
+        ProblemKind.NO_NAME,
+        ProblemKind.EMPTY,
+        ProblemKind.IGNORED,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)

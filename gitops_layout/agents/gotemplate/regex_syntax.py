@@ -101,11 +101,8 @@ class Parser:
             bounds = self.repetition()
             if bounds is None:
                 part = self.atom()
-                if part is not None:
-                    parts.append(part)
-                    repeated = False
-                elif self.peek("*") or self.peek("+") or self.peek("?"):
-                    raise _bad("missing argument to repetition operator")
+                parts += [part] if part is not None else []
+                repeated = False
                 continue
             if repeated:
                 raise _bad("invalid nested repetition operator")

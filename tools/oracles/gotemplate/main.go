@@ -5,6 +5,7 @@
 //	{"mode": "go", "template": T, "data": {}, "missingkey": "error", "maps": {}, "lists": {}}
 //	{"mode": "fast", "template": T, "data": {}}
 //	{"mode": "merge", "data": {}, "other": {}, "override": true}
+//	{"mode": "match", "template": PATTERN, "names": []}
 //	→ {"text": …} or {"value": …} or {"error": …}
 //
 // "maps" and "lists" join data as map[string]string and []string, the types that generators yield.
@@ -18,6 +19,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path"
 	"regexp"
 	"strings"
 	"text/template"
@@ -35,6 +37,7 @@ type request struct {
 	Data       map[string]any               `json:"data"`
 	Other      map[string]any               `json:"other"`
 	Override   bool                         `json:"override"`
+	Names      []string                     `json:"names"`
 	MissingKey string                       `json:"missingkey"`
 	Maps       map[string]map[string]string `json:"maps"`
 	Lists      map[string][]string          `json:"lists"`
@@ -162,6 +165,14 @@ func handle(line []byte) (result answer) {
 		text, err = goTemplate(r)
 	case "fast":
 		text, err = fastTemplate(r)
+	case "match":
+		matched := []string{}
+		for _, name := range r.Names {
+			if ok, err := path.Match(r.Template, name); err == nil && ok {
+				matched = append(matched, name)
+			}
+		}
+		return answer{Value: matched}
 	case "merge":
 		if r.Override {
 			err = mergo.Merge(&r.Data, r.Other, mergo.WithOverride)
