@@ -25,6 +25,7 @@ from gitops_layout.kustomize.fast.item import Item, plain_text, unique
 from gitops_layout.kustomize.fast.marks import Mark, origin
 from gitops_layout.kustomize.fast.order import in_legacy_order
 from gitops_layout.kustomize.fast.patches import (
+    inline_patch,
     json_patches,
     load_patch,
     patched,
@@ -230,9 +231,7 @@ def _strategic(state: _Build, data: dict[str, Any], owner: Kustomization) -> tup
     for index, text in enumerate(data.get("patchesStrategicMerge") or ()):
         where = owner.location.at("patchesStrategicMerge", index)
         if "\n" in text or text.lstrip().startswith("{"):
-            patch = load_patch(state.bases.reader, {"patch": text}, where, _no_file)
-            if patch.operations or text != text.strip():
-                decline("an inline patch that may be read in two ways", where)
+            patch = inline_patch(state.bases.reader, text, where)
         else:
             patch = load_patch(state.bases.reader, {"path": text}, where, partial(state.file, owner.folder))
         if patch.operations:
@@ -241,10 +240,6 @@ def _strategic(state: _Build, data: dict[str, Any], owner: Kustomization) -> tup
     if data.get("patchesStrategicMerge") and not found:
         decline("patches without an object", owner.location.at("patchesStrategicMerge"))
     return tuple(found)
-
-
-def _no_file(_target: str, where: Location) -> str:
-    decline("an inline patch names no file", where)
 
 
 def _label(data: dict[str, Any], here: Location, items: list[Item]) -> None:

@@ -246,7 +246,7 @@ def set_replicas(items: list[Item], entry: Mapping[str, Any], where: Location) -
             if not spec.selects(item.api_version, item.kind):
                 continue
             for path in spots(item, spec):
-                if isinstance(at(item.data, path), dict | list):
+                if isinstance(at(item.data, path), dict | list | str):
                     decline("replicas is no number", item.origin(path)[0])
                 item.write(path, count, where.at("count"))
     if not found:

@@ -24,10 +24,11 @@ class Item:
 
     `previous` are the earlier (kind, effective namespace, name), `prefixes` and `suffixes` what was
     put around the name, `hashed` whether the name will get a hash, `rewritten` whether a JSON patch
-    went over it (which gives every number and null its canonical form).
+    went over it (which gives every number and null its canonical form), `spelled` whether an annotation
+    that was no text has become one as it was written.
     """
 
-    __slots__ = ("data", "hashed", "mark", "prefixes", "previous", "rewritten", "suffixes")
+    __slots__ = ("data", "hashed", "mark", "prefixes", "previous", "rewritten", "spelled", "suffixes")
 
     def __init__(self, data: dict[str, Any], mark: Mark) -> None:
         self.data = data
@@ -37,12 +38,13 @@ class Item:
         self.suffixes: tuple[str, ...] = ()
         self.hashed = False
         self.rewritten = False
+        self.spelled = False
 
     def copy(self) -> Item:
         """Another item with the same data, to be changed by itself."""
         other = Item(self.data, self.mark)
         other.previous, other.prefixes, other.suffixes = self.previous, self.prefixes, self.suffixes
-        other.hashed, other.rewritten = self.hashed, self.rewritten
+        other.hashed, other.rewritten, other.spelled = self.hashed, self.rewritten, self.spelled
         return other
 
     @property

@@ -27,6 +27,8 @@ _NOTES = (("metadata",), ("metadata", "annotations"))
 
 def apply_operations(item: Item, operations: list[Any], where: Location) -> None:
     """Apply a patch that stands at `where` to an item; what kustomize refuses is declined."""
+    if item.spelled:
+        decline("a JSON patch may spell an annotation differently", where)
     if item.remembers and not item.data["metadata"].get("annotations"):
         # kustomize keeps its notes in annotations, so they are there for the patch.
         metadata = {**item.data["metadata"], "annotations": {}}

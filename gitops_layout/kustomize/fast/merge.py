@@ -151,7 +151,22 @@ def _field(
         return _merged_list(state, old, mark, new, path, below, keys, type_name)
     if isinstance(old, dict | list):
         decline("the patch has a plain value where the object has none", state.patch.at(*below))
+    _check_style(state, old, new, path, below)
     return new, state.written(path, below)
+
+
+def _check_style(state: _Merge, old: Any, new: Any, path: Path, below: Path) -> None:
+    """A merged value is written in the style of the one it replaces: in quotes a number is a text, and
+    folded lines may come back as others.
+    """
+    # A date that was written without quotes is no text to kustomize.
+    is_text = isinstance(new, str) and not new.endswith("T00:00:00Z")
+    if not isinstance(old, str) or (is_text and "\n" not in new):
+        return
+    where, earlier = state.item.origin(path)
+    style = "" if state.item.rewritten or earlier else state.reader.first_character(where)
+    if not style or style in (">!*&" if is_text else "'\"|>!*&"):
+        decline("a value takes the style of a text that it replaces", state.patch.at(*below))
 
 
 def _untouched(state: _Merge, value: Any, path: Path, keys: list[str] | None, type_name: str | None) -> Any:

@@ -16,7 +16,7 @@ from gitops_layout.kustomize.fast.select import selected
 from gitops_layout.model import Location
 from gitops_layout.source.reader import Stream, read
 
-__all__ = ["Patch", "json_patches", "load_patch", "patched", "strategic_patches"]
+__all__ = ["Patch", "inline_patch", "json_patches", "load_patch", "patched", "strategic_patches"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,11 @@ def load_patch(
     place = where.at("patch")
     # kustomize trims the text, which decides whether a last block scalar has its newline.
     return _from_stream(reader, read(text.strip(), where.file), place, text.strip())
+
+
+def inline_patch(reader: Reader, text: str, where: Location) -> Patch:
+    """Read the text of a patch that stands in a list of patches itself."""
+    return _from_stream(reader, read(text, where.file), where, text)
 
 
 def _from_stream(reader: Reader, stream: Stream, place: Location, text: str | None) -> Patch:
@@ -163,5 +168,6 @@ def _merge_into(reader: Reader, item: Item, merge: Item, options: dict[str, Any]
         item.data = {}
         return
     item.data, item.mark = done
+    item.spelled = item.spelled or merge.spelled
     if not item.namespace and "namespace" in item.data["metadata"]:
         item.remove(("metadata", "namespace"))

@@ -71,13 +71,22 @@ class Reader:
 
     def bare_null(self, where: Location) -> bool:
         """Whether the null at a place is written as nothing at all (`key:`), which a merge drops."""
+        found = self._node(where)
+        if found is None:
+            decline("a null of unknown spelling is merged", where)
+        return found[0].start == found[0].end
+
+    def first_character(self, where: Location) -> str:
+        """The first character of the value at a place, which tells its style; "" where it is unknown."""
+        found = self._node(where)
+        return found[1].source.text[found[0].start : found[0].start + 1] if found is not None else ""
+
+    def _node(self, where: Location) -> tuple[Node, Document] | None:
         document = next((d for d in self.repo.documents(where.file) if d.index == where.document), None)
         node: Node | None = document.node if document is not None else None
         for step in where.path:
             node = node.child(step) if node is not None else None
-        if node is None:
-            decline("a null of unknown spelling is merged", where)
-        return node.start == node.end
+        return (node, document) if node is not None and document is not None else None
 
 
 def kustomized(stream: Stream, where: Location) -> tuple[Document, ...]:
@@ -193,7 +202,9 @@ def objects(documents: tuple[Document, ...], where: Location, *, patch: bool = F
                 queue.extend(_opened(data, document, path))
                 continue
             decline("a list without items", place)
-        yield Item(_checked(data, document, path, place, patch=patch), Mark(place))
+        item = Item(_checked(data, document, path, place, patch=patch), Mark(place))
+        item.spelled = item.data["metadata"].get("annotations") is not data["metadata"].get("annotations")
+        yield item
 
 
 def _place(where: Location, document: Document, path: Path) -> Location:

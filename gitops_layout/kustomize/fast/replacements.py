@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from gitops_layout.kustomize.fast.declined import decline
-from gitops_layout.kustomize.fast.item import Item
+from gitops_layout.kustomize.fast.item import Item, plain_text
 from gitops_layout.kustomize.fast.marks import ABSENT, at
 from gitops_layout.kustomize.fast.select import SELECTOR_FIELDS, matches_labels, pattern
 from gitops_layout.kustomize.fast.tables import group_version
@@ -278,6 +278,8 @@ def _write(
         text = options["delimiter"].join(parts)
     if isinstance(old, dict | list) or old is None:
         decline("a replacement of more than a plain value", where)
+    if isinstance(old, str) and not plain_text(text) and item.origin(path)[1]:
+        decline("a replacement writes what may not stay a text", where)
     item.write(path, _typed(text, old, where), written)
 
 
