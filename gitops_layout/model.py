@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 __all__ = [
+    "PROD_NAMES",
     "Affected",
     "Edit",
     "Fix",
@@ -23,12 +24,26 @@ __all__ = [
     "Related",
     "Severity",
     "Span",
+    "Tier",
     "Unchecked",
     "UncheckedClass",
+    "tier_by_name",
 ]
 
 Path = tuple[str | int, ...]
 """A place inside a document: keys and list indices from the root, as in pydantic's `loc`."""
+
+
+Tier = Literal["prod", "nonprod"]
+"""How much an environment matters: rules may judge production more strictly."""
+
+PROD_NAMES = frozenset({"prod", "production", "live", "prd"})
+"""Names of environments that are production where nobody says so."""
+
+
+def tier_by_name(environment: str) -> Tier:
+    """The tier that an environment's bare name says."""
+    return "prod" if environment.lower() in PROD_NAMES else "nonprod"
 
 
 class Severity(StrEnum):

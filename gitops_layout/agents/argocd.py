@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from posixpath import normpath
 from typing import Any
 
-from gitops_layout.agents.context import Context, at, environment_of, places, tier_of
+from gitops_layout.agents.context import Context, at, environment_of, places, text, tier_of
 from gitops_layout.agents.delivery import Delivery, Renderer, Revision, Source, SyncPolicy
 from gitops_layout.kustomize.model import FILE_NAMES
 from gitops_layout.model import Location, Path
@@ -87,8 +87,8 @@ def delivery(resource: Resource, context: Context, *, cluster: str) -> Delivery:
         ),
         root=root,
         places=_places(data, root),
-        target_namespace=_text(at(spec, "destination", "namespace")),
-        project=_text(spec.get("project")),
+        target_namespace=text(at(spec, "destination", "namespace")),
+        project=text(spec.get("project")),
         options={
             **{name: chosen[name] for name in ("directory", "kustomize", "helm") if name in chosen},
             **({"refs": refs} if (refs := _refs(spec, context)) else {}),
@@ -137,13 +137,13 @@ def _refs(spec: Mapping[str, Any], context: Context) -> dict[str, str | None]:
     """The names for other sources in `valueFiles`: to their URL, None where that is this repository."""
     listed = spec.get("sources")
     found = [item for item in listed if isinstance(item, dict)] if isinstance(listed, list) else []
-    urls = {f"${item['ref']}": _text(item.get("repoURL")) or "" for item in found if _text(item.get("ref"))}
+    urls = {f"${item['ref']}": text(item.get("repoURL")) or "" for item in found if text(item.get("ref"))}
     return {name: None if context.is_own(url) else url for name, url in urls.items()}
 
 
 def _source(source: Mapping[str, Any], context: Context) -> Source:
-    url, chart, path = _text(source.get("repoURL")), _text(source.get("chart")), source.get("path")
-    target = _text(source.get("targetRevision"))
+    url, chart, path = text(source.get("repoURL")), text(source.get("chart")), source.get("path")
+    target = text(source.get("targetRevision"))
     if chart is not None:
         return Source(url, Revision("version", target) if target else None, None, chart)
     revision = Revision("branch", target) if target else Revision("default", "HEAD")
@@ -181,7 +181,7 @@ def _renderer(source: Mapping[str, Any], found: Source, context: Context) -> Ren
 
 def _cluster(spec: Mapping[str, Any], context: Context, own: str) -> str:
     """The destination; Argo CD's own cluster is the one its objects belong to."""
-    name, server = _text(at(spec, "destination", "name")), _text(at(spec, "destination", "server"))
+    name, server = text(at(spec, "destination", "name")), text(at(spec, "destination", "server"))
     for declared in context.declared.clusters:
         if server is not None and declared.server == server:
             return declared.name
@@ -203,7 +203,3 @@ def _notes(source: Mapping[str, Any]) -> tuple[str, ...]:
     if isinstance(directory, dict) and directory.get("jsonnet"):
         unknown.append("spec.source.directory.jsonnet")
     return tuple(unknown)
-
-
-def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) and value else None

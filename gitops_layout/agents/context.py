@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import Any, Literal
 
 from gitops_layout.agents.artifacts import Artifact
-from gitops_layout.model import Location, Path
+from gitops_layout.model import PROD_NAMES, Location, Path, Tier, tier_by_name
 from gitops_layout.repo.model import Repo, Resource
 
 __all__ = [
@@ -18,18 +18,15 @@ __all__ = [
     "Declared",
     "DeclaredCluster",
     "DeclaredEnvironment",
-    "Tier",
     "at",
     "cluster_of",
     "environment_of",
     "normal_url",
     "places",
+    "text",
     "tier_of",
 ]
 
-Tier = Literal["prod", "nonprod"]
-
-PROD_NAMES = frozenset({"prod", "production", "live", "prd"})
 ENVIRONMENT_NAMES = PROD_NAMES | frozenset(
     {
         "dev", "develop", "development", "test", "testing", "qa", "uat", "int", "integration", "stage", "staging",
@@ -126,6 +123,11 @@ def at(data: Any, *path: str | int) -> Any:
     return data
 
 
+def text(value: Any) -> str | None:
+    """A string with something in it; None for everything else."""
+    return value if isinstance(value, str) and value else None
+
+
 def places(data: Any, root: Location, wanted: Mapping[str, Path]) -> dict[str, Location]:
     """The places of those of the `wanted` fields that the object has."""
     return {name: root.at(*path) for name, path in wanted.items() if at(data, *path) is not None}
@@ -133,10 +135,10 @@ def places(data: Any, root: Location, wanted: Mapping[str, Path]) -> dict[str, L
 
 def normal_url(url: str) -> str:
     """A repository URL without scheme, user, port, `.git` and case of the host: for comparing."""
-    text = url.strip().removesuffix("/").removesuffix(".git")
-    text = re.sub(r"^[a-z+]+://", "", text)
-    text = re.sub(r"^[^/@]*@", "", text)
-    host, separator, path = text.partition("/")
+    bare = url.strip().removesuffix("/").removesuffix(".git")
+    bare = re.sub(r"^[a-z+]+://", "", bare)
+    bare = re.sub(r"^[^/@]*@", "", bare)
+    host, separator, path = bare.partition("/")
     if ":" in host:
         host, _, rest = host.partition(":")
         path = path if rest.isdigit() else f"{rest}{separator}{path}"
@@ -148,7 +150,7 @@ def tier_of(context: Context, environment: str | None) -> Tier:
     for declared in context.declared.environments:
         if declared.name == environment:
             return declared.tier
-    return "prod" if environment in PROD_NAMES else "nonprod"
+    return tier_by_name(environment or "")
 
 
 def environment_of(context: Context, cluster: str, *paths: str | None) -> str | None:

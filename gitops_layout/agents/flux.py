@@ -8,7 +8,7 @@ from posixpath import join, normpath
 from typing import Any
 
 from gitops_layout.agents.artifacts import Artifact
-from gitops_layout.agents.context import Context, at, environment_of, places, tier_of
+from gitops_layout.agents.context import Context, at, environment_of, places, text, tier_of
 from gitops_layout.agents.delivery import Delivery, Revision, Source, SyncPolicy
 from gitops_layout.repo.model import Resource
 
@@ -111,12 +111,12 @@ def _kustomization(resource: Resource, context: Context, cluster: str) -> Delive
             self_heal=True,
             wait=spec.get("wait") is True or bool(spec.get("healthChecks")),
             suspended=spec.get("suspend") is True,
-            interval=_text(spec.get("interval")),
+            interval=text(spec.get("interval")),
             retry=True,
         ),
         root=root,
         places=places(data, root, _KUSTOMIZATION_PLACES),
-        target_namespace=_text(spec.get("targetNamespace")),
+        target_namespace=text(spec.get("targetNamespace")),
         depends_on=depends,
         options={name: spec[name] for name in (*_BUILD_FIELDS, "postBuild") if name in spec},
         object=data,
@@ -127,10 +127,10 @@ def _kustomization(resource: Resource, context: Context, cluster: str) -> Delive
 def _source(context: Context, reference: Any, namespace: str, path: Any, near: str) -> Source:
     """The source that a `sourceRef` names, and the path inside this repository where it is this one."""
     folder = _clamped(path) if isinstance(path, str) or path is None else None
-    kind, name = _text(at(reference, "kind")), _text(at(reference, "name"))
+    kind, name = text(at(reference, "kind")), text(at(reference, "name"))
     if not isinstance(reference, dict) or kind is None or name is None:
         return Source(None, None, folder, foreign="the sourceRef names no source")
-    where = _text(reference.get("namespace")) or namespace
+    where = text(reference.get("namespace")) or namespace
     artifact = context.artifact(where, name, near=near) if kind == "ExternalArtifact" else None
     if artifact is not None:
         return _from_artifact(context, artifact, folder)
@@ -155,7 +155,7 @@ def _from_source(context: Context, key: tuple[str, str, str], folder: str | None
             return Source(None, None, folder, local=True)
         return Source(None, None, folder, foreign=f"no file defines {kind} {where}/{name}")
     spec = at(found.data, "spec")
-    url = _text(at(spec, "url"))
+    url = text(at(spec, "url"))
     revision = _revision(at(spec, "ref"))
     if url is None or kind not in ("GitRepository", "OCIRepository"):
         return Source(url, revision, folder, defined=found.location, foreign=f"{kind} is not supported yet")
@@ -175,7 +175,7 @@ def _revision(reference: Any) -> Revision | None:
         ("commit", "commit"), ("digest", "digest"), ("name", "branch"), ("semver", "semver"), ("tag", "tag"),
         ("branch", "branch"),
     ):  # fmt: skip
-        value = _text(at(reference, field))
+        value = text(at(reference, field))
         if value is not None:
             return Revision("tag" if value.startswith("refs/tags/") else kind, value)  # type: ignore[arg-type]
     return None
@@ -186,8 +186,8 @@ def _instance(resource: Resource, context: Context, cluster: str) -> Delivery:
     ref, data, root = resource.ref, resource.data, resource.location
     sync = at(data, "spec", "sync")
     namespace = ref.namespace or "flux-system"
-    url, reference = _text(sync.get("url")), _text(sync.get("ref"))
-    folder = _clamped(_text(sync.get("path")))
+    url, reference = text(sync.get("url")), text(sync.get("ref"))
+    folder = _clamped(text(sync.get("path")))
     tagged = sync.get("kind") == "OCIRepository" or (reference or "").startswith("refs/tags/")
     local = url is None or context.is_own(url)
     environment = environment_of(context, cluster, folder, root.file)
@@ -209,7 +209,7 @@ def _instance(resource: Resource, context: Context, cluster: str) -> Delivery:
         ),
         renderer="kustomize",
         sync=SyncPolicy(
-            prune=True, self_heal=True, wait=False, interval=_text(sync.get("interval")), retry=True
+            prune=True, self_heal=True, wait=False, interval=text(sync.get("interval")), retry=True
         ),
         root=root,
         places=places(data, root, _INSTANCE_PLACES),
@@ -238,11 +238,11 @@ def _release(resource: Resource, context: Context, cluster: str) -> Delivery:
             prune=True,
             self_heal=at(spec, "driftDetection", "mode") == "enabled",
             suspended=spec.get("suspend") is True,
-            interval=_text(spec.get("interval")),
+            interval=text(spec.get("interval")),
         ),
         root=root,
         places=places(data, root, _RELEASE_PLACES),
-        target_namespace=_text(spec.get("targetNamespace")),
+        target_namespace=text(spec.get("targetNamespace")),
         options={"chart": chart},
         object=data,
     )
@@ -257,8 +257,8 @@ def _chart(
         given = at(spec, "chart", "spec")
         chart = given if isinstance(given, dict) else {}
         return _chart_source(context, chart, namespace, near), chart
-    kind, name = _text(reference.get("kind")) or "", _text(reference.get("name")) or ""
-    where = _text(reference.get("namespace")) or namespace
+    kind, name = text(reference.get("kind")) or "", text(reference.get("name")) or ""
+    where = text(reference.get("namespace")) or namespace
     artifact = context.artifact(where, name, near=near) if kind == "ExternalArtifact" else None
     if artifact is not None:
         return _from_artifact(context, artifact, ""), {}
@@ -269,18 +269,18 @@ def _chart(
     if kind == "HelmChart" and isinstance(own, dict):
         source = _chart_source(context, own, where, found.file)
         return replace(source, defined=source.defined or found.location), own
-    return Source(_text(at(own, "url")), _revision(at(own, "ref")), None, name, defined=found.location), {}
+    return Source(text(at(own, "url")), _revision(at(own, "ref")), None, name, defined=found.location), {}
 
 
 def _chart_source(context: Context, chart: Mapping[str, Any], namespace: str, near: str) -> Source:
     """A chart's source: a folder of a Git repository (its `version` is not looked at), else a repository's chart."""
-    reference, name, version = chart.get("sourceRef"), _text(chart.get("chart")), _text(chart.get("version"))
-    kind, source = _text(at(reference, "kind")) or "", _text(at(reference, "name")) or ""
-    where = _text(at(reference, "namespace")) or namespace
+    reference, name, version = chart.get("sourceRef"), text(chart.get("chart")), text(chart.get("version"))
+    kind, source = text(at(reference, "kind")) or "", text(at(reference, "name")) or ""
+    where = text(at(reference, "namespace")) or namespace
     if kind in ("GitRepository", "Bucket"):
         return _from_source(context, (kind, where, source), _clamped(name), near)
     found = context.source(kind, where, source, near=near)
-    url = _text(at(found.data, "spec", "url")) if found is not None else None
+    url = text(at(found.data, "spec", "url")) if found is not None else None
     revision = Revision("version", version) if version is not None else None
     place = found.location if found else None
     return Source(
@@ -290,7 +290,3 @@ def _chart_source(context: Context, chart: Mapping[str, Any], namespace: str, ne
 
 def _items(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
-
-
-def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) and value else None

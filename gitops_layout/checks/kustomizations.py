@@ -17,8 +17,8 @@ from gitops_layout.kustomize.model import (
     find,
     is_remote,
     references,
-    walk,
 )
+from gitops_layout.kustomize.walk import walk
 from gitops_layout.model import Hit, Location, Related
 from gitops_layout.repo.model import Repo, is_yaml
 

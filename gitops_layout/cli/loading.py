@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from gitops_layout import config as configuration
-from gitops_layout.agents.context import Declared, DeclaredCluster, DeclaredEnvironment, Tier
+from gitops_layout.agents.context import Declared, DeclaredCluster, DeclaredEnvironment
 from gitops_layout.config import Config
 from gitops_layout.errors import UserError
 from gitops_layout.graph.link import link
 from gitops_layout.graph.model import Graph
+from gitops_layout.model import Tier
 from gitops_layout.render.build import Renders
 from gitops_layout.repo.load import from_revision, from_work_tree, top_level
 from gitops_layout.repo.model import Repo

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING, Literal
 
-from gitops_layout.model import Location, Severity
+from gitops_layout.model import Location, Severity, Tier
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -29,15 +29,11 @@ __all__ = [
     "did_you_mean",
     "find",
     "parse",
-    "prod_by_name",
 ]
 
 FILE_NAME = ".gitops-layout.yaml"
 
 Profile = Literal["minimal", "recommended", "strict"]
-Tier = Literal["prod", "nonprod"]
-
-_PROD_NAMES = frozenset({"prod", "production", "live", "prd"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,11 +107,6 @@ class Config:
             return self.file or FILE_NAME
         span = self.document.span(path)
         return f"{self.file}:{span.line}:{span.column}"
-
-
-def prod_by_name(name: str) -> bool:
-    """Whether an environment's bare name says production."""
-    return name.lower() in _PROD_NAMES
 
 
 def find(start: Path) -> Path | None:

@@ -10,7 +10,7 @@ from pydantic import model_validator as validates
 
 from gitops_layout import config as light
 from gitops_layout.errors import UserError
-from gitops_layout.model import Location, Severity, Span
+from gitops_layout.model import Location, Severity, Span, tier_by_name
 from gitops_layout.source.reader import Document, read
 
 if TYPE_CHECKING:
@@ -217,7 +217,7 @@ def _light(parsed: ConfigFile, document: Document) -> light.Config:
         environments=tuple(
             light.Environment(
                 e.name,
-                e.tier or ("prod" if light.prod_by_name(e.name) else "nonprod"),
+                e.tier or tier_by_name(e.name),
                 tuple(e.paths),
             )
             for e in parsed.environments

@@ -1,6 +1,6 @@
 """Build with real kustomize (`kubectl kustomize` of a pinned kubectl), on a private copy, offline.
 
-Nothing starts before `model.walk` has proved that everything the build reads is a file inside the
+Nothing starts before `walk` has proved that everything the build reads is a file inside the
 repository. The process sees only those files, an empty HOME, an empty PATH (so no git, no helm, no
 plugin) and a time limit.
 """

@@ -13,7 +13,8 @@ from gitops_layout.rules.model import PROFILES
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from gitops_layout.config import Config, External, Ignore, Profile, Tier
+    from gitops_layout.config import Config, External, Ignore, Profile
+    from gitops_layout.model import Tier
     from gitops_layout.rules import Catalogue
     from gitops_layout.rules.model import Rule
 

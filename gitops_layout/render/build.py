@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 
 from gitops_layout.agents.delivery import Delivery
 from gitops_layout.kustomize.exact import Build, Built, build_all
-from gitops_layout.kustomize.model import Closure, Kustomization, find, walk
+from gitops_layout.kustomize.model import Closure, Kustomization, find
+from gitops_layout.kustomize.walk import walk
 from gitops_layout.model import Location, Unchecked, UncheckedClass
 from gitops_layout.render.charts import Charts
 from gitops_layout.render.directory import directory, directory_files

@@ -16,7 +16,7 @@ from gitops_layout.agents.delivery import Delivery
 from gitops_layout.helm.chart import Problem
 from gitops_layout.k8s.scope import builtin_scope
 from gitops_layout.kustomize.exact import Build, build
-from gitops_layout.kustomize.model import walk
+from gitops_layout.kustomize.walk import walk
 from gitops_layout.model import Location, Path
 from gitops_layout.repo.load import from_files
 

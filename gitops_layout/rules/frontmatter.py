@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from posixpath import basename
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-from gitops_layout.config import Profile, Tier, did_you_mean
-from gitops_layout.model import Severity
+from gitops_layout.config import Profile, did_you_mean
+from gitops_layout.model import Severity, Tier
 from gitops_layout.rules.model import PRINCIPLES, PROFILES, Producer, Row, Rule, Scope
 from gitops_layout.source.reader import Document, read
 

@@ -7,8 +7,8 @@ from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
-from gitops_layout.config import Profile, Tier
-from gitops_layout.model import ObjectRef, Path, Severity
+from gitops_layout.config import Profile
+from gitops_layout.model import ObjectRef, Path, Severity, Tier
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

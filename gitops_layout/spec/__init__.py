@@ -17,7 +17,6 @@ from gitops_layout.spec.model import (
     Spec,
     json_schema,
     namespace_of,
-    tier_of,
 )
 from gitops_layout.spec.read import load, parse
 
@@ -37,5 +36,4 @@ __all__ = [
     "load",
     "namespace_of",
     "parse",
-    "tier_of",
 ]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
+from gitops_layout.model import tier_by_name
 from gitops_layout.source.typing import plain
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ _PORT = 8080
 AGENT_VERSIONS = {"flux": "2.9.4", "argocd": "3.5.1"}
 """Newest release of each agent that these templates were written against."""
 
-_PROD_NAMES = frozenset({"prod", "production", "live", "prd"})
 _MOVING_TAGS = frozenset({"latest", "main", "master", "stable", "edge", "dev", "nightly"})
 MAX_NAME = 63
 
@@ -222,11 +222,6 @@ def json_schema() -> dict[str, Any]:
     }
 
 
-def tier_of(name: str) -> Literal["prod", "nonprod"]:
-    """The tier an environment has by its name alone."""
-    return "prod" if name in _PROD_NAMES else "nonprod"
-
-
 def namespace_of(app: App, environment: str, clusters: Sequence[Cluster]) -> str:
     """The namespace of an app in an environment: its own, unless a cluster holds several environments."""
     base = app.namespace or app.name
@@ -240,7 +235,7 @@ def complete(file: File) -> Spec:
     """Fill in every default; the file must have passed the checks."""
     body = file.spec
     environments = [
-        item.model_copy(update={"tier": item.tier or tier_of(item.name)}) for item in body.environments
+        item.model_copy(update={"tier": item.tier or tier_by_name(item.name)}) for item in body.environments
     ]
     names = [item.name for item in environments]
     apps = [

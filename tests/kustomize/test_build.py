@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from gitops_layout.kustomize.exact import Build, build, kubectl
-from gitops_layout.kustomize.model import BuildClass, walk
+from gitops_layout.kustomize.model import BuildClass
+from gitops_layout.kustomize.walk import walk
 from gitops_layout.repo.load import from_files, from_work_tree
 from gitops_layout.source.reader import read
 

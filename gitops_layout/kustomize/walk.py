@@ -1,0 +1,341 @@
+"""Everything a kustomize build reads, found without starting anything.
+
+Only a closure without problems is safe to hand to a foreign binary: each file it will read has been proved
+to lie inside the repository.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from posixpath import join, normpath
+from typing import Any
+
+from gitops_layout.kustomize.model import (
+    REFERENCE_LISTS,
+    BuildClass,
+    Closure,
+    Kustomization,
+    Problem,
+    Reference,
+    find,
+    generator_inputs,
+    is_inline,
+    is_remote,
+    mappings,
+    references,
+    strings,
+)
+from gitops_layout.model import Location
+from gitops_layout.repo.model import Repo
+from gitops_layout.source.reader import read
+
+__all__ = ["walk"]
+
+MAX_DEPTH = 100
+"""Longer chains of kustomizations are refused; real ones have six links."""
+
+MAX_BUILDS = 10_000
+"""Builds within one build; the largest real trees need a few hundred."""
+
+MAX_PATH = 1_000
+"""Longer paths are refused: a git tree can hold some that no file system can."""
+
+_GROUP = "kustomize.config.k8s.io/"
+
+
+@dataclass(slots=True)
+class _Walk:
+    repo: Repo
+    files: set[str] = field(default_factory=set)
+    entered: dict[str, Kustomization] = field(default_factory=dict)
+    open: list[str] = field(default_factory=list)
+    uses: dict[str, list[str]] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+
+    def add(
+        self, kind: BuildClass, why: str, location: Location, subject: tuple[str, str] | None = None
+    ) -> None:
+        self.problems.append(Problem(kind, why, location, subject))
+
+
+def walk(repo: Repo, folder: str) -> Closure:
+    """Follow every reference of the kustomization in `folder`."""
+    state = _Walk(repo)
+    real = repo.resolve(folder, state.files)
+    if real is None or real not in repo.folders:
+        state.add(BuildClass.MISSING, f"there is no folder {folder or '.'}", Location(folder))
+    else:
+        _enter(state, real, Location(real))
+        if not state.problems and _builds(state, real, {}) > MAX_BUILDS:
+            why = f"kustomizations that include each other in several ways: more than {MAX_BUILDS} builds"
+            state.add(BuildClass.OTHER, why, state.entered[real].location)
+    return Closure(folder, frozenset(state.files), tuple(state.entered.values()), tuple(state.problems))
+
+
+def _builds(state: _Walk, folder: str, known: dict[str, int]) -> int:
+    """How often kustomize builds a folder to build this one: it builds anew each time one is included."""
+    if folder not in known:
+        known[folder] = 1 + sum(_builds(state, child, known) for child in state.uses.get(folder, ()))
+    return known[folder]
+
+
+def _enter(state: _Walk, folder: str, referrer: Location) -> None:
+    if state.open:
+        state.uses.setdefault(state.open[-1], []).append(folder)
+    if folder in state.open:
+        chain = " → ".join(name or "." for name in (*state.open[state.open.index(folder) :], folder))
+        state.add(BuildClass.CYCLE, f"the folders include each other: {chain}", referrer)
+        return
+    if folder in state.entered:
+        return
+    if len(state.open) >= MAX_DEPTH:
+        why = f"kustomizations include each other more than {MAX_DEPTH} levels deep"
+        state.add(BuildClass.OTHER, why, referrer)
+        return
+    found = find(state.repo, folder)
+    if found is None:
+        state.add(BuildClass.MISSING, f"{folder or '.'} has no kustomization.yaml", referrer)
+        return
+    if isinstance(found, Problem):
+        state.problems.append(found)
+        return
+    state.entered[folder] = found
+    state.files.add(found.file)
+    _check(state, found)
+    state.open.append(folder)
+    for reference in references(found):
+        _follow(state, found, reference)
+    state.open.pop()
+
+
+def _check(state: _Walk, found: Kustomization) -> None:
+    """What the kustomization itself says that a build without network, helm and plugins cannot do."""
+    data = found.data
+    _check_spelling(state, data, found.location)
+    for target, index in strings(data, "patchesStrategicMerge"):
+        _check_inline(state, found, target, found.location.at("patchesStrategicMerge", index))
+    version, kind = data.get("apiVersion"), data.get("kind")
+    if kind not in (None, "Kustomization", "Component") or (
+        isinstance(version, str) and not version.startswith(_GROUP)
+    ):
+        state.add(BuildClass.SCHEMA, f"not a kustomize file: {version} {kind}", found.location)
+    for name in (
+        "patches",
+        "patchesJson6902",
+        "replacements",
+        "configMapGenerator",
+        "secretGenerator",
+        "images",
+    ):
+        for index, item in enumerate(data[name] if isinstance(data.get(name), list) else []):
+            if not isinstance(item, dict):
+                why = f"{name} lists mappings, not {type(item).__name__} values"
+                state.add(BuildClass.SCHEMA, why, found.location.at(name, index))
+    if not any(name not in ("apiVersion", "kind", "metadata") for name in data):
+        state.add(BuildClass.EMPTY, "the kustomization has no fields", found.location)
+    for name in ("helmCharts", "helmChartInflationGenerator"):
+        for item, index in mappings(data, name):
+            chart = str(item.get("name") or item.get("chartName") or "?")
+            where = found.location.at(name, index)
+            state.add(
+                BuildClass.HELM,
+                f"chart {chart} needs helm, which is not supported yet",
+                where,
+                ("chart", chart),
+            )
+
+
+_PATH_FIELDS = {
+    name.casefold(): name
+    for name in (
+        *(name for name, _ in REFERENCE_LISTS), "patchesStrategicMerge", "patches", "patchesJson6902", "replacements",
+        "openapi", "configMapGenerator", "secretGenerator", "helmCharts", "helmChartInflationGenerator",
+        "path", "paths", "files", "envs", "env",
+    )
+}  # fmt: skip
+
+
+def _check_spelling(state: _Walk, data: Any, here: Location) -> None:
+    """Go matches field names in any case, we exactly: a field that names files must not slip through."""
+    for name, value in data.items():
+        exact = _PATH_FIELDS.get(name.casefold())
+        if exact is None:
+            continue
+        if name != exact:
+            why = f"write {exact} instead of {name}: kustomize alone reads it so"
+            state.add(BuildClass.SCHEMA, why, here.key_at(name))
+        for index, item in enumerate(value if isinstance(value, list) else [value]):
+            if isinstance(item, dict):
+                below = (name, index) if isinstance(value, list) else (name,)
+                _check_spelling(state, item, here.at(*below))
+
+
+def _check_inline(state: _Walk, owner: Kustomization, text: str, where: Location) -> None:
+    """kustomize takes inline YAML that it cannot use for a file name, and cleans that as a path."""
+    if text.startswith("/") or normpath(join(owner.folder, text)).startswith(".."):
+        state.add(BuildClass.OUTSIDE, "read as a file name it leads out of the repository", where)
+
+
+_FETCHED = re.compile(r"https?:", re.IGNORECASE)
+
+
+def _follow(state: _Walk, owner: Kustomization, reference: Reference) -> None:
+    repo, target, where = state.repo, reference.target, reference.location
+    if reference.kind == "plugin" and is_inline(target):
+        state.add(BuildClass.PLUGIN, "an inline transformer or generator is not supported yet", where)
+        return
+    if _FETCHED.match(target):  # kustomize asks the network first, even where such a file exists
+        state.add(BuildClass.REMOTE, f"{target} is remote; nothing is fetched", where, ("base", target))
+        return
+    lexical = normpath(join(owner.folder, target))
+    if lexical.count("/") > MAX_DEPTH or len(lexical) > MAX_PATH:
+        state.add(
+            BuildClass.OTHER, f"a path of more than {MAX_DEPTH} folders or {MAX_PATH} characters", where
+        )
+        return
+    links: set[str] = set()
+    real = None if target.startswith("/") else repo.resolve(join(owner.folder, target), links)
+    if real is None:
+        _unresolved(state, reference, lexical)
+        return
+    state.files |= links
+    if real in repo.entries:
+        state.files.add(real)
+        if reference.kind != "input" and any(problem.bound for problem in repo.stream(real).problems):
+            why = f"{target} is not given to kustomize: {repo.stream(real).problems[0].message}"
+            state.add(BuildClass.NO_MANIFEST, why, where)
+        if reference.kind == "component":
+            state.add(BuildClass.WRONG_KIND, f"components must name folders; {target} is a file", where)
+        elif reference.kind == "plugin":
+            _plugin(state, owner, real, where)
+        return
+    if reference.kind == "plugin":
+        _plugin_folder(state, real, where)
+    elif reference.kind in ("resource", "component"):
+        _enter(state, real, where)
+        _check_kind(state, real, reference)
+    else:
+        state.add(BuildClass.MISSING, f"{target} is a folder, a file is needed", where)
+
+
+def _check_kind(state: _Walk, folder: str, reference: Reference) -> None:
+    child = state.entered.get(folder)
+    if child is not None and child.is_component != (reference.kind == "component"):
+        kind = child.data.get("kind") or "Kustomization"
+        why = f"{reference.target} is a {kind}, listed under {'resources' if child.is_component else 'components'}"
+        state.add(BuildClass.WRONG_KIND, why, reference.location)
+
+
+def _unresolved(state: _Walk, reference: Reference, lexical: str) -> None:
+    target, where = reference.target, reference.location
+    if is_remote(target):
+        why = f"{target} is remote; nothing is fetched"
+        state.add(BuildClass.REMOTE, why, where, ("base", target))
+    elif target.startswith("/") or lexical.startswith("../") or _leaves(state.repo, lexical):
+        state.add(BuildClass.OUTSIDE, f"{target} leads out of the repository", where)
+    else:
+        state.add(BuildClass.MISSING, f"{target} does not exist ({lexical})", where)
+
+
+def _leaves(repo: Repo, path: str) -> bool:
+    """Whether a link on the way to `path` is there, although the path leads nowhere inside."""
+    parts = path.split("/")
+    prefixes = ("/".join(parts[: n + 1]) for n in range(len(parts)))
+    return any(
+        (entry := repo.entries.get(prefix)) is not None and entry.target is not None for prefix in prefixes
+    )
+
+
+_BUILTIN_INPUTS = {"ConfigMapGenerator", "SecretGenerator"}
+_BUILTIN_PATHS = {
+    "PatchTransformer": "path",
+    "PatchJson6902Transformer": "path",
+    "PatchStrategicMergeTransformer": "paths",
+}
+_BUILTIN_WITHOUT_FILES = {
+    "AnnotationsTransformer",
+    "HashTransformer",
+    "ImageTagTransformer",
+    "LabelTransformer",
+    "LegacyOrderTransformer",
+    "NamespaceTransformer",
+    "PrefixTransformer",
+    "PrefixSuffixTransformer",
+    "ReplicaCountTransformer",
+    "SortOrderTransformer",
+    "SuffixTransformer",
+    "ValueAddTransformer",
+}
+
+
+def _plugin_folder(state: _Walk, folder: str, where: Location) -> None:
+    """Transformer configs behind kustomizations: every object of that build would be one."""
+    _enter(state, folder, where)
+    child = state.entered.get(folder)
+    if child is None or folder in state.open:
+        return
+    changing = sorted(child.data.keys() - {"apiVersion", "kind", "metadata", "resources"})
+    if changing:
+        why = f"{folder} makes transformers or generators with {', '.join(changing)}, which is not supported yet"
+        state.add(BuildClass.PLUGIN, why, where)
+        return
+    state.open.append(folder)
+    for reference in references(child):
+        real = state.repo.resolve(join(folder, reference.target))
+        if real is not None and real in state.repo.entries:
+            _plugin(state, child, real, reference.location)
+        elif real is not None:
+            _plugin_folder(state, real, reference.location)
+    state.open.pop()
+
+
+def _plugin(state: _Walk, owner: Kustomization, file: str, where: Location) -> None:
+    """A generator, transformer or validator config: built-in ones are followed, others would run code."""
+    stream = state.repo.stream(file)
+    typed = read(stream.text, file, mode="kustomize")
+    if stream.problems or [d.data for d in stream.documents] != [d.data for d in typed.documents]:
+        state.add(BuildClass.PLUGIN, f"{file} cannot be read in one way only", where)
+        return
+    for document in stream.documents:
+        _plugin_config(state, owner, document.data, Location(file, (), document.index), where)
+
+
+def _plugin_config(state: _Walk, owner: Kustomization, data: Any, here: Location, where: Location) -> None:
+    data = data if isinstance(data, dict) else {}
+    kind = str(data.get("kind"))
+    _check_spelling(state, data, here)
+    if not _is_builtin(data):
+        why = f"{data.get('apiVersion')} {kind} is a plugin; plugins are never run"
+        state.add(BuildClass.PLUGIN, why, where)
+    elif kind == "HelmChartInflationGenerator":
+        chart = str(data.get("name"))
+        why = f"chart {chart} needs helm, which is not supported yet"
+        state.add(BuildClass.HELM, why, where, ("chart", chart))
+    elif kind in _BUILTIN_INPUTS:
+        for reference in generator_inputs(data, here):
+            _follow(state, owner, reference)
+    elif kind in _BUILTIN_PATHS:
+        _follow_paths(state, owner, data.get(_BUILTIN_PATHS[kind]), here.at(_BUILTIN_PATHS[kind]))
+    elif kind == "ReplacementTransformer":
+        for item, index in mappings(data, "replacements"):
+            _follow_paths(state, owner, item.get("path"), here.at("replacements", index, "path"))
+    elif kind not in _BUILTIN_WITHOUT_FILES:
+        state.add(BuildClass.PLUGIN, f"built-in {kind} is not supported yet", where)
+
+
+def _is_builtin(data: dict[str, Any]) -> bool:
+    """Whether kustomize itself implements it: a function annotation turns any kind into a program to run."""
+    metadata = data.get("metadata")
+    annotations = metadata.get("annotations") if isinstance(metadata, dict) else None
+    runs = isinstance(annotations, dict) and any(str(key).endswith("/function") for key in annotations)
+    return data.get("apiVersion") == "builtin" and not runs
+
+
+def _follow_paths(state: _Walk, owner: Kustomization, value: Any, here: Location) -> None:
+    targets = value if isinstance(value, list) else [value]
+    for target in targets:
+        if isinstance(target, str) and is_inline(target):
+            _check_inline(state, owner, target, here)
+        elif isinstance(target, str):
+            _follow(state, owner, Reference("patch", target, here))
