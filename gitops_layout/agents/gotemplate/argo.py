@@ -13,6 +13,7 @@ from gitops_layout.agents.gotemplate.encoding import read_yaml, yaml_text
 from gitops_layout.agents.gotemplate.errors import FunctionError, LimitError, TemplateError, UnsupportedError
 from gitops_layout.agents.gotemplate.signature import Function
 from gitops_layout.agents.gotemplate.sprig_data import DATA, UNSUPPORTED
+from gitops_layout.agents.gotemplate.sprig_numbers import NUMBERS
 from gitops_layout.agents.gotemplate.sprig_text import TEXT, lower
 from gitops_layout.agents.gotemplate.values import NilList, type_name
 
@@ -104,6 +105,7 @@ def _tpl(state: State, text: str, values: Any) -> str:
 FUNCTIONS: dict[str, Function] = {
     **BUILTINS,
     **TEXT,
+    **NUMBERS,
     **DATA,
     **UNSUPPORTED,
     "normalize": Function("s", normalize),

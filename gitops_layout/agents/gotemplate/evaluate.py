@@ -29,12 +29,11 @@ from gitops_layout.agents.gotemplate.nodes import (
     Text,
     Variable,
 )
-from gitops_layout.agents.gotemplate.signature import Function
+from gitops_layout.agents.gotemplate.signature import TYPES, Function, checked, fits
 from gitops_layout.agents.gotemplate.values import (
     MAX_SIZE,
     MISSING,
     UNORDERED,
-    IntList,
     StringMap,
     UnorderedKeys,
     measure,
@@ -410,49 +409,25 @@ def _argument(state: State, dot: Any, word: Operand, kind: str, at: int) -> Any:
     match word:
         case Nil():
             if kind in "sibf":
-                raise state.error(f"cannot assign nil to {_WANTED[kind]}", word.at)
-            return MISSING if kind == "v" else None
+                raise state.error(f"cannot assign nil to {TYPES[kind]}", word.at)
+            return checked(MISSING, kind)
         case Number(whole=whole, real=real) if kind in "if":
             if kind == "f":
                 return real
             if whole is None:
                 raise state.error(f"expected integer; found {word.text}", word.at)
             return whole
-        case Number() | Str() | Bool() if kind in "sibfdl":
+        case Number() | Str() | Bool() if kind in "sibfd":
             value = _operand(state, dot, word)
-            if not _fits(value, kind):
-                raise state.error(f"expected {_WANTED[kind]}; found {text_of(value)}", word.at)
+            if not fits(value, kind):
+                raise state.error(f"expected {TYPES[kind]}; found {text_of(value)}", word.at)
             return value
         case _:
             return _checked(state, _operand(state, dot, word), kind, at)
 
 
-_WANTED = {
-    "s": "string",
-    "i": "int",
-    "b": "bool",
-    "f": "float64",
-    "d": "map[string]interface {}",
-    "l": "[]interface {}",
-}
-
-
 def _checked(state: State, value: Any, kind: str, at: int) -> Any:
-    """A value as a parameter of that type takes it: no conversions, as in Go."""
-    if kind == "v":
-        return value
-    if kind == "a":
-        return None if value is MISSING else value
-    if value is MISSING:
-        if kind == "d":
-            return {}
-        raise state.error(f"invalid value; expected {_WANTED[kind]}", at)
-    if not _fits(value, kind):
-        name = "interface {}" if value is None else type_name(value)
-        raise state.error(f"wrong type for value; expected {_WANTED[kind]}; got {name}", at)
-    return value
-
-
-def _fits(value: Any, kind: str) -> bool:
-    wanted: dict[str, type] = {"s": str, "i": int, "b": bool, "f": float, "d": dict, "l": list}
-    return type(value) is wanted[kind] and not isinstance(value, IntList)
+    try:
+        return checked(value, kind)
+    except FunctionError as error:
+        raise state.error(error.message, at) from None

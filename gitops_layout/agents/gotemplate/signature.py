@@ -1,6 +1,6 @@
 """How a template function is called: Go's types of its parameters, one letter each.
 
-`s` string, `i` int, `b` bool, `f` float64, `d` map[string]interface {}, `l` []interface {}, `a` any
+`s` string, `i` int, `b` bool, `f` float64, `d` map[string]interface {}, `a` any
 (an absent value comes as None), `v` any as it is; a final `*` makes the last one variadic. The
 evaluator refuses what Go's would: there are no conversions between the types.
 """
@@ -11,9 +11,34 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Function", "refuse"]
-
 from gitops_layout.agents.gotemplate.errors import FunctionError
+from gitops_layout.agents.gotemplate.values import MISSING, type_name
+
+__all__ = ["TYPES", "Function", "checked", "fits", "refuse"]
+
+TYPES = {"s": "string", "i": "int", "b": "bool", "f": "float64", "d": "map[string]interface {}"}
+_CLASSES: dict[str, type] = {"s": str, "i": int, "b": bool, "f": float, "d": dict}
+
+
+def fits(value: Any, letter: str) -> bool:
+    """Whether a value is of exactly that type."""
+    return type(value) is _CLASSES[letter]
+
+
+def checked(value: Any, letter: str) -> Any:
+    """A value as a parameter of that type takes it. Raises FunctionError where Go's evaluator would."""
+    if letter == "v":
+        return value
+    if letter == "a":
+        return None if value is MISSING else value
+    if value is MISSING:
+        if letter == "d":
+            return {}
+        raise FunctionError(f"invalid value; expected {TYPES[letter]}")
+    if not fits(value, letter):
+        name = "interface {}" if value is None else type_name(value)
+        raise FunctionError(f"wrong type for value; expected {TYPES[letter]}; got {name}")
+    return value
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from gitops_layout.agents.gotemplate.encoding import json_text, read_json
 from gitops_layout.agents.gotemplate.errors import FunctionError
 from gitops_layout.agents.gotemplate.mergo import merge
 from gitops_layout.agents.gotemplate.signature import Function, refuse
-from gitops_layout.agents.gotemplate.sprig_text import to_int
+from gitops_layout.agents.gotemplate.sprig_numbers import to_int
 from gitops_layout.agents.gotemplate.values import (
     NilList,
     StringList,
