@@ -43,8 +43,9 @@ class Fetched:
         inside = place.is_relative_to(root.resolve()) and place.is_dir()
         return place if inside else None
 
-    def chart(self, url: str, name: str, version: str | None) -> Path | None:
-        """The folder of a chart: `version` is a version or range as written, a tag or a digest, or None.
+    def chart(self, url: str, name: str, version: str) -> Path | None:
+        """The archive (`.tgz`) of a chart: `version` is a version or range, a tag or a digest as written,
+        or "" where there is none.
 
         An OCI URL may be the chart's own (Flux `chartRef`, whatever `name` says) or that of the
         repository above it.
@@ -52,9 +53,10 @@ class Fetched:
         known = ("version", "tag", "semver", "digest") if version else ("",)
         for named in (name, ""):
             for asked in known:
-                reference = Reference("helm-chart", url, named, _asked(asked), version or "")
-                if reference in self.lock.by_reference:
-                    return self.path(reference)
+                reference = Reference("helm-chart", url, named, _asked(asked), version)
+                entry = self.lock.by_reference.get(reference)
+                if entry is not None:
+                    return get(entry.sha256)
         return None
 
     def base(self, text: str) -> Path | None:

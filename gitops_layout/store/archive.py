@@ -21,7 +21,7 @@ from gitops_layout.system import cache_dir
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["MAX_FILES", "MAX_UNPACKED", "RefusedError", "tree", "unpack"]
+__all__ = ["MAX_FILES", "MAX_UNPACKED", "RefusedError", "leads_out", "tree", "unpack"]
 
 MAX_FILES = 50_000
 MAX_UNPACKED = 512 * 2**20
@@ -149,14 +149,19 @@ def _file(archive: tarfile.TarFile, member: tarfile.TarInfo, place: Path, limit:
     return size
 
 
-def _link(target: Path, parts: tuple[str, ...], link: str) -> None:
-    """Make a link that cannot lead out: some `..` from its own folder, then only downwards.
+def leads_out(parts: tuple[str, ...], link: str) -> bool:
+    """Whether a link at the path `parts` could lead out of the tree.
 
-    A `..` behind a name is refused: that name may be a link itself, and then its parent is elsewhere.
+    Allowed are some `..` from its own folder and then only steps downwards: a `..` behind a name is not,
+    for that name may be a link itself, and then its parent is elsewhere.
     """
     steps = [step for step in link.split("/") if step not in ("", ".")]
     upwards = next((index for index, step in enumerate(steps) if step != ".."), len(steps))
-    if link.startswith("/") or upwards > len(parts) - 1 or ".." in steps[upwards:] or "\x00" in link:
+    return link.startswith("/") or upwards > len(parts) - 1 or ".." in steps[upwards:] or "\x00" in link
+
+
+def _link(target: Path, parts: tuple[str, ...], link: str) -> None:
+    if leads_out(parts, link):
         raise RefusedError(f"link {'/'.join(parts)!r} to {link!r} could lead out of the archive")
     folder = target
     for part in parts[:-1]:

@@ -1,0 +1,140 @@
+"""What a graph names that lies outside. Pure: which of it is there is not asked here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from posixpath import join
+from typing import Any, get_args
+
+from gitops_layout.agents.context import at, normal_url
+from gitops_layout.agents.delivery import Delivery, Revision
+from gitops_layout.fetch.model import Want
+from gitops_layout.graph.model import Graph
+from gitops_layout.helm import chart as charts
+from gitops_layout.kustomize.model import FILE_NAMES, Kustomization, find, is_remote, references
+from gitops_layout.model import Location, UncheckedClass
+from gitops_layout.repo.model import Repo
+from gitops_layout.store.lock import Asked, Kind, Reference
+
+__all__ = ["remote_bases", "wants"]
+
+_ASKED: tuple[Asked, ...] = get_args(Asked)
+
+
+def wants(graph: Graph) -> tuple[Want, ...]:
+    """Every remote chart, artifact, base and source that a live delivery names, each reference once.
+
+    In order of file and place; what nothing reaches is not wanted.
+    """
+    own = _own_urls(graph)
+    live = [delivery for delivery in graph.deliveries if delivery.live]
+    found = [want for delivery in live for want in _of_delivery(graph.repo, delivery, own)]
+    read = {file for delivery in live for file in graph.rendered[delivery.id].files}
+    folders = sorted(file.rpartition("/")[0] for file in read if file.rpartition("/")[2] in FILE_NAMES)
+    for folder in dict.fromkeys(folders):
+        kustomization = find(graph.repo, folder)
+        if isinstance(kustomization, Kustomization):
+            found += [
+                _want("kustomize-base", text, place)
+                for text, place in remote_bases(graph.repo, kustomization)
+            ]
+    first: dict[Reference, Want] = {}
+    for want in sorted(found, key=_order):
+        first.setdefault(want.reference, want)
+    return tuple(first.values())
+
+
+def _order(want: Want) -> tuple[str, int, tuple[str, ...], Reference]:
+    place = want.location
+    return place.file, place.document, tuple(f"{step:>9}" for step in place.path), want.reference
+
+
+def remote_bases(repo: Repo, kustomization: Kustomization) -> Iterator[tuple[str, Location]]:
+    """The remote resources and components of a kustomization, as written; what exists here is not remote."""
+    for reference in references(kustomization):
+        target = reference.target
+        if (
+            reference.kind in ("resource", "component")
+            and is_remote(target)
+            and repo.resolve(join(kustomization.folder, target)) is None
+        ):
+            yield target, reference.location
+
+
+def _own_urls(graph: Graph) -> frozenset[str]:
+    """The URLs of this repository, as far as the graph took them for it."""
+    local = (d.source.url for d in graph.deliveries if d.source.local and d.source.url is not None)
+    return frozenset(normal_url(url) for url in (*graph.repo.remotes, *local))
+
+
+def _want(kind: Kind, url: str, place: Location, name: str = "", revision: Revision | None = None) -> Want:
+    asked: Asked = ""
+    if revision is not None:
+        asked = next((known for known in _ASKED if known == revision.kind), "")
+    value = revision.name if revision is not None and asked else ""
+    return Want(Reference(kind, url, name, asked, value), place, url)
+
+
+def _of_delivery(repo: Repo, delivery: Delivery, own: frozenset[str]) -> Iterator[Want]:
+    source = delivery.source
+    if delivery.renderer == "chart" and source.chart is None and source.local:
+        yield from _dependencies(repo, source.path or "")
+    if delivery.agent == "argocd":
+        yield from _of_application(delivery, own)
+    elif source.url is not None and not source.local:
+        place = delivery.place("url", "chart", "source")
+        if source.chart is not None:
+            # A chartRef names the chart by its whole URL; `source.chart` is then the object's own name.
+            name = "" if _is_chart_ref(delivery) else source.chart
+            yield _want("helm-chart", source.url, place, name, source.revision)
+        else:
+            yield _want(_tree_kind(source.url), source.url, place, revision=source.revision)
+
+
+def _is_chart_ref(delivery: Delivery) -> bool:
+    kind: Any = at(delivery.object, "spec", "chartRef", "kind")
+    return bool(kind == "OCIRepository")
+
+
+def _tree_kind(url: str) -> Kind:
+    return "oci-artifact" if url.startswith("oci://") else "git-source"
+
+
+def _of_application(delivery: Delivery, own: frozenset[str]) -> Iterator[Want]:
+    """All sources of an Application: also those that only hold values for another one."""
+    spec = at(delivery.object, "spec")
+    single, several = at(spec, "source"), at(spec, "sources")
+    rows = [(("spec", "source"), single)] if isinstance(single, dict) else []
+    if not rows and isinstance(several, list):
+        rows = [(("spec", "sources", n), row) for n, row in enumerate(several) if isinstance(row, dict)]  # type: ignore[misc]
+    for path, row in rows:
+        yield from _of_source(row, delivery.root.at(*path), own)
+
+
+def _of_source(row: Mapping[str, Any], place: Location, own: frozenset[str]) -> Iterator[Want]:
+    url, chart, revision = row.get("repoURL"), row.get("chart"), row.get("targetRevision")
+    if not isinstance(url, str) or not url or normal_url(url) in own:
+        return
+    named = revision if isinstance(revision, str) and revision else None
+    if isinstance(chart, str) and chart:
+        version = Revision("version", named) if named else None
+        yield _want("helm-chart", url, place.at("chart"), chart, version)
+        return
+    kind = _tree_kind(url)
+    word = (
+        Revision("tag" if kind == "oci-artifact" else "branch", named) if named and named != "HEAD" else None
+    )
+    yield _want(kind, url, place.at("repoURL"), revision=word)
+
+
+def _dependencies(repo: Repo, folder: str) -> Iterator[Want]:
+    """The dependencies of a chart in this repository that are not vendored in it."""
+    asked: list[tuple[str, str, str]] = []
+
+    def note(url: str, name: str, version: str) -> None:
+        asked.append((url, name, version))
+
+    problems = charts.walk(repo, folder, fetched=note).problems
+    places = [problem.location for problem in problems if problem.kind is UncheckedClass.EXTERNAL]
+    for (url, name, version), place in zip(asked, places, strict=True):
+        yield _want("helm-chart", url, place, name, Revision("version", version) if version else None)
