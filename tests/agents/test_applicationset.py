@@ -439,6 +439,35 @@ def test_a_cluster_secret_is_a_cluster_whether_encoded_or_not():
     assert cluster_of_secret({**secret, "metadata": {}}) is None
 
 
+@pytest.mark.parametrize(
+    ("name", "elements"),
+    [
+        ("{{ range until 60000 }}{{ . }}{{ end }}", 1000),
+        ("{{ repeat 1000000 `x` }}", 1000),
+        ("{{ regexMatch `(x*)*y` (repeat 1000000 `x`) }}", 10),
+        ("{{ $l := list }}{{ range until 40 }}{{ $l = list $l $l }}{{ end }}{{ $l }}", 10),
+        ("{{ uniq (until 100000) }}", 10),
+        ('{{ $d := dict }}{{ $_ := set $d "d" $d }}{{ toJson $d }}', 10),
+        ('{{ define "a" }}{{ template "a" . }}{{ end }}{{ template "a" . }}', 10),
+        ("{{ tpl .t . }}", 10),
+    ],
+)
+def test_a_hostile_template_ends_in_a_problem_and_in_time(name: str, elements: int):
+    found = expanded(listed(*({"x": str(i), "t": "{{ tpl .t . }}"} for i in range(elements))), name=name)
+    assert found.applications == ()
+    assert problem(found)[0] in ("limit", "template")
+
+
+def test_large_templates_times_many_elements_are_refused():
+    template = {
+        "metadata": {"name": "{{.x}}"},
+        "spec": {"source": {"helm": {"valuesObject": {"l": list(range(2000))}}}},
+    }
+    found = expanded(listed(*({"x": str(i)} for i in range(9000))), template=template)
+    assert found.applications == ()
+    assert problem(found)[0] == "limit"
+
+
 SKELETON: dict[str, Any] = {
     "metadata": {"name": "s", "namespace": "n"},
     "spec": {

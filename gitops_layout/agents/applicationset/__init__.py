@@ -70,6 +70,8 @@ def expand(data: dict[str, Any], world: World) -> Expansion:
         applications = _Maker(data, spec, world, renderer, preserve).applications()
     except StopError as error:
         renderer.problems.setdefault(error.problem)
+    except RecursionError:
+        renderer.note(ProblemKind.LIMIT, "its values nest too deep", ("spec",))
     _check_names(applications, renderer)
     return Expansion(
         tuple(applications),

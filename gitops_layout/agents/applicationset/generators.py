@@ -16,7 +16,7 @@ from gitops_layout.agents.gotemplate.argo import normalize
 from gitops_layout.agents.gotemplate.encoding import json_text, read_yaml
 from gitops_layout.agents.gotemplate.errors import FunctionError
 from gitops_layout.agents.gotemplate.mergo import merge
-from gitops_layout.agents.gotemplate.values import StringMap, from_json
+from gitops_layout.agents.gotemplate.values import StringMap, from_json, measure
 from gitops_layout.model import Path
 
 __all__ = ["KINDS", "MAX_APPLICATIONS", "Generators", "kinds_of"]
@@ -290,6 +290,7 @@ class Generators:
     def _product(self, first: Params, second: Params, path: Path) -> Params:
         """Both sets in one: the first generator wins in Go templates, and may not disagree without."""
         try:
+            self.renderer.spend(1 + (measure(first) + measure(second)) // 8, path)
             if not self.renderer.go:
                 return combined(first, second)
             merged = copy.deepcopy(second)

@@ -20,7 +20,7 @@ from gitops_layout.model import Path
 
 __all__ = ["Renderer"]
 
-_MAX_STEPS = 3_000_000
+_MAX_STEPS = 2_000_000
 _MAX_PROBLEMS = 100
 _VALUES_OF = frozenset("clusters git scmProvider clusterDecisionResource pullRequest plugin oci".split())
 
@@ -47,8 +47,15 @@ class Renderer:
         if len(self.problems) < _MAX_PROBLEMS:
             self.problems.setdefault(Problem(kind, why, path))
 
+    def spend(self, steps: int, path: Path) -> None:
+        """Pay for work from what all of the ApplicationSet may cost. Raises StopError beyond it."""
+        self.steps += steps
+        if self.steps > _MAX_STEPS:
+            raise StopError(ProblemKind.LIMIT, f"it takes more than {_MAX_STEPS} steps to expand", path)
+
     def text(self, text: str, params: Mapping[str, Any], path: Path) -> str:
         """One rendered string. Raises StopError where the engine fails; missing keys are noted."""
+        self.spend(1 + len(text) // 64, path)
         if self.go:
             return self._go(text, params, path, self.missing)
         try:
@@ -70,9 +77,7 @@ class Renderer:
             raise StopError(ProblemKind.LIMIT, str(error), path) from error
         except TemplateError as error:
             raise StopError(ProblemKind.TEMPLATE, str(error), path) from error
-        self.steps += done.steps
-        if self.steps > _MAX_STEPS:
-            raise StopError(ProblemKind.LIMIT, f"its templates take more than {_MAX_STEPS} steps", path)
+        self.spend(done.steps + len(done.text) // 64, path)
         for miss in done.misses:
             self.note(ProblemKind.MISSING_KEY, f"nothing is called .{miss.name}: it becomes <no value>", path)
         return done.text
@@ -91,6 +96,7 @@ class Renderer:
                     if item is not None
                 }
             case _:
+                self.spend(1, path)
                 return value
 
     def generator(self, generator: dict[str, Any], params: Mapping[str, Any], path: Path) -> dict[str, Any]:

@@ -46,6 +46,12 @@ def _same(one: Any, other: Any) -> bool:
             return bool(one == other)
 
 
+def _pairs(one: Any, other: Any) -> int:
+    """How many comparisons two lists take, in steps of the evaluator."""
+    both = isinstance(one, list) and isinstance(other, list)
+    return len(one) * len(other) // 8 if both else 0
+
+
 def _without(value: Any, *omitted: Any) -> list[Any]:
     return [i for i in _items(value, "find without on") if not any(_same(i, other) for other in omitted)]
 
@@ -190,8 +196,8 @@ _LISTS: dict[str, Function] = {
     "initial": Function("a", _initial, cheap=True),
     "reverse": Function("a", lambda value: _items(value, "find reverse on")[::-1]),
     "compact": Function("a", lambda value: [item for item in _items(value, "compact") if item]),
-    "uniq": Function("a", _uniq),
-    "without": Function("aa*", _without),
+    "uniq": Function("a", _uniq, cost=lambda value: _pairs(value, value)),
+    "without": Function("aa*", _without, cost=lambda value, *omitted: _pairs(value, list(omitted))),
     "has": Function("aa", _has),
     "slice": Function("aa*", _slice),
     "chunk": Function("ia", _chunk),
