@@ -54,7 +54,7 @@ _BUILD_FIELDS = (
 )
 _UNDERSTOOD = {
     *_BUILD_FIELDS, "path", "sourceRef", "prune", "wait", "suspend", "interval", "dependsOn", "postBuild", "timeout",
-    "retryInterval", "force", "healthChecks", "healthCheckExprs", "serviceAccountName", "kubeConfig",
+    "retryInterval", "force", "healthChecks", "healthCheckExprs", "serviceAccountName",
     "deletionPolicy",
 }  # fmt: skip
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from gitops_layout.cli.loading import load_graph
+from gitops_layout.model import UncheckedClass
 from gitops_layout.output import graph as output
 
 __all__ = ["command"]
@@ -25,7 +26,10 @@ _FORMATS = {
 @click.option("--explain", is_flag=True, help="Say how roots, sources and environments were found.")
 @click.option("--files", is_flag=True, help="Say of every YAML file what becomes of it, and why.")
 def command(path: Path | None, *, form: str, explain: bool, files: bool) -> int:
-    """List every delivery of the repository with its source, environment, cluster and objects."""
+    """List every delivery of the repository with its source, environment, cluster and objects.
+
+    Exit code 3 says that something an agent reaches is broken and could not be followed.
+    """
     graph = load_graph((path,) if path else ()).graph
     if files and form == "text":
         click.echo(output.files_to_text(graph), nl=False)
@@ -41,4 +45,7 @@ def command(path: Path | None, *, form: str, explain: bool, files: bool) -> int:
             click.echo(f"environment {environment.name} ({environment.tier}): from {environment.reason}")
     for entry in graph.unchecked:
         click.echo(f"not seen: {entry.what}: {entry.why}", err=True)
-    return 0
+    broken = [
+        entry for entry in graph.unchecked if entry.kind is UncheckedClass.BROKEN and graph.reaches(entry)
+    ]
+    return 3 if broken else 0

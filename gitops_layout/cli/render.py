@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import click
 
@@ -143,4 +144,5 @@ def _leaves(data: Any, path: tuple[str | int, ...] = ()) -> list[tuple[str | int
 
 
 def _file_name(delivery: Delivery) -> str:
-    return "".join(c if c.isalnum() or c in "-._@" else "_" for c in delivery.id)
+    """The id, escaped so that two deliveries never share a file."""
+    return quote(delivery.id, safe="@:").replace(":", "_", 1)

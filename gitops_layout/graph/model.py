@@ -44,3 +44,9 @@ class Graph:
     def is_live(self, file: str) -> bool:
         """Whether an agent object reaches `file`."""
         return file in self.live
+
+    def reaches(self, entry: Unchecked) -> bool:
+        """Whether what could not be looked at concerns something that an agent reaches."""
+        if entry.delivery is not None:
+            return any(delivery.live for delivery in self.deliveries if delivery.id == entry.delivery)
+        return entry.location is None or self.is_live(entry.location.file)

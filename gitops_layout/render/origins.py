@@ -21,6 +21,8 @@ from gitops_layout.repo.model import Repo, Resource
 __all__ = ["Tracer"]
 
 _LIST_KEYS = ("name", "mountPath", "containerPort", "key", "port", "ip", "path", "host", "kind")
+_SELECTORS = frozenset({"apiVersion", "kind", "name"})
+"""Fields by which a patch finds what it changes: it repeats them, it does not write them."""
 _ABSENT = object()
 
 
@@ -45,11 +47,14 @@ class Tracer:
             overriding = self._override(data, path, value)
             if overriding is not None:
                 return overriding
+            own = base.at(*_align(data, source.data, path)) if source is not None else base
+            if source is not None and path and path[-1] in _SELECTORS and _equal_at(source, own, value):
+                return own
             for patch in patches:
                 found = _align(data, patch.data, path)
                 if len(found) == len(path) and value is not _ABSENT and _value(patch.data, found) == value:
                     return patch.location.at(*found)
-            return base.at(*_align(data, source.data, path)) if source is not None else base
+            return own
 
         return locate
 
@@ -151,6 +156,10 @@ class Tracer:
                 if str(item.get("name")) in names and given is not None and f"{mark}{given}" in value:
                     return kustomization.location.at("images", index, option)
         return None
+
+
+def _equal_at(source: Resource, place: Location, value: Any) -> bool:
+    return bool(_value(source.data, place.path[len(source.location.path) :]) == value)
 
 
 def _same_object(patch: dict[str, Any], data: dict[str, Any]) -> bool:

@@ -69,7 +69,7 @@ CONTAINERS: Path = ("spec", "template", "spec", "containers")
         ("web", ("image",), ("prod/kustomization.yaml", 6)),
         ("proxy", ("image",), ("base/web.yaml", 13)),
         ("web", ("env", 0, "value"), ("prod/local.yaml", 12)),
-        ("web", ("env", 0, "name"), ("prod/local.yaml", 11)),
+        ("web", ("env", 0, "name"), ("base/web.yaml", 17)),
         ("web", ("livenessProbe", "path"), ("base/web.yaml", 14)),
     ],
 )
