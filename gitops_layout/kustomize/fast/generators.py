@@ -43,10 +43,9 @@ def generate(
         item.write(("metadata", "namespace"), namespace, where.at("namespace"))
     _add_data(item, kind, entry, where, opened)
     for field in ("labels", "annotations"):
-        written = {**(own.get(field) or {}), **(options.get(field) or {})}
+        written = {**(options.get(field) or {}), **(own.get(field) or {})}
         for key in sorted(written):
-            shared = key in (options.get(field) or {})
-            place = here if shared else where.at("options")
+            place = where.at("options") if key in (own.get(field) or {}) else here
             item.write(("metadata", field, key), written[key], place.at(field, key))
     if own.get("immutable") or options.get("immutable"):
         place = here if options.get("immutable") else where.at("options")

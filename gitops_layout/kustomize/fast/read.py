@@ -260,7 +260,7 @@ def _annotations(
     for key, value in annotations.items():
         if _OWN_ANNOTATIONS.match(key):
             decline("an annotation that kustomize uses itself", place.at("metadata", "annotations", key))
-        keep = isinstance(value, str) or (patch and value is None)
+        keep = (isinstance(value, str) and not value.endswith("T00:00:00Z")) or (patch and value is None)
         texts[key] = value if keep else _spelled(document, (*path, "metadata", "annotations", key))
     return annotations if all(texts[key] is value for key, value in annotations.items()) else texts
 

@@ -280,7 +280,9 @@ def _write(
         decline("a replacement of more than a plain value", where)
     if isinstance(old, str) and not plain_text(text) and item.origin(path)[1]:
         decline("a replacement writes what may not stay a text", where)
-    item.write(path, _typed(text, old, where), written)
+    # Whatever an annotation is written as, it ends as a text.
+    value = text if path[:2] == ("metadata", "annotations") else _typed(text, old, where)
+    item.write(path, value, written)
 
 
 def _typed(text: str, old: Any, where: Location) -> Any:

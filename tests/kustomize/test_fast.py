@@ -1,0 +1,111 @@
+"""What the fast builder was seen to get wrong, or might: one small tree each, against real kubectl."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from gitops_layout.kustomize.fast import Declined
+from tests.kustomize.oracle import differences, fast, real, repository
+
+DEPLOYMENT = """apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web, labels: {app: web}}
+spec:
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec:
+      serviceAccountName: web
+      containers:
+        - {name: web, image: "nginx:1.0", env: [{name: A, value: "1"}, {name: B, value: "2"}]}
+        - {name: side, image: r.io/side}
+      volumes: [{name: v, configMap: {name: cm}}]
+"""
+ACCOUNT = "apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: web}\n"
+CONFIG = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: cm}\ndata: {k: v}\n"
+SERVICE = "apiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: {ports: [{port: 80}, {port: 443, name: tls}]}\n"
+CUSTOM = "apiVersion: example.com/v1\nkind: Thing\nmetadata: {name: t}\nspec: {list: [{name: a}, {name: b}], x: yes, d: 2020-01-02}\n"
+BINDING = "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRoleBinding\nmetadata: {name: b}\nroleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: r}\nsubjects: [{kind: ServiceAccount, name: web, namespace: x}, {kind: ServiceAccount, name: default}, {kind: User, name: u}]\n"
+POLICY = "apiVersion: admissionregistration.k8s.io/v1\nkind: ValidatingAdmissionPolicy\nmetadata: {name: p}\n"
+NAMESPACE = "apiVersion: v1\nkind: Namespace\nmetadata: {name: old}\n"
+OTHER_NAMESPACE = "apiVersion: example.com/v1\nkind: Namespace\nmetadata: {name: old}\n"
+ALL = {"d.yaml": DEPLOYMENT, "a.yaml": ACCOUNT, "c.yaml": CONFIG, "s.yaml": SERVICE, "b.yaml": BINDING, "n.yaml": NAMESPACE}  # fmt: skip
+EVERY = list(ALL)
+
+CASES: dict[str, tuple[dict[str, Any], dict[str, str | bytes]]] = {
+    "namespace and subjects": ({"namespace": "shop", "resources": EVERY}, {}),
+    "kinds that kustomize does not know get a namespace": ({"namespace": "x", "resources": ["p.yaml"]}, {"p.yaml": POLICY}),
+    "kinds called Namespace are sorted apart": ({"resources": ["o.yaml", "n.yaml"]}, {"o.yaml": OTHER_NAMESPACE}),
+    "prefix, suffix and references": ({"namePrefix": "a-", "nameSuffix": "-z", "resources": EVERY}, {}),
+    "labels with selectors": ({"labels": [{"pairs": {"l": "1"}, "includeSelectors": True}], "resources": EVERY}, {}),
+    "labels in templates": ({"labels": [{"pairs": {"l": "1"}, "includeTemplates": True}], "resources": EVERY}, {}),
+    "labels in fields of one's own": ({"labels": [{"pairs": {"l": "1"}, "fields": [{"path": "spec/extra", "create": True, "kind": "Deployment"}]}], "resources": EVERY}, {}),
+    "common labels and annotations": ({"commonLabels": {"l": "1"}, "commonAnnotations": {"n": "2"}, "resources": EVERY}, {}),
+    "images by name, tag, digest and suffix": ({"images": [{"name": "nginx", "newName": "r/n", "newTag": "2"}, {"name": "r.io/side", "digest": "sha256:1"}], "resources": EVERY}, {}),
+    "a tag suffix is added twice": ({"images": [{"name": "nginx", "tagSuffix": "-x"}], "resources": EVERY}, {}),
+    "replicas": ({"replicas": [{"name": "web", "count": 3}], "resources": EVERY}, {}),
+    "generated names are followed": ({"configMapGenerator": [{"name": "cm", "literals": ["a=<1>"], "files": ["n=f.txt", "bin"], "envs": ["e"]}], "resources": ["d.yaml"]}, {"f.txt": "x\r\n\ty\n", "bin": bytes(range(256)), "e": "\ufeffA=1\n# c\n B=2 \nC\n"}),
+    "a generator merges and renames": ({"configMapGenerator": [{"name": "cm", "behavior": "merge", "literals": ["n=1"]}], "resources": ["base", "d.yaml"]}, {"base/kustomization.yaml": "configMapGenerator: [{name: cm, literals: [k=v]}]"}),
+    "a generator replaces a plain object": ({"configMapGenerator": [{"name": "cm", "behavior": "replace", "literals": ["n=1"]}], "resources": ["c.yaml"]}, {}),
+    "generator options": ({"generatorOptions": {"labels": {"a": "b"}, "immutable": True}, "secretGenerator": [{"name": "s", "literals": ["p='q'"], "options": {"labels": {"a": "c"}, "disableNameSuffixHash": True}}]}, {}),
+    "long secrets are written in lines": ({"secretGenerator": [{"name": "s", "files": ["f"]}]}, {"f": "x" * 200}),
+    "a patch's list elements come first": ({"patches": [{"patch": "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec: {template: {spec: {containers: [{name: new, image: x}, {name: side, env: [{name: Z}]}]}}}"}], "resources": EVERY}, {}),
+    "a patch deletes": ({"patches": [{"patch": "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web, labels: null}\nspec: {template: {spec: {volumes: null, containers: [{name: web, $patch: delete}, {name: side, env: null}]}}}"}, {"patch": "{apiVersion: v1, kind: ConfigMap, metadata: {name: cm}, $patch: delete}"}], "resources": EVERY}, {}),
+    "a patch replaces lists and mappings": ({"patches": [{"patch": "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec: {selector: {$patch: replace, matchLabels: {b: c}}, template: {spec: {containers: [{name: q}, {$patch: replace}]}}}"}], "resources": EVERY}, {}),
+    "a merge drops nulls that are written as nothing": ({"patches": [{"patch": "{apiVersion: example.com/v1, kind: Thing, metadata: {name: t}, spec: {new: 1}}"}], "resources": ["t.yaml"]}, {"t.yaml": "apiVersion: example.com/v1\nkind: Thing\nmetadata:\n  name: t\n  creationTimestamp: null\nspec:\n  a:\n  b: ~\n  c:\n    d:\n    e: null\n"}),
+    "a merge replaces lists of custom kinds": ({"patches": [{"patch": "{apiVersion: example.com/v1, kind: Thing, metadata: {name: t}, spec: {list: [{name: b, v: 1}]}}"}], "resources": ["t.yaml"]}, {"t.yaml": CUSTOM}),
+    "targets by pattern, labels and annotations": ({"patches": [{"target": {"kind": "Deploy.*|Service", "name": "we.", "labelSelector": "app in (web, x),!z"}, "patch": "- {op: add, path: /metadata/annotations/x, value: z}"}], "namespace": "s", "resources": EVERY}, {}),
+    "a JSON patch adds, removes, moves, copies and tests": ({"patches": [{"target": {"kind": "Deployment"}, "patch": json.dumps([{"op": "test", "path": "/kind", "value": "Deployment"}, {"op": "add", "path": "/spec/template/spec/containers/1", "value": {"name": "m"}}, {"op": "remove", "path": "/spec/template/spec/containers/0/env/0"}, {"op": "copy", "from": "/metadata/name", "path": "/metadata/labels/n~1m"}, {"op": "move", "from": "/spec/selector", "path": "/spec/s"}, {"op": "replace", "path": "/spec/paused", "value": False}])}], "resources": EVERY}, {}),
+    "names and kinds may change where allowed": ({"patches": [{"target": {"kind": "ConfigMap"}, "options": {"allowNameChange": True, "allowKindChange": True}, "patch": "{apiVersion: v1, kind: Secret, metadata: {name: other}}"}], "resources": EVERY}, {}),
+    "old fields for patches": ({"patchesStrategicMerge": ["p.yaml"], "patchesJson6902": [{"target": {"version": "v1", "kind": "Service", "name": "web"}, "path": "j.yaml"}], "bases": ["base"]}, {"p.yaml": "apiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: {type: NodePort}\n", "j.yaml": "- {op: add, path: /spec/x, value: on}\n", "base/kustomization.yaml": "resources: [s.yaml]", "base/s.yaml": SERVICE}),
+    "a component works on its parent's objects": ({"resources": EVERY, "components": ["part"], "namePrefix": "p-"}, {"part/kustomization.yaml": "apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\nnamespace: inner\nconfigMapGenerator: [{name: cm, behavior: merge, literals: [x=y]}]\n"}),
+    "lists are opened": ({"resources": ["l.yaml", "n.yaml"]}, {"l.yaml": json.dumps({"apiVersion": "v1", "kind": "List", "items": [{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": n}} for n in "ab"]})}),
+    "kustomize's own types of scalars": ({"resources": ["t.yaml"]}, {"t.yaml": "apiVersion: example.com/v1\nkind: Thing\nmetadata:\n  name: t\n  annotations: {a: 010, b: True, c: ~, d: 2020-01-02, e: 1e3}\nspec:\n  yes: on\n  n: 0o17\n  f: 1.50\n  d: 2020-01-02\n  s: '2020-01-02'\n  last: |\n    no newline"}),
+    "merge keys and anchors": ({"resources": ["t.yaml"]}, {"t.yaml": "apiVersion: example.com/v1\nkind: Thing\nmetadata: {name: t}\nx: &x {a: 1, b: 2}\ny: {b: 3, <<: *x}\nz: *x\n"}),
+    "what is local stays at home": ({"resources": ["c.yaml", "n.yaml"], "commonAnnotations": {"config.kubernetes.io/local-config": "true"}}, {}),
+    "order as written": ({"sortOptions": {"order": "fifo"}, "resources": EVERY}, {}),
+    "replacements": ({"replacements": [{"source": {"kind": "Service", "fieldPath": "spec.ports.0.port"}, "targets": [{"select": {"kind": "Deployment"}, "fieldPaths": ["spec.template.spec.containers.[name=web].env.[name=A].value", "metadata.annotations.port"], "options": {"create": True}}]}, {"source": {"kind": "ConfigMap", "name": "cm"}, "targets": [{"select": {"kind": "Deployment"}, "fieldPaths": ["spec.template.spec.containers.*.image"], "options": {"delimiter": ":", "index": 0}}]}], "resources": EVERY}, {}),
+    "markers for image automation": ({"patches": [{"patch": "{apiVersion: apps/v1, kind: Deployment, metadata: {name: m}, spec: {replicas: 2}}"}], "resources": ["m.yaml"]}, {"m.yaml": "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: m\nspec:\n  template:\n    spec:\n      containers:\n        - name: m\n          image: a/b:1 # {\"$imagepolicy\": \"flux-system:m\"}\n"}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_it_builds_as_kubectl_builds(name):
+    data, files = CASES[name]
+    repo = repository(ALL | files | {"kustomization.yaml": json.dumps(data)})
+    ours = fast(repo, "")
+    assert not isinstance(ours, Declined), ours
+    assert differences(ours, real(repo, "")) == []
+
+
+DECLINED: dict[str, tuple[dict[str, Any], dict[str, str | bytes], tuple[str | int, ...]]] = {
+    "fields left to kustomize": ({"vars": [{"name": "X"}], "resources": EVERY}, {}, ("vars",)),
+    "a number where kustomize wants a text": ({"images": [{"name": "nginx", "newTag": 1.2}], "resources": EVERY}, {}, ("images", 0, "newTag")),
+    "two objects with one identity": ({"resources": ["c.yaml", "c2.yaml"]}, {"c2.yaml": CONFIG}, ()),
+    "a patch that matches nothing": ({"resources": ["c.yaml"], "patches": [{"patch": "{apiVersion: v1, kind: ConfigMap, metadata: {name: gone}}"}]}, {}, ("patches", 0, "patch", 0)),
+    "a number over a quoted text": ({"patches": [{"patch": "{apiVersion: v1, kind: ConfigMap, metadata: {name: q}, data: {k: 1}}"}], "resources": ["q.yaml"]}, {"q.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: q}\ndata: {k: '0'}\n"}, ("patches", 0, "patch", 0, "data", "k")),
+    "ports named by different fields": ({"patches": [{"patch": "{apiVersion: v1, kind: Service, metadata: {name: web}, spec: {ports: [{port: 80, protocol: TCP}]}}"}], "resources": EVERY}, {}, ("patches", 0, "patch", 0, "spec", "ports")),
+    "folded lines that kustomize changes": ({"resources": ["f.yaml"]}, {"f.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: f}\ndata:\n  k: >\n    a\n      b\n    c\n"}, ("data", "k")),
+    "a key that stands twice": ({"resources": ["f.yaml"]}, {"f.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: f}\ndata: {k: a, k: b}\n"}, ("data", "k")),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", DECLINED)
+def test_what_it_does_not_know_it_declines_on_the_line(name):
+    data, files, path = DECLINED[name]
+    repo = repository(ALL | files | {"kustomization.yaml": json.dumps(data)})
+    result = fast(repo, "")
+    assert isinstance(result, Declined)
+    assert result.location.path == path, result
+
+
+def test_the_load_restriction_is_kept():
+    from gitops_layout.kustomize.fast import build
+    from gitops_layout.kustomize.walk import walk
+
+    repo = repository({"a/kustomization.yaml": "resources: [../c.yaml]", "c.yaml": CONFIG})
+    assert not isinstance(build(repo, walk(repo, "a")), Declined)
+    assert isinstance(build(repo, walk(repo, "a"), restricted=True), Declined)
