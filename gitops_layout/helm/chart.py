@@ -7,6 +7,7 @@ own dependencies: those of a `file://` dependency must be vendored in it, else t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -73,8 +74,15 @@ class Chart:
     own: Path | None = None
 
     @property
+    def is_archive(self) -> bool:
+        """Whether the repository holds it as an archive."""
+        return self.files.keys() == {"chart.tgz"}
+
+    @property
     def definition(self) -> Location:
-        """Its Chart.yaml."""
+        """Its Chart.yaml, or the archive."""
+        if self.is_archive:
+            return Location(self.folder)
         return Location(join(self.folder, "Chart.yaml"))
 
     def source(self, template: str) -> tuple[Source, str] | None:
@@ -103,7 +111,11 @@ def walk(repo: Repo, folder: str, *, fetched: Fetched = nothing_fetched) -> Char
     """Collect the chart in `folder`; only one without problems is safe to hand to helm."""
     state = _Walk(repo, fetched)
     real = repo.resolve(folder)
-    if real is None or real not in repo.folders:
+    if real is not None and real in repo.entries and real.endswith(".tgz"):
+        state.files["chart.tgz"] = real
+        if repo.entries[real].size > MAX_BYTES:
+            state.add(f"{real} is larger than {MAX_BYTES // 2**20} MiB", Location(real))
+    elif real is None or real not in repo.folders:
         state.add(f"there is no folder {folder or '.'}", Location(folder))
     else:
         _collect(state, real, "", (real,))
@@ -124,7 +136,7 @@ def _chart(state: _Walk, folder: str) -> None:
     vendored = _subcharts(state, folder, Source(str(data.get("name")), folder), data, 0)
     for dependency, where in _dependencies(state.repo, folder, data):
         name = dependency.get("name")
-        if isinstance(name, str) and name not in vendored:
+        if isinstance(name, str) and name and name not in vendored:
             _bring(state, folder, str(data.get("name")), dependency, where)
 
 
@@ -188,7 +200,9 @@ def _named(parent: Source, name: str, place: str, declared: list[dict[str, Any]]
 def _bring(state: _Walk, folder: str, parent: str, dependency: Mapping[str, Any], where: Location) -> None:
     """Put a dependency that is not vendored where helm looks for it."""
     name, url = str(dependency["name"]), str(dependency.get("repository") or "")
-    place = f"charts/{normpath('/' + name).strip('/').replace('/', '-')}"
+    place = "charts/" + re.sub(r"[^A-Za-z0-9-]", "-", name)
+    while any(file == place or file.startswith(f"{place}/") for file in state.files):
+        place += "-"  # helm goes by the name in Chart.yaml, so any free one will do
     if not url:
         state.add(f"dependency {name} is not below charts/, and names no repository", where)
     elif not url.startswith("file://"):

@@ -22,6 +22,8 @@ __all__ = ["Origins", "Written", "last_written"]
 
 _ABSENT = object()
 _VALUES = re.compile(r"\.Values((?:\.[A-Za-z_]\w*)+)")
+_LONGEST = 1000
+"""Longer lines are not searched for keys."""
 _SKIPPED = re.compile(r"\s*(?:$|#|\{\{)")
 _KEY = re.compile(
     r"(?P<indent>\s*(?:- +)*)(?P<quote>[\"']?)(?P<key>[^\s:{}\"'][^:{}\"']*?)(?P=quote)\s*:(?:\s|$)"
@@ -169,7 +171,7 @@ def _follow(lines: list[str], block: range, path: Path) -> tuple[int, int, range
 
 def _key(lines: list[str], region: range, step: str, column: int) -> tuple[int, int] | None:
     for number in region:
-        match = _KEY.match(lines[number])
+        match = _KEY.match(lines[number]) if len(lines[number]) <= _LONGEST else None
         if match is not None and match["key"] == step and len(match["indent"]) == column:
             return number, column
     return None

@@ -19,10 +19,11 @@ from typing import Any
 
 from gitops_layout.helm.chart import Chart, Problem
 from gitops_layout.helm.find import Helm
+from gitops_layout.helm.schemas import outside
 from gitops_layout.model import Location, Span
 from gitops_layout.repo.model import Repo
 from gitops_layout.source.reader import read
-from gitops_layout.system import run, write_atomic
+from gitops_layout.system import Completed, run, write_atomic
 
 __all__ = ["Release", "Template", "Templated", "template"]
 
@@ -30,6 +31,7 @@ TIME_LIMIT = 60.0
 """Seconds for one chart; the slowest of 103 templates took 0.1."""
 MEMORY_LIMIT = 2**30
 OUTPUT_LIMIT = 64 * 2**20
+_MESSAGE_LIMIT = 8000
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,19 +81,13 @@ def template(helm: Helm, repo: Repo, chart: Chart, release: Release) -> Template
     for path, _ in release.set_file:
         if "," in path or "=" in path:  # helm would read the rest as another path=FILE, of any file
             return Templated(problem=Problem(f"{path} is no path of one value", chart.definition))
+    if "--skip-schema-validation" not in release.flags and (problem := outside(repo, chart)) is not None:
+        return Templated(problem=problem)
     with tempfile.TemporaryDirectory(prefix="gitops-layout-") as temporary:
-        folder = Path(temporary)
-        (folder / "home").mkdir()
-        _copy(repo, chart, folder / "chart")
-        if release.defaults is not None:
-            write_atomic(folder / "chart" / "values.yaml", release.defaults)
-        done = run(
-            [helm.program, "template", *_arguments(release, folder), "--", release.name, _target(chart)],
-            cwd=folder,
-            env=_environment(folder),
-            timeout=TIME_LIMIT,
-            memory=MEMORY_LIMIT,
-        )
+        try:
+            done = _run(helm, repo, chart, release, Path(temporary))
+        except (ValueError, OSError) as error:  # a NUL in a name, a parameter longer than any argument
+            return Templated(problem=Problem(f"helm cannot be started: {error}", chart.definition))
     if done.code is None:
         return Templated(problem=Problem(f"not rendered within {TIME_LIMIT:.0f} s", chart.definition))
     if done.code != 0:
@@ -100,6 +96,20 @@ def template(helm: Helm, repo: Repo, chart: Chart, release: Release) -> Template
         why = f"the chart renders more than {OUTPUT_LIMIT // 2**20} MiB"
         return Templated(problem=Problem(why, chart.definition))
     return _objects(chart, done.stdout)
+
+
+def _run(helm: Helm, repo: Repo, chart: Chart, release: Release, folder: Path) -> Completed:
+    (folder / "home").mkdir()
+    _copy(repo, chart, folder / "chart")
+    if release.defaults is not None:
+        write_atomic(folder / "chart" / "values.yaml", release.defaults)
+    return run(
+        [helm.program, "template", *_arguments(release, folder), "--", release.name, _target(chart)],
+        cwd=folder,
+        env=_environment(folder),
+        timeout=TIME_LIMIT,
+        memory=MEMORY_LIMIT,
+    )
 
 
 def _copy(repo: Repo, chart: Chart, target: Path) -> None:
@@ -113,7 +123,9 @@ def _copy(repo: Repo, chart: Chart, target: Path) -> None:
 
 
 def _target(chart: Chart) -> str:
-    return "./chart" if chart.own is None else str(chart.own.absolute())
+    if chart.own is not None:
+        return str(chart.own.absolute())
+    return "./chart/chart.tgz" if chart.is_archive else "./chart"
 
 
 def _arguments(release: Release, folder: Path) -> list[str]:
@@ -183,7 +195,7 @@ def _failed(repo: Repo, chart: Chart, stderr: str) -> Templated:
         why = f"rendering takes more than {MEMORY_LIMIT // 2**20} MiB of memory"
         return Templated(problem=Problem(why, chart.definition))
     lines = [line for line in stderr.splitlines() if line.strip() and not line.startswith(_NOISE)]
-    text = "\n".join(lines).removeprefix("Error: ")
+    text = "\n".join(lines).removeprefix("Error: ")[:_MESSAGE_LIMIT]
     invalid = tuple(
         (_steps(match["path"]), match["what"])
         for match in (_SCHEMA.finditer(text) if "specifications of the schema" in text else ())
@@ -194,7 +206,7 @@ def _failed(repo: Repo, chart: Chart, stderr: str) -> Templated:
         )
         where = Location(join(chart.folder, "values.schema.json"))
         return Templated(problem=Problem(_short(why), where), invalid=invalid)
-    why = _short(" ".join(" ".join(lines).removeprefix("Error: ").split()))
+    why = _short(" ".join(text.split()))
     return Templated(problem=Problem(why or "helm failed without a word", _place(repo, chart, text)))
 
 

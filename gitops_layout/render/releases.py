@@ -312,7 +312,7 @@ class _Environment:
 
 
 def _dumped(values: Any) -> bytes:
-    return json.dumps(values, ensure_ascii=False).encode()
+    return json.dumps(values).encode()  # ASCII: it holds even what is no valid text
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

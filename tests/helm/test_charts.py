@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
+import json
 import subprocess
+import tarfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -396,6 +399,44 @@ def test_templates_see_nothing_but_the_chart(helm: Helm, tmp_path: Path, monkeyp
     chart = walk(repo, "")
     result = template(helm, repo, chart, Release("x", "default"))
     assert [item.data["data"]["seen"] for item in result.objects] == ["[map[]map[]]"]
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_schema_that_refers_to_other_files_is_not_given_to_helm(helm: Helm, tmp_path: Path, packed: bool):
+    (tmp_path / "outside.json").write_text('{"required": ["seen"]}')
+    reference = f"file://{tmp_path}/outside.json"
+    schema = json.dumps(
+        {"$schema": "http://json-schema.org/draft-07/schema#", "allOf": [{"$ref": reference}]}
+    )
+    files: dict[str, str | bytes] = {"Chart.yaml": CHART, "values.schema.json": schema}
+    for path, text in files.items():
+        (tmp_path / path).write_text(text)  # type: ignore[arg-type]
+    run = subprocess.run([helm.program, "template", tmp_path], capture_output=True, text=True, check=False)
+    assert "missing property 'seen'" in run.stderr  # so helm does read it
+    if packed:
+        archive = io.BytesIO()
+        with tarfile.open(fileobj=archive, mode="w:gz") as tar:
+            for path in list(files):
+                tar.add(tmp_path / path, f"lib/{path}")
+        files = {"Chart.yaml": CHART, "charts/lib-1.0.0.tgz": archive.getvalue()}
+    repo = from_files(files)
+    chart = walk(repo, "")
+    result = template(helm, repo, chart, Release("x", "default"))
+    assert result.problem is not None
+    assert result.problem.kind is UncheckedClass.EXTERNAL
+    assert result.problem.why == (
+        f"the schema of the chart's values refers to {reference}; nothing is fetched"
+    )
+    skipping = Release("x", "default", flags=("--skip-schema-validation",))
+    assert template(helm, repo, chart, skipping).problem is None
+
+
+@pytest.mark.parametrize("name", ["a\0b", "x" * 300_000])
+def test_a_name_that_no_program_can_be_given_is_a_problem(helm: Helm, name: str):
+    repo = from_files({"Chart.yaml": CHART})
+    result = template(helm, repo, walk(repo, ""), Release(name, "default"))
+    assert result.problem is not None
+    assert result.problem.why.startswith("helm cannot be started: ")
 
 
 def test_a_file_parameter_cannot_name_a_second_file(helm: Helm):
