@@ -62,11 +62,13 @@ def from_work_tree(root: Path) -> Repo:
 
 
 def _reader(root: Path) -> Callable[[str], bytes]:
+    prefix = f"{root}/"  # joined as text: a Path for each of 20,000 files is what one would wait for
+
     def content(path: str) -> bytes:
         # O_NOFOLLOW and O_NONBLOCK: what was a plain file when we looked may be a link or a pipe by now.
-        handle = os.open(root / path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-        with os.fdopen(handle, "rb") as stream:
-            return stream.read(MAX_BYTES + 1)
+        handle = os.open(prefix + path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        with os.fdopen(handle, "rb", buffering=0) as stream:
+            return stream.read(MAX_BYTES + 1) or b""
 
     return content
 

@@ -237,7 +237,7 @@ def _unreadable(source: _Text, error: yaml.reader.ReaderError) -> SyntaxProblem:
 
 
 class _Builder:
-    """Events into data and nodes, one document at a time. Containers wait on a stack, not on recursion."""
+    """Events into data and nodes, one document at a time. Recursion is bounded by MAX_DEPTH."""
 
     def __init__(self, source: _Text, text: str, mode: Mode) -> None:
         self.source = source
