@@ -10,20 +10,24 @@ import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
+from gitops_layout import store
 from gitops_layout.agents.context import at
 from gitops_layout.agents.delivery import Delivery
-from gitops_layout.helm.chart import Chart, Fetched, Problem, nothing_fetched, walk
+from gitops_layout.helm.chart import Chart, Fetched, Problem, walk
 from gitops_layout.helm.find import Helm, NoHelm, find
 from gitops_layout.helm.origins import Origins, Written, last_written
 from gitops_layout.helm.template import Template, Templated, template
+from gitops_layout.k8s.scope import is_crd
 from gitops_layout.model import Location, Unchecked, UncheckedClass
 from gitops_layout.render.postrender import PostRendered, post_rendered
 from gitops_layout.render.releases import Wanted, argocd_release, flux_release
 from gitops_layout.render.rendered import Rendered
 from gitops_layout.render.steps import Lookup, finished, nothing
 from gitops_layout.repo.model import Repo
+from gitops_layout.store import LOCK
 
 __all__ = ["Charts"]
 
@@ -38,12 +42,12 @@ _NEVER = {
 class Charts:
     """Renders the deliveries of one repository that are charts; each chart is collected once.
 
-    `fetched` finds a chart that lies outside, where it was brought.
+    `fetched` finds a chart that lies outside, where it was brought: by default, by the repository's lock.
     """
 
-    def __init__(self, repo: Repo, *, fetched: Fetched = nothing_fetched) -> None:
+    def __init__(self, repo: Repo, *, fetched: Fetched | None = None) -> None:
         self.repo = repo
-        self.fetched = fetched
+        self._fetched = fetched
         self._charts: dict[str, Chart] = {}
 
     def __call__(self, deliveries: Sequence[Delivery], lookup: Lookup) -> Mapping[str, Rendered]:
@@ -54,6 +58,26 @@ class Charts:
         with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
             done = pool.map(lambda delivery: self._render(delivery, helm, lookup), deliveries)
             return {rendered.delivery: rendered for rendered in done}
+
+    @cached_property
+    def fetched(self) -> Fetched:
+        """What was brought. Raises UserError for a lock that cannot be read."""
+        if self._fetched is not None:
+            return self._fetched
+        return store.fetched(self.repo.content(LOCK) if LOCK in self.repo.entries else None).chart
+
+    @cached_property
+    def _served(self) -> tuple[str, ...]:
+        """The APIs that the repository's own CRDs bring, as flags: beside Kubernetes' own the cluster has them."""
+        versions = (
+            (spec.get("group"), at(version, "name"), at(spec, "names", "kind"))
+            for resource in self.repo.resources
+            if is_crd(resource.data) and isinstance(spec := resource.data.get("spec"), dict)
+            for version in _listed(spec.get("versions"))
+            if at(version, "served") is True
+        )
+        found = {name for g, v, k in versions for name in (f"{g}/{v}", f"{g}/{v}/{k}") if "," not in name}
+        return tuple(f"--api-versions={name}" for name in sorted(found))
 
     def reads(self, delivery: Delivery) -> frozenset[str]:
         """The files that a delivery's release reads, found without rendering."""
@@ -98,7 +122,10 @@ class Charts:
         if isinstance(helm, NoHelm):
             failure = _without_helm(delivery, helm).unchecked(what, delivery.id)
             return Rendered(delivery.id, files=files, failure=failure)
-        result = template(helm, self.repo, chart, wanted.release)
+        release = wanted.release
+        if not any(flag.startswith("--api-versions") for flag in release.flags):
+            release = replace(release, flags=(*release.flags, *self._served))
+        result = template(helm, self.repo, chart, release)
         if result.problem is not None:
             problem = _blamed(delivery, result.problem, result, wanted, self._written(chart, wanted))
             return Rendered(delivery.id, files=files, failure=problem.unchecked(what, delivery.id))
@@ -135,6 +162,10 @@ class Charts:
             documents = self.repo.documents(file) if file is not None and not replaced else ()
             defaults += [Written(Location(doc.file), doc.data, source.values) for doc in documents[:1]]
         return (*defaults, *wanted.written)
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _wanted(repo: Repo, delivery: Delivery, lookup: Lookup) -> Wanted | Problem:

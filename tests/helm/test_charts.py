@@ -497,3 +497,45 @@ def test_charts_that_were_fetched_are_rendered(helm: Helm, tmp_path: Path, packe
     done = Charts(repo, fetched=fetched)(graph.deliveries, nothing)
     assert [len(done[delivery.id].objects) for delivery in graph.deliveries] == [1, 1]
     assert sorted(asked) == [("https://charts.test", "web", "1.0.0"), ("https://charts.test", "web", "1.x")]
+
+
+@pytest.mark.usefixtures("helm")
+def test_a_chart_sees_the_apis_that_the_repository_brings():
+    crd = (
+        "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: as.test}\n"
+        "spec: {group: test, names: {kind: A}, versions: [{name: v1, served: true}, {name: v0, served: false}]}\n"
+    )
+    looks = "v: [{{ range list %s }}{{ $.Capabilities.APIVersions.Has . }},{{ end }}]\n"
+    template = (
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\n" + looks % '"test/v1" "test/v1/A" "test/v0"'
+    )
+    files = {"crd.yaml": crd, "charts/web/templates/x.yaml": template}
+    given = "      apiVersions: [test/v0]\n      kubeVersion: 1.31.2\n"
+
+    def seen(result: Rendered) -> Any:
+        return next(item.data["v"] for item in result.objects if item.ref.kind == "ConfigMap")
+
+    assert seen(rendered(application(**files))) == [True, True, False]
+    assert seen(rendered(application(given, **files))) == [False, False, True]
+
+
+@pytest.mark.usefixtures("helm")
+def test_values_files_of_a_flux_chart_replace_its_own():
+    spec = "      valuesFiles: [charts/web/values.yaml, ./envs/prod.yaml, gone.yaml]\n"
+    files = {"envs/prod.yaml": "replicas: 7\n"}
+    assert failure(release(spec, **files))[:3] == ("broken", "release.yaml", 7)
+    graph = linked(release(spec + "      ignoreMissingValuesFiles: true\n", **files))
+    assert place(graph, ("spec", "replicas")) == ("envs/prod.yaml", 1)
+    assert place(graph, (*CONTAINER, "image")) == ("charts/web/values.yaml", 4)
+
+
+@pytest.mark.usefixtures("helm")
+def test_what_a_chart_renders_is_followed():
+    child = APPLICATION.replace("metadata: {name: web,", "metadata: {name: child,")
+    files = {**application(), "charts/web/templates/child.yaml": child.replace("charts/web", "plain")}
+    files["plain/cm.yaml"] = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\n"
+    graph = linked(files)
+    (item,) = graph.rendered["argocd:Application/argocd/child@"].objects
+    assert str(item.ref) == "v1/ConfigMap/shop/x"
+    (delivery,) = [found for found in graph.deliveries if found.name == "child"]
+    assert graph.repo.span(delivery.place("path")).line == 2
