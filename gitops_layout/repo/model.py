@@ -95,6 +95,9 @@ class Repo:
             return None
         if clean in self.folders:
             return clean
+        plain = self.entries.get(clean)
+        if plain is not None and plain.target is None:
+            return clean  # git lists nothing behind a link, so no link lies on the way
         # Behind a link `..` is the parent of where the link leads, as for the kernel: never cut textually.
         done: list[str] = []
         waiting = clean.split("/")[::-1]
