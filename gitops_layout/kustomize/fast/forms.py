@@ -24,15 +24,15 @@ _VERSIONS = {
 }
 
 
-def _kind(*types: type) -> Check:
+def _plain(kind: type, word: str) -> Check:
     def check(value: Any, where: Location) -> None:
-        if type(value) not in types:
-            decline(f"{where.path[-1]} is no {types[0].__name__}", where)
+        if type(value) is not kind:
+            decline(f"{where.path[-1]} is no {word}", where)
 
     return check
 
 
-_text, _boolean, _number = _kind(str), _kind(bool), _kind(int)
+_text, _boolean, _number = _plain(str, "text"), _plain(bool, "boolean"), _plain(int, "number")
 
 
 def _list(element: Check) -> Check:

@@ -1,0 +1,50 @@
+"""Which builder builds: the fast one where it is sure to agree with kustomize, real kustomize otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from gitops_layout.kustomize import exact, fast
+from gitops_layout.kustomize.exact import Build, Built
+from gitops_layout.repo.model import Repo
+
+__all__ = ["Chosen", "build_all"]
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """A build's result. `origins` is the fast build that made it, which knows where each value comes from;
+    None when real kustomize made it, and `declined` then says why it had to (None: it was asked for).
+    """
+
+    built: Built
+    origins: fast.Fast | None = None
+    declined: fast.Declined | None = None
+
+
+def build_all(
+    repo: Repo, builds: Mapping[str, Build], *, only_exact: bool = False, bases: fast.Bases | None = None
+) -> dict[str, Chosen]:
+    """Build many; keys are the caller's. With `only_exact`, real kustomize builds everything.
+
+    `bases` keeps what one repository's builds share for the next call.
+    """
+    done: dict[str, Chosen] = {}
+    left: dict[str, fast.Declined | None] = {}
+    bases = bases or fast.Bases(repo)
+    for key, wanted in builds.items():
+        closure = wanted.closure
+        if only_exact or closure.problems:
+            left[key] = None
+            continue
+        result = fast.build(
+            repo, closure, restricted=wanted.restricted, overrides=wanted.overrides, bases=bases
+        )
+        if isinstance(result, fast.Declined):
+            left[key] = result
+        else:
+            done[key] = Chosen(Built(result.objects), result)
+    for key, built in exact.build_all(repo, {key: builds[key] for key in left}).items():
+        done[key] = Chosen(built, None, left[key])
+    return {key: done[key] for key in builds}
