@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -191,7 +192,11 @@ def test_watching_applies_commits_repairs_drift_and_ends_at_once(
     repository.commit("one")
     command = [sys.executable, "-m", "gitops_layout", "reconcile", str(repository.root)]
     command += ["--env", repository.namespace, "--context", CONTEXT, "--watch", "--interval", "1s"]
-    with (tmp_path / "log").open("w") as log, subprocess.Popen(command, stdout=log, stderr=log) as process:
+    # A test run in the background ignores Ctrl-C, and so would its children: a terminal's do not.
+    start = partial(
+        subprocess.Popen, command, preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    )
+    with (tmp_path / "log").open("w") as log, start(stdout=log, stderr=log) as process:
         try:
             eventually(lambda: value(at) == "one")
             repository.commit("two")
