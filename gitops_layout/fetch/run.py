@@ -20,7 +20,7 @@ from gitops_layout.errors import UserError
 from gitops_layout.fetch import bases, git, helm, oci
 from gitops_layout.fetch.http import client
 from gitops_layout.fetch.model import FetchError, Found, Outcome, Want
-from gitops_layout.fetch.wants import remote_bases
+from gitops_layout.kustomize.mount import remote_bases
 from gitops_layout.kustomize.walk import walk
 from gitops_layout.repo.unpacked import from_unpacked
 from gitops_layout.store.archive import RefusedError, tree
@@ -37,7 +37,8 @@ TIMEOUT = 120.0
 
 _PARALLEL = 8
 _MAX_DEPTH = 10
-"""Bases that name bases: deeper chains than this are cut, and said to be."""
+_MAX_REFERENCES = 5_000
+"""Bases that name bases: beyond these bounds they are not followed, and that is said."""
 
 _VARIABLES = ("${", "{{", "<<")
 
@@ -73,9 +74,9 @@ async def _fetch(wants: Sequence[Want], lock: Lock, mode: Mode, timeout: float) 
             nested = [want for outcome in done for want in _nested(outcome)]
             first = {want.reference: want for want in reversed(nested) if want.reference not in seen}
             waiting = list(first.values())
-            if not waiting:
+            if not waiting or len(seen) + len(waiting) > _MAX_REFERENCES:
                 break
-    why = f"bases of bases, more than {_MAX_DEPTH} deep, are not followed"
+    why = f"a base of a base, more than {_MAX_DEPTH} deep or one of more than {_MAX_REFERENCES:,}"
     outcomes += [Outcome(want, "failed", why) for want in waiting]
     return Report(tuple(outcomes), tuple(_entries(outcomes, lock)))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from posixpath import join
 from typing import Any, get_args
 
 from gitops_layout.agents.context import at, normal_url
@@ -11,12 +10,13 @@ from gitops_layout.agents.delivery import Delivery, Revision
 from gitops_layout.fetch.model import Want
 from gitops_layout.graph.model import Graph
 from gitops_layout.helm import chart as charts
-from gitops_layout.kustomize.model import FILE_NAMES, Kustomization, find, is_remote, references
+from gitops_layout.kustomize.model import FILE_NAMES, Kustomization, find
+from gitops_layout.kustomize.mount import remote_bases
 from gitops_layout.model import Location, UncheckedClass
 from gitops_layout.repo.model import Repo
 from gitops_layout.store.lock import Asked, Kind, Reference
 
-__all__ = ["remote_bases", "wants"]
+__all__ = ["wants"]
 
 _ASKED: tuple[Asked, ...] = get_args(Asked)
 
@@ -47,18 +47,6 @@ def wants(graph: Graph) -> tuple[Want, ...]:
 def _order(want: Want) -> tuple[str, int, tuple[str, ...], Reference]:
     place = want.location
     return place.file, place.document, tuple(f"{step:>9}" for step in place.path), want.reference
-
-
-def remote_bases(repo: Repo, kustomization: Kustomization) -> Iterator[tuple[str, Location]]:
-    """The remote resources and components of a kustomization, as written; what exists here is not remote."""
-    for reference in references(kustomization):
-        target = reference.target
-        if (
-            reference.kind in ("resource", "component")
-            and is_remote(target)
-            and repo.resolve(join(kustomization.folder, target)) is None
-        ):
-            yield target, reference.location
 
 
 def _own_urls(graph: Graph) -> frozenset[str]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from gitops_layout.agents.delivery import Delivery
 from gitops_layout.kustomize.exact import Build, Built, build_all
-from gitops_layout.kustomize.model import Closure, Kustomization, find
+from gitops_layout.kustomize.model import BuildClass, Closure, Kustomization, find
 from gitops_layout.kustomize.walk import walk
 from gitops_layout.model import Location, Unchecked, UncheckedClass
 from gitops_layout.render.charts import Charts
@@ -17,9 +18,15 @@ from gitops_layout.render.origins import Tracer
 from gitops_layout.render.overrides import generated, overridden
 from gitops_layout.render.rendered import Rendered
 from gitops_layout.render.steps import Lookup, finished, nothing
-from gitops_layout.repo.model import Repo
+from gitops_layout.repo.model import MAX_BYTES, Repo
+
+if TYPE_CHECKING:
+    from gitops_layout.store import Fetched
 
 __all__ = ["Renders"]
+
+_LOCK = ".gitops-layout/fetch.lock.yaml"
+"""Named here too, so that only repositories which have one pay for importing the store."""
 
 
 @dataclass(slots=True)
@@ -35,8 +42,9 @@ class Renders:
     def __init__(self, repo: Repo) -> None:
         self.repo = repo
         self._built: dict[str, Built] = {}
-        self._closures: dict[str, Closure] = {}
-        self._charts = Charts(repo)
+        self._closures: dict[str, tuple[Closure, Mapping[str, bytes]]] = {}
+        self._fetched = _fetched(repo)
+        self._charts = Charts(repo) if self._fetched is None else Charts(repo, fetched=self._fetched.chart)
 
     def __call__(self, deliveries: Sequence[Delivery], lookup: Lookup = nothing) -> Mapping[str, Rendered]:
         """Each delivery's objects, by its id; a delivery that cannot be rendered says why.
@@ -87,10 +95,35 @@ class Renders:
                 overrides[own.file] = changed
         key = f"{folder}\0{sorted(overrides.items())!r}"
         if key not in self._closures:
-            self._closures[key] = walk(repo.over(overrides) if overrides else repo, folder)
+            self._closures[key] = self._walk(folder, overrides)
+        closure, files = self._closures[key]
         restricted = delivery.agent == "argocd"
-        build = Build(self._closures[key], restricted, tuple(sorted(overrides.items())))
+        build = Build(closure, restricted, tuple(sorted(files.items())))
         return _Wanted(delivery, build, f"{key}\0{restricted}")
+
+    def _walk(self, folder: str, overrides: Mapping[str, bytes]) -> tuple[Closure, Mapping[str, bytes]]:
+        """What the build reads, and the files to write over: those of fetched bases among them."""
+        view = self.repo.over(overrides) if overrides else self.repo
+        closure = walk(view, folder)
+        remote = any(problem.kind is BuildClass.REMOTE for problem in closure.problems)
+        if self._fetched is None or not remote:
+            return closure, overrides
+        from gitops_layout.kustomize.mount import mount
+
+        mounted = mount(view, closure, self._fetched.base)
+        files = {**overrides, **mounted.files}
+        closure = walk(self.repo.over(files), folder)
+        return replace(closure, problems=(*mounted.problems, *closure.problems)), files
+
+
+def _fetched(repo: Repo) -> Fetched | None:
+    """What the repository's lock names; None without a lock. Raises UserError for one that cannot be read."""
+    entry = repo.entries.get(_LOCK)
+    if entry is None or entry.target is not None or entry.size > MAX_BYTES:
+        return None
+    from gitops_layout.store import fetched
+
+    return fetched(repo.content(_LOCK), _LOCK)
 
 
 def _cannot(delivery: Delivery) -> Unchecked | None:

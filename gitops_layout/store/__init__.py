@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, get_args
 
-from gitops_layout.store.archive import tree
+from gitops_layout.store.archive import RefusedError, tree
 from gitops_layout.store.content import get
 from gitops_layout.store.lock import LOCK, Asked, Kind, Lock, Reference, read
 
@@ -22,26 +22,20 @@ __all__ = ["LOCK", "Fetched", "fetched"]
 class Fetched:
     """What `fetch` has brought for one repository, by its lock.
 
-    Each look-up gives None where the lock has no such reference or the store lacks its content: then the
-    thing is not checked, and `gitops-layout fetch` brings it. Raises RefusedError for an archive that
-    cannot be unpacked.
+    Each look-up gives None where the lock has no such reference, or the store lacks its content or
+    refuses to unpack it: then the thing is not checked, and `gitops-layout fetch` brings it or says why.
     """
 
     lock: Lock
 
-    def path(self, reference: Reference) -> Path | None:
-        """The folder (or for a raw file of a kustomize base, the file) that the reference means."""
+    def tree(self, reference: Reference) -> Path | None:
+        """The folder that the reference means, unpacked."""
         entry = self.lock.by_reference.get(reference)
-        if entry is None:
-            return None
-        if entry.path is None:
-            return get(entry.sha256)
-        root = tree(entry.sha256)
-        if root is None:
+        root = _unpacked(entry.sha256) if entry is not None and entry.path is not None else None
+        if entry is None or entry.path is None or root is None:
             return None
         place = (root / entry.path).resolve()
-        inside = place.is_relative_to(root.resolve()) and place.is_dir()
-        return place if inside else None
+        return place if place.is_relative_to(root.resolve()) and place.is_dir() else None
 
     def chart(self, url: str, name: str, version: str) -> Path | None:
         """The archive (`.tgz`) of a chart: `version` is a version or range, a tag or a digest as written,
@@ -59,14 +53,27 @@ class Fetched:
                     return get(entry.sha256)
         return None
 
-    def base(self, text: str) -> Path | None:
-        """What a kustomization's remote reference means: a folder, or the file of a raw URL."""
-        return self.path(Reference("kustomize-base", text))
+    def base(self, text: str) -> tuple[Path, str | None] | None:
+        """What a kustomization's remote reference means: a tree and the folder in it, or for a raw URL
+        that file and None.
+        """
+        entry = self.lock.by_reference.get(Reference("kustomize-base", text))
+        if entry is None:
+            return None
+        root = get(entry.sha256) if entry.path is None else _unpacked(entry.sha256)
+        return (root, entry.path) if root is not None else None
 
     def source(self, url: str, asked: str = "", value: str = "") -> Path | None:
         """The tree of a foreign source: a git repository, or an OCI artifact where the URL says so."""
         kind: Kind = "oci-artifact" if url.startswith("oci://") else "git-source"
-        return self.path(Reference(kind, url, "", _asked(asked), value))
+        return self.tree(Reference(kind, url, "", _asked(asked), value))
+
+
+def _unpacked(sha256: str) -> Path | None:
+    try:
+        return tree(sha256)
+    except RefusedError:
+        return None
 
 
 def _asked(name: str) -> Asked:

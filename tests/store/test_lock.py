@@ -69,11 +69,11 @@ def test_the_path_of_an_entry_cannot_leave_its_tree(tmp_path: Path, monkeypatch:
     monkeypatch.setenv("GITOPS_LAYOUT_CACHE", str(tmp_path))
     digest = put(tarred(("web/Chart.yaml", b"name: web\n")))
     here = Fetched(Lock((Entry(CHART, digest, path="web"),)))
-    archive, folder = here.chart("https://charts.example.test", "web", "1.20"), here.path(CHART)
+    archive, folder = here.chart("https://charts.example.test", "web", "1.20"), here.tree(CHART)
     assert archive is not None
     assert archive.name == digest
     assert folder is not None
     assert (folder / "Chart.yaml").read_bytes() == b"name: web\n"
     assert here.chart("https://charts.example.test", "web", "") is None
-    assert Fetched(Lock((Entry(CHART, digest, path="../.."),))).path(CHART) is None
+    assert Fetched(Lock((Entry(CHART, digest, path="../.."),))).tree(CHART) is None
     assert fetched(None).base("github.com/a/b") is None

@@ -1,0 +1,207 @@
+"""After `fetch`, what lay outside is rendered like the rest, offline."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from gitops_layout.store.lock import LOCK, dump, read
+from tests.fetch.support import Git, Server, chart, environment, fetch, write
+from tools.controlplane import tool
+
+HELM = tool("helm") or shutil.which("helm")  # before a test changes where caches are
+CONFIG_MAP = "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {name}}}\ndata: {{v: '1'}}\n"
+
+
+def config_map(name: str) -> str:
+    return CONFIG_MAP.format(name=name)
+
+
+def render(root: Path, folder: str = ".") -> tuple[int, str]:
+    done = subprocess.run(
+        [sys.executable, "-m", "gitops_layout", "render", folder],
+        cwd=root,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        env=environment(),
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+@pytest.fixture
+def remote(upstream: Git, tmp_path: Path) -> str:
+    """An https URL that git's own configuration leads to the server on loopback."""
+    url = "https://git.example.test/acme/platform"
+    (tmp_path / "home/.gitconfig").write_text(f'[url "{upstream.url}"]\n  insteadOf = {url}\n')
+    return url
+
+
+def test_a_fetched_base_renders_with_what_it_refers_to(root: Path, upstream: Git, remote: str) -> None:
+    upstream.commit(
+        {
+            "deploy/overlay/kustomization.yaml": "resources: [../base]\nnamePrefix: up-\n",
+            "deploy/base/kustomization.yaml": "resources: [a.yaml]\n",
+            "deploy/base/a.yaml": config_map("a"),
+        }
+    )
+    upstream.git("tag", "v1")
+    text = f"{remote}//deploy/overlay?ref=v1"
+    write(
+        root,
+        {
+            "app/kustomization.yaml": f"resources:\n- {text}\n- b.yaml\nnamespace: web\n",
+            "app/b.yaml": config_map("b"),
+        },
+    )
+    code, printed = render(root, "app")
+    assert code == 3
+    assert "is remote" in printed
+
+    assert fetch(root)[:2] == (0, {text: "fetched"})
+
+    code, printed = render(root, "app")
+    assert code == 0, printed
+    assert "name: up-a\n  namespace: web" in printed
+    assert "name: b\n  namespace: web" in printed
+
+
+def test_a_base_of_a_base_is_fetched_and_rendered_too(
+    root: Path, upstream: Git, remote: str, charts: Server
+) -> None:
+    charts.files["/crds.yaml"] = config_map("crds").encode()
+    upstream.commit(
+        {
+            "base/kustomization.yaml": f"resources: [a.yaml, '{charts.url}/crds.yaml']\n",
+            "base/a.yaml": config_map("a"),
+        }
+    )
+    text = f"{remote}//base?ref=main"
+    write(root, {"kustomization.yaml": f"resources:\n- {text}\n"})
+
+    code, status, printed = fetch(root)
+
+    assert (code, status) == (0, {text: "fetched", f"{charts.url}/crds.yaml": "fetched"}), printed
+    charts.files.clear()
+    assert fetch(root)[:2] == (0, dict.fromkeys(status, "kept"))
+    code, printed = render(root)
+    assert code == 0, printed
+    assert "name: a\n" in printed
+    assert "name: crds\n" in printed
+
+
+@pytest.mark.parametrize("reference", ["../../../../../secret", "../../secret.yaml", "/etc/passwd"])
+def test_a_fetched_base_reads_nothing_of_the_repository_that_uses_it(
+    root: Path, upstream: Git, remote: str, reference: str
+) -> None:
+    upstream.commit({"base/kustomization.yaml": f"resources: ['{reference}']\n"})
+    text = f"{remote}//base?ref=main"
+    secret = {"secret/kustomization.yaml": "resources: [s.yaml]\n", "secret/s.yaml": config_map("secret")}
+    write(
+        root,
+        {"app/kustomization.yaml": f"resources:\n- {text}\n", "secret.yaml": config_map("secret"), **secret},
+    )
+    assert fetch(root)[0] == 0
+
+    code, printed = render(root, "app")
+
+    assert code == 3
+    assert "was fetched, but" in printed
+    assert "v: '1'" not in printed
+
+
+def test_the_walk_of_a_hostile_base_ends(root: Path, upstream: Git, remote: str) -> None:
+    text = f"{remote}//base?ref=main"
+    upstream.commit({"base/kustomization.yaml": f"resources: ['{text}', ., ../base]\n"})
+    write(root, {"kustomization.yaml": f"resources:\n- {text}\n"})
+    assert fetch(root)[0] == 0
+    code, printed = render(root)
+    assert code == 3, printed
+    assert "Traceback" not in printed
+
+
+def test_a_lock_that_cannot_be_read_is_an_error_with_its_line(root: Path) -> None:
+    write(
+        root,
+        {
+            "kustomization.yaml": "resources: [a.yaml]\n",
+            "a.yaml": config_map("a"),
+            ".gitops-layout/fetch.lock.yaml": "entries: []\nversion: x\n",
+        },
+    )
+    code, printed = render(root)
+    assert code == 2
+    assert ".gitops-layout/fetch.lock.yaml:2:10" in printed
+
+
+def test_a_lock_cannot_put_something_else_in_place_of_a_local_base(
+    root: Path, upstream: Git, remote: str
+) -> None:
+    upstream.commit(
+        {"base/kustomization.yaml": "resources: [a.yaml]\n", "base/a.yaml": config_map("fetched")}
+    )
+    text = f"{remote}//base?ref=main"
+    write(
+        root,
+        {
+            "app/kustomization.yaml": f"resources: [../base, '{text}']\n",
+            "base/kustomization.yaml": "resources: [b.yaml]\n",
+            "base/b.yaml": config_map("local"),
+        },
+    )
+    fetch(root)
+    lock = root / LOCK
+    (entry,) = read(lock.read_bytes()).entries
+    lock.write_bytes(dump([entry, replace(entry, reference=replace(entry.reference, url="../base"))]))
+
+    code, printed = render(root, "app")
+
+    assert code == 0, printed
+    assert "name: local\n" in printed
+    assert "name: fetched\n" in printed
+
+
+RELEASE = """\
+apiVersion: source.toolkit.fluxcd.io/v1
+kind: HelmRepository
+metadata: {{name: charts, namespace: web}}
+spec: {{interval: 1h, url: '{url}'}}
+---
+apiVersion: helm.toolkit.fluxcd.io/v2
+kind: HelmRelease
+metadata: {{name: shop, namespace: web}}
+spec:
+  interval: 1h
+  chart: {{spec: {{chart: web, version: 1.x, sourceRef: {{kind: HelmRepository, name: charts}}}}}}
+"""
+
+
+def test_a_fetched_chart_renders_with_real_helm(
+    root: Path, charts: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if HELM is None:
+        reason = "no helm: `make controlplane` builds it"
+        if "controlplane" in os.environ.get("GITOPS_LAYOUT_REQUIRE", "").split(","):
+            pytest.fail(reason, pytrace=False)
+        pytest.skip(reason)
+    monkeypatch.setenv("PATH", f"{Path(HELM).parent}{os.pathsep}{os.environ['PATH']}")
+    charts.serve({"web": {"1.2.0": chart("web", "1.2.0")}})
+    write(root, {"web.yaml": RELEASE.format(url=charts.url)})
+    delivery = "flux:HelmRelease/web/shop@"
+    code, printed = render(root, delivery)
+    assert code == 3
+    assert "chart not fetched" in printed
+    assert fetch(root)[:2] == (0, {"web": "fetched"})
+    charts.files.clear()
+
+    code, printed = render(root, delivery)
+
+    assert code == 0, printed
+    assert "name: shop\n" in printed
