@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from functools import lru_cache
-from posixpath import normpath
 
 __all__ = ["PatternError", "file_matcher", "folder_matcher"]
 
@@ -37,22 +36,29 @@ def file_matcher(pattern: str) -> Callable[[str], bool]:
     """A git pathspec without magic. Raises PatternError for what git refuses and for magic (`:(…)`)."""
     if pattern.startswith(":"):
         raise PatternError("pathspec magic is not evaluated here")
-    if pattern.startswith("/") or ".." in pattern.split("/"):
+    if pattern.startswith(("/", "../")) or pattern == "..":
         raise PatternError("the path leads out of the repository")
-    clean = normpath(pattern) if pattern else "."
-    if clean == ".":
+    clean = pattern.removeprefix("./").rstrip("/")
+    if clean in ("", "."):
         return lambda _: True
+    if not {".", "..", ""}.isdisjoint(clean.split("/")):
+        raise PatternError("folders called . or .. or nothing are not evaluated here")
     only_folder = pattern.endswith("/")
     wild = None
     if any(char in clean for char in "*?[\\"):
-        wild = re.compile(f"{_segment(_pieces(clean, git=True), '.')}\\Z", re.DOTALL)
+        wild = re.compile(f"{_segment(_pieces(_bytes(clean), git=True), '.')}\\Z", re.DOTALL)
 
     def matches(path: str) -> bool:
         if path.startswith(f"{clean}/") or (path == clean and not only_folder):
             return True
-        return wild is not None and not only_folder and wild.match(path) is not None
+        return wild is not None and not only_folder and wild.match(_bytes(path)) is not None
 
     return matches
+
+
+def _bytes(text: str) -> str:
+    """The text with one character for each of its bytes: git's wildcards know nothing else."""
+    return text.encode("utf-8", "surrogateescape").decode("latin-1")
 
 
 _Piece = str | None
@@ -87,11 +93,13 @@ def _bracket(pattern: str, at: int, *, git: bool) -> tuple[str, int]:
     negated = pattern[at : at + 1] in (("!", "^") if git else ("^",)) and at < len(pattern)
     at += negated
     parts: list[str] = []
+    empty = True
     while True:
-        if pattern[at : at + 1] == "]" and (parts or not git):
-            if not parts:
+        if pattern[at : at + 1] == "]" and not (empty and git):
+            if empty:
                 raise PatternError("an empty [] in the pattern")
-            return f"[{'^' if negated else ''}{''.join(parts)}]", at + 1
+            return _class("".join(parts), negated=negated), at + 1
+        empty = False
         posix = re.match(r"\[:(\w+):\]", pattern[at:]) if git else None
         if posix:
             if posix[1] not in _POSIX:
@@ -105,8 +113,14 @@ def _bracket(pattern: str, at: int, *, git: bool) -> tuple[str, int]:
             high, at = _member(pattern, at + 1, git=git)
         if low <= high:
             parts.append(f"{re.escape(low)}-{re.escape(high)}")
-        else:
-            parts.append("^\\s\\S" if not parts else "")
+        elif git:  # a range the wrong way round is nothing, but git has taken its first end by then
+            parts.append(re.escape(low))
+
+
+def _class(members: str, *, negated: bool) -> str:
+    if not members:
+        return r"[\s\S]" if negated else "(?!)"
+    return f"[{'^' if negated else ''}{members}]"
 
 
 def _member(pattern: str, at: int, *, git: bool) -> tuple[str, int]:

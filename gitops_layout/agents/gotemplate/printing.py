@@ -136,12 +136,10 @@ def _string(letter: str, value: str, places: int | None) -> str | None:
 def _integer(letter: str, value: int, places: int | None) -> str | None:
     bases = {"d": "d", "v": "d", "x": "x", "X": "X", "o": "o", "b": "b"}
     if letter in bases:
+        if places == 0 and value == 0:
+            return ""
         digits = format(abs(value), bases[letter]).rjust(places or 0, "0")
-        return (
-            f"-{'' if places == 0 and value == 0 else digits}"
-            if value < 0
-            else ("" if places == 0 and not value else digits)
-        )
+        return f"-{digits}" if value < 0 else digits
     if letter == "c" and 0 <= value <= 0x10FFFF:
         return chr(value)
     if letter == "U" or letter in "qO":

@@ -111,7 +111,10 @@ class Parser:
             low, high = bounds
             greedy = not self.peek("?")
             self.at += not greedy
-            parts[-1] = Part("repeat", (parts[-1],), low=low, high=high, greedy=greedy != ("U" in self.flags))
+            part = Part("repeat", (parts[-1],), low=low, high=high, greedy=greedy != ("U" in self.flags))
+            if not _is_affordable(part, _MAX_REPEAT):
+                raise _bad("invalid repeat count")
+            parts[-1] = part
             repeated = True
         return Part("all", tuple(parts))
 
@@ -291,6 +294,16 @@ class Parser:
         if high < low:
             raise _bad(f"invalid character class range: {low}-{high}")
         return lambda c: low <= c <= high
+
+
+def _is_affordable(part: Part, limit: int) -> bool:
+    """Go's bound on repetitions inside of repetitions: their counts multiply to 1000 at most."""
+    if part.kind == "repeat":
+        count = part.low if part.high is None else part.high
+        if count > limit:
+            return False
+        limit = limit // count if count else limit
+    return all(_is_affordable(inner, limit) for inner in part.parts)
 
 
 def _is_count(text: str) -> bool:

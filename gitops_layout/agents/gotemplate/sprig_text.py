@@ -158,7 +158,7 @@ def _nospace(text: str) -> str:
 def _work(expression: str, text: str, *_: Any) -> int:
     """What matching may take, in steps of the evaluator."""
     try:
-        return len(compile_regex(expression).program) * len(text) // 16
+        return len(compile_regex(expression).program) * len(text) // 4
     except FunctionError:
         return 0  # the call itself will say what is wrong
 
