@@ -59,15 +59,15 @@ class Origins:
 
     def of(self, objects: Sequence[Template]) -> Iterator[Callable[[Path], Location]]:
         """The look-up for each of the objects of one render."""
-        seen: dict[tuple[str, str], int] = {}
         totals: dict[tuple[str, str], int] = {}
+        places = []
         for item in objects:
-            key = (item.source, str(item.data.get("kind")))
-            totals[key] = totals.get(key, 0) + 1
-        for item in objects:
-            key = (item.source, str(item.data.get("kind")))
-            index = seen[key] = seen.get(key, -1) + 1
-            yield self._origin(item, index, totals[key])
+            key = (item.source, item.kind)
+            if item.within in ((), ("items", 0)):
+                totals[key] = totals.get(key, 0) + 1
+            places.append(totals.get(key, 1) - 1)
+        for item, index in zip(objects, places, strict=True):
+            yield self._origin(item, index, totals.get((item.source, item.kind), 1))
 
     def _origin(self, item: Template, index: int, total: int) -> Callable[[Path], Location]:
         found = self.chart.source(item.source)
@@ -78,10 +78,10 @@ class Origins:
         file = source.place if archive else self.repo.resolve(join(source.place, inside))
         if file is None or archive:
             return lambda _path: Location(file) if file is not None else self.fallback
-        block = _block(self._text(file), str(item.data.get("kind")), index, total)
+        block = _block(self._text(file), item.kind, index, total)
         if block is None:
             return lambda _path: Location(file)
-        return lambda path: self._locate(file, block, item.data, path, source.values)
+        return lambda path: self._locate(file, block, item, path, source.values)
 
     def _text(self, file: str) -> list[str]:
         if file not in self._lines:
@@ -89,11 +89,11 @@ class Origins:
         return self._lines[file]
 
     def _locate(
-        self, file: str, block: range, data: dict[str, Any], path: Path, scope: tuple[str, ...]
+        self, file: str, block: range, item: Template, path: Path, scope: tuple[str, ...]
     ) -> Location:
         lines = self._text(file)
-        number, done, region = _follow(lines, block, path)
-        value, rest = _at(data, path), path[done:]
+        number, done, region = _follow(lines, block, (*item.within, *path))
+        value, rest = _at(item.data, path), path[max(0, done - len(item.within)) :]
         candidates = [number] if not rest else [i for i in region if "{{" in lines[i]]
         for line in candidates:
             for match in reversed(list(_VALUES.finditer(lines[line]))):

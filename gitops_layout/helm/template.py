@@ -11,7 +11,7 @@ import re
 import shutil
 import tempfile
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from posixpath import join
@@ -55,10 +55,15 @@ class Release:
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """One object, and the template that wrote it as helm names it (`web/templates/service.yaml`)."""
+    """One object, and the template that wrote it as helm names it (`web/templates/service.yaml`).
+
+    `kind` is the kind written there: that of a list, where the object stands in one, at `within`.
+    """
 
     data: dict[str, Any]
     source: str
+    kind: str
+    within: tuple[str | int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,12 +169,23 @@ def _objects(chart: Chart, output: bytes) -> Templated:
         why = f"helm wrote unreadable YAML: {stream.problems[0].message}"
         return Templated(problem=Problem(why, chart.definition))
     starts, sources = _sources(stream.text)
-    objects = []
+    objects: list[Template] = []
     for document in stream.documents:
         if isinstance(document.data, dict):
             index = bisect_right(starts, document.span(()).line)
-            objects.append(Template(document.data, sources[index - 1] if index else ""))
+            objects += _opened(document.data, sources[index - 1] if index else "")
     return Templated(tuple(objects))
+
+
+def _opened(data: dict[str, Any], source: str) -> Iterator[Template]:
+    """An object, or those in a list: both agents apply the items of a list and not the list."""
+    kind, items = str(data.get("kind")), data.get("items")
+    if not kind.endswith("List") or not isinstance(items, list):
+        yield Template(data, source, kind)
+        return
+    for index, item in enumerate(items):
+        if isinstance(item, dict):
+            yield Template(item, source, kind, ("items", index))
 
 
 def _sources(text: str) -> tuple[list[int], list[str]]:

@@ -20,7 +20,7 @@ from gitops_layout.helm.template import Release, template
 from gitops_layout.model import UncheckedClass
 from gitops_layout.render.build import Renders
 from gitops_layout.render.charts import Charts
-from gitops_layout.render.rendered import Rendered
+from gitops_layout.render.rendered import Rendered, RenderedObject
 from gitops_layout.render.steps import nothing
 from gitops_layout.repo.load import from_files, from_work_tree
 
@@ -111,8 +111,12 @@ def failure(files: Mapping[str, str]) -> tuple[str, str, int, str]:
     return entry.kind.value, entry.location.file, graph.repo.span(entry.location).line, entry.why
 
 
+def rendered_objects(graph: Graph) -> list[RenderedObject]:
+    return [item for found in graph.rendered.values() for item in found.objects]
+
+
 def place(graph: Graph, path: tuple[str | int, ...]) -> tuple[str, int]:
-    (item,) = [o for r in graph.rendered.values() for o in r.objects if o.ref.kind == "Deployment"]
+    (item,) = [found for found in rendered_objects(graph) if found.ref.kind == "Deployment"]
     location = item.origin(path)
     return location.file, graph.repo.span(location).line
 
@@ -539,3 +543,14 @@ def test_what_a_chart_renders_is_followed():
     assert str(item.ref) == "v1/ConfigMap/shop/x"
     (delivery,) = [found for found in graph.deliveries if found.name == "child"]
     assert graph.repo.span(delivery.place("path")).line == 2
+
+
+@pytest.mark.usefixtures("helm")
+def test_a_list_is_delivered_as_its_items():
+    item = "- apiVersion: v1\n  kind: ConfigMap\n  metadata:\n    name: {}\n"
+    text = "apiVersion: v1\nkind: List\nitems:\n" + item.format("one") + item.format("two")
+    graph = linked(application(**{"charts/web/templates/list.yaml": text}))
+    items = [found for found in rendered_objects(graph) if found.ref.kind == "ConfigMap"]
+    assert [str(found.ref) for found in items] == ["v1/ConfigMap/shop/one", "v1/ConfigMap/shop/two"]
+    lines = [graph.repo.span(found.origin(("metadata", "name"))).line for found in items]
+    assert lines == [7, 11]
