@@ -86,7 +86,7 @@ def delivery(resource: Resource, context: Context, *, cluster: str) -> Delivery:
             retry=at(spec, "syncPolicy", "retry") is not None,
         ),
         root=root,
-        places=_places(data, root),
+        places=_places(data, root, chosen),
         target_namespace=text(at(spec, "destination", "namespace")),
         project=text(spec.get("project")),
         options={
@@ -98,15 +98,17 @@ def delivery(resource: Resource, context: Context, *, cluster: str) -> Delivery:
     )
 
 
-def _places(data: Any, root: Location) -> dict[str, Location]:
+def _places(data: Any, root: Location, chosen: Mapping[str, Any]) -> dict[str, Location]:
     found = places(data, root, _PLACES)
-    if "source" not in found and at(data, "spec", "sources", 0) is not None:
-        moved: dict[str, Path] = {
-            name: ("spec", "sources", 0, *path[2:])
-            for name, path in _PLACES.items()
-            if path[:2] == ("spec", "source")
-        }
-        found |= places(data, root, moved)
+    sources = at(data, "spec", "sources")
+    for index, item in enumerate(sources if isinstance(sources, list) and "source" not in found else ()):
+        if item is chosen:
+            moved: dict[str, Path] = {
+                name: ("spec", "sources", index, *path[2:])
+                for name, path in _PLACES.items()
+                if path[:2] == ("spec", "source")
+            }
+            found |= places(data, root, moved)
     return found
 
 

@@ -205,6 +205,7 @@ def test_value_files_of_another_source_are_read_where_it_is_this_repository():
     graph = linked(files)
     assert place(graph, ("spec", "replicas")) == ("envs/prod.yaml", 1)
     assert graph.unchecked == ()
+    assert graph.deliveries[0].place("url").path == ("spec", "sources", 1, "repoURL")
     foreign = failure({**files, "app.yaml": MULTIPLE % "other.git"})
     assert foreign[:3] == ("external", "app.yaml", 10)
 
