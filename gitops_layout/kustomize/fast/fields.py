@@ -4,35 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from gitops_layout.kustomize.fast.declined import decline
 from gitops_layout.kustomize.fast.item import Item, plain_text, unique
 from gitops_layout.kustomize.fast.marks import ABSENT, at
 from gitops_layout.kustomize.fast.spots import spots
-from gitops_layout.kustomize.fast.tables import FieldSpec, field_specs, group_version
+from gitops_layout.kustomize.fast.tables import FieldSpec, Specs, field_specs, group_version
 from gitops_layout.model import Location, Path
 
 __all__ = ["affix", "annotate", "label", "label_specs", "set_images", "set_namespace", "set_replicas"]
 
 _BINDINGS = ("RoleBinding", "ClusterRoleBinding")
-
-
-@cache
-def _by_kind(specs: tuple[FieldSpec, ...]) -> dict[str, list[FieldSpec]]:
-    kinds: dict[str, list[FieldSpec]] = {}
-    for spec in specs:
-        kinds.setdefault(spec.kind, []).append(spec)
-    return kinds
-
-
-def _specs_for(item: Item, specs: tuple[FieldSpec, ...]) -> Iterator[FieldSpec]:
-    kinds = _by_kind(specs)
-    for name in ("", item.kind):
-        for spec in kinds.get(name, ()):
-            if spec.selects(item.api_version, item.kind):
-                yield spec
 
 
 def set_namespace(items: list[Item], namespace: str, where: Location) -> None:
@@ -45,7 +29,7 @@ def set_namespace(items: list[Item], namespace: str, where: Location) -> None:
             _set_text(item, ("metadata", "namespace"), namespace, where)
         if item.kind in _BINDINGS:
             _default_subjects(item, namespace, where)
-        for spec in _specs_for(item, field_specs("namespace")):
+        for spec in field_specs("namespace").of(item.api_version, item.kind):
             if spec.path == ("metadata", "name") and item.api_version != "v1":
                 continue
             for path in spots(item, spec):
@@ -90,14 +74,15 @@ def affix(items: list[Item], text: str, where: Location, *, prefix: bool) -> Non
         item.write(("metadata", "name"), name, where)
 
 
-def label_specs(extra: tuple[FieldSpec, ...], *, selectors: bool, templates: bool) -> tuple[FieldSpec, ...]:
-    """The fields that one entry of `labels` writes."""
+@lru_cache(maxsize=256)
+def label_specs(extra: tuple[FieldSpec, ...], *, selectors: bool, templates: bool) -> Specs:
+    """The fields that one entry of `labels` writes; `extra` are its own."""
     specs = extra
     if selectors:
-        return _joined(specs, field_specs("commonLabels"))
+        return Specs(_joined(specs, field_specs("commonLabels").fields))
     if templates:
-        specs = _joined(specs, field_specs("templateLabels"))
-    return _joined(specs, (FieldSpec("", "", "", ("metadata", "labels"), create=True),))
+        specs = _joined(specs, field_specs("templateLabels").fields)
+    return Specs(_joined(specs, (FieldSpec("", "", "", ("metadata", "labels"), create=True),)))
 
 
 def _joined(specs: tuple[FieldSpec, ...], more: tuple[FieldSpec, ...]) -> tuple[FieldSpec, ...]:
@@ -119,22 +104,37 @@ def _joined(specs: tuple[FieldSpec, ...], more: tuple[FieldSpec, ...]) -> tuple[
     return tuple(result)
 
 
-def label(
-    items: Iterable[Item], pairs: Mapping[str, str], specs: tuple[FieldSpec, ...], where: Location
-) -> None:
+def label(items: Iterable[Item], pairs: Mapping[str, str], specs: Specs, where: Location) -> None:
     """Write labels (or annotations) into every field of `specs`; `where` is the place of the pairs."""
     for item in items:
-        for spec in _specs_for(item, specs):
+        fresh: dict[str, list[Path]] = {}
+        for spec in specs.of(item.api_version, item.kind):
             for path in spots(item, spec):
-                holder = at(item.data, path)
-                if holder is None and not spec.create:
-                    decline(f"{'.'.join(map(str, path))} is null", item.origin(path)[0])
-                if holder is not ABSENT and not isinstance(holder, dict | None):
-                    decline(f"{'.'.join(map(str, path))} is no mapping", item.origin(path)[0])
-                for key, value in pairs.items():
-                    if isinstance(at(item.data, (*path, key)), dict | list):
-                        decline(f"label {key} is no text", item.origin((*path, key))[0])
-                    item.write((*path, key), value, where.at(key))
+                _label_at(item, path, pairs, spec.create, where, fresh)
+        item.check_shared(where)
+        item.shared += tuple(tuple(paths) for paths in fresh.values() if len(paths) > 1)
+
+
+def _label_at(
+    item: Item,
+    path: Path,
+    pairs: Mapping[str, str],
+    create: bool,
+    where: Location,
+    fresh: dict[str, list[Path]],
+) -> None:
+    holder = at(item.data, path)
+    if holder is None and not create:
+        decline(f"{'.'.join(map(str, path))} is null", item.origin(path)[0])
+    if holder is not ABSENT and not isinstance(holder, dict | None):
+        decline(f"{'.'.join(map(str, path))} is no mapping", item.origin(path)[0])
+    for key, value in pairs.items():
+        old = at(item.data, (*path, key))
+        if isinstance(old, dict | list):
+            decline(f"label {key} is no text", item.origin((*path, key))[0])
+        if old is ABSENT:
+            fresh.setdefault(key, []).append((*path, key))
+        item.write((*path, key), value, where.at(key))
 
 
 def annotate(items: Iterable[Item], pairs: Mapping[str, str], where: Location) -> None:
@@ -164,7 +164,7 @@ def set_images(items: Iterable[Item], entry: Mapping[str, Any], where: Location)
         places = list(_containers(item, item.data, ()))
         for path in places:
             _set_image(item, path, entry, where)
-        for spec in _specs_for(item, field_specs("images")):
+        for spec in field_specs("images").of(item.api_version, item.kind):
             for path in spots(item, spec, creates=False):
                 value = at(item.data, path)
                 if isinstance(value, dict | list):
@@ -238,7 +238,7 @@ def set_replicas(items: list[Item], entry: Mapping[str, Any], where: Location) -
     """One entry of `replicas`: workloads that are or were called so; there must be one."""
     name, count = entry.get("name") or "", entry.get("count", 0)
     found = False
-    for spec in field_specs("replicas"):
+    for spec in field_specs("replicas").fields:
         for item in items:
             if not any(known[1] == spec.kind and known[3] == name for known in item.ids):
                 continue

@@ -25,10 +25,23 @@ class Item:
     `previous` are the earlier (kind, effective namespace, name), `prefixes` and `suffixes` what was
     put around the name, `hashed` whether the name will get a hash, `rewritten` whether a JSON patch
     went over it (which gives every number and null its canonical form), `spelled` whether an annotation
-    that was no text has become one as it was written.
+    that was no text has become one as it was written. `shared` are places that change together: kustomize
+    puts one and the same node into each field that a label is new to. `large` says that there may be
+    numbers of sixteen digits or more.
     """
 
-    __slots__ = ("data", "hashed", "mark", "prefixes", "previous", "rewritten", "spelled", "suffixes")
+    __slots__ = (
+        "data",
+        "hashed",
+        "large",
+        "mark",
+        "prefixes",
+        "previous",
+        "rewritten",
+        "shared",
+        "spelled",
+        "suffixes",
+    )
 
     def __init__(self, data: dict[str, Any], mark: Mark) -> None:
         self.data = data
@@ -39,12 +52,15 @@ class Item:
         self.hashed = False
         self.rewritten = False
         self.spelled = False
+        self.shared: tuple[tuple[Path, ...], ...] = ()
+        self.large = False
 
     def copy(self) -> Item:
         """Another item with the same data, to be changed by itself."""
         other = Item(self.data, self.mark)
         other.previous, other.prefixes, other.suffixes = self.previous, self.prefixes, self.suffixes
         other.hashed, other.rewritten, other.spelled = self.hashed, self.rewritten, self.spelled
+        other.shared, other.large = self.shared, self.large
         return other
 
     @property
@@ -119,6 +135,13 @@ class Item:
     def remove(self, path: Path) -> None:
         """Take the value at `path` away."""
         self.data, self.mark = remove(self.data, self.mark, path)
+
+    def check_shared(self, where: Location) -> None:
+        """Decline where places that kustomize would have changed together were not."""
+        for paths in self.shared:
+            values = [at(self.data, path) for path in paths]
+            if len({repr(value) for value in values if value is not ABSENT}) > 1:
+                decline("a label changes in one of the fields that kustomize ties together", where)
 
 
 def unique(items: list[Item]) -> None:

@@ -33,9 +33,10 @@ def apply_operations(item: Item, operations: list[Any], where: Location) -> None
         # kustomize keeps its notes in annotations, so they are there for the patch.
         metadata = {**item.data["metadata"], "annotations": {}}
         item.data = {**item.data, "metadata": metadata}
+    item.large = item.large or _large(operations)
     for index, operation in enumerate(operations):
         _apply(item, operation, where.at(index))
-    item.rewritten = True
+    item.rewritten, item.shared = True, ()
     _check(item, where)
 
 
@@ -152,7 +153,7 @@ def _check(item: Item, where: Location) -> None:
         decline("annotations are no mapping", where)
     if annotations and not all(isinstance(value, str) for value in annotations.values()):
         decline("an annotation is no text", where)
-    if _large(data):
+    if item.large and _large(data):
         decline("a JSON patch rounds integers beyond 2^53", where)
 
 

@@ -168,6 +168,7 @@ def _merge_into(reader: Reader, item: Item, merge: Item, options: dict[str, Any]
         item.data = {}
         return
     item.data, item.mark = done
-    item.spelled = item.spelled or merge.spelled
+    item.check_shared(place)
+    item.spelled, item.large = item.spelled or merge.spelled, item.large or merge.large
     if not item.namespace and "namespace" in item.data["metadata"]:
         item.remove(("metadata", "namespace"))

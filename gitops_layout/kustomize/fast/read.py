@@ -39,6 +39,7 @@ _MARKER = re.compile(
 _FOLDED = re.compile(r"[:\-][ \t]+([&!]\S+[ \t]+)*>[+\-0-9]*[ \t]*(#.*)?\r?$", re.MULTILINE)
 # What a folded text that kustomize writes out does not come back from as it was.
 _UNSTABLE = re.compile(r"\n[ \t]|\A\s|\n\n\n|\n\n\Z")
+_MANY_DIGITS = re.compile(r"\d[\d_]{14}|0x|[eE]\d")
 # Annotations in which kustomize keeps its own notes.
 _OWN_ANNOTATIONS = re.compile(
     r"internal\.config\.kubernetes\.io/|config\.kubernetes\.io/(index|path|origin)\Z|config\.k8s\.io/id\Z"
@@ -203,6 +204,7 @@ def objects(documents: tuple[Document, ...], where: Location, *, patch: bool = F
                 continue
             decline("a list without items", place)
         item = Item(_checked(data, document, path, place, patch=patch), Mark(place))
+        item.large = _MANY_DIGITS.search(document.source.text) is not None
         item.spelled = item.data["metadata"].get("annotations") is not data["metadata"].get("annotations")
         yield item
 

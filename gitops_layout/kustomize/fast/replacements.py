@@ -283,6 +283,7 @@ def _write(
     # Whatever an annotation is written as, it ends as a text.
     value = text if path[:2] == ("metadata", "annotations") else _typed(text, old, where)
     item.write(path, value, written)
+    item.check_shared(where)
 
 
 def _typed(text: str, old: Any, where: Location) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any
 
@@ -13,6 +13,7 @@ __all__ = [
     "FieldSpec",
     "ListRule",
     "Reference",
+    "Specs",
     "field_specs",
     "group_version",
     "list_rules",
@@ -72,6 +73,22 @@ class FieldSpec:
         return self.kind in ("", kind) and self.group in ("", group) and self.version in ("", version)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Specs:
+    """The fields that a transformer writes. Compared by identity, which makes look-ups by it cheap."""
+
+    fields: tuple[FieldSpec, ...]
+
+    def of(self, api_version: str, kind: str) -> tuple[FieldSpec, ...]:
+        """Those of one kind of objects."""
+        return _selected(self, api_version, kind)
+
+
+@lru_cache(maxsize=4096)
+def _selected(specs: Specs, api_version: str, kind: str) -> tuple[FieldSpec, ...]:
+    return tuple(spec for spec in specs.fields if spec.selects(api_version, kind))
+
+
 @dataclass(frozen=True, slots=True)
 class Reference:
     """A field (`spec`) that holds the name of an object of `kind`, `group`, `version` ("" for any)."""
@@ -99,13 +116,15 @@ def split_path(path: str) -> tuple[str, ...]:
 
 
 @cache
-def field_specs(name: str) -> tuple[FieldSpec, ...]:
+def field_specs(name: str) -> Specs:
     """A transformer's fields: `namespace`, `commonLabels`, `templateLabels`, `commonAnnotations`,
     `images`, `replicas`.
     """
-    return tuple(
-        FieldSpec(kind, group, version, split_path(path), create)
-        for kind, group, version, path, create in _load("field_specs.json")[name]
+    return Specs(
+        tuple(
+            FieldSpec(kind, group, version, split_path(path), create)
+            for kind, group, version, path, create in _load("field_specs.json")[name]
+        )
     )
 
 
