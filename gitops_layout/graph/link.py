@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from posixpath import basename, dirname, join
 from typing import Any, Protocol
 
 from gitops_layout.agents import argocd, builtin
+from gitops_layout.agents.applicationset import World
 from gitops_layout.agents.context import Context, Declared, at, tier_of
 from gitops_layout.agents.context import cluster_of as cluster_of_root
 from gitops_layout.agents.delivery import Delivery
+from gitops_layout.graph.generators import expanded, is_generator, world_of
 from gitops_layout.graph.model import Environment, Graph
 from gitops_layout.graph.sources import context_of, delivery_of, is_agent
 from gitops_layout.kustomize.model import FILE_NAMES, Kustomization, find, references
@@ -37,7 +39,6 @@ MAX_ROUNDS = 20
 
 _GENERATORS = frozenset(
     {
-        ("argoproj.io", "ApplicationSet"),
         ("fluxcd.controlplane.io", "ResourceSet"),
     }
 )
@@ -68,10 +69,14 @@ def link(repo: Repo, *, render: Render, declared: Declared | None = None) -> Gra
     objects = [resource for resource in repo.resources if resource.file not in inputs]
     context, reason = context_of(repo, declared, objects)
     state = _State(explain=[reason] if reason else [])
-    agents = [resource for resource in objects if is_agent(resource)]
-    agentless = declared.external_agent or not any(_pulls(resource) for resource in agents)
+    world = world_of(repo, context.declared, objects, context.is_own)
+    agents = _agents(state, objects, world)
+    pulled = any(_pulls(resource) for resource in agents) or any(
+        is_generator(resource) for resource in objects
+    )
+    agentless = declared.external_agent or not pulled
     state.explain.append(_why_delivered(agents, declared, agentless=agentless))
-    _follow(state, agents, _kustomize_roots(repo, context, live=agentless), context, render)
+    _follow(state, agents, _kustomize_roots(repo, context, live=agentless), context, world, render)
     _complete(state, render)
     if agentless:
         _add(state, _plain_folders(repo, state, context, inputs), render)
@@ -113,8 +118,26 @@ def _input_files(repo: Repo) -> set[str]:
     return found
 
 
+def _agents(state: _State, objects: Iterable[Resource], world: World) -> list[Resource]:
+    """The agents' objects among `objects`, ApplicationSets replaced by what they stand for."""
+    found: list[Resource] = []
+    for resource in objects:
+        if is_agent(resource):
+            found.append(resource)
+        elif is_generator(resource):
+            applications, unseen = expanded(resource, world)
+            found += [application for application in applications if is_agent(application)]
+            state.unchecked += [entry for entry in unseen if entry not in state.unchecked]
+    return found
+
+
 def _follow(
-    state: _State, agents: Sequence[Resource], roots: Sequence[Delivery], context: Context, render: Render
+    state: _State,
+    agents: Sequence[Resource],
+    roots: Sequence[Delivery],
+    context: Context,
+    world: World,
+    render: Render,
 ) -> None:
     """Deliveries from agent objects: first those that no other one renders, then what they render.
 
@@ -142,7 +165,7 @@ def _follow(
         current = [
             delivery_of(child, context, delivery.cluster or cluster_of_root(context, delivery.root.file))
             for delivery in fresh
-            for child in _children(state.rendered[delivery.id])
+            for child in _agents(state, _children(state.rendered[delivery.id]), world)
         ]
     state.unchecked.append(
         broken("deliveries of deliveries", f"more than {MAX_ROUNDS} levels; the rest was not followed")
@@ -212,7 +235,7 @@ def _variable_objects(state: _State) -> Iterator[tuple[tuple[str, str, str, str]
 def _children(rendered: Rendered) -> list[Resource]:
     """The agent objects among the rendered ones; their place is where the render comes from."""
     found = (Resource(item.ref, item.data, item.origin(())) for item in rendered.objects)
-    return [resource for resource in found if is_agent(resource)]
+    return [resource for resource in found if is_agent(resource) or is_generator(resource)]
 
 
 def _live_files(repo: Repo, state: _State, objects: Sequence[Resource]) -> set[str]:
@@ -226,7 +249,7 @@ def _live_files(repo: Repo, state: _State, objects: Sequence[Resource]) -> set[s
     live |= {
         resource.file
         for resource in objects
-        if resource.ref.kind == "AppProject" and resource.ref.group == argocd.GROUP
+        if resource.ref.group == argocd.GROUP and resource.ref.kind in ("AppProject", "ApplicationSet")
     }
     return live & repo.entries.keys()
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from gitops_layout.agents.delivery import Delivery
 from gitops_layout.model import Unchecked
 from gitops_layout.render.rendered import Rendered
 from gitops_layout.repo.model import Repo
 
-__all__ = ["Environment", "Graph"]
+__all__ = ["Environment", "Graph", "Target"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +21,25 @@ class Environment:
     name: str
     tier: Literal["prod", "nonprod"]
     reason: str
+
+
+def _no_file(_path: str) -> bytes | None:
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What the clusters run, as far as somebody said so.
+
+    `kubernetes` are versions as `1.36`, empty for the newest that we know. `definitions` are
+    CustomResourceDefinition objects from outside the repository. `schemas` are templates of the paths of JSON Schemas,
+    as kubeconform has them, read with `read` (None: no such file).
+    """
+
+    kubernetes: tuple[str, ...] = ()
+    definitions: tuple[Mapping[str, Any], ...] = ()
+    schemas: tuple[str, ...] = ()
+    read: Callable[[str], bytes | None] = _no_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +59,7 @@ class Graph:
     clusters: tuple[str, ...] = ()
     unchecked: tuple[Unchecked, ...] = ()
     explain: tuple[str, ...] = ()
+    target: Target = Target()
 
     def is_live(self, file: str) -> bool:
         """Whether an agent object reaches `file`."""

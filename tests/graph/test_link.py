@@ -202,6 +202,64 @@ def test_argo_cd_applications_of_applications_are_followed():
     assert [str(item.ref) for item in web.objects] == ["v1/ConfigMap/web/a"]
 
 
+APPLICATION_SET = """\
+apiVersion: argoproj.io/v1alpha1
+kind: ApplicationSet
+metadata: {name: all, namespace: argocd}
+spec:
+  goTemplate: true
+  goTemplateOptions: ["missingkey=error"]
+  generators:
+  - matrix:
+      generators:
+      - clusters: {selector: {matchLabels: {env: prod}}}
+      - git: {repoURL: "https://example.test/acme/fleet.git", revision: HEAD, directories: [{path: apps/*}]}
+  template:
+    metadata: {name: "{{.path.basename}}-{{.name}}"}
+    spec:
+      project: default
+      source: {repoURL: "https://example.test/acme/fleet.git", targetRevision: HEAD, path: "{{.path.path}}"}
+      destination: {server: "{{.server}}", namespace: "{{.path.basename}}"}
+"""
+CLUSTER = """\
+apiVersion: v1
+kind: Secret
+metadata: {name: %s, namespace: argocd, labels: {argocd.argoproj.io/secret-type: cluster, env: %s}}
+stringData: {name: %s, server: "https://%s.example.test"}
+"""
+
+
+def test_an_application_set_becomes_its_applications_on_their_clusters():
+    files = {
+        "clusters/hub/root.yaml": APPLICATION % ("root", "sets"),
+        "sets/all.yaml": APPLICATION_SET,
+        "clusters/eu.yaml": CLUSTER % ("eu", "prod", "eu", "eu"),
+        "clusters/test.yaml": CLUSTER % ("test", "test", "test", "test"),
+        "apps/web/a.yaml": CONFIG_MAP,
+        "apps/api/a.yaml": CONFIG_MAP,
+    }
+    graph = linked(files)
+    assert [(delivery.id, delivery.source.path) for delivery in graph.deliveries] == [
+        ("argocd:Application/argocd/api-eu@eu", "apps/api"),
+        ("argocd:Application/argocd/root@hub", "sets"),
+        ("argocd:Application/argocd/web-eu@eu", "apps/web"),
+    ]
+    web = graph.deliveries[2]
+    assert [str(item.ref) for item in graph.rendered[web.id].objects] == ["v1/ConfigMap/web/settings"]
+    assert graph.repo.span(web.place("path")).line == 16
+    assert graph.unchecked == ()
+
+
+def test_an_application_set_that_needs_the_network_is_said_to():
+    needing = APPLICATION_SET.replace(
+        "- clusters: {selector: {matchLabels: {env: prod}}}", "- scmProvider: {}"
+    )
+    graph = linked({"sets/all.yaml": needing, "apps/web/a.yaml": CONFIG_MAP})
+    assert [(entry.kind, entry.what) for entry in graph.unchecked] == [
+        (UncheckedClass.EXTERNAL, "ApplicationSet argocd/all")
+    ]
+
+
 def test_a_source_elsewhere_is_external_and_named():
     declared = Declared(sources=("git@example.test:acme/fleet.git",))
     other = SOURCE.replace("name: flux-system", "name: other", 1).replace("acme/fleet", "acme/elsewhere")
