@@ -12,6 +12,7 @@ from gitops_layout.agents.applicationset.generators import (
     KINDS,
     MAX_APPLICATIONS,
     Generators,
+    flag,
     kinds_of,
 )
 from gitops_layout.agents.applicationset.model import (
@@ -45,6 +46,7 @@ _FINALIZER = "resources-finalizer.argocd.argoproj.io"
 _UNDERSTOOD = frozenset(
     "goTemplate goTemplateOptions generators template templatePatch syncPolicy applyNestedSelectors".split()
 )
+_POLICIES = ("create-only", "create-update", "create-delete", "sync")
 _META = ("name", "namespace", "labels", "annotations", "finalizers")
 _META_TYPES: dict[str, type] = {"name": str, "labels": dict, "annotations": dict, "finalizers": list}
 _TYPE_NAMES = {"name": "string", "labels": "mapping", "annotations": "mapping", "finalizers": "list"}
@@ -59,13 +61,11 @@ def expand(data: dict[str, Any], world: World) -> Expansion:
     spec = data.get("spec")
     if not isinstance(spec, dict):
         return Expansion(problems=(Problem(ProblemKind.WRONG_TYPE, "spec is no mapping", ("spec",)),))
-    sync = spec.get("syncPolicy") if isinstance(spec.get("syncPolicy"), dict) else {}
-    assert isinstance(sync, dict)
-    preserve = sync.get("preserveResourcesOnDeletion") is True
-    policy = sync.get("applicationsSync")
     renderer = Renderer(go=spec.get("goTemplate") is True)
     applications: list[Generated] = []
+    policy, preserve = "sync", False
     try:
+        policy, preserve = _sync_policy(spec)
         renderer = _engine(spec)
         applications = _Maker(data, spec, world, renderer, preserve).applications()
     except StopError as error:
@@ -73,27 +73,34 @@ def expand(data: dict[str, Any], world: World) -> Expansion:
     except RecursionError:
         renderer.note(ProblemKind.LIMIT, "its values nest too deep", ("spec",))
     _check_names(applications, renderer)
-    return Expansion(
-        tuple(applications),
-        tuple(renderer.problems),
-        tuple(f"spec.{name}" for name in spec if name not in _UNDERSTOOD),
-        policy if isinstance(policy, str) else "sync",
-        preserve,
-    )
+    notes = tuple(f"spec.{name}" for name in spec if name not in _UNDERSTOOD)
+    return Expansion(tuple(applications), tuple(renderer.problems), notes, policy, preserve)
+
+
+def _sync_policy(spec: dict[str, Any]) -> tuple[str, bool]:
+    """What Argo CD may do to the Applications, and whether their resources survive them."""
+    path: Path = ("spec", "syncPolicy")
+    sync = spec.get("syncPolicy")
+    if sync is None:
+        return "sync", False
+    if not isinstance(sync, dict):
+        raise StopError(ProblemKind.WRONG_TYPE, "syncPolicy is no mapping", path)
+    policy = sync.get("applicationsSync")
+    if policy is not None and policy not in _POLICIES:
+        why = f"applicationsSync is none of {', '.join(_POLICIES)}"
+        raise StopError(ProblemKind.WRONG_TYPE, why, (*path, "applicationsSync"))
+    preserve = flag(sync.get("preserveResourcesOnDeletion"), (*path, "preserveResourcesOnDeletion"))
+    return policy or "sync", preserve
 
 
 def _engine(spec: dict[str, Any]) -> Renderer:
-    go, options = spec.get("goTemplate"), spec.get("goTemplateOptions")
-    if go is not None and not isinstance(go, bool):
-        raise StopError(
-            ProblemKind.WRONG_TYPE, "goTemplate is neither true nor false", ("spec", "goTemplate")
-        )
+    go, options = flag(spec.get("goTemplate"), ("spec", "goTemplate")), spec.get("goTemplateOptions")
     path: Path = ("spec", "goTemplateOptions")
     if options is None:
         options = []
     if not isinstance(options, list) or not all(isinstance(option, str) for option in options):
         raise StopError(ProblemKind.WRONG_TYPE, "goTemplateOptions is no list of strings", path)
-    return Renderer.of(go is True, options, path)
+    return Renderer.of(go, options, path)
 
 
 class _Maker:

@@ -19,7 +19,7 @@ from gitops_layout.agents.gotemplate.mergo import merge
 from gitops_layout.agents.gotemplate.values import StringMap, from_json, measure
 from gitops_layout.model import Path
 
-__all__ = ["KINDS", "MAX_APPLICATIONS", "Generators", "kinds_of"]
+__all__ = ["KINDS", "MAX_APPLICATIONS", "Generators", "flag", "kinds_of"]
 
 MAX_APPLICATIONS = 10_000
 """More are refused: nobody runs them, and templates could ask for millions."""
@@ -238,7 +238,7 @@ class Generators:
                 }
             )
         found = [self._with_values(params, spec, path) for params in found]
-        if spec.get("flatList") is True:
+        if flag(spec.get("flatList"), (*path, "flatList")):
             return [{"clusters": found}]
         return found  # none is no mistake: labels switch add-ons on one by one
 
@@ -341,6 +341,13 @@ class Generators:
         return keyed
 
 
+def flag(value: Any, path: Path) -> bool:
+    """A boolean field, false where it is absent. Raises StopError for anything else."""
+    if value is not None and not isinstance(value, bool):
+        raise StopError(ProblemKind.WRONG_TYPE, "the value is neither true nor false", path)
+    return value is True
+
+
 def _is_set(value: Any) -> bool:
     return value is None or isinstance(value, dict)
 
@@ -368,5 +375,5 @@ def _patterns(spec: dict[str, Any], name: str, path: Path) -> list[tuple[str, bo
         if not isinstance(item, dict):
             raise StopError(ProblemKind.WRONG_TYPE, "the item is no mapping", (*path, name, index))
         pattern = _string(item.get("path"), (*path, name, index, "path"))
-        found.append((pattern, item.get("exclude") is True))
+        found.append((pattern, flag(item.get("exclude"), (*path, name, index, "exclude"))))
     return found
