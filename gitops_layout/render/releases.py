@@ -132,31 +132,9 @@ def argocd_release(repo: Repo, delivery: Delivery) -> Wanted | Problem:
     folder = delivery.source.path or ""
     helm = _argocd_options(repo, folder, delivery)
     here, substitute = _helm_place(delivery), _Environment(delivery, repo).substitute
-    found = value_files(
-        repo,
-        folder,
-        [substitute(item) for item in _items(helm.get("valueFiles")) if isinstance(item, str)],
-        here=here.at("valueFiles"),
-        ignore_missing=helm.get("ignoreMissingValueFiles") is True,
-        refs=_mapping(delivery.options.get("refs")),
-    )
-    if found.problem is not None:
-        return found.problem
-    contents, written = [], []
-    for file, where in found.files:
-        if repo.entries[repo.resolve(file) or file].size > MAX_BYTES:
-            return Problem(f"value file {file} is larger than {MAX_BYTES // 2**20} MiB", where)
-        contents.append(repo.content(repo.resolve(file) or file))
-        try:
-            written.append(Written(Location(file), parse(contents[-1], file)))
-        except ValueError as error:
-            return Problem(f"value file {file}: {error}", Location(file))
-    inline = _inline(helm, here)
-    if isinstance(inline, Problem):
-        return inline
-    if inline is not None:
-        contents.append(_dumped(inline.data))
-        written.append(inline)
+    layers = _layers(repo, folder, helm, here, delivery)
+    if isinstance(layers, Problem):
+        return layers
     parameters = _parameters(helm, substitute)
     set_file = _file_parameters(repo, folder, helm, here, delivery)
     if isinstance(set_file, Problem):
@@ -164,14 +142,46 @@ def argocd_release(repo: Repo, delivery: Delivery) -> Wanted | Problem:
     release = Release(
         _text(helm.get("releaseName")) or delivery.name,
         _text(helm.get("namespace")) or delivery.target_namespace or "default",
-        tuple(contents),
+        tuple(content for content, _ in layers),
         tuple(text for _, text, strings in parameters if not strings),
         tuple(text for _, text, strings in parameters if strings),
         tuple((name, repo.content(file)) for name, file in set_file),
         flags=_argocd_flags(helm),
     )
-    files = frozenset(file for file, _ in found.files) | {file for _, file in set_file}
+    written = tuple(item for _, item in layers)
+    files = frozenset(item.location.file for item in written) | {file for _, file in set_file}
     return Wanted(release, (*written, *_written_parameters(parameters, here)), files)
+
+
+def _layers(
+    repo: Repo, folder: str, helm: Mapping[str, Any], here: Location, delivery: Delivery
+) -> list[tuple[bytes, Written]] | Problem:
+    """The value files in order, then the inline values."""
+    refs, substitute = _mapping(delivery.options.get("refs")), _Environment(delivery, repo).substitute
+    listed = [substitute(item) if isinstance(item, str) else item for item in _items(helm.get("valueFiles"))]
+    for index, name in enumerate(listed if delivery.source.chart is not None else ()):
+        if isinstance(name, str) and name.partition("/")[0] not in refs:
+            why = f"value file {name} is in the chart; that is not supported yet for charts from outside"
+            return Problem(why, here.at("valueFiles", index), UncheckedClass.EXTERNAL)
+    ignore_missing = helm.get("ignoreMissingValueFiles") is True
+    found = value_files(
+        repo, folder, listed, here=here.at("valueFiles"), ignore_missing=ignore_missing, refs=refs
+    )
+    if found.problem is not None:
+        return found.problem
+    layers: list[tuple[bytes, Written]] = []
+    for name, where in found.files:
+        file = repo.resolve(name) or name
+        if repo.entries[file].size > MAX_BYTES:
+            return Problem(f"value file {name} is larger than {MAX_BYTES // 2**20} MiB", where)
+        try:
+            layers.append((repo.content(file), Written(Location(file), parse(repo.content(file), file))))
+        except ValueError as error:
+            return Problem(f"value file {name}: {error}", Location(file))
+    inline = _inline(helm, here)
+    if isinstance(inline, Problem):
+        return inline
+    return layers if inline is None else [*layers, (_dumped(inline.data), inline)]
 
 
 def _argocd_flags(helm: Mapping[str, Any]) -> tuple[str, ...]:
