@@ -1,0 +1,1 @@
+"""Measures of speed, as ratios within one run: this machine's numbers mean nothing elsewhere."""
