@@ -13,10 +13,9 @@ from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
-from gitops_layout import store
 from gitops_layout.agents.context import at
 from gitops_layout.agents.delivery import Delivery
-from gitops_layout.helm.chart import Chart, Fetched, Problem, walk
+from gitops_layout.helm.chart import Chart, Fetched, Problem, nothing_fetched, walk
 from gitops_layout.helm.find import Helm, NoHelm, find
 from gitops_layout.helm.origins import Origins, Written, last_written
 from gitops_layout.helm.template import Template, Templated, template
@@ -27,7 +26,6 @@ from gitops_layout.render.releases import Wanted, argocd_release, flux_release
 from gitops_layout.render.rendered import Rendered
 from gitops_layout.render.steps import Lookup, finished, nothing
 from gitops_layout.repo.model import Repo
-from gitops_layout.store import LOCK
 
 __all__ = ["Charts"]
 
@@ -42,12 +40,12 @@ _NEVER = {
 class Charts:
     """Renders the deliveries of one repository that are charts; each chart is collected once.
 
-    `fetched` finds a chart that lies outside, where it was brought: by default, by the repository's lock.
+    `fetched` finds a chart that lies outside, where it was brought.
     """
 
-    def __init__(self, repo: Repo, *, fetched: Fetched | None = None) -> None:
+    def __init__(self, repo: Repo, *, fetched: Fetched = nothing_fetched) -> None:
         self.repo = repo
-        self._fetched = fetched
+        self.fetched = fetched
         self._charts: dict[str, Chart] = {}
 
     def __call__(self, deliveries: Sequence[Delivery], lookup: Lookup) -> Mapping[str, Rendered]:
@@ -58,13 +56,6 @@ class Charts:
         with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
             done = pool.map(lambda delivery: self._render(delivery, helm, lookup), deliveries)
             return {rendered.delivery: rendered for rendered in done}
-
-    @cached_property
-    def fetched(self) -> Fetched:
-        """What was brought. Raises UserError for a lock that cannot be read."""
-        if self._fetched is not None:
-            return self._fetched
-        return store.fetched(self.repo.content(LOCK) if LOCK in self.repo.entries else None).chart
 
     @cached_property
     def _served(self) -> tuple[str, ...]:
