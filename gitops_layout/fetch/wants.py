@@ -13,6 +13,7 @@ from gitops_layout.helm import chart as charts
 from gitops_layout.kustomize.model import FILE_NAMES, Kustomization, find
 from gitops_layout.kustomize.mount import remote_bases
 from gitops_layout.model import Location, UncheckedClass
+from gitops_layout.render.foreign import tree_reference
 from gitops_layout.repo.model import Repo
 from gitops_layout.store.lock import Asked, Kind, Reference
 
@@ -76,16 +77,12 @@ def _of_delivery(repo: Repo, delivery: Delivery, own: frozenset[str]) -> Iterato
             name = "" if _is_chart_ref(delivery) else source.chart
             yield _want("helm-chart", source.url, place, name, source.revision)
         else:
-            yield _want(_tree_kind(source.url), source.url, place, revision=source.revision)
+            yield Want(tree_reference(source.url, source.revision), place, source.url)
 
 
 def _is_chart_ref(delivery: Delivery) -> bool:
     kind: Any = at(delivery.object, "spec", "chartRef", "kind")
     return bool(kind == "OCIRepository")
-
-
-def _tree_kind(url: str) -> Kind:
-    return "oci-artifact" if url.startswith("oci://") else "git-source"
 
 
 def _of_application(delivery: Delivery, own: frozenset[str]) -> Iterator[Want]:
@@ -100,19 +97,16 @@ def _of_application(delivery: Delivery, own: frozenset[str]) -> Iterator[Want]:
 
 
 def _of_source(row: Mapping[str, Any], place: Location, own: frozenset[str]) -> Iterator[Want]:
-    url, chart, revision = row.get("repoURL"), row.get("chart"), row.get("targetRevision")
+    url, chart, target = row.get("repoURL"), row.get("chart"), row.get("targetRevision")
     if not isinstance(url, str) or not url or normal_url(url) in own:
         return
-    named = revision if isinstance(revision, str) and revision else None
+    named = target if isinstance(target, str) and target else None
     if isinstance(chart, str) and chart:
         version = Revision("version", named) if named else None
         yield _want("helm-chart", url, place.at("chart"), chart, version)
         return
-    kind = _tree_kind(url)
-    word = (
-        Revision("tag" if kind == "oci-artifact" else "branch", named) if named and named != "HEAD" else None
-    )
-    yield _want(kind, url, place.at("repoURL"), revision=word)
+    revision = Revision("branch", named) if named else None
+    yield Want(tree_reference(url, revision), place.at("repoURL"), url)
 
 
 def _dependencies(repo: Repo, folder: str) -> Iterator[Want]:
@@ -124,5 +118,6 @@ def _dependencies(repo: Repo, folder: str) -> Iterator[Want]:
 
     problems = charts.walk(repo, folder, fetched=note).problems
     places = [problem.location for problem in problems if problem.kind is UncheckedClass.EXTERNAL]
-    for (url, name, version), place in zip(asked, places, strict=True):
+    places += [Location(f"{folder}/Chart.yaml".lstrip("/"))] * len(asked)
+    for (url, name, version), place in zip(asked, places, strict=False):
         yield _want("helm-chart", url, place, name, Revision("version", version) if version else None)

@@ -21,6 +21,8 @@ from gitops_layout.render.steps import Lookup, finished, nothing
 from gitops_layout.repo.model import MAX_BYTES, Repo
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from gitops_layout.store import Fetched
 
 __all__ = ["Renders"]
@@ -39,11 +41,13 @@ class _Wanted:
 class Renders:
     """Renders deliveries of one repository; equal builds are done once, however many deliveries share them."""
 
-    def __init__(self, repo: Repo) -> None:
+    def __init__(self, repo: Repo, *, fetched: Fetched | None = None) -> None:
+        """`fetched` is what lies outside; by default what the repository's own lock names."""
         self.repo = repo
         self._built: dict[str, Built] = {}
         self._closures: dict[str, tuple[Closure, Mapping[str, bytes]]] = {}
-        self._fetched = _fetched(repo)
+        self._fetched = fetched or _fetched(repo)
+        self._abroad: dict[Path, Renders] = {}
         self._charts = Charts(repo) if self._fetched is None else Charts(repo, fetched=self._fetched.chart)
 
     def __call__(self, deliveries: Sequence[Delivery], lookup: Lookup = nothing) -> Mapping[str, Rendered]:
@@ -57,7 +61,8 @@ class Renders:
         for delivery in deliveries:
             failure = _cannot(delivery)
             if failure is not None:
-                done[delivery.id] = Rendered(delivery.id, failure=failure)
+                foreign = self._foreign(delivery, lookup)
+                done[delivery.id] = foreign or Rendered(delivery.id, failure=failure)
             elif delivery.renderer == "directory":
                 done[delivery.id] = directory(self.repo, delivery, lookup)
             elif delivery.renderer == "chart":
@@ -100,6 +105,22 @@ class Renders:
         restricted = delivery.agent == "argocd"
         build = Build(closure, restricted, tuple(sorted(files.items())))
         return _Wanted(delivery, build, f"{key}\0{restricted}")
+
+    def _foreign(self, delivery: Delivery, lookup: Lookup) -> Rendered | None:
+        """A delivery of another repository's tree, if that was fetched."""
+        if self._fetched is None:
+            return None
+        from gitops_layout.render.foreign import as_local, brought, placed
+        from gitops_layout.repo.unpacked import from_unpacked
+
+        tree = brought(delivery, self._fetched)
+        if tree is None:
+            return None
+        if tree not in self._abroad:
+            self._abroad[tree] = Renders(from_unpacked(tree), fetched=self._fetched)
+        there = self._abroad[tree]
+        rendered = there([as_local(delivery, there.repo)], lookup)[delivery.id]
+        return placed(rendered, delivery)
 
     def _walk(self, folder: str, overrides: Mapping[str, bytes]) -> tuple[Closure, Mapping[str, bytes]]:
         """What the build reads, and the files to write over: those of fetched bases among them."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from gitops_layout.store.lock import LOCK, dump, read
-from tests.fetch.support import Git, Server, chart, environment, fetch, write
+from tests.fetch.support import Git, Server, application, chart, environment, fetch, write
 from tools.controlplane import tool
 
 HELM = tool("helm") or shutil.which("helm")  # before a test changes where caches are
@@ -205,3 +206,71 @@ def test_a_fetched_chart_renders_with_real_helm(
 
     assert code == 0, printed
     assert "name: shop\n" in printed
+
+
+FOREIGN = """\
+apiVersion: source.toolkit.fluxcd.io/v1
+kind: GitRepository
+metadata: {{name: platform, namespace: flux-system}}
+spec: {{interval: 5m, url: '{url}', ref: {{tag: v1}}}}
+---
+apiVersion: kustomize.toolkit.fluxcd.io/v1
+kind: Kustomization
+metadata: {{name: platform, namespace: flux-system}}
+spec:
+  interval: 5m
+  path: ./deploy
+  prune: true
+  targetNamespace: shop
+  sourceRef: {{kind: GitRepository, name: platform}}
+"""
+
+
+def test_a_delivery_from_a_fetched_repository_renders_with_the_agents_steps(
+    root: Path, upstream: Git
+) -> None:
+    upstream.commit({"deploy/a.yaml": config_map("a"), "deploy/sub/b.yaml": config_map("b")})
+    upstream.git("tag", "v1")
+    write(
+        root,
+        {
+            "platform.yaml": FOREIGN.format(url=upstream.url),
+            "shop.yaml": application(
+                "shop", f"{{repoURL: '{upstream.url}', path: deploy, targetRevision: v1}}"
+            ),
+        },
+    )
+    flux, argocd = "flux:Kustomization/flux-system/platform@", "argocd:Application/argocd/shop@"
+    assert render(root, flux)[0] == 3
+
+    code, _, printed = fetch(root)
+
+    assert code == 0, printed
+    assert printed.count('"status": "fetched"') == 2
+    code, printed = render(root, flux)
+    assert code == 0, printed
+    assert "name: a\n  namespace: shop" in printed
+    assert "name: b\n  namespace: shop" in printed  # Flux takes the folders below, too
+    code, printed = render(root, argocd)
+    assert code == 0, printed
+    assert "name: a\n" in printed
+    assert "name: b\n" not in printed  # Argo CD does not, unless told to recurse
+    done = subprocess.run(
+        [sys.executable, "-m", "gitops_layout", "render", flux, "--format=json", "--origins"],
+        cwd=root, capture_output=True, text=True, check=True, timeout=60, env=environment(),
+    )  # fmt: skip
+    places = {(o["file"], o["line"]) for row in json.loads(done.stdout) for o in row["origins"].values()}
+    assert places == {("platform.yaml", 11)}
+
+
+def test_a_fetched_repository_that_does_not_build_is_unchecked_with_the_reason(
+    root: Path, upstream: Git
+) -> None:
+    upstream.commit({"deploy/kustomization.yaml": "resources: [gone.yaml]\n"})
+    upstream.git("tag", "v1")
+    write(root, {"platform.yaml": FOREIGN.format(url=upstream.url)})
+    assert fetch(root)[0] == 0
+    code, printed = render(root, "flux:Kustomization/flux-system/platform@")
+    assert code == 3
+    assert f"{upstream.url} was fetched, but gone.yaml does not exist" in printed
+    assert "platform.yaml" in printed

@@ -1,0 +1,84 @@
+"""Deliveries from other repositories and artifacts, where `fetch` has brought them.
+
+They are rendered from the tree that was brought like others from this one. Nothing in that tree is a file
+of this repository, so what they yield is placed at the agent object that asks for it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, get_args
+
+from gitops_layout.agents.delivery import Delivery, Renderer, Revision
+from gitops_layout.kustomize.model import FILE_NAMES
+from gitops_layout.model import Location, UncheckedClass
+from gitops_layout.render.rendered import Rendered
+from gitops_layout.repo.model import Repo
+from gitops_layout.store.lock import Asked, Kind, Reference
+
+if TYPE_CHECKING:
+    from gitops_layout.model import Path as Steps
+    from gitops_layout.store import Fetched
+
+__all__ = ["as_local", "brought", "placed", "tree_reference"]
+
+_ASKED: tuple[Asked, ...] = get_args(Asked)
+
+
+def tree_reference(url: str, revision: Revision | None) -> Reference:
+    """How the fetch lock names a source of files: a git repository, or an artifact by its URL's scheme."""
+    kind: Kind = "oci-artifact" if url.startswith("oci://") else "git-source"
+    if revision is None or revision.name == "HEAD" or revision.kind not in _ASKED:
+        return Reference(kind, url)
+    asked = "tag" if kind == "oci-artifact" and revision.kind == "branch" else revision.kind
+    return Reference(kind, url, "", next(known for known in _ASKED if known == asked), revision.name)
+
+
+def brought(delivery: Delivery, fetched: Fetched) -> Path | None:
+    """The tree of a delivery's foreign source, if it was fetched.
+
+    None also where values come from this repository besides: two trees at once are not supported yet.
+    """
+    source = delivery.source
+    if source.local or source.url is None or source.chart is not None or delivery.options.get("refs"):
+        return None
+    return fetched.tree(tree_reference(source.url, source.revision))
+
+
+def as_local(delivery: Delivery, repo: Repo) -> Delivery:
+    """The delivery as its own repository sees it; Argo CD looks at the files to say how a path is rendered."""
+    source = replace(delivery.source, local=True, foreign=None)
+    renderer = delivery.renderer
+    if renderer == "none" and source.path is not None:
+        renderer = _renderer(delivery, repo.folders.get(repo.resolve(source.path) or source.path, ()))
+    return replace(delivery, source=source, renderer=renderer)
+
+
+def _renderer(delivery: Delivery, names: tuple[str, ...]) -> Renderer:
+    for option, renderer in (("helm", "chart"), ("kustomize", "kustomize"), ("directory", "directory")):
+        if delivery.options.get(option):
+            return renderer  # type: ignore[return-value]
+    if "Chart.yaml" in names:
+        return "chart"
+    return "kustomize" if any(name in names for name in FILE_NAMES) else "directory"
+
+
+def placed(rendered: Rendered, delivery: Delivery) -> Rendered:
+    """The same with every place inside the foreign tree replaced by the delivery's own."""
+    here = delivery.place("path", "source", "url")
+
+    def origin(_path: Steps) -> Location:
+        return here
+
+    failure, subject = rendered.failure, ("source", delivery.source.url or "")
+    if failure is not None:
+        why = f"{delivery.source.url} was fetched, but {failure.why}"
+        failure = replace(failure, kind=UncheckedClass.EXTERNAL, why=why, location=here, subject=subject)
+    return replace(
+        rendered,
+        objects=tuple(replace(item, origin=origin) for item in rendered.objects),
+        files=frozenset(),
+        failure=failure,
+        unseen=tuple(replace(item, location=here) for item in rendered.unseen),
+    )
