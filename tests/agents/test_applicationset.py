@@ -346,6 +346,20 @@ def test_a_template_patch_merges_maps_replaces_lists_and_keeps_the_project():
     assert second["spec"] == template["spec"]
 
 
+@pytest.mark.parametrize("value", [{"b": 1}, [1]])
+def test_a_patch_cannot_merge_into_what_values_object_holds(value: Any):
+    template = {
+        "metadata": {"name": "a"},
+        "spec": {"source": {"helm": {"valuesObject": {"k": value, "l": 1}}}},
+    }
+    fine = '{"spec": {"source": {"helm": {"valuesObject": {"l": 2, "m": {"n": 3}}}}}}'
+    (made,) = expanded(listed({"x": "a"}), template=template, templatePatch=fine).applications
+    assert made.data["spec"]["source"]["helm"]["valuesObject"] == {"k": value, "l": 2, "m": {"n": 3}}
+    bad = json.dumps({"spec": {"source": {"helm": {"valuesObject": {"k": value}}}}})
+    found = expanded(listed({"x": "a"}), template=template, templatePatch=bad)
+    assert problem(found) == ("invalid", ("spec", "templatePatch"))
+
+
 @pytest.mark.parametrize("kind", ["scmProvider", "pullRequest", "plugin", "clusterDecisionResource", "oci"])
 def test_what_needs_the_network_is_external_and_the_other_generators_go_on(kind: str):
     found = expanded({kind: {}}, listed({"x": "a"}))

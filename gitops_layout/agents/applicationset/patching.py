@@ -103,12 +103,10 @@ def _merged(original: dict[str, Any], patch: dict[str, Any], path: Path) -> dict
 
 
 def _check_raw(mine: dict[str, Any], value: dict[str, Any], path: Path) -> None:
-    """Argo CD's merge knows no fields inside of valuesObject, and fails on a mapping that both have."""
+    """Argo CD's merge knows no fields inside of valuesObject: it fails on a mapping or list that both have."""
     for key, item in value.items():
-        if isinstance(item, dict) and isinstance(mine.get(key), dict):
-            why = (
-                f"Argo CD cannot merge the mapping {key} of valuesObject: put all of it into the patch alone"
-            )
+        if isinstance(item, dict | list) and type(item) is type(mine.get(key)):
+            why = f"Argo CD cannot merge {key} of valuesObject, which the template has too: keep it in one of them"
             raise StopError(ProblemKind.INVALID, why, path)
 
 
