@@ -8,10 +8,10 @@ from functools import partial
 from posixpath import join
 from typing import Any, NamedTuple
 
+from gitops_layout.kustomize.fast.config import Config, as_specs, configured, default_config
 from gitops_layout.kustomize.fast.declined import Declined, DeclinedError, decline
 from gitops_layout.kustomize.fast.fields import (
     affix,
-    annotate,
     label,
     label_specs,
     set_images,
@@ -34,7 +34,6 @@ from gitops_layout.kustomize.fast.patches import (
 from gitops_layout.kustomize.fast.read import Reader, without_added_newline
 from gitops_layout.kustomize.fast.references import follow_names
 from gitops_layout.kustomize.fast.replacements import replace_values
-from gitops_layout.kustomize.fast.tables import FieldSpec, field_specs, split_path
 from gitops_layout.kustomize.model import Closure, Kustomization
 from gitops_layout.model import Location, Path
 from gitops_layout.repo.model import Repo
@@ -71,7 +70,7 @@ class Bases:
 
     repo: Repo
     reader: Reader = field(init=False)
-    built: dict[tuple[str, bool], tuple[Item, ...]] = field(default_factory=dict)
+    built: dict[tuple[str, bool], tuple[tuple[Item, ...], Config]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.reader = Reader(self.repo)
@@ -98,7 +97,7 @@ def build(
         bases = Bases(view)
     state = _Build(view, bases, {k.folder: k for k in closure.kustomizations}, restricted)
     try:
-        items = _finished(_accumulated(state, root, []), root)
+        items = _finished(*_accumulated(state, root, [], default_config()), root)
     except DeclinedError as declined:
         return Declined(declined.reason, declined.location or root.location)
     return Fast(tuple(item.data for item in items), tuple(item.mark for item in items), view)
@@ -127,19 +126,25 @@ class _Build:
             decline(f"{target} lies outside the kustomization's folder", where)
         return real
 
-    def base(self, folder: str, where: Location) -> list[Item]:
-        """The objects of the kustomization in a folder, the caller's own to change."""
+    def base(self, folder: str, where: Location) -> tuple[list[Item], Config]:
+        """The objects of the kustomization in a folder, the caller's own to change, and its configuration."""
         key = (folder, self.restricted)
         if key not in self.bases.built:
             found = self.kustomizations.get(folder)
             if found is None or found.is_component:
                 decline(f"{folder} is no kustomization", where)
-            self.bases.built[key] = tuple(_accumulated(self, found, []))
-        return [item.copy() for item in self.bases.built[key]]
+            made, config = _accumulated(self, found, [], default_config())
+            self.bases.built[key] = tuple(made), config
+        made_once, config = self.bases.built[key]
+        return [item.copy() for item in made_once], config
 
 
-def _accumulated(state: _Build, kustomization: Kustomization, items: list[Item]) -> list[Item]:
-    """What a kustomization makes of `items` (those of its parent, for a component) and its resources."""
+def _accumulated(
+    state: _Build, kustomization: Kustomization, items: list[Item], config: Config
+) -> tuple[list[Item], Config]:
+    """What a kustomization makes of `items` (those of its parent, for a component) and its resources, and
+    the configuration that holds for who includes it.
+    """
     data, here, folder = _checked_data(state, kustomization), kustomization.location, kustomization.folder
     for name in ("resources", "bases"):
         for index, target in enumerate(data.get(name) or ()):
@@ -149,19 +154,31 @@ def _accumulated(state: _Build, kustomization: Kustomization, items: list[Item])
                 state.file(folder, target, where)
                 items.extend(item.copy() for item in state.bases.reader.items(real))
             else:
-                items.extend(state.base(real, where))
+                found, theirs = state.base(real, where)
+                items.extend(found)
+                config = config.merged(theirs)
     unique(items)
+    for index, target in enumerate(data.get("configurations") or ()):
+        config = _configured(state, config, folder, target, here.at("configurations", index))
     _generate(state, data, kustomization, items)
     for index, target in enumerate(data.get("components") or ()):
         where = here.at("components", index)
         component = state.kustomizations.get(state.resolved(folder, target, where))
         if component is None or not component.is_component:
             decline(f"{target} is no component", where)
-        items = _accumulated(state, component, items)
+        items, config = _accumulated(state, component, items, config)
         unique(items)
-    items = _transformed(state, data, kustomization, items)
+    items = _transformed(state, data, kustomization, items, config)
     unique(items)
-    return items
+    return items, config
+
+
+def _configured(state: _Build, config: Config, folder: str, target: str, where: Location) -> Config:
+    file = state.file(folder, target, where)
+    stream = state.view.stream(file)
+    if stream.problems or len(stream.documents) != 1 or stream.documents[0].duplicates:
+        decline("a configuration that may be read in two ways", where)
+    return configured(config, stream.documents[0].data, Location(file))
 
 
 def _checked_data(state: _Build, kustomization: Kustomization) -> dict[str, Any]:
@@ -192,7 +209,9 @@ def _generate(state: _Build, data: dict[str, Any], owner: Kustomization, items: 
             absorb(items, made, behavior, where)
 
 
-def _transformed(state: _Build, data: dict[str, Any], owner: Kustomization, items: list[Item]) -> list[Item]:
+def _transformed(
+    state: _Build, data: dict[str, Any], owner: Kustomization, items: list[Item], config: Config
+) -> list[Item]:
     """The built-in transformers, in kustomize's order."""
     here, reader = owner.location, state.bases.reader
 
@@ -206,18 +225,18 @@ def _transformed(state: _Build, data: dict[str, Any], owner: Kustomization, item
     if data.get("namespace"):
         if not plain_text(data["namespace"]):
             decline("a namespace that is not plain text", here.at("namespace"))
-        set_namespace(items, data["namespace"], here.at("namespace"))
+        set_namespace(items, data["namespace"], here.at("namespace"), config.namespace)
     for name in ("namePrefix", "nameSuffix"):
         if data.get(name):
             affix(items, data[name], here.at(name), prefix=name == "namePrefix")
-    _label(data, here, items)
+    _label(data, here, items, config)
     for index, entry in enumerate(data.get("patchesJson6902") or ()):
         where = here.at("patchesJson6902", index)
         json_patches(items, load_patch(reader, entry, where, file), entry, where)
     for index, entry in enumerate(data.get("replicas") or ()):
-        set_replicas(items, entry, here.at("replicas", index))
+        set_replicas(items, entry, here.at("replicas", index), config.replicas)
     for index, entry in enumerate(data.get("images") or ()):
-        set_images(items, entry, here.at("images", index))
+        set_images(items, entry, here.at("images", index), config.images)
     for index, entry in enumerate(data.get("replacements") or ()):
         if not isinstance(entry, dict):
             decline("a replacement is no mapping", here.at("replacements", index))
@@ -242,34 +261,27 @@ def _strategic(state: _Build, data: dict[str, Any], owner: Kustomization) -> tup
     return tuple(found)
 
 
-def _label(data: dict[str, Any], here: Location, items: list[Item]) -> None:
+def _label(data: dict[str, Any], here: Location, items: list[Item], config: Config) -> None:
     for index, entry in enumerate(data.get("labels") or ()):
-        extra = tuple(
-            FieldSpec(
-                spec.get("kind") or "",
-                spec.get("group") or "",
-                spec.get("version") or "",
-                split_path(spec.get("path") or ""),
-                create=bool(spec.get("create")),
-            )
-            for spec in entry.get("fields") or ()
-        )
         specs = label_specs(
-            extra,
+            config,
+            as_specs(entry.get("fields") or []),
             selectors=bool(entry.get("includeSelectors")),
             templates=bool(entry.get("includeTemplates")),
         )
         label(items, entry.get("pairs") or {}, specs, here.at("labels", index, "pairs"))
-    if data.get("commonLabels"):
-        label(items, data["commonLabels"], field_specs("commonLabels"), here.at("commonLabels"))
-    if data.get("commonAnnotations"):
-        annotate(items, data["commonAnnotations"], here.at("commonAnnotations"))
+    for name, specs in (
+        ("commonLabels", config.commonLabels),
+        ("commonAnnotations", config.commonAnnotations),
+    ):
+        if data.get(name):
+            label(items, data[name], specs, here.at(name))
 
 
-def _finished(items: list[Item], root: Kustomization) -> list[Item]:
+def _finished(items: list[Item], config: Config, root: Kustomization) -> list[Item]:
     """The last steps, which only the root takes: hashes, references, order, what kustomize keeps to itself."""
     add_hashes(items)
-    follow_names(items)
+    follow_names(items, config)
     unique(items)
     items = [item for item in items if not _is_local(item)]
     for item in items:

@@ -7,19 +7,20 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import cache, lru_cache
 from typing import Any
 
+from gitops_layout.kustomize.fast.config import Config, joined
 from gitops_layout.kustomize.fast.declined import decline
 from gitops_layout.kustomize.fast.item import Item, plain_text, unique
 from gitops_layout.kustomize.fast.marks import ABSENT, at
 from gitops_layout.kustomize.fast.spots import spots
-from gitops_layout.kustomize.fast.tables import FieldSpec, Specs, field_specs, group_version
+from gitops_layout.kustomize.fast.tables import FieldSpec, Specs, group_version
 from gitops_layout.model import Location, Path
 
-__all__ = ["affix", "annotate", "label", "label_specs", "set_images", "set_namespace", "set_replicas"]
+__all__ = ["affix", "label", "label_specs", "set_images", "set_namespace", "set_replicas"]
 
 _BINDINGS = ("RoleBinding", "ClusterRoleBinding")
 
 
-def set_namespace(items: list[Item], namespace: str, where: Location) -> None:
+def set_namespace(items: list[Item], namespace: str, where: Location, specs: Specs) -> None:
     """`namespace`: all that is not surely cluster-scoped, the v1 Namespace itself, and the subjects
     named `default` of role bindings.
     """
@@ -29,8 +30,12 @@ def set_namespace(items: list[Item], namespace: str, where: Location) -> None:
             _set_text(item, ("metadata", "namespace"), namespace, where)
         if item.kind in _BINDINGS:
             _default_subjects(item, namespace, where)
-        for spec in field_specs("namespace").of(item.api_version, item.kind):
+        for spec in specs.of(item.api_version, item.kind):
             if spec.path == ("metadata", "name") and item.api_version != "v1":
+                continue
+            if spec.path == ("metadata", "namespace"):
+                continue
+            if spec.kind in _BINDINGS and spec.path == ("subjects", "namespace"):
                 continue
             for path in spots(item, spec):
                 _set_text(item, path, namespace, where)
@@ -75,33 +80,14 @@ def affix(items: list[Item], text: str, where: Location, *, prefix: bool) -> Non
 
 
 @lru_cache(maxsize=256)
-def label_specs(extra: tuple[FieldSpec, ...], *, selectors: bool, templates: bool) -> Specs:
+def label_specs(config: Config, extra: tuple[FieldSpec, ...], *, selectors: bool, templates: bool) -> Specs:
     """The fields that one entry of `labels` writes; `extra` are its own."""
-    specs = extra
+    specs = joined(extra, config.labels.fields)
     if selectors:
-        return Specs(_joined(specs, field_specs("commonLabels").fields))
+        return Specs(joined(specs, config.commonLabels.fields))
     if templates:
-        specs = _joined(specs, field_specs("templateLabels").fields)
-    return Specs(_joined(specs, (FieldSpec("", "", "", ("metadata", "labels"), create=True),)))
-
-
-def _joined(specs: tuple[FieldSpec, ...], more: tuple[FieldSpec, ...]) -> tuple[FieldSpec, ...]:
-    """kustomize's union of field specs: a spec that an earlier one includes is left out."""
-    result = list(specs)
-    for spec in more:
-        for known in result:
-            included = (
-                spec.kind in ("", known.kind)
-                and spec.group in ("", known.group)
-                and spec.version in ("", known.version)
-            )
-            if included and known.path == spec.path:
-                if known.create != spec.create:
-                    decline("two field specs disagree whether to create")
-                break
-        else:
-            result.append(spec)
-    return tuple(result)
+        specs = joined(specs, config.templateLabels.fields)
+    return Specs(joined(specs, (FieldSpec("", "", "", ("metadata", "labels"), create=True),)))
 
 
 def label(items: Iterable[Item], pairs: Mapping[str, str], specs: Specs, where: Location) -> None:
@@ -137,11 +123,6 @@ def _label_at(
         item.write((*path, key), value, where.at(key))
 
 
-def annotate(items: Iterable[Item], pairs: Mapping[str, str], where: Location) -> None:
-    """`commonAnnotations`: on objects and in their pod templates."""
-    label(items, pairs, field_specs("commonAnnotations"), where)
-
-
 _SAFE_IMAGE = re.compile(r"[A-Za-z0-9_./:@-]+\Z")
 _TAGGED = r"(:[a-zA-Z0-9_.{}-]*)?(@sha256:[a-zA-Z0-9_.{}-]*)?\Z"
 
@@ -151,7 +132,7 @@ def _image_pattern(name: str) -> re.Pattern[str]:
     return re.compile(name + _TAGGED)
 
 
-def set_images(items: Iterable[Item], entry: Mapping[str, Any], where: Location) -> None:
+def set_images(items: Iterable[Item], entry: Mapping[str, Any], where: Location, specs: Specs) -> None:
     """One entry of `images`: every `image` below `containers` and `initContainers`, wherever they are,
     then the fields of pods and pod templates.
     """
@@ -164,7 +145,7 @@ def set_images(items: Iterable[Item], entry: Mapping[str, Any], where: Location)
         places = list(_containers(item, item.data, ()))
         for path in places:
             _set_image(item, path, entry, where)
-        for spec in field_specs("images").of(item.api_version, item.kind):
+        for spec in specs.of(item.api_version, item.kind):
             for path in spots(item, spec, creates=False):
                 value = at(item.data, path)
                 if isinstance(value, dict | list):
@@ -234,13 +215,13 @@ def split_image(image: str) -> tuple[str, str, str]:
     return image, "", ""
 
 
-def set_replicas(items: list[Item], entry: Mapping[str, Any], where: Location) -> None:
+def set_replicas(items: list[Item], entry: Mapping[str, Any], where: Location, specs: Specs) -> None:
     """One entry of `replicas`: workloads that are or were called so; there must be one."""
     name, count = entry.get("name") or "", entry.get("count", 0)
     found = False
-    for spec in field_specs("replicas").fields:
+    for spec in specs.fields:
         for item in items:
-            if not any(known[1] == spec.kind and known[3] == name for known in item.ids):
+            if not any(known[3] == name and spec.selects(known[0], known[1]) for known in item.ids):
                 continue
             found = True
             if not spec.selects(item.api_version, item.kind):

@@ -16,7 +16,7 @@ __all__ = ["check_forms"]
 
 Check = Callable[[Any, Location], None]
 
-_UNKNOWN = ("buildMetadata", "configurations", "crds", "generators", "helmChartInflationGenerator", "helmCharts",
+_UNKNOWN = ("buildMetadata", "crds", "generators", "helmChartInflationGenerator", "helmCharts",
             "helmGlobals", "imageTags", "openapi", "transformers", "validators", "vars")  # fmt: skip
 _VERSIONS = {
     "Kustomization": "kustomize.config.k8s.io/v1beta1",
@@ -107,6 +107,7 @@ _FIELDS: dict[str, Check] = {
     "resources": _texts,
     "bases": _texts,
     "components": _texts,
+    "configurations": _texts,
     "namespace": _text,
     "namePrefix": _text,
     "nameSuffix": _text,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from gitops_layout.kustomize.fast.item import Item
 from gitops_layout.kustomize.fast.tables import group_version
 
-__all__ = ["in_legacy_order"]
+__all__ = ["in_legacy_order", "kind_rank"]
 
 # Source: kustomize api v0.21.1, SortOrderTransformer: the default of `kubectl kustomize`.
 _FIRST = """Namespace ResourceQuota StorageClass CustomResourceDefinition ServiceAccount PodSecurityPolicy Role
@@ -15,6 +15,11 @@ _LAST = ["MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"]
 _RANKS = {kind: index - len(_FIRST) for index, kind in enumerate(_FIRST)} | {
     kind: index + 1 for index, kind in enumerate(_LAST)
 }
+
+
+def kind_rank(kind: str) -> int:
+    """Where kustomize puts a kind: below 0 what comes first, above 0 what comes last."""
+    return _RANKS.get(kind, 0)
 
 
 def in_legacy_order(items: list[Item]) -> list[Item]:
@@ -30,4 +35,4 @@ def _key(item: Item) -> tuple[int, str, str]:
     sort_kind = "_".join((group or core, version or "~V", kind or "~K"))
     spelled = ".".join((kind, version or "[noVer]", group or "[noGrp]"))
     place = "|".join((spelled, item.namespace or "~X", item.name or "~N"))
-    return _RANKS.get(kind, 0), sort_kind, place
+    return kind_rank(kind), sort_kind, place

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from gitops_layout.kustomize.fast.config import Config
 from gitops_layout.kustomize.fast.declined import decline
 from gitops_layout.kustomize.fast.item import Item, plain_text
 from gitops_layout.kustomize.fast.marks import at
-from gitops_layout.kustomize.fast.tables import Reference, group_version, name_references
+from gitops_layout.kustomize.fast.tables import Reference, group_version
 from gitops_layout.model import Path
 
 __all__ = ["follow_names"]
@@ -28,7 +29,7 @@ class _Names:
     by_name: dict[str, list[Item]]
 
 
-def follow_names(items: list[Item]) -> None:
+def follow_names(items: list[Item], config: Config) -> None:
     """Rewrite every reference to an object whose name or namespace the build has changed."""
     by_name: dict[str, list[Item]] = {}
     for item in items:
@@ -37,7 +38,7 @@ def follow_names(items: list[Item]) -> None:
     names = _Names(items, by_name)
     for item in items:
         kind = item.previous[0][0] if item.previous else item.kind
-        tree = _tree(kind, *group_version(item.api_version))
+        tree = _tree(config, kind, *group_version(item.api_version))
         hits = sorted(_hits(item, item.data, tree, ()), key=lambda hit: hit[0].order)
         if not hits or not by_name:
             continue
@@ -47,11 +48,11 @@ def follow_names(items: list[Item]) -> None:
 
 
 @lru_cache(maxsize=1024)
-def _tree(kind: str, group: str, version: str) -> _Tree:
+def _tree(config: Config, kind: str, group: str, version: str) -> _Tree:
     """The references of one kind, their paths joined into a tree."""
     tree: _Tree = {}
     api_version = f"{group}/{version}" if group else version
-    for reference in name_references():
+    for reference in config.references:
         if reference.spec.selects(api_version, kind):
             node = tree
             for step in reference.spec.path:

@@ -14,10 +14,10 @@ __all__ = [
     "ListRule",
     "Reference",
     "Specs",
-    "field_specs",
+    "default_references",
+    "default_specs",
     "group_version",
     "list_rules",
-    "name_references",
     "split_path",
 ]
 
@@ -116,20 +116,20 @@ def split_path(path: str) -> tuple[str, ...]:
 
 
 @cache
-def field_specs(name: str) -> Specs:
-    """A transformer's fields: `namespace`, `commonLabels`, `templateLabels`, `commonAnnotations`,
+def default_specs(name: str) -> Specs:
+    """A transformer's fields: `namespace`, `commonLabels`, `templateLabels`, `labels`, `commonAnnotations`,
     `images`, `replicas`.
     """
     return Specs(
         tuple(
             FieldSpec(kind, group, version, split_path(path), create)
-            for kind, group, version, path, create in _load("field_specs.json")[name]
+            for kind, group, version, path, create in _load("field_specs.json").get(name, ())
         )
     )
 
 
 @cache
-def name_references() -> tuple[Reference, ...]:
+def default_references() -> tuple[Reference, ...]:
     """Every field that names another object, in kustomize's order."""
     found: list[Reference] = []
     for (kind, group, version), rows in _load("field_specs.json")["nameReference"]:
