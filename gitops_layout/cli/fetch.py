@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,15 +10,19 @@ import click
 
 from gitops_layout.cli.loading import load_graph
 from gitops_layout.errors import UserError
-from gitops_layout.store.lock import LOCK, Lock, read
+from gitops_layout.store.lock import LOCK, Lock, Reference, read
 
 if TYPE_CHECKING:
-    from gitops_layout.fetch.model import Outcome
+    from gitops_layout.config import Config
+    from gitops_layout.fetch.model import Outcome, Want
     from gitops_layout.fetch.run import Mode
+    from gitops_layout.repo.model import Repo
 
 __all__ = ["command"]
 
 _WRONG = {"fetch": ("failed", "moved"), "update": ("failed", "moved"), "check": ("failed",)}
+_DECLARED_AS = {"helm-chart": "chart", "kustomize-base": "base"}
+_MAX_ROUNDS = 10
 _DIFFERS = ("missing", "moved", "newer")
 
 
@@ -43,20 +48,59 @@ def command(path: Path | None, *, check: bool, update: bool, timeout: float, for
     """
     if check and update:
         raise UserError("--check brings nothing, and --update brings everything", "give one of them")
-    from gitops_layout.fetch.run import fetch, save
-    from gitops_layout.fetch.wants import wants
     from gitops_layout.output import fetch as output
+
+    mode: Mode = "check" if check else "update" if update else "fetch"
+    outcomes, repo, changed = _fetch(path, mode, timeout)
+    write = output.to_json if form == "json" else output.to_text
+    click.echo(write(outcomes, repo, changed=changed), nl=False)
+    return _exit_code(outcomes, mode)
+
+
+def _fetch(path: Path | None, mode: Mode, timeout: float) -> tuple[tuple[Outcome, ...], Repo, bool]:
+    """Fetch until nothing new is named: what was brought may deliver objects that want more."""
+    from gitops_layout.fetch.run import fetch, locked, save
+    from gitops_layout.fetch.wants import wants
 
     loaded = load_graph((path,) if path is not None else ())
     file = loaded.root / LOCK
-    before = file.read_bytes() if file.is_file() else None
-    lock = read(before) if before is not None else Lock()
-    mode: Mode = "check" if check else "update" if update else "fetch"
-    report = fetch(wants(loaded.graph), lock, mode=mode, timeout=timeout)
-    changed = not check and save(loaded.root, report, before)
-    write = output.to_json if form == "json" else output.to_text
-    click.echo(write(report.outcomes, loaded.graph.repo, changed=changed), nl=False)
-    return _exit_code(report.outcomes, mode)
+    first = before = file.read_bytes() if file.is_file() else None
+    lock = read(first) if first is not None else Lock()
+    outcomes: dict[Reference, Outcome] = {}
+    for _ in range(_MAX_ROUNDS):
+        new = [want for want in wants(loaded.graph) if want.reference not in outcomes]
+        if not new:
+            break
+        left = [outcome for want in new if (outcome := _left_out(want, loaded.config)) is not None]
+        outside = {outcome.want.reference for outcome in left}
+        done = fetch(
+            [want for want in new if want.reference not in outside], lock, mode=mode, timeout=timeout
+        )
+        outcomes = {outcome.want.reference: outcome for outcome in (*done, *left)} | outcomes
+        if mode == "check":
+            break
+        if not any(outcome.status in ("fetched", "updated") for outcome in done):
+            break
+        before = save(loaded.root, locked(outcomes.values(), lock, complete=False), before)
+        loaded = load_graph((loaded.root,))
+    if mode != "check":
+        before = save(loaded.root, locked(outcomes.values(), lock, complete=True), before)
+    return tuple(outcomes.values()), loaded.graph.repo, before != first
+
+
+def _left_out(want: Want, config: Config) -> Outcome | None:
+    """What the config declares external is not looked at, so it is not fetched either."""
+    from gitops_layout.fetch.model import Outcome
+
+    reference = want.reference
+    kind = _DECLARED_AS.get(reference.kind, "source")
+    names = (reference.name or reference.url.rpartition("/")[2], reference.url)
+    for entry in config.external:
+        if entry.kind == kind and any(
+            fnmatchcase(name, entry.pattern) or name == entry.pattern for name in names
+        ):
+            return Outcome(want, "external", f"declared external: {entry.reason}")
+    return None
 
 
 def _exit_code(outcomes: tuple[Outcome, ...], mode: Mode) -> int:

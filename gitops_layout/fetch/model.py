@@ -11,13 +11,14 @@ from gitops_layout.store.lock import Entry, Reference
 
 __all__ = ["Brought", "FetchError", "Found", "Outcome", "Status", "Want"]
 
-Status = Literal["fetched", "kept", "updated", "missing", "moved", "newer", "failed"]
+Status = Literal["fetched", "kept", "updated", "missing", "moved", "newer", "failed", "external"]
 """What came of a reference.
 
 `kept`: the lock and the store already have it. `updated`: it resolves to something else than the lock
 said, which `--update` allows. `missing`: not in the lock, or not in the store. `moved`: what should not
 change (a version, a tag, a file) has other content than the lock says. `newer`: a branch or range now
-resolves to something else. The last three but `moved` come from `--check` only.
+resolves to something else. `external`: the config declares it outside, so it was left alone.
+`missing` and `newer` come from `--check` only.
 """
 
 

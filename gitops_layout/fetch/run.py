@@ -8,7 +8,7 @@ resolves anew, and only `check` asks for everything and brings nothing.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -28,7 +28,7 @@ from gitops_layout.store.content import TooLargeError, get
 from gitops_layout.store.lock import LOCK, Entry, Lock, Reference, dump
 from gitops_layout.system import write_atomic
 
-__all__ = ["TIMEOUT", "Mode", "Report", "fetch", "save"]
+__all__ = ["TIMEOUT", "Mode", "fetch", "locked", "save"]
 
 Mode = Literal["fetch", "update", "check"]
 
@@ -43,23 +43,17 @@ _MAX_REFERENCES = 5_000
 _VARIABLES = ("${", "{{", "<<")
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What came of every reference, and the entries that the lock has from now on."""
-
-    outcomes: tuple[Outcome, ...]
-    entries: tuple[Entry, ...]
-
-
-def fetch(wants: Sequence[Want], lock: Lock, *, mode: Mode = "fetch", timeout: float = TIMEOUT) -> Report:
+def fetch(
+    wants: Sequence[Want], lock: Lock, *, mode: Mode = "fetch", timeout: float = TIMEOUT
+) -> tuple[Outcome, ...]:
     """Bring what is wanted (in mode `check`: only look), and what the brought bases want in turn.
 
     Never raises for what a source does or does not do: that is an outcome.
     """
-    return asyncio.run(_fetch(wants, lock, mode, timeout))
+    return tuple(asyncio.run(_fetch(wants, lock, mode, timeout)))
 
 
-async def _fetch(wants: Sequence[Want], lock: Lock, mode: Mode, timeout: float) -> Report:
+async def _fetch(wants: Sequence[Want], lock: Lock, mode: Mode, timeout: float) -> list[Outcome]:
     outcomes: list[Outcome] = []
     seen: set[Reference] = set()
     waiting = list(wants)
@@ -77,16 +71,19 @@ async def _fetch(wants: Sequence[Want], lock: Lock, mode: Mode, timeout: float) 
             if not waiting or len(seen) + len(waiting) > _MAX_REFERENCES:
                 break
     why = f"a base of a base, more than {_MAX_DEPTH} deep or one of more than {_MAX_REFERENCES:,}"
-    outcomes += [Outcome(want, "failed", why) for want in waiting]
-    return Report(tuple(outcomes), tuple(_entries(outcomes, lock)))
+    return [*outcomes, *(Outcome(want, "failed", why) for want in waiting)]
 
 
-def _entries(outcomes: Iterable[Outcome], lock: Lock) -> Iterator[Entry]:
-    """The new lock. What nobody wants any more goes, unless a failure may hide who wants it."""
-    kept = {outcome.entry.reference: outcome.entry for outcome in outcomes if outcome.entry is not None}
-    yield from kept.values()
-    if any(outcome.status in ("failed", "moved") for outcome in outcomes):
-        yield from (entry for entry in lock.entries if entry.reference not in kept)
+def locked(outcomes: Collection[Outcome], lock: Lock, *, complete: bool) -> tuple[Entry, ...]:
+    """The entries of the new lock.
+
+    Once everything that is wanted is known (`complete`), what nobody wants any more goes, unless a
+    failure may hide who wants it.
+    """
+    found = {outcome.entry.reference: outcome.entry for outcome in outcomes if outcome.entry is not None}
+    if complete and not any(outcome.status in ("failed", "moved") for outcome in outcomes):
+        return tuple(found.values())
+    return tuple(({entry.reference: entry for entry in lock.entries} | found).values())
 
 
 def _nested(outcome: Outcome) -> Iterator[Want]:
@@ -221,21 +218,20 @@ def _moved(want: Want, entry: Entry, now: str) -> Outcome:
     return Outcome(want, "moved", f"the lock has {_identity(entry)}, the source now has {now}", entry)
 
 
-def save(root: Path, report: Report, before: bytes | None) -> bool:
-    """Write the lock of the repository at `root` if it changes; `before` is what it was when we began.
+def save(root: Path, entries: Collection[Entry], before: bytes | None) -> bytes | None:
+    """Write the lock of the repository at `root` if it changes, and return what it holds now.
 
-    Raises UserError when another run has changed it meanwhile, or when it would lie outside the
-    repository.
+    `before` is what it held when we last looked. Raises UserError when another run has changed it
+    meanwhile, or when it would lie outside the repository.
     """
-    file, content = root / LOCK, dump(report.entries)
-    if content == before or (before is None and not report.entries):
-        return False
+    file, content = root / LOCK, dump(entries)
+    if content == before or (before is None and not entries):
+        return before
     if not file.parent.resolve().is_relative_to(root.resolve()):
         raise UserError(f"{file.parent.name} is a link out of the repository", "make it a folder")
     now = file.read_bytes() if file.is_file() else None
-    if now == content:
-        return False
-    if now != before:
+    if now not in (before, content):
         raise UserError(f"{LOCK} was changed by another run meanwhile", "run fetch again", exit_code=3)
-    write_atomic(file, content)
-    return True
+    if now != content:
+        write_atomic(file, content)
+    return content

@@ -308,3 +308,14 @@ def test_a_dependency_of_a_chart_in_the_repository_is_wanted_too(root: Path, cha
     assert (code, status) == (0, {"db": "fetched"}), printed
     row = json.loads(printed)["references"][0]
     assert (row["file"], row["line"]) == ("charts/web/Chart.yaml", 5)
+
+
+def test_what_the_config_declares_external_is_left_alone(root: Path, charts: Server) -> None:
+    config = "external:\n- {chart: 'w*', reason: only the cluster may read it}\n"
+    write(root, {"web.yaml": app(charts), ".gitops-layout.yaml": config})
+
+    code, status, printed = fetch(root)
+
+    assert (code, status) == (0, {"web": "external"})
+    assert "only the cluster may read it" in printed
+    assert charts.asked == []

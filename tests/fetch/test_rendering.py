@@ -274,3 +274,28 @@ def test_a_fetched_repository_that_does_not_build_is_unchecked_with_the_reason(
     assert code == 3
     assert f"{upstream.url} was fetched, but gone.yaml does not exist" in printed
     assert "platform.yaml" in printed
+
+
+def test_what_a_fetched_repository_delivers_is_fetched_in_the_same_run(
+    root: Path, upstream: Git, charts: Server, tmp_path: Path
+) -> None:
+    charts.serve({"web": {"1.0.0": chart("web", "1.0.0")}})
+    upstream.commit(
+        {
+            "deploy/release.yaml": application(
+                "web", f"{{repoURL: '{charts.url}', chart: web, targetRevision: 1.x}}"
+            )
+        }
+    )
+    upstream.git("tag", "v1")
+    write(root, {"platform.yaml": FOREIGN.format(url=upstream.url)})
+
+    assert fetch(root)[:2] == (0, {"web": "fetched", upstream.url: "fetched"})
+
+    lock = (root / LOCK).read_bytes()
+    charts.serve({"web": {"1.0.0": chart("web", "1.0.0"), "1.1.0": chart("web", "1.1.0")}})
+    (tmp_path / "cache").rename(
+        tmp_path / "gone"
+    )  # the first round does not see the chart, its pin must stay
+    assert fetch(root)[:2] == (0, {"web": "fetched", upstream.url: "fetched"})
+    assert (root / LOCK).read_bytes() == lock
