@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: check test demo bench docs corpus controlplane wheel clean fix
+.PHONY: check test demo bench docs schemas corpus controlplane wheel clean fix
 .DEFAULT_GOAL := check
 
 # pip 25.1 knows dependency groups; the stamp is older than pyproject.toml when they have changed.
@@ -39,6 +39,10 @@ corpus: $(VENV)/.stamp
 
 docs: $(VENV)/.stamp
 	$(BIN)/python -m tools.docs
+
+# The packed schemas, from pinned releases; needs a network, and writes the same bytes from the same pins.
+schemas: $(VENV)/.stamp
+	$(BIN)/python -m tools.schemas
 
 # kube-apiserver, kube-controller-manager, kube-scheduler, etcd and kwok, built from their Go modules
 # into the user's cache: about 12 minutes on two cores, once.

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 HEAVY = {
-    "cel_expr_python", "copier", "httpx2", "jinja2", "jsonschema", "lightkube", "pydantic", "rich", "ruamel", "yaml",
+    "cel_expr_python", "copier", "httpx2", "jinja2", "jsonschema", "jsonschema_rs", "lightkube", "pydantic", "rich", "ruamel", "yaml",
 }  # fmt: skip
 
 PROBE = """
@@ -38,9 +38,9 @@ def test_help_imports_nothing_heavy(tmp_path: Path):
     assert imported(tmp_path, "--help") == set()
 
 
-def test_linting_one_file_without_config_imports_the_reader_and_cel_only(tmp_path: Path):
+def test_linting_one_file_without_config_imports_the_reader_cel_and_the_schema_engine_only(tmp_path: Path):
     (tmp_path / "a.yaml").write_text("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: x}\n")
-    assert imported(tmp_path, "lint", "a.yaml") <= {"yaml", "cel_expr_python"}
+    assert imported(tmp_path, "lint", "a.yaml") <= {"yaml", "cel_expr_python", "jsonschema_rs"}
 
 
 def test_rendering_imports_the_reader_only(tmp_path: Path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gitops_layout import rules
+from gitops_layout.cli import targets
 from gitops_layout.cli.loading import Loaded, find_root, load_graph
 from gitops_layout.config import FILE_NAME, Config
 from gitops_layout.errors import UserError
@@ -84,8 +86,7 @@ profile: recommended
 @click.option("-v", "--verbose", is_flag=True, help="List everything that was not checked.")
 @click.option("--fix", is_flag=True, hidden=True)
 @click.option("--diff", hidden=True)
-@click.option("--kubernetes-version", hidden=True)
-@click.option("--schema-location", multiple=True, hidden=True)
+@targets.options
 def command(
     paths: tuple[Path, ...],
     *,
@@ -103,6 +104,9 @@ def command(
     outputs: tuple[str, ...],
     quiet: bool,
     verbose: bool,
+    versions: tuple[str, ...],
+    locations: tuple[str, ...],
+    crds: tuple[Path, ...],
     **later: object,
 ) -> int:
     """Check a repository against the OpenGitOps principles.
@@ -115,6 +119,7 @@ def command(
             raise UserError(f"not supported yet: --{name.replace('_', '-')}")
     if initialise:
         return _initialise(paths)
+    target = targets.target(versions, locations, crds)
     loaded = load_graph(paths, config_file)
     catalogue = rules.load(loaded.graph.repo, loaded.config.rules)
     decided = policy(
@@ -131,7 +136,7 @@ def command(
     if write_baseline and (paths or environment):
         raise UserError("--write-baseline accepts the whole repository", "leave out PATH and --env")
     report = lint(
-        loaded.graph,
+        replace(loaded.graph, target=target),
         catalogue,
         policy=decided,
         today=datetime.now().astimezone().date(),

@@ -18,6 +18,7 @@ from gitops_layout.lint.secrecy import Excerpts
 from gitops_layout.lint.suppress import Silencer
 from gitops_layout.model import Affected, Hit, Location, Severity, Span
 from gitops_layout.repo.model import Repo, is_yaml
+from gitops_layout.validation.judged import judged
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -56,7 +57,9 @@ def lint(
     inline = list(inline_ignores(graph.repo))
     silencer = Silencer(catalogue, policy, inline, today)
     kept = [finding for finding in candidates if not silencer.silences(finding)]
-    seen, unused = looked.judge(graph, policy, baseline, paths)
+    against_schemas = any(catalogue.by_id[name].group == "validation" for name in policy.rules)
+    verdicts = judged(graph) if against_schemas else None
+    seen, unused = looked.judge(graph, policy, baseline, paths, verdicts=verdicts)
     if environment is not None:
         seen = tuple(s for s in seen if _of_environment(graph, s.unchecked.delivery, environment))
     silenced = len(candidates) - len(kept)
@@ -75,7 +78,12 @@ def lint(
         revision=graph.repo.revision,
         profile=policy.profile,
         findings=tuple(new),
-        coverage=_coverage(graph, seen, ignored=silenced + len(old)),
+        coverage=_coverage(
+            graph,
+            seen,
+            validated=verdicts.validated if verdicts is not None else 0,
+            ignored=silenced + len(old),
+        ),
         known=old,
         crashes=tuple(Crash(rule, error) for rule, error in sorted(failed.items())),
     )
@@ -91,7 +99,7 @@ def _of_environment(graph: Graph, delivery: str | None, environment: str) -> boo
     return not names or bool(names & {environment, None})
 
 
-def _coverage(graph: Graph, seen: tuple[Any, ...], *, ignored: int) -> Coverage:
+def _coverage(graph: Graph, seen: tuple[Any, ...], *, validated: int, ignored: int) -> Coverage:
     repo = graph.repo
     files = [path for path in repo.files if is_yaml(path) and repo.entries[path].target is None]
     return Coverage(
@@ -99,7 +107,7 @@ def _coverage(graph: Graph, seen: tuple[Any, ...], *, ignored: int) -> Coverage:
         documents=sum(len(repo.documents(path)) for path in files),
         deliveries=len(graph.deliveries),
         objects=sum(len(rendered.objects) for rendered in graph.rendered.values()),
-        validated=0,
+        validated=validated,
         unchecked=seen,
         ignored=ignored,
     )

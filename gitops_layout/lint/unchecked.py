@@ -15,20 +15,28 @@ from gitops_layout.repo.model import broken, is_yaml
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from gitops_layout.checks.files import discreet, is_live
     from gitops_layout.config import External
     from gitops_layout.graph.model import Graph
     from gitops_layout.lint.baseline import Baseline
-from gitops_layout.lint.policy import Policy
+    from gitops_layout.lint.policy import Policy
+    from gitops_layout.validation.judged import Judged
 
 __all__ = ["judge"]
 
 
 def judge(
-    graph: Graph, policy: Policy, baseline: Baseline | None, paths: Sequence[str]
+    graph: Graph,
+    policy: Policy,
+    baseline: Baseline | None,
+    paths: Sequence[str],
+    *,
+    verdicts: Judged | None = None,
 ) -> tuple[tuple[Seen, ...], list[tuple[str, Hit]]]:
-    """Everything unchecked below `paths`, and hits for declarations that match nothing."""
-    everything = list(_everything(graph))
+    """Everything unchecked below `paths`, and hits for declarations that match nothing.
+
+    `verdicts` are what schemas said, None where nobody asked them.
+    """
+    everything = [*_everything(graph), *(verdicts.unchecked if verdicts is not None else ())]
     used = {id(entry) for item in everything for entry in policy.external if _declares(entry, item)}
     unused = [
         (
@@ -36,8 +44,7 @@ def judge(
             Hit(entry.location, {"kind": entry.kind, "pattern": entry.pattern, "subject": entry.pattern}),
         )
         for entry in policy.external
-        # Kinds without schema are not looked for yet: nothing can match a declaration of one.
-        if id(entry) not in used and entry.kind != "kind"
+        if id(entry) not in used and (entry.kind != "kind" or verdicts is not None)
     ]
     shown = [item for item in everything if _below(item, paths)]
     shown += [

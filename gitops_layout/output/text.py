@@ -142,7 +142,7 @@ def _coverage(coverage: Coverage) -> str:
         f"Checked {_count(coverage.files, 'file')}, {_count(coverage.documents, 'document')}, "
         f"{_count(coverage.deliveries, 'delivery')}, {_count(coverage.objects, 'rendered object')}"
     )
-    parts = ["schemas" if coverage.validated == 0 else ""]
+    parts = ["schemas" if coverage.objects and not coverage.validated else ""]
     for kind in UncheckedClass:
         items = [seen for seen in coverage.unchecked if seen.unchecked.kind is kind]
         if items:

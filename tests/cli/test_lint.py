@@ -105,7 +105,9 @@ def test_a_baseline_makes_the_next_run_clean(monkeypatch: pytest.MonkeyPatch) ->
     [
         ["--fix"],
         ["--diff", "HEAD"],
-        ["--kubernetes-version", "1.34"],
+        ["--kubernetes-version", "1.12"],
+        ["--schema-location", "https://example.org/schemas"],
+        ["--crds", "nowhere"],
         ["nowhere"],
         ["--select", "V999"],
         ["--env", "moon"],

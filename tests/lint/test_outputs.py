@@ -143,7 +143,7 @@ def test_gitlab_gets_an_array_even_when_clean() -> None:
 def test_text_ends_with_what_was_and_was_not_looked_at() -> None:
     text = report_text(report())
     assert text.splitlines()[-1] == (
-        "Checked 6 files, 6 documents, 3 deliveries, 4 rendered objects; not checked: schemas, 1 external"
+        "Checked 6 files, 6 documents, 3 deliveries, 4 rendered objects; not checked: 1 external"
     )
     assert "\x1b[" not in text
     assert "\x1b[" in report_text(report(), colour=True)

@@ -241,7 +241,7 @@ metadata: {name: shop, namespace: shop}
 spec:
   rules:
     - host: shop.example.org
-      http: {paths: [{path: /, backend: {service: {name: web}}}]}
+      http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: web}}}]}
     - host: shop.example.com
       http:
         paths:
@@ -254,5 +254,5 @@ spec:
     report = linted({**USER_RULES, "ingress.yaml": ingress, "service.yaml": service})
     assert [(*row, f.message) for row, f in zip(named(report), report.findings, strict=True)] == [
         ("ACME001", "ingress.yaml", 8, "shop serves shop.example.com, not .example.org"),
-        ("ACME002", "ingress.yaml", 14, "Ingress sends to Service wbe"),
+        ("ACME002", "ingress.yaml", 15, "Ingress sends to Service wbe"),
     ]

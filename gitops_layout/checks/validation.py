@@ -1,0 +1,118 @@
+"""Checks of delivered objects against schemas, and of their API versions against Kubernetes' releases."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from gitops_layout.graph.model import Graph
+from gitops_layout.model import Hit, Location, Path, Related
+from gitops_layout.validation import bundle
+from gitops_layout.validation.check import Violation, dotted
+from gitops_layout.validation.judged import Subject, judged, targets
+from gitops_layout.validation.versions import at_least, lifecycle
+
+__all__ = ["api_deprecated", "api_removed", "cel_violation", "schema_violation", "unknown_field"]
+
+_NAME = ("metadata", "name")
+
+
+def schema_violation(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
+    """Values that an object's schema refuses."""
+    yield from _violations(graph, "schema")
+
+
+def unknown_field(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
+    """Fields that an object's schema does not have."""
+    yield from _violations(graph, "unknown")
+
+
+def cel_violation(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
+    """Values that a rule of the CustomResourceDefinition refuses."""
+    yield from _violations(graph, "cel")
+
+
+def _violations(graph: Graph, kind: str) -> Iterator[Hit]:
+    for subject in judged(graph).subjects:
+        for violation in subject.verdict.violations:
+            if violation.kind == kind:
+                yield _violation(subject, violation)
+
+
+def _violation(subject: Subject, violation: Violation) -> Hit:
+    place = subject.origin(violation.path)
+    whole = violation.kind == "unknown" or (violation.path[-1:] == place.path[-1:] and not violation.got)
+    if whole and place.path and violation.path and place.path[-1] == violation.path[-1]:
+        place = replace(place, key=isinstance(place.path[-1], str))
+    problem = violation.message
+    if violation.near:
+        problem += f' (did you mean "{violation.near[0]}"?)'
+    if violation.versions:
+        problem += f" (Kubernetes {', '.join(violation.versions)})"
+    parent = violation.path[:-1] if violation.kind == "unknown" else violation.path
+    field = dotted(parent)
+    values = {
+        "problem": problem,
+        "field": field,
+        "kind": subject.ref.kind,
+        "api": subject.ref.api_version,
+        "expected": violation.expected,
+        "subject": f"{dotted(violation.path)}: {violation.message}",
+    }
+    return Hit(place, values, _related(subject, place), subject.affected)
+
+
+def _related(subject: Subject, place: Location) -> tuple[Related, ...]:
+    """The object, where an overlay or patch in another file is to blame."""
+    name = subject.origin(_NAME)
+    if name.file == place.file:
+        return ()
+    return (Related(name, f"in {subject.ref.kind} {subject.ref.name}"),)
+
+
+def api_removed(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
+    """Objects of API versions that a targeted Kubernetes does not serve."""
+    versions = targets(graph)
+    for subject in judged(graph).subjects:
+        ref = subject.ref
+        life = lifecycle(ref.api_version, ref.kind)
+        removed = life.removed if life is not None else None
+        if life is not None and removed is not None:
+            gone = [version for version in versions if at_least(version, removed)]
+            if gone:
+                values = {"state": f"is gone since Kubernetes {removed}"}
+                yield _about_version(subject, values, _instead(life.replacement))
+            continue
+        group, _, version = ref.api_version.rpartition("/")
+        serving = bundle.served(group, version, ref.kind)
+        lacking = [name for name in versions if name not in serving]
+        if serving and lacking:
+            state = f"is not in Kubernetes {', '.join(lacking)}; {serving[0]} to {serving[-1]} have it"
+            yield _about_version(subject, {"state": state}, "use an API version that your clusters serve")
+
+
+def api_deprecated(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
+    """Objects of API versions that a targeted Kubernetes serves for the time being."""
+    versions = targets(graph)
+    for subject in judged(graph).subjects:
+        life = lifecycle(subject.ref.api_version, subject.ref.kind)
+        if life is None or not any(at_least(version, life.deprecated) for version in versions):
+            continue
+        if life.removed is not None and any(at_least(version, life.removed) for version in versions):
+            continue
+        state = f"is deprecated since Kubernetes {life.deprecated}"
+        if life.removed is not None:
+            state += f" and gone from {life.removed} on"
+        yield _about_version(subject, {"state": state}, _instead(life.replacement))
+
+
+def _instead(replacement: str) -> str:
+    return f"use {replacement}" if replacement else "there is no replacement: remove it"
+
+
+def _about_version(subject: Subject, values: Mapping[str, str], act: str) -> Hit:
+    place: Location = subject.origin(("apiVersion",))
+    path: Path = ("apiVersion",)
+    named = {"api": subject.ref.api_version, "kind": subject.ref.kind, "act": act, "subject": dotted(path)}
+    return Hit(place, {**values, **named}, _related(subject, place), subject.affected)

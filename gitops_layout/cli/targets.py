@@ -1,0 +1,105 @@
+"""What the clusters run, from the options of a command: Kubernetes versions, CRDs and schema locations."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from gitops_layout.config import did_you_mean
+from gitops_layout.errors import UserError
+from gitops_layout.graph.model import Target
+from gitops_layout.k8s.scope import is_crd
+from gitops_layout.repo.model import MAX_BYTES, is_yaml
+from gitops_layout.source.reader import read
+from gitops_layout.validation.bundle import VERSIONS
+
+__all__ = ["options", "target"]
+
+_Command = TypeVar("_Command", bound=Callable[..., object])
+_VERSION = re.compile(r"v?(\d+\.\d+)(\.\d+)?")
+
+
+def options(command: _Command) -> _Command:
+    """The options of every command that validates."""
+    for option in (
+        click.option(
+            "--crds",
+            multiple=True,
+            metavar="DIR",
+            type=click.Path(exists=True, path_type=Path),
+            help="CustomResourceDefinitions that the clusters have besides (repeatable).",
+        ),
+        click.option(
+            "--schema-location",
+            "locations",
+            multiple=True,
+            metavar="LOCATION",
+            help="Folder or path template of JSON Schemas, as kubeconform has them; asked before ours (repeatable).",
+        ),
+        click.option(
+            "--kubernetes-version",
+            "versions",
+            multiple=True,
+            metavar="V",
+            help=f"Kubernetes of the clusters, {VERSIONS[0]} to {VERSIONS[-1]} (repeatable); by default the newest.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def target(versions: Sequence[str], locations: Sequence[str], crds: Sequence[Path]) -> Target:
+    """Raises UserError for versions that we have no schemas of, and for locations in the network."""
+    wanted = [part for text in versions for part in text.split(",") if part]
+    for location in locations:
+        if "://" in location:
+            raise UserError(f"--schema-location {location}: only local paths", "download the schemas first")
+    return Target(
+        tuple(dict.fromkeys(_version(text) for text in wanted)),
+        tuple(definition for path in crds for definition in _definitions(path)),
+        tuple(location for location in locations if location != "default"),
+        _read,
+    )
+
+
+def _version(text: str) -> str:
+    match = _VERSION.fullmatch(text)
+    if match is None or match[1] not in VERSIONS:
+        near = did_you_mean(text, VERSIONS)
+        raise UserError(
+            f"--kubernetes-version {text}: no schemas of that version{near}", f"known: {', '.join(VERSIONS)}"
+        )
+    return match[1]
+
+
+def _definitions(path: Path) -> Iterator[dict[str, Any]]:
+    """The CRDs in a file, or in the YAML files below a folder. Raises UserError for what cannot be read."""
+    files = (
+        [path] if path.is_file() else sorted(f for f in path.rglob("*") if is_yaml(f.name) and f.is_file())
+    )
+    for file in files:
+        content = _read(str(file))
+        if content is None:
+            raise UserError(f"--crds {file}: cannot be read, or is larger than {MAX_BYTES >> 20} MiB")
+        stream = read(content, str(file))
+        if stream.problems:
+            problem = stream.problems[0]
+            raise UserError(f"--crds {file}:{problem.line}:{problem.column}: {problem.message}")
+        for document in stream.documents:
+            if isinstance(document.data, dict) and is_crd(document.data):
+                yield document.data
+
+
+def _read(path: str) -> bytes | None:
+    """A regular file's content; None where there is none, or too much of it."""
+    file = Path(path)
+    try:
+        if not file.is_file() or file.stat().st_size > MAX_BYTES:
+            return None
+        return file.read_bytes()
+    except OSError:
+        return None

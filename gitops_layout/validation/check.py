@@ -1,0 +1,275 @@
+"""One object against its schemas, in the schemas' words."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+from gitops_layout.validation import bundle
+from gitops_layout.validation.crds import filled, marks
+from gitops_layout.validation.rules import RuleProblem, judge
+from gitops_layout.validation.versions import lifecycle
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from gitops_layout.model import ObjectRef, Path
+    from gitops_layout.validation.schemas import Known, Schemas
+
+__all__ = ["Verdict", "Violation", "dotted", "validate"]
+
+_MOST = 50
+"""Violations of one object that are reported: nobody reads more, and a hostile object has a million."""
+_WORDS = {
+    "minimum": "at least {}", "maximum": "at most {}", "exclusiveMinimum": "more than {}", "exclusiveMaximum": "less than {}",
+    "multipleOf": "a multiple of {}", "minLength": "at least {} characters", "maxLength": "at most {} characters",
+    "minItems": "at least {} items", "maxItems": "at most {} items", "minProperties": "at least {} fields",
+    "maxProperties": "at most {} fields", "pattern": "text that matches {}", "const": "{}",
+}  # fmt: skip
+_FORMS = {"byte": "padded base64", "date-time": "a time as in 2006-01-02T15:04:05Z"}
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """What is refused of one value.
+
+    `kind` says by what: a schema's types and bounds, an unknown field, or a rule in CEL. `near` are names
+    that were perhaps meant. `versions` are the Kubernetes versions that refuse it, empty where all asked do.
+    """
+
+    kind: Literal["schema", "unknown", "cel"]
+    path: Path
+    message: str
+    expected: str = ""
+    got: str = ""
+    near: tuple[str, ...] = ()
+    versions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """`known` is false where no schema judges the kind in any version; `unjudged` are CEL rules that cannot be run."""
+
+    known: bool
+    violations: tuple[Violation, ...] = ()
+    unjudged: tuple[RuleProblem, ...] = ()
+
+
+def validate(ref: ObjectRef, data: dict[str, Any], *, schemas: Schemas, kubernetes: Sequence[str]) -> Verdict:
+    """What the API servers of all `kubernetes` versions (`1.36`) would refuse of an object by their schemas.
+
+    `data` is the whole object as it is applied; what SOPS adds to it is not looked at. Pure but for
+    what `schemas` compiles and keeps.
+    """
+    encrypted = isinstance(data.get("sops"), dict)
+    if encrypted:
+        data = {key: value for key, value in data.items() if key != "sops"}
+    found: dict[Violation, list[str]] = {}
+    unjudged: dict[RuleProblem, None] = {}
+    judged: dict[tuple[int, ...], tuple[list[Violation], list[RuleProblem]]] = {}
+    known = False
+    for version in kubernetes:
+        candidates = schemas.find(ref, kubernetes=version)
+        if not candidates:
+            violations = _unknown_kind(ref, version)
+            known = known or bool(violations)
+        else:
+            known = True
+            key = tuple(id(candidate) for candidate in candidates)
+            if key not in judged:
+                judged[key] = _judged(ref, data, candidates)
+            violations, problems = judged[key]
+            unjudged |= dict.fromkeys(problems)
+        for violation in violations:
+            if not (encrypted and violation.got.startswith('string "ENC[')):
+                found.setdefault(violation, []).append(version)
+    everywhere = len(kubernetes)
+    rows = (
+        violation if len(versions) == everywhere else replace(violation, versions=tuple(versions))
+        for violation, versions in found.items()
+    )
+    return Verdict(known, tuple(rows), tuple(unjudged))
+
+
+def _unknown_kind(ref: ObjectRef, version: str) -> list[Violation]:
+    """A kind that Kubernetes itself would have to have, and never had by that name."""
+    group, _, api = ref.api_version.rpartition("/")
+    kinds = bundle.kinds(group, kubernetes=version)
+    if not kinds or ref.kind == "List" or lifecycle(ref.api_version, ref.kind):
+        return []
+    if bundle.served(group, api, ref.kind):
+        return []
+    names = sorted({kind for _, kind in kinds})
+    if ref.kind in names:
+        versions = sorted(name for name, kind in kinds if kind == ref.kind)
+        wanted = " or ".join(f"{group}/{name}" if group else name for name in versions)
+        return [
+            Violation(
+                "schema", ("apiVersion",), f"expected {wanted} for {ref.kind}, got {ref.api_version}", wanted
+            )
+        ]
+    near = tuple(difflib.get_close_matches(ref.kind, names, n=1))
+    return [Violation("schema", ("kind",), f"{ref.api_version} has no kind {ref.kind}", near=near)]
+
+
+def _judged(
+    ref: ObjectRef, data: dict[str, Any], candidates: Sequence[Known]
+) -> tuple[list[Violation], list[RuleProblem]]:
+    """What the first schema refuses, unless another one takes the object: clusters may have different CRDs."""
+    first: tuple[list[Violation], list[RuleProblem]] | None = None
+    for known in candidates:
+        verdict = _by_schema(ref, data, known)
+        if not verdict[0]:
+            return verdict
+        first = first or verdict
+    return first or ([], [])
+
+
+def _by_schema(
+    ref: ObjectRef, data: dict[str, Any], known: Known
+) -> tuple[list[Violation], list[RuleProblem]]:
+    if known.drops_status and "status" in data:
+        data = {key: value for key, value in data.items() if key != "status"}
+    valid = known.validator.is_valid(data)
+    if valid and not known.ruled:
+        return [], []
+    if known.structural is not None:
+        data = filled(data, known.structural, known.definitions)
+        valid = known.validator.is_valid(data)
+    if not valid:
+        return list(_errors(ref, data, known)), []
+    if known.structural is None:
+        return [], []
+    found: list[Violation] = []
+    problems: list[RuleProblem] = []
+    for mark in marks(data, known.structural, known.definitions):
+        found += _twice(mark.path, mark.value, mark.keys)
+        for rule in mark.rules:
+            match judge(f"{ref.group}/{ref.kind}", rule, mark.value):
+                case RuleProblem() as problem:
+                    problems.append(problem)
+                case str(words):
+                    found.append(Violation("cel", mark.path, words))
+    return found[:_MOST], problems
+
+
+def _twice(path: Path, items: Any, keys: tuple[str, ...]) -> Iterator[Violation]:
+    """Items of a list that have the same keys."""
+    seen: set[str] = set()
+    for number, item in enumerate(items) if keys and isinstance(items, list) else ():
+        if not isinstance(item, dict):
+            continue
+        name = json.dumps([item.get(key) for key in keys])
+        if name in seen:
+            words = ", ".join(f"{key} {_value(item.get(key))}" for key in keys)
+            yield Violation("schema", (*path, number), f"an item with {words} stands in the list already")
+        seen.add(name)
+
+
+def _errors(ref: ObjectRef, data: dict[str, Any], known: Known) -> Iterator[Violation]:
+    secret = ref.kind == "Secret"
+    for count, error in enumerate(known.validator.iter_errors(data)):
+        if count >= _MOST:
+            return
+        path: Path = tuple(error.instance_path)
+        match error.kind.name:
+            case "additionalProperties":
+                names = sorted(_properties(known.document, path))
+                for name in error.kind.unexpected:
+                    near = tuple(difflib.get_close_matches(name, names, n=1))
+                    yield Violation("unknown", (*path, name), f'unknown field "{name}"', near=near)
+            case "required":
+                yield Violation("schema", path, f'required field "{error.kind.property}" is missing')
+            case name:
+                got = _kind_of(error.instance) if secret else _got(error.instance)
+                yield _value_violation(name, path, error, got)
+
+
+def _value_violation(name: str, path: Path, error: Any, got: str) -> Violation:
+    match name:
+        case "type":
+            expected = " or ".join(t for t in error.kind.types if t != "null") or "null"
+        case "enum":
+            expected = "one of " + ", ".join(_value(option) for option in error.kind.options)
+        case "format":
+            expected = _FORMS.get(error.kind.format, error.kind.format)
+        case "uniqueItems":
+            expected = "a list without repetition"
+        case _ if name in _WORDS:
+            expected = _WORDS[name].format(error.kind.value)
+        case "anyOf" | "oneOf":
+            expected = "one of the combinations of fields that the schema describes"
+        case "not":
+            expected = "none of the combinations of fields that the schema forbids"
+        case _:
+            expected = f"what the schema's `{name}` demands"
+    return Violation("schema", path, f"expected {expected}, got {got}", expected, got)
+
+
+def _properties(document: dict[str, Any], path: Path) -> set[str]:
+    """The fields that a schema names for the object at `path`."""
+    node: Any = _resolved(document, document)
+    for step in path:
+        if not isinstance(node, dict):
+            return set()
+        if isinstance(step, int):
+            below = node.get("items")
+        else:
+            below = (node.get("properties") or {}).get(step, node.get("additionalProperties"))
+        node = _resolved(below, document)
+    return set(node.get("properties") or ()) if isinstance(node, dict) else set()
+
+
+def _resolved(node: Any, document: dict[str, Any]) -> Any:
+    for _ in range(len(document.get("$defs") or ()) + 1):
+        ref = node.get("$ref") if isinstance(node, dict) else None
+        if not isinstance(ref, str):
+            return node
+        node = (document.get("$defs") or {}).get(ref.rpartition("/")[2])
+    return None
+
+
+def _kind_of(value: Any) -> str:
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "boolean"
+        case int():
+            return "integer"
+        case float():
+            return "number"
+        case str():
+            return "string"
+        case list():
+            return "a list"
+    return "an object"
+
+
+def _got(value: Any) -> str:
+    kind = _kind_of(value)
+    return f"{kind} {_value(value)}" if isinstance(value, bool | int | float | str) else kind
+
+
+def _value(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 80 else f"{text[:79]}…"
+
+
+_PLAIN = re.compile(r"[A-Za-z_][\w-]*")
+
+
+def dotted(path: Path) -> str:
+    """`spec.ports[0].port`; keys with dots and slashes stand in brackets, as jsonpath has them."""
+    out = ""
+    for step in path:
+        if isinstance(step, int):
+            out += f"[{step}]"
+        elif _PLAIN.fullmatch(step):
+            out += f".{step}" if out else step
+        else:
+            out += f"[{json.dumps(step, ensure_ascii=False)}]"
+    return out or "the object"

@@ -1,0 +1,163 @@
+"""Every delivered object of a graph against its schemas, once."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from gitops_layout.k8s.scope import is_crd
+from gitops_layout.model import Affected, Location, Unchecked, UncheckedClass
+from gitops_layout.validation import bundle
+from gitops_layout.validation.check import Verdict, validate
+from gitops_layout.validation.crds import crds
+from gitops_layout.validation.schemas import Schemas
+from gitops_layout.validation.versions import lifecycle
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from gitops_layout.graph.model import Graph
+    from gitops_layout.model import ObjectRef, Path
+    from gitops_layout.validation.crds import Crd
+    from gitops_layout.validation.schemas import Broken
+
+__all__ = ["Judged", "Subject", "judged", "targets"]
+
+_LATER = re.compile(r"\$\{[^}]*\}")
+"""What a substitution that we could not see would have replaced."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A delivered object, where its values come from, whom it belongs to, and what its schema says."""
+
+    ref: ObjectRef
+    data: dict[str, Any]
+    origin: Callable[[Path], Location]
+    affected: Affected
+    live: bool
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """All subjects in the graph's order; `validated` counts those that a schema judged."""
+
+    subjects: tuple[Subject, ...]
+    validated: int
+    unchecked: tuple[Unchecked, ...]
+
+
+_last: list[tuple[Graph, Judged]] = []
+
+
+def judged(graph: Graph) -> Judged:
+    """The verdicts on a graph; the rules of one run share them."""
+    if not _last or _last[0][0] is not graph:
+        _last[:] = [(graph, _judge(graph))]
+    return _last[0][1]
+
+
+def targets(graph: Graph) -> tuple[str, ...]:
+    """The Kubernetes versions to judge by: those that somebody named, else the newest we know."""
+    return graph.target.kubernetes or bundle.VERSIONS[-1:]
+
+
+def _judge(graph: Graph) -> Judged:
+    target = graph.target
+    schemas = Schemas(_crds(graph), locations=target.schemas, read=target.read)
+    versions = targets(graph)
+    verdicts: dict[int, Verdict] = {}
+    subjects = []
+    for ref, data, origin, affected, live, unseen in _objects(graph):
+        if id(data) not in verdicts:
+            verdicts[id(data)] = validate(ref, data, schemas=schemas, kubernetes=versions)
+        verdict = verdicts[id(data)]
+        if unseen and verdict.violations:
+            settled = tuple(v for v in verdict.violations if not _LATER.search(v.got))
+            verdict = Verdict(verdict.known, settled, verdict.unjudged)
+        subjects.append(Subject(ref, data, origin, affected, live, verdict))
+    validated = sum(subject.verdict.known for subject in subjects)
+    return Judged(tuple(subjects), validated, tuple(_unchecked(subjects, schemas)))
+
+
+_Row = tuple["ObjectRef", dict[str, Any], "Callable[[Path], Location]", Affected, bool, bool]
+
+
+def _objects(graph: Graph) -> Iterator[_Row]:
+    """What deliveries deliver, and the agents' own objects that no delivery brings."""
+    read: set[tuple[str, int]] = set()
+    for delivery in graph.deliveries:
+        rendered = graph.rendered.get(delivery.id)
+        for item in rendered.objects if rendered is not None else ():
+            place = item.origin(("kind",))
+            read.add((place.file, place.document))
+            affected = Affected(item.ref, delivery.id, delivery.environment, delivery.cluster)
+            unseen = bool(rendered is not None and rendered.unseen)
+            yield item.ref, item.data, item.origin, affected, delivery.live, unseen
+    roots = {(d.root.file, d.root.document) for d in graph.deliveries if d.agent in ("flux", "argocd")}
+    for resource in graph.repo.resources:
+        place = resource.location
+        if (place.file, place.document) in roots - read:
+            yield resource.ref, resource.data, _below(place), Affected(resource.ref), True, True
+
+
+def _below(location: Location) -> Callable[[Path], Location]:
+    return lambda path: location.at(*path)
+
+
+def _crds(graph: Graph) -> Iterator[tuple[Crd, Location | None]]:
+    """CRDs as delivered, those of files that nothing delivers, and those that somebody named besides."""
+    delivered = set()
+    for rendered in graph.rendered.values():
+        for item in rendered.objects:
+            if is_crd(item.data):
+                delivered.add(item.ref.name)
+                yield from ((crd, item.origin(())) for crd in crds(item.data))
+    for resource in graph.repo.resources:
+        if is_crd(resource.data) and resource.ref.name not in delivered:
+            yield from ((crd, resource.location) for crd in crds(resource.data))
+    for data in graph.target.definitions:
+        yield from ((crd, None) for crd in crds(data))
+
+
+def _unchecked(subjects: list[Subject], schemas: Schemas) -> Iterator[Unchecked]:
+    """Kinds without schema, once a kind; rules that cannot be run, once a rule; schemas that are broken."""
+    yield from (_broken(broken) for broken in schemas.broken.values())
+    unusable = {name for name, _ in schemas.broken}
+    kinds: dict[str, Subject] = {}
+    rules: dict[tuple[str, str], tuple[str, Subject]] = {}
+    for subject in sorted(subjects, key=lambda subject: not subject.live):
+        name = f"{subject.ref.group}/{subject.ref.kind}"
+        if not subject.verdict.known and name not in unusable and not _replaced(subject.ref):
+            kinds.setdefault(name.lstrip("/"), subject)
+        for problem in subject.verdict.unjudged:
+            rules.setdefault((problem.kind, problem.rule), (problem.why, subject))
+    for name, subject in kinds.items():
+        why = f"no schema of {subject.ref.api_version} {subject.ref.kind}"
+        yield _external(f"kind {name}", why, name, subject)
+    for (owner, rule), (words, subject) in rules.items():
+        name = owner.lstrip("/")
+        short = rule if len(rule) <= 100 else f"{rule[:99]}…"
+        yield _external(f"rule of kind {name}: {short}", f"our CEL engine: {words}", name, subject)
+
+
+def _broken(broken: Broken) -> Unchecked:
+    """A CRD of the repository is its own fault; a schema from elsewhere can be declared."""
+    name = broken.name.lstrip("/")
+    if broken.location is not None:
+        return Unchecked(f"kind {name}", UncheckedClass.BROKEN, broken.why, broken.location)
+    return Unchecked(f"kind {name}", UncheckedClass.EXTERNAL, broken.why, None, ("kind", name))
+
+
+def _replaced(ref: ObjectRef) -> bool:
+    """Whether a rule about API versions speaks of it."""
+    group, _, version = ref.api_version.rpartition("/")
+    return lifecycle(ref.api_version, ref.kind) is not None or bool(bundle.served(group, version, ref.kind))
+
+
+def _external(what: str, why: str, name: str, subject: Subject) -> Unchecked:
+    place = subject.origin(("kind",))
+    delivery = subject.affected.delivery
+    return Unchecked(what, UncheckedClass.EXTERNAL, why, place, ("kind", name), delivery)

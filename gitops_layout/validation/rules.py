@@ -1,0 +1,66 @@
+"""CRD rules in CEL (`x-kubernetes-validations`) on one value, as far as our engine runs them.
+
+The API server's CEL knows functions that ours lacks (`quantity`, `url`, `isSorted`, …); a rule that does not compile, or
+that ends in an error, is reported as not judged and never as a refusal. Transition rules (`oldSelf`)
+compare with a live object and say nothing of a create.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from gitops_layout.cel import CelError, bind, compile_expression
+
+__all__ = ["RuleProblem", "judge"]
+
+_TRANSITION = re.compile(r"\boldSelf\b")
+_ESCAPED = re.compile(
+    r"__(true|false|null|in|as|break|const|continue|else|for|function|if|import|let|loop|package|namespace|return|var"
+    r"|void|while)__"
+)
+_SYMBOLS = {"__dot__": ".", "__dash__": "-", "__slash__": "/", "__underscores__": "__"}
+_NAME = re.compile(r"\w*(?:__dot__|__dash__|__slash__|__underscores__)\w*")
+
+
+@dataclass(frozen=True, slots=True)
+class RuleProblem:
+    """A rule that could not be judged: the kind it belongs to, its text, and the engine's words."""
+
+    kind: str
+    rule: str
+    why: str
+
+
+def judge(kind: str, rule: dict[str, Any], value: Any) -> str | RuleProblem | None:
+    """None where the rule holds or says nothing, the refusal's words, or why it could not be judged."""
+    text = rule.get("rule")
+    if not isinstance(text, str) or _TRANSITION.search(text):
+        return None
+    names = {match[0]: match[1] for match in _ESCAPED.finditer(text)}
+    names |= {match[0]: _unescaped(match[0]) for match in _NAME.finditer(text)}
+    try:
+        expression = compile_expression(text, ("self",))
+        holds = expression.holds(bind({"self": _renamed(value, {v: k for k, v in names.items()})}))
+    except CelError as error:
+        return RuleProblem(kind, text, str(error))
+    if holds:
+        return None
+    message = rule.get("message")
+    return message if isinstance(message, str) and message else f"failed rule: {text}"
+
+
+def _unescaped(name: str) -> str:
+    for escaped, plain in _SYMBOLS.items():
+        name = name.replace(escaped, plain)
+    return name
+
+
+def _renamed(value: Any, names: dict[str, str]) -> Any:
+    """The value with field names escaped as the rule writes them."""
+    if not names:
+        return value
+    if isinstance(value, dict):
+        return {names.get(key, key): _renamed(item, names) for key, item in value.items()}
+    return [_renamed(item, names) for item in value] if isinstance(value, list) else value

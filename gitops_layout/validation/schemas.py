@@ -1,0 +1,206 @@
+"""Which schema judges a kind: CRDs of the repository, schema locations, and what is packed, in this order."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from gitops_layout.validation import bundle
+from gitops_layout.validation.crds import Crd, SchemaError, json_schema, metadata_schema
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from gitops_layout.model import Location, ObjectRef
+
+__all__ = ["Broken", "Known", "Schemas", "expand"]
+
+_MOMENT = re.compile(
+    r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])[Tt]([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)"
+)
+_FIELD = re.compile(r"\{\{\s*\.(\w+)\s*\}\}")
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A kind's schema, ready: `document` is the JSON Schema that `validator` (of jsonschema-rs) was made of.
+
+    `structural` and its `definitions` are the CRD's own words, None for kinds that no CRD defines.
+    """
+
+    document: dict[str, Any]
+    validator: Any
+    structural: dict[str, Any] | None = None
+    definitions: dict[int, dict[str, Any]] = field(default_factory=dict)
+    drops_status: bool = False
+    ruled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """A schema that cannot be used: whose it is, why, and where it stands."""
+
+    name: str
+    why: str
+    location: Location | None = None
+
+
+class Schemas:
+    """Looks schemas up and keeps what it has compiled; one for a run.
+
+    `crds` are the repository's with their places, those given besides without. `locations` are path
+    templates as kubeconform has them, read with `read` (None: no such file).
+    """
+
+    def __init__(
+        self,
+        crds: Iterable[tuple[Crd, Location | None]] = (),
+        *,
+        locations: Sequence[str] = (),
+        read: Callable[[str], bytes | None] = lambda _path: None,
+    ) -> None:
+        self.broken: dict[tuple[str, Location | None], Broken] = {}
+        self._crds: dict[tuple[str, str, str], list[tuple[Crd, Location | None]]] = {}
+        for crd, place in crds:
+            self._crds.setdefault((crd.group, crd.version, crd.kind), []).append((crd, place))
+        self._locations = tuple(locations)
+        self._read = read
+        self._found: dict[tuple[str, str, str], tuple[Known, ...]] = {}
+        self._compiled: dict[object, Known | None] = {}
+
+    def find(self, ref: ObjectRef, *, kubernetes: str) -> tuple[Known, ...]:
+        """The schemas of a kind, of which an object has to fit one; empty where there is none."""
+        key = (ref.api_version, ref.kind, kubernetes)
+        if key not in self._found:
+            group, _, version = ref.api_version.rpartition("/")
+            self._found[key] = tuple(self._look_up(group, version, ref.kind, kubernetes))
+        return self._found[key]
+
+    def _look_up(self, group: str, version: str, kind: str, kubernetes: str) -> Iterator[Known]:
+        own = self._crds.get((group, version, kind), ())
+        if own:
+            texts = {json.dumps(crd.schema, sort_keys=True): (crd, place) for crd, place in own}
+            for text, (crd, place) in texts.items():
+                known = self._compile(text, f"{group}/{kind}", place, partial(_of_crd, crd))
+                if known is not None:
+                    yield known
+            return
+        for template in self._locations:
+            path = expand(template, (group, version, kind), kubernetes=kubernetes)
+            content = self._read(path)
+            if content is not None:
+                known = self._compile(path, f"{group}/{kind}", None, partial(_of_file, content))
+                yield from (known,) if known is not None else ()
+                return
+        packed = bundle.find(group, version, kind, kubernetes=kubernetes)
+        if packed is not None:
+            known = self._compile(packed.key, f"{group}/{kind}", None, partial(_of_pack, packed))
+            yield from (known,) if known is not None else ()
+
+    def _compile(
+        self, key: object, name: str, place: Location | None, make: Callable[[], Known]
+    ) -> Known | None:
+        if key not in self._compiled:
+            try:
+                self._compiled[key] = make()
+            except SchemaError as error:
+                self._compiled[key] = None
+                where = f" ({key})" if isinstance(key, str) and place is None else ""
+                self.broken.setdefault((name, place), Broken(name, f"its schema {error}{where}", place))
+        return self._compiled[key]
+
+
+def expand(template: str, kind: tuple[str, str, str], *, kubernetes: str) -> str:
+    """The path of (group, version, kind) by kubeconform's template; a folder means its default layout below it."""
+    group, version, name = kind
+    if "{{" not in template:
+        template = (
+            template.rstrip("/")
+            + "/{{ .NormalizedKubernetesVersion }}-standalone{{ .StrictSuffix }}/{{ .ResourceKind }}{{ .KindSuffix }}.json"
+        )
+    first = group.partition(".")[0]
+    words = {
+        "NormalizedKubernetesVersion": f"v{kubernetes}.0",
+        "StrictSuffix": "-strict",
+        "ResourceKind": name.lower(),
+        "ResourceAPIVersion": version,
+        "Group": group,
+        "KindSuffix": f"-{first}-{version}" if group else f"-{version}",
+    }
+    return _FIELD.sub(lambda match: _harmless(words.get(match[1], match[0])), template)
+
+
+def _harmless(word: str) -> str:
+    """An object's own words must not climb out of the folder that the user named."""
+    return word.replace("/", "_").replace("\\", "_").replace("..", "_")
+
+
+def _of_crd(crd: Crd) -> Known:
+    return _custom(crd.schema, {}, drops_status=crd.drops_status, references=False)
+
+
+def _of_pack(packed: bundle.Packed) -> Known:
+    if packed.structural:
+        root = packed.definitions[packed.root]
+        return _custom(root, packed.definitions, drops_status=packed.drops_status, references=True)
+    defs = {str(number): schema for number, schema in packed.definitions.items()}
+    document = {"$ref": f"#/$defs/{packed.root}", "$defs": defs}
+    return Known(document, _validator(document))
+
+
+def _of_file(content: bytes) -> Known:
+    try:
+        document = json.loads(content)
+    except ValueError as error:
+        raise SchemaError(f"is no JSON: {error}") from None
+    if not isinstance(document, dict):
+        raise SchemaError("is no JSON object")
+    document = {key: value for key, value in document.items() if key not in ("$schema", "$id", "id")}
+    return Known(document, _validator(document))
+
+
+def _custom(
+    schema: dict[str, Any], definitions: dict[int, dict[str, Any]], *, drops_status: bool, references: bool
+) -> Known:
+    root = json_schema(schema, resource=True, references=references)
+    defs = {str(n): json_schema(below, references=references) for n, below in definitions.items()}
+    document = {**root, "$defs": {**defs, "metadata": metadata_schema()}}
+    text = json.dumps([schema, list(definitions.values())])
+    ruled = '"x-kubernetes-validations"' in text or '"x-kubernetes-list-map-keys"' in text
+    return Known(document, _validator(document), schema, definitions, drops_status, ruled)
+
+
+def _validator(document: dict[str, Any]) -> Any:
+    """Compile, with patterns of linear time (as Go's are) and without a way to the network."""
+    import jsonschema_rs
+
+    try:
+        return jsonschema_rs.Draft202012Validator(
+            document,
+            formats={"byte": _base64, "date-time": _moment},
+            validate_formats=True,
+            pattern_options=jsonschema_rs.RegexOptions(),
+            offline=True,
+        )
+    except (ValueError, jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError) as error:
+        words = str(error).split("\n", 1)[0]
+        raise SchemaError(f"cannot be compiled: {words[:300]}") from None
+
+
+def _base64(text: str) -> bool:
+    """As Go reads bytes: padded, line breaks ignored."""
+    try:
+        base64.b64decode(text.replace("\n", "").replace("\r", ""), validate=True)
+    except (binascii.Error, ValueError):
+        return False
+    return True
+
+
+def _moment(text: str) -> bool:
+    """RFC 3339."""
+    return _MOMENT.fullmatch(text) is not None
