@@ -1,0 +1,123 @@
+"""What the API server's own Go code refuses of built-in kinds, beyond every schema.
+
+Pure and total: any value of any type is judged without failing. What a field's type says is the
+schemas' business, as are unknown fields; here are names, enumerations, ranges, required values and the
+relations inside one object. The facts are those of k8s.io/kubernetes 1.36.3, with its feature gates at
+their defaults; each entry names the Go function that it follows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from itertools import islice
+
+from gitops_layout.validation.server.cursor import At, Refusal
+from gitops_layout.validation.server.lists import repeated
+from gitops_layout.validation.server.metadata import metadata
+
+__all__ = ["LIMIT", "Refusal", "refusals"]
+
+LIMIT = 100
+"""At most this many refusals of one object: a hostile one could have millions."""
+
+_KINDS: dict[tuple[str, str], str] = {
+    (group, kind): function
+    for group, kinds in {
+        "": {
+            "ConfigMap": "config.config_map",
+            "Endpoints": "services.endpoints",
+            "LimitRange": "config.limit_range",
+            "Namespace": "config.namespace",
+            "PersistentVolume": "storage.persistent_volume",
+            "PersistentVolumeClaim": "storage.persistent_volume_claim",
+            "Pod": "pods.bare_pod",
+            "PodTemplate": "pods.pod_template",
+            "ReplicationController": "workloads.replication_controller",
+            "ResourceQuota": "config.resource_quota",
+            "Secret": "config.secret",
+            "Service": "services.service",
+        },
+        "admissionregistration.k8s.io": {
+            "MutatingAdmissionPolicy": "admission.admission_policy",
+            "MutatingAdmissionPolicyBinding": "admission.policy_binding",
+            "MutatingWebhookConfiguration": "admission.webhooks",
+            "ValidatingAdmissionPolicy": "admission.admission_policy",
+            "ValidatingAdmissionPolicyBinding": "admission.policy_binding",
+            "ValidatingWebhookConfiguration": "admission.webhooks",
+        },
+        "apiextensions.k8s.io": {"CustomResourceDefinition": "crds.custom_resource_definition"},
+        "apiregistration.k8s.io": {"APIService": "policy.api_service"},
+        "apps": {
+            "ControllerRevision": "workloads.controller_revision",
+            "DaemonSet": "workloads.daemon_set",
+            "Deployment": "workloads.deployment",
+            "ReplicaSet": "workloads.replica_set",
+            "StatefulSet": "workloads.stateful_set",
+        },
+        "autoscaling": {"HorizontalPodAutoscaler": "autoscaling.horizontal_pod_autoscaler"},
+        "batch": {"CronJob": "batch.cron_job", "Job": "batch.job"},
+        "coordination.k8s.io": {"Lease": "policy.lease"},
+        "discovery.k8s.io": {"EndpointSlice": "services.endpoint_slice"},
+        "flowcontrol.apiserver.k8s.io": {
+            "FlowSchema": "cluster.flow_schema",
+            "PriorityLevelConfiguration": "cluster.priority_level",
+        },
+        "networking.k8s.io": {
+            "IPAddress": "networking.ip_address",
+            "Ingress": "networking.ingress",
+            "IngressClass": "networking.ingress_class",
+            "NetworkPolicy": "networking.network_policy",
+            "ServiceCIDR": "networking.service_cidr",
+        },
+        "node.k8s.io": {"RuntimeClass": "policy.runtime_class"},
+        "policy": {"PodDisruptionBudget": "policy.pod_disruption_budget"},
+        "rbac.authorization.k8s.io": {
+            "ClusterRole": "rbac.cluster_role",
+            "ClusterRoleBinding": "rbac.cluster_role_binding",
+            "Role": "rbac.role",
+            "RoleBinding": "rbac.role_binding",
+        },
+        "resource.k8s.io": {
+            "ResourceClaim": "cluster.resource_claim",
+            "ResourceClaimTemplate": "cluster.resource_claim_template",
+        },
+        "scheduling.k8s.io": {"PriorityClass": "policy.priority_class"},
+        "storage.k8s.io": {
+            "CSIDriver": "storage.csi_driver",
+            "CSINode": "cluster.csi_node",
+            "CSIStorageCapacity": "storage.csi_storage_capacity",
+            "StorageClass": "storage.storage_class",
+            "VolumeAttachment": "storage.volume_attachment",
+            "VolumeAttributesClass": "storage.volume_attributes_class",
+        },
+    }.items()
+    for kind, function in kinds.items()
+}
+
+
+def refusals(data: object, *, apply: bool) -> Iterator[Refusal]:
+    """What a server would refuse of one object beyond its schema, as a create or as a server-side apply.
+
+    Of kinds that are not built in, only metadata is judged. Never raises; at most LIMIT refusals.
+    """
+    if not isinstance(data, dict):
+        return
+    yield from islice(_refusals(At(data), apply=apply), LIMIT)
+
+
+def _refusals(at: At, *, apply: bool) -> Iterator[Refusal]:
+    group = at["apiVersion"].text.rpartition("/")[0]
+    kind = at["kind"].text
+    yield from metadata(group, kind, at, apply=apply)
+    if (name := _KINDS.get((group, kind))) is not None:
+        yield from _function(name)(at)
+    if apply:
+        yield from repeated(group, kind, at)
+
+
+def _function(name: str) -> Callable[[At], Iterator[Refusal]]:
+    """The function of a kind; its module is imported when its first object is met."""
+    module, _, function = name.partition(".")
+    found: Callable[[At], Iterator[Refusal]] = getattr(import_module(f"{__name__}.{module}"), function)
+    return found

@@ -1,0 +1,74 @@
+"""Claims for storage: the spec that PersistentVolumeClaims, their templates and ephemeral volumes share.
+
+Source: k8s.io/kubernetes 1.36, pkg/apis/core/validation/validation.go (ValidatePersistentVolumeClaimSpec).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gitops_layout.validation.server import formats
+from gitops_layout.validation.server.checks import (
+    choice,
+    not_negative_quantity,
+    option,
+    positive_quantity,
+    required,
+    selector,
+    valid,
+)
+from gitops_layout.validation.server.cursor import At, Refusal, Row, evaluate
+
+__all__ = ["access_modes", "claim_spec"]
+
+_MODES = ("ReadWriteOnce", "ReadOnlyMany", "ReadWriteMany", "ReadWriteOncePod")
+
+_TABLE: tuple[Row, ...] = (
+    ("ValidatePersistentVolumeClaimSpec", "selector", selector),
+    ("ValidatePersistentVolumeClaimSpec", "storageClassName", valid(formats.subdomain)),
+    ("ValidatePersistentVolumeClaimSpec", "volumeMode", option("Block", "Filesystem")),
+    ("ValidatePersistentVolumeClaimSpec", "volumeAttributesClassName", valid(formats.subdomain)),
+    ("ValidatePersistentVolumeClaimSpec", "resources!.requests!.storage", required),
+    ("ValidatePersistentVolumeClaimSpec", "resources!.requests!.storage", positive_quantity),
+    # Other amounts are only decoded.
+    ("Quantity", "resources.limits{}", not_negative_quantity),
+)
+
+
+def access_modes(at: At) -> Iterator[Refusal]:
+    """At least one, known ones, and ReadWriteOncePod alone."""
+    yield from required(at)
+    for mode in at:
+        yield from choice(*_MODES)(mode)
+    if "ReadWriteOncePod" in at.texts and {*at.texts} & {*_MODES[:3]}:
+        yield at.refuse("ReadWriteOncePod excludes other modes")
+
+
+def claim_spec(at: At) -> Iterator[Refusal]:
+    """The spec of a claim; `at` is the spec."""
+    if not at.is_map:
+        return
+    yield from access_modes(at["accessModes"])
+    yield from evaluate(_TABLE, at)
+    source, reference = at["dataSource"], at["dataSourceRef"]
+    if not _kept(source):
+        source = At(None, source.path)
+    for each in (source, reference):
+        if not each.is_map:
+            continue
+        yield from required(each["name"])
+        yield from required(each["kind"])
+        yield from valid(formats.subdomain)(each["apiGroup"])
+        if not each["apiGroup"].text and each["kind"].text not in ("", "PersistentVolumeClaim"):
+            yield each["kind"].refuse("must be PersistentVolumeClaim where apiGroup is empty")
+    if source.is_map and reference.is_map:
+        if reference["namespace"].text:
+            yield source.refuse("excludes dataSourceRef.namespace")
+        elif any(source[name].value != reference[name].value for name in ("apiGroup", "kind", "name")):
+            yield source.refuse("differs from dataSourceRef")
+
+
+def _kept(source: At) -> bool:
+    """The server drops what is neither a claim nor a snapshot (EnforceDataSourceBackwardsCompatibility)."""
+    group, kind = source["apiGroup"].text, source["kind"].text
+    return (group, kind) in (("", "PersistentVolumeClaim"), ("snapshot.storage.k8s.io", "VolumeSnapshot"))

@@ -1,0 +1,184 @@
+"""Kinds that run the cluster itself: API priority, CSI nodes, device claims.
+
+Source: k8s.io/kubernetes 1.36, pkg/apis/{flowcontrol,storage,resource}/validation/validation.go; table rows
+and functions name the Go function.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gitops_layout.validation.server import formats
+from gitops_layout.validation.server.checks import (
+    above,
+    at_least,
+    between,
+    choice,
+    distinct,
+    exact,
+    named,
+    one_of,
+    required,
+    size,
+)
+from gitops_layout.validation.server.cursor import At, Refusal, Row, evaluate, find
+
+__all__ = ["csi_node", "flow_schema", "priority_level", "resource_claim", "resource_claim_template"]
+
+_VERBS = frozenset("get list create update delete deletecollection patch watch proxy".split())
+_SUBJECTS = {"ServiceAccount": "serviceAccount", "User": "user", "Group": "group"}
+
+_FLOW: tuple[Row, ...] = (
+    ("ValidateFlowSchemaSpec", "spec.matchingPrecedence", between(0, 10000)),
+    ("ValidateFlowSchemaSpec", "spec!.priorityLevelConfiguration!.name", named(formats.subdomain)),
+    ("ValidateFlowSchemaSpec", "spec.distinguisherMethod.type", choice("ByNamespace", "ByUser")),
+    ("ValidateFlowSchemaPolicyRulesWithSubjects", "spec.rules[].subjects", required),
+    ("ValidateFlowSchemaSubject", "spec.rules[].subjects[].kind", choice(*_SUBJECTS)),
+    ("ValidateUserSubject", "spec.rules[].subjects[].user.name", required),
+    ("ValidateGroupSubject", "spec.rules[].subjects[].group.name", required),
+    ("ValidateServiceAccountSubject", "spec.rules[].subjects[].serviceAccount.name", required),
+    (
+        "ValidateServiceAccountSubject",
+        "spec.rules[].subjects[].serviceAccount.namespace",
+        named(formats.label),
+    ),
+    ("ValidateFlowSchemaResourcePolicyRule", "spec.rules[].resourceRules[].apiGroups", required),
+    ("ValidateFlowSchemaResourcePolicyRule", "spec.rules[].resourceRules[].resources", required),
+    ("ValidateFlowSchemaNonResourcePolicyRule", "spec.rules[].nonResourceRules[].nonResourceURLs", required),
+)
+
+
+def flow_schema(at: At) -> Iterator[Refusal]:
+    """ValidateFlowSchema."""
+    yield from evaluate(_FLOW, at)
+    if at["spec"]["matchingPrecedence"].number == 1 and at["metadata"]["name"].text != "exempt":
+        yield at["spec"]["matchingPrecedence"].refuse("1 belongs to the schema exempt")
+    for rule in at["spec"]["rules"]:
+        if not rule.is_map:
+            continue
+        if not rule["resourceRules"] and not rule["nonResourceRules"]:
+            yield rule.refuse("needs resourceRules or nonResourceRules")
+        for subject in rule["subjects"]:
+            expected = _SUBJECTS.get(subject["kind"].text)
+            if expected and subject[expected].value is None:
+                yield subject[expected].refuse(f"is required with kind {subject['kind'].text}")
+            for name in _SUBJECTS.values():
+                if expected and name != expected and subject[name].value is not None:
+                    yield subject[name].refuse(f"has no place with kind {subject['kind'].text}")
+        for kind in ("resourceRules", "nonResourceRules"):
+            for item in rule[kind]:
+                yield from _flow_rule(item, resources=kind == "resourceRules")
+
+
+def _flow_rule(at: At, *, resources: bool) -> Iterator[Refusal]:
+    if not at.is_map:
+        return
+    yield from required(at["verbs"])
+    for name in ("verbs", "apiGroups", "resources", "namespaces", "nonResourceURLs"):
+        if "*" in at[name].texts and len(at[name].texts) > 1:
+            yield at[name].refuse("'*' excludes others")
+    if "*" not in at["verbs"].texts:
+        for verb in at["verbs"]:
+            yield from choice(*sorted(_VERBS))(verb)
+    if resources and not at["namespaces"] and not at["clusterScope"].is_true:
+        yield at["namespaces"].refuse("is required, or clusterScope: true")
+    for namespace in at["namespaces"] if "*" not in at["namespaces"].texts else ():
+        yield from named(formats.label)(namespace)
+
+
+_LEVEL: tuple[Row, ...] = (
+    ("ValidatePriorityLevelConfigurationSpec", "spec!.type", choice("Exempt", "Limited")),
+    ("ValidateLimitedPriorityLevelConfiguration", "spec.limited.nominalConcurrencyShares", at_least(0)),
+    ("ValidateLimitedPriorityLevelConfiguration", "spec.limited.lendablePercent", between(0, 100)),
+    ("ValidateLimitedPriorityLevelConfiguration", "spec.limited.borrowingLimitPercent", at_least(0)),
+    ("ValidateLimitResponse", "spec.limited.limitResponse!.type", choice("Queue", "Reject")),
+    (
+        "ValidatePriorityLevelQueuingConfiguration",
+        "spec.limited.limitResponse.queuing.queueLengthLimit",
+        above(0),
+    ),
+    ("ValidatePriorityLevelQueuingConfiguration", "spec.limited.limitResponse.queuing.queues", above(0)),
+    ("ValidatePriorityLevelQueuingConfiguration", "spec.limited.limitResponse.queuing.handSize", above(0)),
+    ("ValidateExemptPriorityLevelConfiguration", "spec.exempt.nominalConcurrencyShares", at_least(0)),
+    ("ValidateExemptPriorityLevelConfiguration", "spec.exempt.lendablePercent", between(0, 100)),
+)
+
+
+def priority_level(at: At) -> Iterator[Refusal]:
+    """ValidatePriorityLevelConfiguration."""
+    yield from evaluate(_LEVEL, at)
+    spec = at["spec"]
+    kind, response = spec["type"], spec["limited"]["limitResponse"]
+    if kind.text and (kind.text == "Exempt") != (at["metadata"]["name"].text == "exempt"):
+        yield kind.refuse("Exempt is for the level exempt, and for no other")
+    if kind.text == "Limited":
+        if not spec["limited"].is_map:
+            yield spec["limited"].refuse("is required with type Limited")
+        if spec["exempt"].value is not None:
+            yield spec["exempt"].refuse("has no place with type Limited")
+    elif kind.text == "Exempt" and spec["limited"].value is not None:
+        yield spec["limited"].refuse("has no place with type Exempt")
+    queuing = response["queuing"]
+    if response["type"].text == "Reject" and queuing.value is not None:
+        yield queuing.refuse("has no place with type Reject")
+    elif response["type"].text == "Queue":
+        hand, queues = queuing["handSize"].number or 8, queuing["queues"].number or 64
+        if not queuing.is_map:
+            yield queuing.refuse("is required with type Queue")
+        elif hand > queues:
+            yield queuing["handSize"].refuse("must not be more than queues")
+
+
+_NODE: tuple[Row, ...] = (
+    ("ValidateCSIDriverName", "spec.drivers[].name", named(formats.driver)),
+    ("validateCSINodeDrivers", "spec.drivers", distinct("name")),
+    ("validateCSINodeDriverNodeID", "spec.drivers[].nodeID", required),
+    ("validateCSINodeDriverAllocatable", "spec.drivers[].allocatable.count", at_least(0)),
+    ("validateCSINodeDriver", "spec.drivers[].topologyKeys[]", exact(formats.qualified)),
+)
+
+
+def csi_node(at: At) -> Iterator[Refusal]:
+    """ValidateCSINode."""
+    yield from evaluate(_NODE, at)
+    for driver in find(at, "spec.drivers[]"):
+        if len(driver["nodeID"].text) > 256:
+            yield driver["nodeID"].refuse("must have at most 256 characters")
+        if len(set(driver["topologyKeys"].texts)) != len(driver["topologyKeys"].texts):
+            yield driver["topologyKeys"].refuse("repeats a key")
+
+
+_REQUEST: tuple[Row, ...] = (
+    ("validateDeviceRequest", "name", named(formats.label)),
+    ("validateDeviceClass", "exactly.deviceClassName", named(formats.subdomain)),
+    ("validateDeviceAllocationMode", "exactly.allocationMode", one_of("All", "ExactCount")),
+    ("validateDeviceAllocationMode", "exactly.count", at_least(0)),
+    ("validateDeviceRequest", "firstAvailable", size(8)),
+    ("validateDeviceRequest", "firstAvailable", distinct("name")),
+    ("validateDeviceSubRequest", "firstAvailable[].name", named(formats.label)),
+    ("validateDeviceClass", "firstAvailable[].deviceClassName", named(formats.subdomain)),
+)
+
+
+def resource_claim(at: At) -> Iterator[Refusal]:
+    """ValidateResourceClaim."""
+    yield from _devices(at["spec"]["devices"])
+
+
+def resource_claim_template(at: At) -> Iterator[Refusal]:
+    """ValidateResourceClaimTemplate."""
+    yield from _devices(at["spec"]["spec"]["devices"])
+
+
+def _devices(at: At) -> Iterator[Refusal]:
+    yield from size(32)(at["requests"])
+    yield from distinct("name")(at["requests"])
+    for request in at["requests"]:
+        if not request.is_map:
+            continue
+        yield from evaluate(_REQUEST, request)
+        if (request["exactly"].value is None) == (not request["firstAvailable"]):
+            yield request.refuse("needs either exactly or firstAvailable")
+        exactly = request["exactly"]
+        if exactly["allocationMode"].text == "All" and exactly["count"].number:
+            yield exactly["count"].refuse("has no place with allocationMode All")

@@ -1,0 +1,131 @@
+"""Walking objects of any shape without ever failing.
+
+The API server decodes before it validates: null is absence, absence is the zero value. What has the
+wrong type is the schemas' business; here it reads as absent, and `At.odd` says so to those who ask.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from gitops_layout.model import Path
+
+__all__ = ["At", "Check", "Refusal", "Row", "evaluate", "find"]
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """What the server would refuse: the field (or the nearest thing that exists) and why, in one clause."""
+
+    path: Path
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class At:
+    """A value and where it stands; absent values are None."""
+
+    value: Any
+    path: Path = ()
+
+    def __getitem__(self, key: str) -> At:
+        value = self.value.get(key) if isinstance(self.value, dict) else None
+        return At(value, (*self.path, key))
+
+    def __iter__(self) -> Iterator[At]:
+        if isinstance(self.value, list):
+            for index, item in enumerate(self.value):
+                yield At(item, (*self.path, index))
+
+    def __bool__(self) -> bool:
+        """Whether there is a value: what a Go pointer would be, or a list or map with something in it."""
+        return self.value is not None and self.value != []
+
+    @property
+    def pairs(self) -> Iterator[tuple[str, At]]:
+        """Keys and values of a map."""
+        if isinstance(self.value, dict):
+            for key, value in self.value.items():
+                if isinstance(key, str):
+                    yield key, At(value, (*self.path, key))
+
+    @property
+    def text(self) -> str:
+        """The string; empty where there is none."""
+        return self.value if isinstance(self.value, str) else ""
+
+    @property
+    def number(self) -> int | None:
+        """The integer; None where there is none."""
+        return self.value if isinstance(self.value, int) and not isinstance(self.value, bool) else None
+
+    @property
+    def is_true(self) -> bool:
+        """Whether the value is `true`."""
+        return self.value is True
+
+    @property
+    def is_map(self) -> bool:
+        """Whether the value is a map, even an empty one."""
+        return isinstance(self.value, dict)
+
+    @property
+    def texts(self) -> list[str]:
+        """The strings of a list."""
+        return [item for item in self.value if isinstance(item, str)] if isinstance(self.value, list) else []
+
+    @property
+    def empty(self) -> bool:
+        """Whether Go's zero value stands here: absent, null, or an empty string, list or map."""
+        return self.value is None or self.value in ("", [], {})
+
+    def refuse(self, message: str) -> Refusal:
+        """The refusal of this value."""
+        return Refusal(self.path, message)
+
+
+Check = Callable[[At], Iterable[Refusal]]
+"""Yields what is wrong with one value; silent about absent values unless absence is the fault."""
+
+Row = tuple[str, str, Check]
+"""One row of a table: the Go function that says so, the path, the check.
+
+Paths are dotted; `[]` steps into every item of a list, `{}` into every value of a map. A segment with
+`!` is a struct in Go: its fields are judged even where it is absent.
+"""
+
+
+def find(at: At, path: str) -> Iterator[At]:
+    """The places that `path` (see `Row`) names below `at`; the last one may be absent."""
+    places: Iterable[At] = [at]
+    for segment in path.split("."):
+        places = _step(places, segment)
+    yield from places
+
+
+def _step(places: Iterable[At], segment: str) -> Iterator[At]:
+    name, items, values, struct = segment, False, False, False
+    while name.endswith(("[]", "{}", "!")):
+        items, values, struct = items or name[-1] == "]", values or name[-1] == "}", struct or name[-1] == "!"
+        name = name[: -1 if name[-1] == "!" else -2]
+    for place in places:
+        if not place.is_map:
+            continue
+        inner = place[name]
+        if struct and inner.value is None:
+            inner = At({}, inner.path)
+        if items:
+            yield from inner
+        elif values:
+            yield from (value for _, value in inner.pairs)
+        else:
+            yield inner
+
+
+def evaluate(rows: Iterable[Row], at: At) -> Iterator[Refusal]:
+    """Everything that the rows of a table refuse below `at`."""
+    for _, path, check in rows:
+        for place in find(at, path):
+            yield from check(place)

@@ -1,0 +1,96 @@
+"""Items that repeat the key of another, in lists that are merged by key.
+
+Server-side apply refuses them for every such list; create looks only where the validation of the kind
+does (structured-merge-diff; keys and sets are the x-kubernetes-list-* of the server's OpenAPI, 1.36).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gitops_layout.validation.server.checks import duplicates
+from gitops_layout.validation.server.cursor import At, Refusal, find
+
+__all__ = ["repeated"]
+
+_CONTAINER = (
+    ("env", ("name",)),
+    ("ports", ("containerPort", "protocol")),
+    ("volumeDevices", ("devicePath",)),
+    ("volumeMounts", ("mountPath",)),
+    ("resources.claims", ("name",)),
+)
+_POD: tuple[tuple[str, tuple[str, ...]], ...] = (
+    *((f"{kind}[].{path}", keys) for kind in ("containers", "initContainers") for path, keys in _CONTAINER),
+    ("containers", ("name",)),
+    ("hostAliases", ("ip",)),
+    ("imagePullSecrets", ("name",)),
+    ("initContainers", ("name",)),
+    ("resourceClaims", ("name",)),
+    ("schedulingGates", ("name",)),
+    ("topologySpreadConstraints", ("topologyKey", "whenUnsatisfiable")),
+    ("volumes", ("name",)),
+)
+_PODS = {
+    ("", "Pod"): "spec",
+    ("", "PodTemplate"): "template.spec",
+    ("", "ReplicationController"): "spec.template.spec",
+    ("apps", "DaemonSet"): "spec.template.spec",
+    ("apps", "Deployment"): "spec.template.spec",
+    ("apps", "ReplicaSet"): "spec.template.spec",
+    ("apps", "StatefulSet"): "spec.template.spec",
+    ("batch", "CronJob"): "spec.jobTemplate.spec.template.spec",
+    ("batch", "Job"): "spec.template.spec",
+}
+_ADMISSION = "admissionregistration.k8s.io"
+_OTHERS: dict[tuple[str, str], tuple[tuple[str, tuple[str, ...]], ...]] = {
+    ("", "Service"): (("spec.ports", ("port", "protocol")),),
+    ("", "ServiceAccount"): (("secrets", ("name",)),),
+    (_ADMISSION, "ValidatingAdmissionPolicy"): (
+        ("spec.variables", ("name",)),
+        ("spec.matchConditions", ("name",)),
+    ),
+    ("storage.k8s.io", "CSINode"): (("spec.drivers", ("name",)),),
+    (_ADMISSION, "MutatingAdmissionPolicy"): (("spec.matchConditions", ("name",)),),
+    (_ADMISSION, "ValidatingWebhookConfiguration"): (("webhooks", ("name",)),),
+    (_ADMISSION, "MutatingWebhookConfiguration"): (("webhooks", ("name",)),),
+}
+_SETS = {
+    ("flowcontrol.apiserver.k8s.io", "FlowSchema"): (
+        "spec.rules[].resourceRules[].verbs",
+        "spec.rules[].resourceRules[].apiGroups",
+        "spec.rules[].resourceRules[].resources",
+        "spec.rules[].resourceRules[].namespaces",
+        "spec.rules[].nonResourceRules[].verbs",
+        "spec.rules[].nonResourceRules[].nonResourceURLs",
+    ),
+    ("discovery.k8s.io", "EndpointSlice"): ("endpoints[].addresses",),
+    ("storage.k8s.io", "CSIDriver"): ("spec.volumeLifecycleModes",),
+}
+_DEFAULTS = {"protocol": "TCP"}
+
+
+def repeated(group: str, kind: str, at: At) -> Iterator[Refusal]:
+    """Items that apply could not tell from earlier ones; `at` is the whole object."""
+    for pod in find(at, _PODS.get((group, kind), "")):
+        for path, keys in _POD:
+            for place in find(pod, path):
+                yield from _items(place, keys)
+    for path, keys in _OTHERS.get((group, kind), ()):
+        for place in find(at, path):
+            yield from _items(place, keys)
+    for path in ("metadata.finalizers", *_SETS.get((group, kind), ())):
+        for place in find(at, path):
+            yield from duplicates(place, lambda item: (True, item.text))
+    yield from _items(at["metadata"]["ownerReferences"], ("uid",))
+
+
+def _items(at: At, keys: tuple[str, ...]) -> Iterator[Refusal]:
+    yield from duplicates(at, lambda item: tuple(_key(item, name) for name in keys))
+
+
+def _key(item: At, name: str) -> object:
+    value = item[name].value
+    if value is None:
+        return _DEFAULTS.get(name)
+    return value if isinstance(value, str | int | float) else None

@@ -1,0 +1,130 @@
+"""Object metadata: names for each kind, labels, annotations, owners, finalizers.
+
+Sources: apimachinery, pkg/api/validation/objectmeta.go (ValidateObjectMetaAccessor); the name functions
+of each kind in pkg/apis/*/validation/validation.go of k8s.io/kubernetes 1.36.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from gitops_layout.k8s.scope import builtin_scope
+from gitops_layout.validation.server import formats
+from gitops_layout.validation.server.checks import labels, required
+from gitops_layout.validation.server.cursor import At, Refusal
+
+__all__ = ["annotation_map", "metadata"]
+
+_ANNOTATIONS_LIMIT = 256 * 1024
+_STANDARD_FINALIZERS = ("kubernetes", "orphan", "foregroundDeletion")
+_ORPHAN, _FOREGROUND = "orphan", "foregroundDeletion"
+
+
+def _ip_name(text: str) -> str | None:
+    return formats.address(text)
+
+
+_NAMES: dict[tuple[str, str], Callable[[str], str | None]] = {
+    ("", "Namespace"): formats.label,
+    ("", "Service"): formats.label,  # since 1.34 (RelaxedServiceNameValidation)
+    ("apps", "StatefulSet"): formats.label,
+    ("coordination.k8s.io", "LeaseCandidate"): formats.config_key,
+    ("networking.k8s.io", "IPAddress"): _ip_name,
+    **dict.fromkeys(
+        [
+            ("certificates.k8s.io", "CertificateSigningRequest"),
+            ("certificates.k8s.io", "ClusterTrustBundle"),
+            ("policy", "PodDisruptionBudget"),
+            ("rbac.authorization.k8s.io", "ClusterRole"),
+            ("rbac.authorization.k8s.io", "ClusterRoleBinding"),
+            ("rbac.authorization.k8s.io", "Role"),
+            ("rbac.authorization.k8s.io", "RoleBinding"),
+        ],
+        formats.path_segment,
+    ),
+}
+
+_GENERIC = (
+    "admissionregistration.k8s.io",
+    "apiextensions.k8s.io",
+    "apiregistration.k8s.io",
+    "coordination.k8s.io",
+    "policy",
+)
+"""Built-in groups that know no standard finalizers (they use the generic validation, as custom kinds do)."""
+
+
+_GENERATED = (("", "LimitRange"),)
+"""Kinds whose missing name the server makes up on create."""
+
+
+def metadata(group: str, kind: str, at: At, *, apply: bool) -> Iterator[Refusal]:
+    """What is wrong with `metadata`; `at` is the whole object."""
+    meta = at["metadata"]
+    if meta.value is not None and not meta.is_map:
+        return
+    namespaced = builtin_scope(group, kind)
+    named = apply or (group, kind) not in _GENERATED
+    yield from _name(_NAMES.get((group, kind), formats.subdomain), meta, apply=apply, named=named)
+    if namespaced and (fault := formats.label(meta["namespace"].text or "default")):
+        yield meta["namespace"].refuse(f"{meta['namespace'].text!r} {fault}")
+    yield from labels(meta["labels"])
+    yield from annotation_map(meta["annotations"])
+    yield from _owners(meta["ownerReferences"])
+    yield from _finalizers(meta["finalizers"], standard=namespaced is not None and group not in _GENERIC)
+    for name in ("creationTimestamp", "deletionTimestamp"):
+        if meta[name].text and not formats.is_time(meta[name].text):
+            yield meta[name].refuse(f"{meta[name].text!r} is no time such as 2026-01-31T12:00:00Z")
+    if apply and meta["managedFields"]:
+        yield meta["managedFields"].refuse("must be empty in what is applied")
+    if (meta["generation"].number or 0) < 0:
+        yield meta["generation"].refuse("must not be negative")
+
+
+def _name(form: Callable[[str], str | None], meta: At, *, apply: bool, named: bool) -> Iterator[Refusal]:
+    name, generated = meta["name"], meta["generateName"]
+    if named and name.empty and (apply or generated.empty):
+        yield name.refuse("is required")
+    if name.text and (fault := formats.path_segment(name.text) or form(name.text)):
+        yield name.refuse(f"{name.text[:300]!r} {fault}")
+    # A prefix may end in what the random suffix completes (NameIsDNSSubdomain, prefix=true).
+    prefix = generated.text[:-1] + "a" if generated.text.endswith("-") else generated.text
+    if prefix and (fault := form(prefix)):
+        yield generated.refuse(f"{generated.text[:300]!r} {fault}")
+
+
+def annotation_map(at: At) -> Iterator[Refusal]:
+    """Keys in any case, and the size of all together (ValidateAnnotations)."""
+    total = 0
+    for key, value in at.pairs:
+        total += len(key.encode("utf-8", "replace")) + len(value.text.encode("utf-8", "replace"))
+        if fault := formats.qualified(key.lower()):
+            yield value.refuse(f"annotation key {key[:300]!r} {fault}")
+    if total > _ANNOTATIONS_LIMIT:
+        yield at.refuse(f"has {total} bytes, at most {_ANNOTATIONS_LIMIT} are allowed")
+
+
+def _owners(at: At) -> Iterator[Refusal]:
+    controllers = 0
+    for owner in at:
+        if not owner.is_map:
+            continue
+        for name in ("apiVersion", "kind", "name", "uid"):
+            yield from required(owner[name])
+        if (owner["apiVersion"].value, owner["kind"].value) == ("v1", "Event"):
+            yield owner.refuse("an Event owns nothing")
+        controllers += owner["controller"].is_true
+    if controllers > 1:
+        yield at.refuse(f"{controllers} owners are marked as controller, at most one may be")
+
+
+def _finalizers(at: At, *, standard: bool) -> Iterator[Refusal]:
+    for item in at:
+        if not isinstance(item.value, str):
+            continue
+        if fault := formats.qualified(item.value):
+            yield item.refuse(f"{item.value[:300]!r} {fault}")
+        elif standard and "/" not in item.value and item.value not in _STANDARD_FINALIZERS:
+            yield item.refuse(f"{item.value!r} must have a domain, as in example.com/name")
+    if {_ORPHAN, _FOREGROUND} <= set(at.texts):
+        yield at.refuse(f"{_ORPHAN} and {_FOREGROUND} exclude each other")
