@@ -164,7 +164,9 @@ def _check_style(state: _Merge, old: Any, new: Any, path: Path, below: Path) -> 
     if not isinstance(old, str) or (is_text and "\n" not in new):
         return
     where, earlier = state.item.origin(path)
-    style = "" if state.item.rewritten or earlier else state.reader.first_character(where)
+    # The style is that of whoever wrote the field first, unless a whole mapping was replaced since.
+    known = not state.item.rewritten and all(place.path[-1:] == path[-1:] for place in earlier)
+    style = state.reader.first_character((where, *earlier)[-1]) if known else ""
     if not style or style in (">!*&" if is_text else "'\"|>!*&"):
         decline("a value takes the style of a text that it replaces", state.patch.at(*below))
 

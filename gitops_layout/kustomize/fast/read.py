@@ -104,9 +104,7 @@ def kustomized(stream: Stream, where: Location) -> tuple[Document, ...]:
     if "\n---" in text and _SEPARATOR.search(text.replace("\r\n", "\n")):
         decline("a document separator is followed by text", where)
     if "#" in text and _FIELD_COMMENT.search(text):
-        for line in text.split("\n"):
-            if _FIELD_COMMENT.search(line) and not _MARKER.fullmatch(line.rstrip("\r")):
-                decline("a comment holds a mapping, which kustomize may take for a schema", where)
+        _check_comments(text, where)
     if ">" in text and _FOLDED.search(text):
         _check_folded(documents, text)
     if documents and not text.endswith("\n"):
@@ -114,6 +112,16 @@ def kustomized(stream: Stream, where: Location) -> tuple[Document, ...]:
     if _DATE.search(text):
         documents = tuple(_with_timestamps(document, text) for document in documents)
     return documents
+
+
+def _check_comments(text: str, where: Location) -> None:
+    for line in text.split("\n"):
+        bare = line.strip()
+        harmless = (
+            not _FIELD_COMMENT.match(bare) if bare.startswith("#") else _MARKER.fullmatch(line.rstrip("\r"))
+        )
+        if not harmless and _FIELD_COMMENT.search(line):
+            decline("a comment holds a mapping, which kustomize may take for a schema", where)
 
 
 def _check_folded(documents: tuple[Document, ...], text: str) -> None:
