@@ -51,6 +51,12 @@ _UNDERSTOOD_KUSTOMIZE = {
     "commonAnnotations",
 }  # fmt: skip
 
+_UNDERSTOOD_HELM = {
+    "apiVersions", "fileParameters", "ignoreMissingValueFiles", "kubeVersion", "namespace", "parameters",
+    "passCredentials", "releaseName", "skipCrds", "skipSchemaValidation", "skipTests", "valueFiles", "values",
+    "valuesObject", "version",
+}  # fmt: skip
+
 
 def is_agent(resource: Resource) -> bool:
     """Whether it is an object that delivers something."""
@@ -201,6 +207,9 @@ def _notes(source: Mapping[str, Any]) -> tuple[str, ...]:
         unknown += [
             f"spec.source.kustomize.{name}" for name in kustomize if name not in _UNDERSTOOD_KUSTOMIZE
         ]
+    helm = source.get("helm")
+    if isinstance(helm, dict):
+        unknown += [f"spec.source.helm.{name}" for name in helm if name not in _UNDERSTOOD_HELM]
     directory = source.get("directory")
     if isinstance(directory, dict) and directory.get("jsonnet"):
         unknown.append("spec.source.directory.jsonnet")

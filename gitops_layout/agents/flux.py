@@ -58,6 +58,13 @@ _UNDERSTOOD = {
     "deletionPolicy",
 }  # fmt: skip
 
+_RELEASE_UNDERSTOOD = {
+    "chart", "chartRef", "commonMetadata", "dependsOn", "driftDetection", "healthCheckExprs", "install", "interval",
+    "kubeConfig", "maxHistory", "persistentClient", "postRenderStrategy", "postRenderers", "releaseName", "rollback",
+    "serviceAccountName", "storageNamespace", "suspend", "targetNamespace", "test", "timeout", "uninstall", "upgrade",
+    "values", "valuesFrom", "waitStrategy",
+}  # fmt: skip
+
 
 def is_agent(resource: Resource) -> bool:
     """Whether it is an object that delivers something."""
@@ -245,6 +252,7 @@ def _release(resource: Resource, context: Context, cluster: str) -> Delivery:
         target_namespace=text(spec.get("targetNamespace")),
         options={"chart": chart},
         object=data,
+        notes=tuple(f"spec.{name}" for name in spec if name not in _RELEASE_UNDERSTOOD),
     )
 
 

@@ -555,3 +555,10 @@ def test_a_list_is_delivered_as_its_items():
     assert [str(found.ref) for found in items] == ["v1/ConfigMap/shop/one", "v1/ConfigMap/shop/two"]
     lines = [graph.repo.span(found.origin(("metadata", "name"))).line for found in items]
     assert lines == [7, 11]
+
+
+def test_fields_that_are_not_known_are_listed():
+    graphs = linked(application("      upgrade: yes\n")), linked(release("  sideEffects: none\n"))
+    listed = [[item.what.partition(" of ")[0] for item in graph.unchecked] for graph in graphs]
+    assert "spec.source.helm.upgrade" in listed[0]
+    assert "spec.sideEffects" in listed[1]
