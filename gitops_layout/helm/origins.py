@@ -108,21 +108,29 @@ class Origins:
         """Where the value that a template names was written last, if it explains what was rendered."""
         path: Path = (*steps, *rest) if steps[0] == "global" else (*scope, *steps, *rest)
         found = next(_writers(self.written, path), None)
-        return found[0] if found is not None and _explains(found[1], value) else None
+        if found is None or not _explains(found[1], value):
+            return None
+        place, given, whole = found
+        document = next((d for d in self.repo.documents(place.file) if d.index == place.document), None)
+        if document is None:
+            return None
+        # An overlay may have written into the object: then the file that we know of holds something else.
+        there = _at(document.data, place.path)
+        return place if there is not _ABSENT and (whole or there == given) else None
 
 
 def last_written(written: Sequence[Written], path: Path) -> Location | None:
     """The place that last wrote the value at `path` of the release's values."""
-    return next((place for place, _ in _writers(written, path)), None)
+    return next((place for place, _, _ in _writers(written, path)), None)
 
 
-def _writers(written: Sequence[Written], path: Path) -> Iterator[tuple[Location, Any]]:
-    """Every place that writes a value, the last one first, with the value."""
+def _writers(written: Sequence[Written], path: Path) -> Iterator[tuple[Location, Any, bool]]:
+    """Every place that writes a value, the last one first, with the value, and whether it is text."""
     for item in reversed(written):
         depth = len(item.below)
         given = _at(item.data, path[depth:]) if path[:depth] == item.below else _ABSENT
         if given is not _ABSENT:
-            yield item.location if item.whole else item.location.at(*path[depth:]), given
+            yield item.location if item.whole else item.location.at(*path[depth:]), given, item.whole
 
 
 def _explains(given: Any, value: Any) -> bool:

@@ -562,3 +562,20 @@ def test_fields_that_are_not_known_are_listed():
     listed = [[item.what.partition(" of ")[0] for item in graph.unchecked] for graph in graphs]
     assert "spec.source.helm.upgrade" in listed[0]
     assert "spec.sideEffects" in listed[1]
+
+
+@pytest.mark.usefixtures("helm")
+def test_a_value_that_an_overlay_gave_does_not_stand_in_the_base():
+    files = {
+        **WEB,
+        "clusters/dev/apps.yaml": "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\n"
+        "metadata: {name: apps, namespace: flux-system}\n"
+        "spec: {path: dev, sourceRef: {kind: GitRepository, name: flux-system}}\n",
+        "dev/kustomization.yaml": "resources: [../base/release.yaml]\npatches:\n- path: patch.yaml\n",
+        "dev/patch.yaml": "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\n"
+        "metadata: {name: web, namespace: shop}\nspec: {values: {replicas: 8}}\n",
+        "base/release.yaml": RELEASE + "  values:\n    replicas: 2\n    image: {tag: 4.0.0}\n",
+    }
+    graph = linked(files)
+    assert place(graph, ("spec", "replicas")) == ("charts/web/templates/web.yaml", 7)
+    assert place(graph, (*CONTAINER, "image")) == ("base/release.yaml", 11)
