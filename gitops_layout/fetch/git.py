@@ -40,6 +40,7 @@ _ALLOWED = (
     "-c", "protocol.git.allow=always",
 )  # fmt: skip
 _COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
+_USER_IN_URL = re.compile(r"://[^/@\s']+@")
 _BATCH = 32 * 2**20
 """Bytes of blobs that are in memory at a time, unless one alone is larger."""
 
@@ -106,8 +107,9 @@ def _failure(url: str, done: Completed) -> FetchError:
     words = next(
         (line for line in lines if line.startswith(("fatal:", "ERROR:"))), lines[0] if lines else "git failed"
     )
-    shown = without_password(url)
-    return FetchError(f"{shown}: {words.replace(url, shown).removeprefix('fatal: ')[:300]}")
+    # What git shows may be a URL of the user's own configuration, with a token in it.
+    words = _USER_IN_URL.sub("://", words.removeprefix("fatal: "))[:300]
+    return FetchError(f"{without_password(url)}: {words}")
 
 
 def _refs(url: str, value: str, timeout: float) -> dict[str, str]:

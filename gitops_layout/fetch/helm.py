@@ -14,6 +14,7 @@ from urllib.parse import urljoin, urlsplit
 
 import httpx2
 import yaml
+from yaml._yaml import CParser
 
 from gitops_layout.fetch.credentials import basic, for_chart_repository
 from gitops_layout.fetch.http import download, get
@@ -26,6 +27,7 @@ from gitops_layout.store.lock import Reference, without_password
 
 __all__ = ["Index", "from_index", "from_registry", "read_index"]
 
+_MAX_DEPTH = 100
 _MAX_INDEX = 128 * 2**20
 """Bytes; the largest public index measured 25 MB."""
 
@@ -61,9 +63,8 @@ def _login(url: str, repository: str) -> dict[str, str]:
 
 def _parse(content: bytes, url: str) -> dict[str, dict[str, tuple[str, str]]]:
     try:
-        # Texts only: nobody types versions for us, and libyaml's own builder is ten times as fast.
-        data = yaml.load(content, Loader=yaml.CBaseLoader)
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError):
+        data = _texts(content)
+    except (yaml.YAMLError, ValueError):
         data = None
     entries = data.get("entries") if isinstance(data, dict) else None
     if not isinstance(entries, dict):
@@ -73,6 +74,46 @@ def _parse(content: bytes, url: str) -> dict[str, dict[str, tuple[str, str]]]:
         for name, rows in entries.items()
         if isinstance(name, str) and isinstance(rows, list)
     }
+
+
+def _texts(content: bytes) -> Any:
+    """A YAML document with every scalar as a text: nobody types versions for us.
+
+    One event after the other, for PyYAML's own builders end the process on 100,000 brackets. Raises
+    ValueError for what no index has: aliases, keys that are no texts, nesting without end.
+    """
+    parser = CParser(content)
+    opened: list[Any] = [[]]
+    keys: list[str | None] = [None]
+    while not isinstance(event := parser.get_event(), yaml.StreamEndEvent):
+        match event:
+            case yaml.ScalarEvent():
+                _put(opened, keys, event.value)
+            case yaml.MappingStartEvent() | yaml.SequenceStartEvent():
+                value: Any = {} if isinstance(event, yaml.MappingStartEvent) else []
+                _put(opened, keys, value)
+                opened.append(value)
+                keys.append(None)
+                if len(opened) > _MAX_DEPTH:
+                    raise ValueError("nested too deeply")
+            case yaml.MappingEndEvent() | yaml.SequenceEndEvent():
+                opened.pop()
+                keys.pop()
+            case yaml.AliasEvent():
+                raise ValueError("an alias")
+    return opened[0][0] if opened[0] else None
+
+
+def _put(opened: list[Any], keys: list[str | None], value: Any) -> None:
+    top, key = opened[-1], keys[-1]
+    if isinstance(top, list):
+        top.append(value)
+    elif key is not None:
+        top[key], keys[-1] = value, None
+    elif isinstance(value, str):
+        keys[-1] = value
+    else:
+        raise ValueError("a key that is no text")
 
 
 def _usable(row: Any) -> bool:
@@ -126,6 +167,8 @@ async def from_registry(http: httpx2.AsyncClient, url: str, reference: Reference
     floating = False
     if asked == "digest":
         tag = value
+    elif not asked and not reference.name:  # an OCIRepository that asks for nothing
+        tag = "latest"
     elif asked == "tag" or (asked == "version" and is_exact(value)):
         tag = value.replace("+", "_")
     else:

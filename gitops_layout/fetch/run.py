@@ -128,6 +128,8 @@ class _Run:
             why = error.message
         except OSError as error:
             why = f"cannot be stored: {error}"
+        except ValueError as error:  # a URL that a server made up
+            why = f"not understood: {error}"
         return Outcome(want, "failed", why, entry)
 
     async def _one(self, want: Want, entry: Entry | None) -> Outcome:

@@ -38,16 +38,22 @@ _RESOLVED = ("version", "commit", "digest")
 
 
 def without_password(url: str) -> str:
-    """The URL without the password (or token) that stands in it: it goes into no file and no output."""
+    """The URL without what may be a secret in it: it goes into no file and no output.
+
+    A web URL loses its user, too: tokens are often written there. `ssh://git@…` keeps it.
+    """
     try:
         parts = urlsplit(url)
-        password = parts.password
+        secret = (
+            parts.username is not None if parts.scheme in ("http", "https") else parts.password is not None
+        )
     except ValueError:  # an IPv6 address that never ends
         return url
-    if password is None or parts.netloc == "":
+    if not secret:
         return url
     user, _, host = parts.netloc.rpartition("@")
-    return parts._replace(netloc=f"{user.partition(':')[0]}@{host}").geturl()
+    kept = "" if parts.scheme in ("http", "https") else f"{user.partition(':')[0]}@"
+    return parts._replace(netloc=f"{kept}{host}").geturl()
 
 
 @dataclass(frozen=True, slots=True, order=True)

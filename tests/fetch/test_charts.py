@@ -179,19 +179,23 @@ def test_an_archive_that_leaves_its_folder_is_refused_before_the_lock_names_it(
 
 
 def test_garbage_from_a_server_is_a_failure_with_its_place(root: Path, charts: Server) -> None:
-    for garbage in (
-        b"",
-        b"<html>",
-        b"entries: [",
-        b"[1]",
+    garbage = [
+        b"", b"<html>", b"entries: [", b"[1]", b"\xff\xfe\x00", b"[" * 100_000,
         b"entries: {web: [{version: 1}, 3, {urls: []}]}",
-        b"\xff\xfe\x00",
-    ):
-        charts.files = {"/index.yaml": garbage}
-        write(root, {"web.yaml": app(charts)})
-        code, status, printed = fetch(root)
-        assert (code, status) == (3, {"web": "failed"}), printed
-        assert "Traceback" not in printed
+        b"entries: {web: [{version: 1.0.0, urls: ['http://[::1']}]}",
+        b"entries: {web: [{version: 1.0.0, urls: ['file:///etc/passwd']}]}",
+        b"entries: {web: [{version: 1.0.0, urls: ['oci://x']}]}",
+    ]  # fmt: skip
+    for number, content in enumerate(garbage):
+        charts.files[f"/{number}/index.yaml"] = content
+        source = f"{{repoURL: '{charts.url}/{number}', chart: web, targetRevision: 1.x}}"
+        write(root, {f"{number}.yaml": application(f"a{number}", source)})
+
+    code, _, printed = fetch(root)
+
+    rows = json.loads(printed)["references"]
+    assert (code, [row["status"] for row in rows]) == (3, ["failed"] * len(garbage))
+    assert [row["file"] for row in rows] == [f"{number}.yaml" for number in range(len(garbage))]
 
 
 def test_two_runs_at_once_both_end_well(root: Path, charts: Server) -> None:
@@ -245,7 +249,8 @@ def test_helms_own_credentials_are_used_for_that_repository_only_and_never_shown
             repositories.name: f"repositories:\n- {{name: x, url: {charts.url}, username: bot, password: s3cret}}\n"
         },
     )
-    with_password = charts.url.replace("http://", "http://bot:0therS3cret@")
+    with_password = charts.url.replace("http://", "http://bot:0therS3cret@") + "/own"
+    charts.files |= {f"/own{path}": content for path, content in charts.files.items()}
     write(
         root,
         {

@@ -11,6 +11,7 @@ import pytest
 
 from gitops_layout.fetch.bases import GitBase, git_base
 from gitops_layout.store import LOCK, fetched
+from gitops_layout.store.lock import read
 from tests.fetch.support import Git, Server, application, fetch, write
 
 MANIFEST = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n"
@@ -26,18 +27,23 @@ def test_branch_tag_range_and_commit_are_resolved_to_commits(root: Path, upstrea
         commits[version] = upstream.commit({"deploy/a.yaml": f"{MANIFEST}data: {{v: '{version}'}}\n"})
         upstream.git("tag", "--annotate", "--message=x", f"v{version}")
     commits["main"] = upstream.commit({"deploy/a.yaml": MANIFEST})
-    for revision, commit in {
+    expected = {
         "main": commits["main"],
         "HEAD": commits["main"],
         "v1.9.0": commits["1.9.0"],
         "1.*": commits["1.10.0"],
         commits["1.9.0"]: commits["1.9.0"],
         "refs/tags/v1.9.0": commits["1.9.0"],
-    }.items():
-        write(root, {"platform.yaml": source(upstream.url, revision)})
-        code, status, printed = fetch(root)
-        assert (code, status) == (0, {upstream.url: "fetched"}), printed
-        assert f'commit: "{commit}"' in (root / LOCK).read_text(), revision
+    }
+    for number, revision in enumerate(expected):
+        text = source(upstream.url, revision).replace("name: platform,", f"name: a{number},", 1)
+        write(root, {f"{number}.yaml": text})
+
+    code, _, printed = fetch(root)
+
+    assert code == 0, printed
+    entries = read((root / LOCK).read_bytes()).entries
+    assert {entry.reference.value or "HEAD": entry.commit for entry in entries} == expected
 
 
 def test_the_tree_is_as_committed_and_its_digest_the_same_everywhere(

@@ -57,10 +57,12 @@ def test_two_entries_for_one_reference_are_refused() -> None:
 
 
 def test_passwords_in_urls_are_dropped() -> None:
-    assert without_password("https://bot:s3cret@git.test:8443/a?x=1") == "https://bot@git.test:8443/a?x=1"
+    assert without_password("https://bot:s3cret@git.test:8443/a?x=1") == "https://git.test:8443/a?x=1"
     assert (
         "s3cret" not in dump([Entry(Reference("git-source", "https://bot:s3cret@git.test/a"), SHA)]).decode()
     )
+    assert without_password("https://ghp_token@github.com/a/b") == "https://github.com/a/b"
+    assert without_password("ssh://git:s3cret@host/a") == "ssh://git@host/a"
     for harmless in ("git@github.com:a/b", "ssh://git@host/a", "https://[::1", "github.com/a/b"):
         assert without_password(harmless) == harmless
 
