@@ -101,6 +101,7 @@ def delivery(resource: Resource, context: Context, *, cluster: str) -> Delivery:
         },
         object=data,
         notes=(*notes, *_notes(chosen)),
+        origin=resource.origin,
     )
 
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
-    from gitops_layout.model import Location
+    from gitops_layout.model import Location, Path
 
 __all__ = ["Agent", "Delivery", "Renderer", "Revision", "Source", "SyncPolicy"]
 
@@ -68,7 +68,7 @@ class Delivery:
     from the object has no place. `options` are the steps after the build, by the agent's own field
     names. `object` is the agent object itself, plain data; the kustomize and plain agents have none.
     `notes` are fields that were not understood, never ignored in silence. `live` says that an agent
-    reaches it (DESIGN, decision 8).
+    reaches it (DESIGN, decision 8). `origin` tells where each value of a rendered `object` was written.
     """
 
     id: str
@@ -91,6 +91,7 @@ class Delivery:
     object: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     live: bool = True
+    origin: Callable[[Path], Location] | None = field(default=None, compare=False, repr=False)
 
     def place(self, *names: str) -> Location:
         """The first of the named fields that the object has, else the object itself."""

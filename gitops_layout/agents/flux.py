@@ -252,6 +252,7 @@ def _release(resource: Resource, context: Context, cluster: str) -> Delivery:
         target_namespace=text(spec.get("targetNamespace")),
         options={"chart": chart},
         object=data,
+        origin=resource.origin,
         notes=tuple(f"spec.{name}" for name in spec if name not in _RELEASE_UNDERSTOOD),
     )
 

@@ -234,7 +234,7 @@ def _variable_objects(state: _State) -> Iterator[tuple[tuple[str, str, str, str]
 
 def _children(rendered: Rendered) -> list[Resource]:
     """The agent objects among the rendered ones; their place is where the render comes from."""
-    found = (Resource(item.ref, item.data, item.origin(())) for item in rendered.objects)
+    found = (Resource(item.ref, item.data, item.origin(()), item.origin) for item in rendered.objects)
     return [resource for resource in found if is_agent(resource) or is_generator(resource)]
 
 

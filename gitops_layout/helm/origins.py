@@ -42,6 +42,13 @@ class Written:
     data: Any
     below: tuple[str, ...] = ()
     whole: bool = False
+    origin: Callable[[Path], Location] | None = None
+
+    def at(self, path: Path) -> Location:
+        """The place of one of its values; what rendered the object knows better than the object's file."""
+        if self.origin is not None:
+            return self.origin(() if self.whole else path)
+        return self.location if self.whole else self.location.at(*path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +137,7 @@ def _writers(written: Sequence[Written], path: Path) -> Iterator[tuple[Location,
         depth = len(item.below)
         given = _at(item.data, path[depth:]) if path[:depth] == item.below else _ABSENT
         if given is not _ABSENT:
-            yield item.location if item.whole else item.location.at(*path[depth:]), given, item.whole
+            yield item.at(path[depth:]), given, item.whole
 
 
 def _explains(given: Any, value: Any) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from posixpath import join, normpath
 from typing import Any
@@ -22,7 +22,7 @@ from gitops_layout.helm.origins import Written
 from gitops_layout.helm.template import Release
 from gitops_layout.helm.valuefiles import resolved, value_files
 from gitops_layout.helm.values import flux_values, merge, parse
-from gitops_layout.model import Location, Unchecked, UncheckedClass
+from gitops_layout.model import Location, Path, Unchecked, UncheckedClass
 from gitops_layout.render.steps import Lookup, texts
 from gitops_layout.repo.model import MAX_BYTES, Repo
 
@@ -67,7 +67,11 @@ def flux_release(repo: Repo, delivery: Delivery, lookup: Lookup) -> Wanted | Pro
     defaults = _flux_defaults(repo, delivery)
     if isinstance(defaults, Problem):
         return defaults
-    inline = (Written(root.at("values"), spec["values"]),) if isinstance(spec.get("values"), dict) else ()
+    inline = (
+        (Written(root.at("values"), spec["values"], origin=_origin(delivery, root.at("values"))),)
+        if isinstance(spec.get("values"), dict)
+        else ()
+    )
     release = Release(
         _release_name(delivery, spec),
         delivery.target_namespace or delivery.namespace,
@@ -80,6 +84,15 @@ def flux_release(repo: Repo, delivery: Delivery, lookup: Lookup) -> Wanted | Pro
     )
     files = frozenset(item.location.file for item in own)
     return Wanted(release, (*own, *inline), files, unseen)
+
+
+def _origin(delivery: Delivery, here: Location) -> Callable[[Path], Location] | None:
+    """Where values below `here` were written, as the render that made the agent object knows it."""
+    origin, root = delivery.origin, delivery.root
+    if origin is None or root.span is not None:
+        return None
+    below = here.path[len(root.path) :]
+    return lambda path: origin((*below, *path))
 
 
 def _release_name(delivery: Delivery, spec: Mapping[str, Any]) -> str:
@@ -178,7 +191,7 @@ def _layers(
             layers.append((repo.content(file), Written(Location(file), parse(repo.content(file), file))))
         except ValueError as error:
             return Problem(f"value file {name}: {error}", Location(file))
-    inline = _inline(helm, here)
+    inline = _inline(helm, here, delivery)
     if isinstance(inline, Problem):
         return inline
     return layers if inline is None else [*layers, (_dumped(inline.data), inline)]
@@ -226,15 +239,19 @@ def _helm_place(delivery: Delivery) -> Location:
     return delivery.root.at("spec", "source", "helm")
 
 
-def _inline(helm: Mapping[str, Any], here: Location) -> Written | Problem | None:
+def _inline(helm: Mapping[str, Any], here: Location, delivery: Delivery) -> Written | Problem | None:
     """`valuesObject`, else the text in `values`."""
     if isinstance(helm.get("valuesObject"), dict):
-        return Written(here.at("valuesObject"), helm["valuesObject"])
+        return Written(
+            here.at("valuesObject"), helm["valuesObject"], origin=_origin(delivery, here.at("valuesObject"))
+        )
     text = helm.get("values")
     if not isinstance(text, str) or not text:
         return None
     try:
-        return Written(here.at("values"), parse(text, "values"), whole=True)
+        return Written(
+            here.at("values"), parse(text, "values"), whole=True, origin=_origin(delivery, here.at("values"))
+        )
     except ValueError as error:
         return Problem(f"values: {error}", here.at("values"))
 

@@ -8,7 +8,7 @@ from functools import cached_property
 from posixpath import basename, dirname, join, normpath
 from typing import Any
 
-from gitops_layout.model import Location, ObjectRef, Span, Unchecked, UncheckedClass
+from gitops_layout.model import Location, ObjectRef, Path, Span, Unchecked, UncheckedClass
 from gitops_layout.source.reader import Document, Stream, SyntaxProblem, read
 
 __all__ = ["MAX_BYTES", "Entry", "Repo", "Resource", "broken", "is_yaml", "object_ref"]
@@ -34,11 +34,15 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """A document that is a Kubernetes object by its looks: apiVersion and kind are strings."""
+    """A document that is a Kubernetes object by its looks: apiVersion and kind are strings.
+
+    `origin` tells for a rendered object where each value was written; None where all stand at `location`.
+    """
 
     ref: ObjectRef
     data: dict[str, Any]
     location: Location
+    origin: Callable[[Path], Location] | None = field(default=None, compare=False, repr=False)
 
     @property
     def file(self) -> str:

@@ -565,7 +565,7 @@ def test_fields_that_are_not_known_are_listed():
 
 
 @pytest.mark.usefixtures("helm")
-def test_a_value_that_an_overlay_gave_does_not_stand_in_the_base():
+def test_a_value_that_an_overlay_gave_stands_in_the_overlay():
     files = {
         **WEB,
         "clusters/dev/apps.yaml": "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\n"
@@ -577,5 +577,5 @@ def test_a_value_that_an_overlay_gave_does_not_stand_in_the_base():
         "base/release.yaml": RELEASE + "  values:\n    replicas: 2\n    image: {tag: 4.0.0}\n",
     }
     graph = linked(files)
-    assert place(graph, ("spec", "replicas")) == ("charts/web/templates/web.yaml", 7)
+    assert place(graph, ("spec", "replicas")) == ("dev/patch.yaml", 4)
     assert place(graph, (*CONTAINER, "image")) == ("base/release.yaml", 11)
