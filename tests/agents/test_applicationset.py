@@ -341,7 +341,7 @@ def test_a_template_patch_merges_maps_replaces_lists_and_keeps_the_project():
     found = expanded(listed({"auto": "yes"}, {"no": "x"}), template=template, templatePatch=patch)
     first, second = (one.data for one in found.applications)
     assert first["metadata"]["labels"] == {"x": "1", "z": "yes"}
-    assert first["metadata"]["finalizers"] == ["resources-finalizer.argocd.argoproj.io", "mine"]
+    assert first["metadata"]["finalizers"] == ["mine", "resources-finalizer.argocd.argoproj.io"]
     assert first["spec"] == {"project": "p", "syncPolicy": {"syncOptions": ["B=true"]}}
     assert second["spec"] == template["spec"]
 

@@ -7,7 +7,12 @@ from dataclasses import dataclass, field
 from posixpath import basename, dirname
 from typing import Any
 
-from gitops_layout.agents.applicationset.globs import PatternError, file_matcher, folder_matcher
+from gitops_layout.agents.applicationset.globs import (
+    PatternError,
+    UnsupportedPatternError,
+    file_matcher,
+    folder_matcher,
+)
 from gitops_layout.agents.applicationset.model import Cluster, ProblemKind, StopError, World
 from gitops_layout.agents.applicationset.params import Params, combined, flat, path_params, texts
 from gitops_layout.agents.applicationset.rendering import Renderer
@@ -175,7 +180,8 @@ class Generators:
                 tests.append((file_matcher(pattern), exclude))
             except PatternError as error:
                 here = (*path, "files", index, "path")
-                kind = ProblemKind.UNSUPPORTED if "evaluated" in str(error) else ProblemKind.INVALID
+                ours = isinstance(error, UnsupportedPatternError)
+                kind = ProblemKind.UNSUPPORTED if ours else ProblemKind.INVALID
                 raise StopError(kind, str(error), here) from error
         return [
             file

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable
 from functools import lru_cache
 
-__all__ = ["PatternError", "file_matcher", "folder_matcher"]
+__all__ = ["PatternError", "UnsupportedPatternError", "file_matcher", "folder_matcher"]
 
 _POSIX = {
     "alnum": "a-zA-Z0-9", "alpha": "a-zA-Z", "blank": " \\t", "digit": "0-9", "lower": "a-z",
@@ -21,6 +21,10 @@ _POSIX = {
 
 class PatternError(ValueError):
     """A pattern that the tool refuses; its text says why."""
+
+
+class UnsupportedPatternError(PatternError):
+    """A pattern that the tool takes and we do not evaluate."""
 
 
 @lru_cache(maxsize=256)
@@ -35,18 +39,18 @@ def folder_matcher(pattern: str) -> Callable[[str], bool]:
 def file_matcher(pattern: str) -> Callable[[str], bool]:
     """A git pathspec without magic. Raises PatternError for what git refuses and for magic (`:(…)`)."""
     if pattern.startswith(":"):
-        raise PatternError("pathspec magic is not evaluated here")
+        raise UnsupportedPatternError("pathspec magic is not evaluated here")
     if pattern.startswith(("/", "../")) or pattern == "..":
         raise PatternError("the path leads out of the repository")
     clean = pattern.removeprefix("./").rstrip("/")
     if clean in ("", "."):
         return lambda _: True
     if not {".", "..", ""}.isdisjoint(clean.split("/")):
-        raise PatternError("folders called . or .. or nothing are not evaluated here")
+        raise UnsupportedPatternError("folders called . or .. or nothing are not evaluated here")
     only_folder = pattern.endswith("/")
     wild = None
     if any(char in clean for char in "*?[\\"):
-        wild = re.compile(f"{_segment(_pieces(_bytes(clean), git=True), '.')}\\Z", re.DOTALL)
+        wild = _wildcards(_bytes(clean))
 
     def matches(path: str) -> bool:
         if path.startswith(f"{clean}/") or (path == clean and not only_folder):
@@ -54,6 +58,16 @@ def file_matcher(pattern: str) -> Callable[[str], bool]:
         return wild is not None and not only_folder and wild.match(_bytes(path)) is not None
 
     return matches
+
+
+def _wildcards(pattern: str) -> re.Pattern[str] | None:
+    """The pattern as an expression; None for a malformed one, which to git is a name and nothing else."""
+    try:
+        return re.compile(f"{_segment(_pieces(pattern, git=True), '.')}\\Z", re.DOTALL)
+    except UnsupportedPatternError:
+        raise
+    except PatternError:
+        return None
 
 
 def _bytes(text: str) -> str:
@@ -103,7 +117,7 @@ def _bracket(pattern: str, at: int, *, git: bool) -> tuple[str, int]:
         posix = re.match(r"\[:(\w+):\]", pattern[at:]) if git else None
         if posix:
             if posix[1] not in _POSIX:
-                raise PatternError(f"[:{posix[1]}:] is not evaluated here")
+                raise UnsupportedPatternError(f"[:{posix[1]}:] is not evaluated here")
             parts.append(_POSIX[posix[1]])
             at += posix.end()
             continue

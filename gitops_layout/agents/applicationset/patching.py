@@ -95,8 +95,10 @@ def _merged(original: dict[str, Any], patch: dict[str, Any], path: Path) -> dict
             if key in _RAW:
                 _check_raw(mine, value, path)
             done[key] = _merged(mine, value, path)
+        elif isinstance(value, dict) and "$patch" in value:
+            continue  # a directive for a mapping that is not there: Argo CD drops all of it
         elif key == "finalizers" and isinstance(mine, list) and isinstance(value, list):
-            done[key] = [*mine, *(item for item in value if item not in mine)]
+            done[key] = [*value, *(item for item in mine if item not in value)]
         else:
             done[key] = _clean(value)
     return done
