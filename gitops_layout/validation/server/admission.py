@@ -24,7 +24,7 @@ from gitops_layout.validation.server.checks import (
     size,
     valid,
 )
-from gitops_layout.validation.server.cursor import At, Refusal, Row, evaluate, find
+from gitops_layout.validation.server.cursor import At, Refusal, Row, evaluate, find, shown
 
 __all__ = ["admission_policy", "client_config", "policy_binding", "review_versions", "webhooks"]
 
@@ -105,9 +105,9 @@ def _url(at: At) -> Iterator[Refusal]:
     except ValueError:
         parts = urlsplit("")
     if parts.scheme != "https" or not parts.netloc:
-        yield at.refuse(f"{at.text[:300]!r} must be an https URL with a host")
+        yield at.refuse(f"{shown(at.text)} must be an https URL with a host")
     elif "@" in parts.netloc or parts.query or parts.fragment:
-        yield at.refuse(f"{at.text[:300]!r} must not have a user, a query or a fragment")
+        yield at.refuse(f"{shown(at.text)} must not have a user, a query or a fragment")
 
 
 def _url_path(at: At) -> Iterator[Refusal]:
@@ -116,7 +116,7 @@ def _url_path(at: At) -> Iterator[Refusal]:
         return
     steps = text[1:].removesuffix("/").split("/")
     if not text.startswith("/") or any(not step or formats.subdomain(step) for step in steps):
-        yield at.refuse(f"{text[:300]!r} must be '/' and segments of a-z, 0-9, '-' and '.'")
+        yield at.refuse(f"{shown(text)} must be '/' and segments of a-z, 0-9, '-' and '.'")
 
 
 def _rule(at: At) -> Iterator[Refusal]:
@@ -166,7 +166,7 @@ def _resources(at: At) -> Iterator[Refusal]:
 def _policy_variable(at: At) -> Iterator[Refusal]:
     yield from _blank(at)
     if at.text.strip() and (not _IDENTIFIER.fullmatch(at.text) or at.text in _RESERVED):
-        yield at.refuse(f"{at.text[:300]!r} must be a CEL identifier")
+        yield at.refuse(f"{shown(at.text)} must be a CEL identifier")
 
 
 _POLICY: tuple[Row, ...] = (
@@ -217,7 +217,7 @@ def admission_policy(at: At) -> Iterator[Refusal]:
             yield message.refuse("must not be blank")
     for key in find(spec, "auditAnnotations[].key"):
         if fault := formats.qualified(f"{at['metadata']['name'].text}/{key.text}"):
-            yield key.refuse(f"{key.text[:300]!r} {fault}")
+            yield key.refuse(f"{shown(key.text)} {fault}")
 
 
 def _mutation(at: At) -> Iterator[Refusal]:

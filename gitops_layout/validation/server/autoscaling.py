@@ -19,7 +19,7 @@ from gitops_layout.validation.server.checks import (
     positive_quantity,
     required,
 )
-from gitops_layout.validation.server.cursor import At, Refusal, Row, evaluate, find
+from gitops_layout.validation.server.cursor import At, Refusal, Row, evaluate, find, shown
 from gitops_layout.validation.server.resources import container_resource
 
 __all__ = ["horizontal_pod_autoscaler"]
@@ -103,7 +103,7 @@ def _group_version(at: At, *, required_group: bool) -> Iterator[Refusal]:
         return
     text = at["apiVersion"].text
     if text.count("/") > 1:
-        yield at["apiVersion"].refuse(f"{text[:300]!r} is no group and version")
+        yield at["apiVersion"].refuse(f"{shown(text)} is no group and version")
     elif required_group and "/" not in text and at["kind"].text != "ReplicationController":
         yield at["apiVersion"].refuse("must name an API group, as in apps/v1")
 

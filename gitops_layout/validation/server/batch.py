@@ -20,7 +20,7 @@ from gitops_layout.validation.server.checks import (
     valid,
 )
 from gitops_layout.validation.server.cron import schedule
-from gitops_layout.validation.server.cursor import At, Refusal, Row, evaluate, find
+from gitops_layout.validation.server.cursor import At, Refusal, Row, evaluate, find, shown
 from gitops_layout.validation.server.pods import template
 from gitops_layout.validation.server.workloads import matches
 from gitops_layout.validation.server.zones import zone
@@ -103,7 +103,7 @@ def job(at: At) -> Iterator[Refusal]:
         and name.text
         and formats.label(f"{name.text}-{last}")
     ):
-        yield name.refuse(f"the host name of its last pod, {f'{name.text}-{last}'[:300]!r}, is no DNS label")
+        yield name.refuse(f"the host name of its last pod, {shown(f'{name.text}-{last}')}, is no DNS label")
 
 
 def cron_job(at: At) -> Iterator[Refusal]:
@@ -192,7 +192,7 @@ def _failure_policy(at: At) -> Iterator[Refusal]:
 def _exit_codes(at: At, names: set[str]) -> Iterator[Refusal]:
     name, values = at["containerName"], at["values"]
     if name.value is not None and name.text not in names:
-        yield name.refuse(f"{name.text[:300]!r} is no container of the template")
+        yield name.refuse(f"{shown(name.text)} is no container of the template")
     numbers = [value.number for value in values if value.number is not None]
     if not 0 < len(numbers) <= 255:
         yield values.refuse("must hold 1 to 255 codes")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 from gitops_layout.validation.server import formats
-from gitops_layout.validation.server.cursor import At, Check, Refusal
+from gitops_layout.validation.server.cursor import At, Check, Refusal, shown
 from gitops_layout.validation.server.quantity import quantity
 
 __all__ = [
@@ -53,7 +53,7 @@ def one_of(*allowed: str) -> Check:
 
     def check(at: At) -> Iterator[Refusal]:
         if at.text and at.text not in allowed:
-            yield at.refuse(f"is {at.text!r}, expected one of {', '.join(allowed)}")
+            yield at.refuse(f"is {shown(at.text)}, expected one of {', '.join(allowed)}")
 
     return check
 
@@ -114,7 +114,7 @@ def valid(form: Format) -> Check:
 
     def check(at: At) -> Iterator[Refusal]:
         if at.text and (fault := form(at.text)):
-            yield at.refuse(f"{_shown(at.text)} {fault}")
+            yield at.refuse(f"{shown(at.text)} {fault}")
 
     return check
 
@@ -135,7 +135,7 @@ def exact(form: Format) -> Check:
 
     def check(at: At) -> Iterator[Refusal]:
         if isinstance(at.value, str) and (fault := form(at.value)):
-            yield at.refuse(f"{_shown(at.text)} {fault}")
+            yield at.refuse(f"{shown(at.text)} {fault}")
 
     return check
 
@@ -156,7 +156,7 @@ def keys(form: Format) -> Check:
     def check(at: At) -> Iterator[Refusal]:
         for key, value in at.pairs:
             if fault := form(key):
-                yield value.refuse(f"key {_shown(key)} {fault}")
+                yield value.refuse(f"key {shown(key)} {fault}")
 
     return check
 
@@ -188,8 +188,8 @@ def duplicates(at: At, key: Callable[[At], tuple[object, ...]]) -> Iterator[Refu
         if value[0] in (None, ""):
             continue
         if value in seen:
-            shown = "/".join(str(part) for part in value if part is not True)
-            yield item.refuse(f"repeats {_shown(shown)}")
+            key_text = "/".join(str(part) for part in value if part is not True)
+            yield item.refuse(f"repeats {shown(key_text)}")
         seen.add(value)
 
 
@@ -201,9 +201,9 @@ def labels(at: At) -> Iterator[Refusal]:
     """Label keys and values (apimachinery: ValidateLabels)."""
     for key, value in at.pairs:
         if fault := formats.qualified(key):
-            yield value.refuse(f"label key {_shown(key)} {fault}")
+            yield value.refuse(f"label key {shown(key)} {fault}")
         if fault := formats.label_value(value.text):
-            yield value.refuse(f"label value {_shown(value.text)} {fault}")
+            yield value.refuse(f"label value {shown(value.text)} {fault}")
 
 
 def selector(at: At) -> Iterator[Refusal]:
@@ -221,12 +221,12 @@ def selector(at: At) -> Iterator[Refusal]:
                 if values:
                     yield values.refuse(f"must be empty with operator {operator.text}")
             case other:
-                yield operator.refuse(f"is {other!r}, expected one of In, NotIn, Exists, DoesNotExist")
+                yield operator.refuse(f"is {shown(other)}, expected one of In, NotIn, Exists, DoesNotExist")
         if fault := formats.qualified(item["key"].text):
-            yield item["key"].refuse(f"{_shown(item['key'].text)} {fault}")
+            yield item["key"].refuse(f"{shown(item['key'].text)} {fault}")
         for value in values:
             if fault := formats.label_value(value.text):
-                yield value.refuse(f"{_shown(value.text)} {fault}")
+                yield value.refuse(f"{shown(value.text)} {fault}")
 
 
 def number_or_name(at: At) -> Iterator[Refusal]:
@@ -235,14 +235,14 @@ def number_or_name(at: At) -> Iterator[Refusal]:
         yield from port(at)
     elif isinstance(at.value, str) and (fault := formats.port_name(at.value)):
         hint = ", write the number without quotes" if at.value.isdigit() else ""
-        yield at.refuse(f"{_shown(at.value)} {fault}{hint}")
+        yield at.refuse(f"{shown(at.value)} {fault}{hint}")
 
 
 def int_or_percent(at: At) -> Iterator[Refusal]:
     """A number from 0 or a percentage (apps: ValidatePositiveIntOrPercent)."""
     yield from at_least(0)(at)
     if isinstance(at.value, str) and (fault := formats.percent(at.value)):
-        yield at.refuse(f"{_shown(at.value)} {fault}")
+        yield at.refuse(f"{shown(at.value)} {fault}")
 
 
 def not_negative_quantity(at: At) -> Iterator[Refusal]:
@@ -261,7 +261,7 @@ def _quantity(at: At, *, at_zero: bool) -> Iterator[Refusal]:
     value = quantity(at.value)
     if value is None:
         yield at.refuse(
-            f"{_shown(str(at.value))} is no quantity, expected a number and a unit such as 100m or 2Gi"
+            f"{shown(str(at.value))} is no quantity, expected a number and a unit such as 100m or 2Gi"
         )
     elif value < 0 or (value == 0 and not at_zero):
         yield at.refuse(f"is {at.value}, expected {'at least' if at_zero else 'more than'} 0")
@@ -276,7 +276,7 @@ def base64(at: At) -> Iterator[Refusal]:
 def ip(at: At) -> Iterator[Refusal]:
     """An IP address without leading zeros."""
     if isinstance(at.value, str) and not formats.is_ip(at.value):
-        yield at.refuse(f"{_shown(at.value)} is no IP address")
+        yield at.refuse(f"{shown(at.value)} is no IP address")
 
 
 def all_of(*checks: Check) -> Check:
@@ -287,8 +287,3 @@ def all_of(*checks: Check) -> Check:
             yield from each(at)
 
     return check
-
-
-def _shown(text: str) -> str:
-    """The value in a message, cut: hostile objects may hold megabytes."""
-    return repr(text if len(text) <= 80 else text[:77] + "...")

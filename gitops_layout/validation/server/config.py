@@ -21,7 +21,7 @@ from gitops_layout.validation.server.checks import (
     not_negative_quantity,
     option,
 )
-from gitops_layout.validation.server.cursor import At, Refusal
+from gitops_layout.validation.server.cursor import At, Refusal, shown
 from gitops_layout.validation.server.quantity import quantity
 from gitops_layout.validation.server.resources import (
     QUOTA_RESOURCES,
@@ -129,13 +129,13 @@ def namespace(at: At) -> Iterator[Refusal]:
         yield from option(*_LEVELS)(level)
         version = at["metadata"]["labels"][f"{_SECURITY}{mode}-version"]
         if isinstance(version.value, str) and not re.fullmatch(r"latest|v1\.(0|[1-9][0-9]*)", version.text):
-            yield version.refuse(f"is {version.text[:63]!r}, expected latest or a version such as v1.36")
+            yield version.refuse(f"is {shown(version.text)}, expected latest or a version such as v1.36")
     for item in at["spec"]["finalizers"]:
         if item.text and (
             formats.qualified(item.text) or ("/" not in item.text and item.text != "kubernetes")
         ):
             yield item.refuse(
-                f"{item.text[:300]!r} must be kubernetes or have a domain, as in example.com/name"
+                f"{shown(item.text)} must be kubernetes or have a domain, as in example.com/name"
             )
 
 
@@ -159,7 +159,7 @@ def resource_quota(at: At) -> Iterator[Refusal]:
     hard, scopes = at["spec"]["hard"], at["spec"]["scopes"]
     for name, value in hard.pairs:
         if fault := quota_resource(name):
-            yield value.refuse(f"{name!r} {fault}")
+            yield value.refuse(f"{shown(name)} {fault}")
         yield from amount(value, name)
     limited = {name for name, _ in hard.pairs if name in QUOTA_RESOURCES or "hugepages-" in name}
     expressions = [item for item in at["spec"]["scopeSelector"]["matchExpressions"] if item.is_map]
@@ -214,11 +214,11 @@ def _limit(at: At) -> Iterator[Refusal]:
     if "/" not in kind.text:
         yield from choice("Pod", "Container", "PersistentVolumeClaim")(kind)
     elif fault := formats.qualified(kind.text):
-        yield kind.refuse(f"{kind.text[:300]!r} {fault}")
+        yield kind.refuse(f"{shown(kind.text)} {fault}")
     form = container_resource if kind.text in ("Pod", "Container") else resource_name
     for bound in _BOUNDS:
         for name, value in at[bound].pairs:
-            yield from (value.refuse(f"{name!r} {fault}") for fault in [form(name)] if fault)
+            yield from (value.refuse(f"{shown(name)} {fault}") for fault in [form(name)] if fault)
             if quantity(value.value) is None:
                 yield from not_negative_quantity(value)
     if kind.text == "Pod":

@@ -25,7 +25,7 @@ from gitops_layout.validation.server.checks import (
     size,
     valid,
 )
-from gitops_layout.validation.server.cursor import At, Refusal, Row, evaluate, find
+from gitops_layout.validation.server.cursor import At, Refusal, Row, evaluate, find, shown
 from gitops_layout.validation.server.quantity import quantity
 from gitops_layout.validation.server.resources import requirements
 from gitops_layout.validation.server.security import container_security
@@ -143,7 +143,7 @@ def containers(spec: At, pod: Pod) -> Iterator[Refusal]:
             if not at.is_map:
                 continue
             if at["name"].text and at["name"].text in names:
-                yield at["name"].refuse(f"{at['name'].text!r} is the name of another container")
+                yield at["name"].refuse(f"{shown(at['name'].text)} is the name of another container")
             names.add(at["name"].text)
             yield from _container(at, pod)
             if kind == "containers" or at["restartPolicy"].text == "Always":
@@ -173,7 +173,7 @@ def _container(at: At, pod: Pod) -> Iterator[Refusal]:
                 yield policy.refuse("must be NotRequired in a pod that is never restarted")
     image = at["image"].text
     if pod.bare and image != image.strip():
-        yield at["image"].refuse(f"{image[:300]!r} must not start or end with a blank")
+        yield at["image"].refuse(f"{shown(image)} must not start or end with a blank")
 
 
 def _exactly_one(at: At, names: tuple[str, ...]) -> Iterator[Refusal]:
@@ -198,7 +198,7 @@ def _variable(at: At, pod: Pod) -> Iterator[Refusal]:
     yield from resource_field(source["resourceFieldRef"], volume=False)
     name = source["fileKeyRef"]["volumeName"]
     if name.text and not pod.volumes.get(name.text, At(None))["emptyDir"].is_map:
-        yield name.refuse(f"{name.text!r} is not the name of an emptyDir volume")
+        yield name.refuse(f"{shown(name.text)} is not the name of an emptyDir volume")
 
 
 def object_field(at: At, allowed: tuple[str, ...]) -> Iterator[Refusal]:
@@ -216,9 +216,9 @@ def object_field(at: At, allowed: tuple[str, ...]) -> Iterator[Refusal]:
         if stem not in ("metadata.annotations", "metadata.labels"):
             yield path.refuse(f"{stem} has no keys to choose from")
         elif fault := formats.qualified(key.lower() if stem == "metadata.annotations" else key):
-            yield path.refuse(f"key {key[:300]!r} {fault}")
+            yield path.refuse(f"key {shown(key)} {fault}")
     elif text and text not in allowed:
-        yield path.refuse(f"is {text[:300]!r}, expected one of {', '.join(allowed)}")
+        yield path.refuse(f"is {shown(text)}, expected one of {', '.join(allowed)}")
 
 
 def resource_field(at: At, *, volume: bool) -> Iterator[Refusal]:
@@ -234,7 +234,7 @@ def resource_field(at: At, *, volume: bool) -> Iterator[Refusal]:
     )
     if at["resource"].text and not known:
         yield at["resource"].refuse(
-            f"is {at['resource'].text!r}, expected limits or requests of cpu, memory, …"
+            f"is {shown(at['resource'].text)}, expected limits or requests of cpu, memory, …"
         )
     divisor = at["divisor"].value
     value = quantity(divisor) if isinstance(divisor, str | int | float) else None
@@ -249,11 +249,11 @@ def _mounts(at: At, pod: Pod) -> Iterator[Refusal]:
     for mount in at["volumeMounts"]:
         name = mount["name"].text
         if name and name not in pod.volumes:
-            yield mount["name"].refuse(f"{name[:300]!r} is not the name of a volume of the pod")
+            yield mount["name"].refuse(f"{shown(name)} is not the name of a volume of the pod")
         for field in ("subPath", "subPathExpr"):
             text = mount[field].text
             if text and (fault := _descending(text)):
-                yield mount[field].refuse(f"{text[:300]!r} {fault}")
+                yield mount[field].refuse(f"{shown(text)} {fault}")
         if mount["subPath"].text and mount["subPathExpr"].text:
             yield mount["subPathExpr"].refuse("excludes subPath")
         yield from _propagation(mount, at)
@@ -261,9 +261,9 @@ def _mounts(at: At, pod: Pod) -> Iterator[Refusal]:
         name, path = device["name"].text, device["devicePath"].text
         source = pod.volumes.get(name)
         if name and source is None:
-            yield device["name"].refuse(f"{name[:300]!r} is not the name of a volume of the pod")
+            yield device["name"].refuse(f"{shown(name)} is not the name of a volume of the pod")
         elif source and not (source["persistentVolumeClaim"].is_map or source["ephemeral"].is_map):
-            yield device["name"].refuse(f"{name!r} is no claim, and only claims can be block devices")
+            yield device["name"].refuse(f"{shown(name)} is no claim, and only claims can be block devices")
         if name in mounted or path in mounted.values():
             yield device.refuse("is a mount of the container, too")
 

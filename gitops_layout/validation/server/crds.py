@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from gitops_layout.validation.server import formats
 from gitops_layout.validation.server.admission import client_config, review_versions
 from gitops_layout.validation.server.checks import choice, distinct, named, one_of, option, required, valid
-from gitops_layout.validation.server.cursor import At, Refusal, Row, evaluate
+from gitops_layout.validation.server.cursor import At, Refusal, Row, evaluate, shown
 
 __all__ = ["custom_resource_definition"]
 
@@ -88,7 +88,7 @@ def custom_resource_definition(at: At) -> Iterator[Refusal]:
     name, names = at["metadata"]["name"], spec["names"]
     expected = f"{names['plural'].text}.{spec['group'].text}"
     if name.text and name.text != expected:
-        yield name.refuse(f"must be {expected[:300]!r}, plural and group of its spec")
+        yield name.refuse(f"must be {shown(expected)}, plural and group of its spec")
     if names["kind"].text and names["kind"].text == names["listKind"].text:
         yield names["listKind"].refuse("must differ from kind")
     if spec["preserveUnknownFields"].is_true:
@@ -311,11 +311,11 @@ def _list_type(at: At) -> Iterator[Refusal]:
     for key in keys:
         field = items["properties"][key.text]
         if not field.is_map:
-            yield key.refuse(f"{key.text[:300]!r} is no property of the items")
+            yield key.refuse(f"{shown(key.text)} is no property of the items")
         elif field["type"].text in ("array", "object"):
             yield field["type"].refuse("must be a scalar, as it is a key of the list")
         elif key.text not in items["required"].texts and field["default"].value is None:
-            yield key.refuse(f"{key.text[:300]!r} must be required in the items or have a default")
+            yield key.refuse(f"{shown(key.text)} must be required in the items or have a default")
 
 
 def _cel_rule(at: At) -> Iterator[Refusal]:

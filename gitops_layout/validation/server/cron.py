@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 
 from gitops_layout.validation.server import formats
+from gitops_layout.validation.server.cursor import shown
 
 __all__ = ["schedule"]
 
@@ -42,7 +43,7 @@ def schedule(text: str) -> str | None:
     for part, (name, low, high, words) in zip(parts, _FIELDS, strict=True):
         for item in part.split(","):
             if item and not _item(item, low, high, words):
-                return f"has the {name} {item[:40]!r}, expected {low} to {high}"
+                return f"has the {name} {shown(item)}, expected {low} to {high}"
     return None
 
 

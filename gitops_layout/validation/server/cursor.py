@@ -12,7 +12,7 @@ from typing import Any
 
 from gitops_layout.model import Path
 
-__all__ = ["At", "Check", "Refusal", "Row", "evaluate", "find"]
+__all__ = ["At", "Check", "Refusal", "Row", "evaluate", "find", "shown"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +84,11 @@ class At:
     def refuse(self, message: str) -> Refusal:
         """The refusal of this value."""
         return Refusal(self.path, message)
+
+
+def shown(text: str) -> str:
+    """A value in a message, in quotes; cut, as hostile objects may hold megabytes."""
+    return f'"{text if len(text) <= 80 else text[:77] + "..."}"'
 
 
 Check = Callable[[At], Iterable[Refusal]]

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from gitops_layout.k8s.scope import builtin_scope
 from gitops_layout.validation.server import formats
 from gitops_layout.validation.server.checks import labels, required
-from gitops_layout.validation.server.cursor import At, Refusal
+from gitops_layout.validation.server.cursor import At, Refusal, shown
 
 __all__ = ["annotation_map", "metadata"]
 
@@ -67,14 +67,14 @@ def metadata(group: str, kind: str, at: At, *, apply: bool) -> Iterator[Refusal]
     named = apply or (group, kind) not in _GENERATED
     yield from _name(_NAMES.get((group, kind), formats.subdomain), meta, apply=apply, named=named)
     if namespaced and (fault := formats.label(meta["namespace"].text or "default")):
-        yield meta["namespace"].refuse(f"{meta['namespace'].text!r} {fault}")
+        yield meta["namespace"].refuse(f"{shown(meta['namespace'].text)} {fault}")
     yield from labels(meta["labels"])
     yield from annotation_map(meta["annotations"])
     yield from _owners(meta["ownerReferences"])
     yield from _finalizers(meta["finalizers"], standard=namespaced is not None and group not in _GENERIC)
     for name in ("creationTimestamp", "deletionTimestamp"):
         if meta[name].text and not formats.is_time(meta[name].text):
-            yield meta[name].refuse(f"{meta[name].text!r} is no time such as 2026-01-31T12:00:00Z")
+            yield meta[name].refuse(f"{shown(meta[name].text)} is no time such as 2026-01-31T12:00:00Z")
     if apply and meta["managedFields"]:
         yield meta["managedFields"].refuse("must be empty in what is applied")
     if (meta["generation"].number or 0) < 0:
@@ -86,11 +86,11 @@ def _name(form: Callable[[str], str | None], meta: At, *, apply: bool, named: bo
     if named and name.empty and (apply or generated.empty):
         yield name.refuse("is required")
     if name.text and (fault := formats.path_segment(name.text) or form(name.text)):
-        yield name.refuse(f"{name.text[:300]!r} {fault}")
+        yield name.refuse(f"{shown(name.text)} {fault}")
     # A prefix may end in what the random suffix completes (NameIsDNSSubdomain, prefix=true).
     prefix = generated.text[:-1] + "a" if generated.text.endswith("-") else generated.text
     if prefix and (fault := form(prefix)):
-        yield generated.refuse(f"{generated.text[:300]!r} {fault}")
+        yield generated.refuse(f"{shown(generated.text)} {fault}")
 
 
 def annotation_map(at: At) -> Iterator[Refusal]:
@@ -99,7 +99,7 @@ def annotation_map(at: At) -> Iterator[Refusal]:
     for key, value in at.pairs:
         total += len(key.encode("utf-8", "replace")) + len(value.text.encode("utf-8", "replace"))
         if fault := formats.qualified(key.lower()):
-            yield value.refuse(f"annotation key {key[:300]!r} {fault}")
+            yield value.refuse(f"annotation key {shown(key)} {fault}")
     if total > _ANNOTATIONS_LIMIT:
         yield at.refuse(f"has {total} bytes, at most {_ANNOTATIONS_LIMIT} are allowed")
 
@@ -123,8 +123,8 @@ def _finalizers(at: At, *, standard: bool) -> Iterator[Refusal]:
         if not isinstance(item.value, str):
             continue
         if fault := formats.qualified(item.value):
-            yield item.refuse(f"{item.value[:300]!r} {fault}")
+            yield item.refuse(f"{shown(item.value)} {fault}")
         elif standard and "/" not in item.value and item.value not in _STANDARD_FINALIZERS:
-            yield item.refuse(f"{item.value!r} must have a domain, as in example.com/name")
+            yield item.refuse(f"{shown(item.value)} must have a domain, as in example.com/name")
     if {_ORPHAN, _FOREGROUND} <= set(at.texts):
         yield at.refuse(f"{_ORPHAN} and {_FOREGROUND} exclude each other")

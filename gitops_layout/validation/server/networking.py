@@ -22,7 +22,7 @@ from gitops_layout.validation.server.checks import (
     size,
     valid,
 )
-from gitops_layout.validation.server.cursor import At, Refusal, Row, evaluate, find
+from gitops_layout.validation.server.cursor import At, Refusal, Row, evaluate, find, shown
 
 __all__ = ["ingress", "ingress_class", "ip_address", "network_policy", "service_cidr"]
 
@@ -77,7 +77,7 @@ def ingress(at: At) -> Iterator[Refusal]:
             yield from _backend(backend)
     note, name = at["metadata"]["annotations"][_CLASS], spec["ingressClassName"]
     if note.value is not None and name.value is not None and note.text != name.text:
-        yield note.refuse(f"differs from ingressClassName, {name.text!r}")
+        yield note.refuse(f"differs from ingressClassName, {shown(name.text)}")
 
 
 def _path(at: At) -> Iterator[Refusal]:
@@ -85,11 +85,11 @@ def _path(at: At) -> Iterator[Refusal]:
     text = path.text
     if kind in ("Exact", "Prefix"):
         if not text.startswith("/"):
-            yield path.refuse(f"{text[:300]!r} must start with '/'")
+            yield path.refuse(f"{shown(text)} must start with '/'")
         if any(part in text for part in _BAD_PARTS) or text.endswith(_BAD_ENDS):
-            yield path.refuse(f"{text[:300]!r} must not contain '//', '.', '..' or '%2f' as segments")
+            yield path.refuse(f"{shown(text)} must not contain '//', '.', '..' or '%2f' as segments")
     elif kind == "ImplementationSpecific" and text and not text.startswith("/"):
-        yield path.refuse(f"{text[:300]!r} must start with '/'")
+        yield path.refuse(f"{shown(text)} must start with '/'")
 
 
 def _backend(at: At) -> Iterator[Refusal]:

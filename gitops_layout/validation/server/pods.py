@@ -24,7 +24,7 @@ from gitops_layout.validation.server.checks import (
     valid,
 )
 from gitops_layout.validation.server.containers import Pod, containers
-from gitops_layout.validation.server.cursor import At, Refusal, Row, evaluate, find
+from gitops_layout.validation.server.cursor import At, Refusal, Row, evaluate, find, shown
 from gitops_layout.validation.server.metadata import annotation_map
 from gitops_layout.validation.server.resources import amount, container_resource, pod_resource, requirements
 from gitops_layout.validation.server.scheduling import affinity, spreading, tolerations
@@ -173,5 +173,5 @@ def _amounts(at: At, claims: set[str]) -> Iterator[Refusal]:
         yield from requirements(resources, claims, pod_resource)
     for name, value in at["overhead"].pairs:
         if fault := container_resource(name):
-            yield value.refuse(f"{name!r} {fault}")
+            yield value.refuse(f"{shown(name)} {fault}")
         yield from amount(value, name)

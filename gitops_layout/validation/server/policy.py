@@ -20,7 +20,7 @@ from gitops_layout.validation.server.checks import (
     option,
     selector,
 )
-from gitops_layout.validation.server.cursor import At, Refusal, Row, evaluate
+from gitops_layout.validation.server.cursor import At, Refusal, Row, evaluate, shown
 from gitops_layout.validation.server.resources import amount, container_resource
 from gitops_layout.validation.server.scheduling import tolerations
 from gitops_layout.validation.server.workloads import at_most_all
@@ -68,7 +68,7 @@ def runtime_class(at: At) -> Iterator[Refusal]:
     yield from named(formats.label)(at["handler"])
     for name, value in at["overhead"]["podFixed"].pairs:
         if fault := container_resource(name):
-            yield value.refuse(f"{name!r} {fault}")
+            yield value.refuse(f"{shown(name)} {fault}")
         yield from amount(value, name)
     yield from labels(at["scheduling"]["nodeSelector"])
     yield from tolerations(at["scheduling"]["tolerations"])
@@ -88,7 +88,7 @@ def lease(at: At) -> Iterator[Refusal]:
         place = at["spec"][name]
         if place.text and not formats.is_time(place.text, micro=True):
             yield place.refuse(
-                f"{place.text[:300]!r} is no time with microseconds, as in 2026-01-31T12:00:00.000000Z"
+                f"{shown(place.text)} is no time with microseconds, as in 2026-01-31T12:00:00.000000Z"
             )
     if at["spec"]["preferredHolder"].text and not at["spec"]["strategy"].text:
         yield at["spec"]["preferredHolder"].refuse("needs strategy")
@@ -110,7 +110,7 @@ def api_service(at: At) -> Iterator[Refusal]:
             yield spec[name].refuse("is required")
     group, version, name_at = spec["group"].text, spec["version"].text, at["metadata"]["name"]
     if name_at.text != f"{version}.{group}":
-        yield name_at.refuse(f"must be {f'{version}.{group}'[:300]!r}, version and group of its spec")
+        yield name_at.refuse(f"must be {shown(f'{version}.{group}')}, version and group of its spec")
     if not spec["service"].is_map:
         if spec["insecureSkipTLSVerify"].is_true:
             yield spec["insecureSkipTLSVerify"].refuse("needs service")

@@ -11,7 +11,7 @@ from fractions import Fraction
 
 from gitops_layout.validation.server import formats
 from gitops_layout.validation.server.checks import not_negative_quantity
-from gitops_layout.validation.server.cursor import At, Refusal
+from gitops_layout.validation.server.cursor import At, Refusal, shown
 from gitops_layout.validation.server.quantity import quantity
 
 __all__ = [
@@ -120,7 +120,7 @@ def requirements(
     asked = dict(at["requests"].pairs)
     for name, value in [*limits.items(), *asked.items()]:
         if fault := name_fault(name):
-            yield value.refuse(f"{name!r} {fault}")
+            yield value.refuse(f"{shown(name)} {fault}")
         yield from amount(value, name)
     for name, value in asked.items():
         yield from _against_limit(name, value, limits.get(name))
@@ -156,9 +156,9 @@ def _claims(at: At, known: set[str]) -> Iterator[Refusal]:
             yield claim["name"].refuse("is required")
             continue
         if name not in known:
-            yield claim["name"].refuse(f"{name!r} is not among the pod's resourceClaims")
+            yield claim["name"].refuse(f"{shown(name)} is not among the pod's resourceClaims")
         if request and (fault := formats.label(request)):
-            yield claim["request"].refuse(f"{request!r} {fault}")
+            yield claim["request"].refuse(f"{shown(request)} {fault}")
         if (name, request) in seen or (name, "") in seen or (not request and any(n == name for n, _ in seen)):
-            yield claim.refuse(f"repeats {name!r}")
+            yield claim.refuse(f"repeats {shown(name)}")
         seen.add((name, request))

@@ -20,7 +20,7 @@ from gitops_layout.validation.server.checks import (
     selector,
     valid,
 )
-from gitops_layout.validation.server.cursor import At, Refusal, Row, evaluate, find
+from gitops_layout.validation.server.cursor import At, Refusal, Row, evaluate, find, shown
 
 __all__ = ["affinity", "node_selector", "spreading", "tolerations"]
 
@@ -61,7 +61,7 @@ def tolerations(at: At) -> Iterator[Refusal]:
         if operator.text == "Exists" and item["value"].text:
             yield item["value"].refuse("must be empty with operator Exists")
         elif operator.text in ("", "Equal") and (fault := formats.label_value(item["value"].text)):
-            yield item["value"].refuse(f"{item['value'].text[:300]!r} {fault}")
+            yield item["value"].refuse(f"{shown(item['value'].text)} {fault}")
         yield from one_of("NoSchedule", "PreferNoSchedule", "NoExecute")(effect)
 
 
@@ -146,9 +146,9 @@ def _label_keys(at: At) -> Iterator[Refusal]:
     expressions = [key.text for key in find(at["labelSelector"], "matchExpressions[].key")]
     for key in matched:
         if key.text in mismatched.texts:
-            yield key.refuse(f"{key.text!r} is among mismatchLabelKeys, too")
+            yield key.refuse(f"{shown(key.text)} is among mismatchLabelKeys, too")
         if key.text in used and key.text in expressions:
-            yield key.refuse(f"{key.text!r} is chosen by labelSelector, too")
+            yield key.refuse(f"{shown(key.text)} is chosen by labelSelector, too")
 
 
 def spreading(at: At) -> Iterator[Refusal]:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from gitops_layout.validation.server import formats
 from gitops_layout.validation.server.checks import between, choice, distinct, items, one_of, required
-from gitops_layout.validation.server.cursor import At, Refusal, Row, evaluate, find
+from gitops_layout.validation.server.cursor import At, Refusal, Row, evaluate, find, shown
 
 __all__ = ["container_security", "pod_annotations", "pod_security"]
 
@@ -27,7 +27,7 @@ def _sysctl(text: str) -> str | None:
 def _sysctl_name(at: At) -> Iterator[Refusal]:
     yield from required(at)
     if at.text and (fault := _sysctl(at.text)):
-        yield at.refuse(f"{at.text[:300]!r} {fault}")
+        yield at.refuse(f"{shown(at.text)} {fault}")
 
 
 _SHARED: tuple[Row, ...] = (
@@ -143,9 +143,9 @@ def _localhost(at: At) -> Iterator[Refusal]:
             if path.value is None or (name == "appArmorProfile" and not path.text.strip()):
                 yield path.refuse("is required with type Localhost")
             elif name == "seccompProfile" and path.text.startswith("/"):
-                yield path.refuse(f"{path.text[:300]!r} must be a relative path")
+                yield path.refuse(f"{shown(path.text)} must be a relative path")
             elif name == "seccompProfile" and formats.has_backstep(path.text):
-                yield path.refuse(f"{path.text[:300]!r} must not contain '..'")
+                yield path.refuse(f"{shown(path.text)} must not contain '..'")
             elif name == "appArmorProfile" and path.text.strip() != path.text:
                 yield path.refuse("must not start or end with a blank")
         elif path.value is not None:
@@ -161,12 +161,12 @@ def pod_annotations(at: At, spec: At) -> Iterator[Refusal]:
             if text not in ("runtime/default", "docker/default", "unconfined") and not text.startswith(
                 "localhost/"
             ):
-                yield value.refuse(f"{text[:300]!r} is no seccomp profile")
+                yield value.refuse(f"{shown(text)} is no seccomp profile")
         elif key.startswith(_APPARMOR):
             if key.removeprefix(_APPARMOR) not in names:
-                yield value.refuse(f"there is no container {key.removeprefix(_APPARMOR)[:300]!r}")
+                yield value.refuse(f"there is no container {shown(key.removeprefix(_APPARMOR))}")
             if text not in ("", "runtime/default", "unconfined") and not text.startswith("localhost/"):
-                yield value.refuse(f"{text[:300]!r} is no AppArmor profile")
+                yield value.refuse(f"{shown(text)} is no AppArmor profile")
     cost = at["controller.kubernetes.io/pod-deletion-cost"]
     if cost.text and not re.fullmatch(r"0|-?[1-9][0-9]{0,9}", cost.text):
-        yield cost.refuse(f"{cost.text[:300]!r} is no 32-bit integer")
+        yield cost.refuse(f"{shown(cost.text)} is no 32-bit integer")

@@ -27,7 +27,7 @@ from gitops_layout.validation.server.checks import (
     size,
     valid,
 )
-from gitops_layout.validation.server.cursor import At, Refusal, Row, evaluate
+from gitops_layout.validation.server.cursor import At, Refusal, Row, evaluate, shown
 
 __all__ = ["endpoint_slice", "endpoints", "service"]
 
@@ -99,7 +99,7 @@ def _by_type(spec: At, kind: str) -> Iterator[Refusal]:
         if not name:
             yield spec["externalName"].refuse("is required for type ExternalName")
         elif fault := formats.subdomain(name):
-            yield spec["externalName"].refuse(f"{name[:300]!r} {fault}")
+            yield spec["externalName"].refuse(f"{shown(name)} {fault}")
     elif not spec["ports"] and not _headless(spec):
         yield spec["ports"].refuse("is required, with at least one port")
     if kind != "LoadBalancer":
@@ -129,14 +129,14 @@ def _addresses(at: At, spec: At, kind: str) -> Iterator[Refusal]:
         yield from _endpoint_ip(address)
     for network in spec["loadBalancerSourceRanges"]:
         if network.text and (fault := formats.network(network.text.strip())):
-            yield network.refuse(f"{network.text[:300]!r} {fault}")
+            yield network.refuse(f"{shown(network.text)} {fault}")
     note = at["metadata"]["annotations"][_RANGES]
     if note.value is not None and not spec["loadBalancerSourceRanges"]:
         if kind != "LoadBalancer":
             yield note.refuse("is for type LoadBalancer only")
         for part in note.text.strip().split(",") if note.text.strip() else ():
             if fault := formats.network(part.strip()):
-                yield note.refuse(f"{part[:300]!r} {fault}")
+                yield note.refuse(f"{shown(part)} {fault}")
     if kind != "ExternalName":
         yield from _cluster_ips(spec)
         yield from duplicates(spec["ipFamilies"], lambda item: (item.text,))

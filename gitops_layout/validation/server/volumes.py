@@ -22,7 +22,7 @@ from gitops_layout.validation.server.checks import (
 )
 from gitops_layout.validation.server.claims import claim_spec
 from gitops_layout.validation.server.containers import object_field, resource_field
-from gitops_layout.validation.server.cursor import At, Check, Refusal, Row, evaluate, find
+from gitops_layout.validation.server.cursor import At, Check, Refusal, Row, evaluate, find, shown
 from gitops_layout.validation.server.metadata import annotation_map
 
 __all__ = ["SHARED", "VOLUME_TYPES", "shared_relations", "volumes"]
@@ -187,7 +187,7 @@ def volumes(at: At, owner: str) -> tuple[dict[str, At], list[Refusal]]:
         faults = list(_volume(volume, owner))
         name = volume["name"].text
         if name in usable:
-            faults.append(volume["name"].refuse(f"{name!r} is the name of another volume"))
+            faults.append(volume["name"].refuse(f"{shown(name)} is the name of another volume"))
         elif name:
             usable[name] = volume
         refusals += faults
@@ -213,7 +213,7 @@ def _volume(at: At, owner: str) -> Iterator[Refusal]:
                 yield value.refuse("cannot be set in the template of a claim")
     claim = f"{owner}-{at['name'].text}"
     if owner and at["ephemeral"].is_map and (fault := formats.subdomain(claim)):
-        yield at["name"].refuse(f"its claim {claim[:300]!r} {fault}")
+        yield at["name"].refuse(f"its claim {shown(claim)} {fault}")
 
 
 def shared_relations(at: At) -> Iterator[Refusal]:
@@ -271,7 +271,7 @@ def _projection(at: At) -> Iterator[Refusal]:
         ]
         for place in places:
             if place.text and place.text in paths:
-                yield place.refuse(f"{place.text[:300]!r} is the path of another file")
+                yield place.refuse(f"{shown(place.text)} is the path of another file")
             paths.add(place.text)
         yield from _bundle(source["clusterTrustBundle"])
         certificate = source["podCertificate"]

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from gitops_layout.validation.server import formats
 from gitops_layout.validation.server.checks import at_least, int_or_percent, one_of, required, selector, valid
 from gitops_layout.validation.server.claims import claim_spec
-from gitops_layout.validation.server.cursor import At, Refusal, Row, evaluate
+from gitops_layout.validation.server.cursor import At, Refusal, Row, evaluate, shown
 from gitops_layout.validation.server.pods import template
 
 __all__ = [
@@ -183,7 +183,7 @@ def _long_running(at: At) -> Iterator[Refusal]:
 def _always(inner: At) -> Iterator[Refusal]:
     policy, deadline = inner["spec"]["restartPolicy"], inner["spec"]["activeDeadlineSeconds"]
     if policy.text in ("OnFailure", "Never"):
-        yield policy.refuse(f"is {policy.text!r}, expected Always in this kind")
+        yield policy.refuse(f"is {shown(policy.text)}, expected Always in this kind")
     if deadline.value is not None:
         yield deadline.refuse("has no place in this kind")
 

@@ -1,0 +1,88 @@
+"""Checks of delivered objects against what the API server's own code refuses."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from gitops_layout.graph.model import Graph
+from gitops_layout.model import Hit, Path, Related
+from gitops_layout.validation.check import dotted
+from gitops_layout.validation.judged import Subject, judged
+from gitops_layout.validation.server import Refusal, refusals
+
+__all__ = ["metadata_invalid", "server_refuses"]
+
+_LATER = re.compile(r"\$\{[^}]*\}|\{\{|<path:")
+"""What somebody fills in before the server sees it: variables, templates, secrets from a vault."""
+
+
+def metadata_invalid(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
+    """Names, labels, annotations, owners and finalizers that the server refuses."""
+    yield from _hits(graph, metadata=True)
+
+
+def server_refuses(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
+    """Everything else that the server refuses although the schema allows it."""
+    yield from _hits(graph, metadata=False)
+
+
+def _hits(graph: Graph, *, metadata: bool) -> Iterator[Hit]:
+    for subject in judged(graph).subjects:
+        known = {violation.path for violation in subject.verdict.violations}
+        # Flux applies on the server's side; others create first, which merges nothing.
+        applied = (subject.affected.delivery or "").startswith("flux:")
+        for refusal in refusals(subject.data, apply=applied):
+            if (refusal.path[:1] == ("metadata",)) != metadata or _LATER.search(
+                _text(subject.data, refusal.path)
+            ):
+                continue
+            # A value of the wrong type, or a missing one, is the schema's finding already.
+            if refusal.path not in known and not (
+                _absent(subject.data, refusal.path) and refusal.path[:-1] in known
+            ):
+                yield _hit(subject, refusal)
+
+
+def _hit(subject: Subject, refusal: Refusal) -> Hit:
+    place = subject.origin(refusal.path)
+    # A whole object or list is shown by its key: its value may be a hundred lines.
+    if (
+        place.path
+        and isinstance(place.path[-1], str)
+        and not isinstance(_value(subject.data, refusal.path), str | int)
+    ):
+        place = replace(place, key=True)
+    name = subject.origin(("metadata", "name"))
+    related = () if name.file == place.file else (Related(name, f"in {subject.ref.kind} {subject.ref.name}"),)
+    field = dotted(refusal.path)
+    values = {
+        "problem": refusal.message,
+        "field": field,
+        "kind": subject.ref.kind,
+        "api": subject.ref.api_version,
+        "subject": f"{field}: {refusal.message}",
+    }
+    return Hit(place, values, related, subject.affected)
+
+
+def _value(data: Any, path: Path) -> Any:
+    """The value at `path`; None where there is none."""
+    for part in path:
+        try:
+            data = data[part]
+        except (KeyError, IndexError, TypeError):
+            return None
+    return data
+
+
+def _absent(data: Any, path: Path) -> bool:
+    return _value(data, path) is None
+
+
+def _text(data: Any, path: Path) -> str:
+    """The strings that the refusal may be about: the value, and the key where that is a map's."""
+    value = _value(data, path)
+    return f"{path[-1] if path else ''} {value if isinstance(value, str) else ''}"
