@@ -52,8 +52,12 @@ def find_root(path: Path) -> Path:
     return top_level(folder) or folder
 
 
-def load_graph(paths: Sequence[str | Path] = (), config_file: Path | None = None) -> Loaded:
+def load_graph(
+    paths: Sequence[str | Path] = (), config_file: Path | None = None, *, exact: bool = False
+) -> Loaded:
     """Load the repository that holds all `paths` (the current folder without any).
+
+    With `exact`, real kustomize builds everything.
 
     Raises UserError for a path that does not exist and for paths of two repositories.
     """
@@ -67,7 +71,7 @@ def load_graph(paths: Sequence[str | Path] = (), config_file: Path | None = None
         raise UserError(f"paths of two repositories: {first} and {second}", "lint one repository at a time")
     root = next(iter(roots))
     relative = tuple(_relative(path, root) for path in given) if paths else ()
-    return load(root, config_file=config_file, paths=tuple(path for path in relative if path))
+    return load(root, config_file=config_file, paths=tuple(path for path in relative if path), exact=exact)
 
 
 def _relative(path: Path, root: Path) -> str:
@@ -81,14 +85,19 @@ def _relative(path: Path, root: Path) -> str:
 
 
 def load(
-    root: Path, *, revision: str | None = None, config_file: Path | None = None, paths: tuple[str, ...] = ()
+    root: Path,
+    *,
+    revision: str | None = None,
+    config_file: Path | None = None,
+    paths: tuple[str, ...] = (),
+    exact: bool = False,
 ) -> Loaded:
     """Load and link a work tree, or a git revision of it."""
     gc.disable()  # a short life full of small values: collecting them costs a third of the time
     try:
         repo = from_work_tree(root) if revision is None else from_revision(root, revision)
         config = _config(repo, config_file)
-        graph = link(repo, render=Renders(repo), declared=declared(repo, config))
+        graph = link(repo, render=Renders(repo, exact=exact), declared=declared(repo, config))
     finally:
         gc.enable()
     return Loaded(root, graph, config, paths)

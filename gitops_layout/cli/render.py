@@ -28,7 +28,8 @@ __all__ = ["command"]
 @click.option("--env", "environment", metavar="NAME", help="Only deliveries of this environment.")
 @click.option("--format", "form", type=click.Choice(["yaml", "json"]), default="yaml", show_default=True)
 @click.option("--origins", is_flag=True, help="With --format json: the source place of every value.")
-@click.option("--exact", is_flag=True, help="Use real kustomize; so far every render does.")
+@click.option("--exact", is_flag=True, help="Let real kustomize build everything.")
+@click.option("--explain", is_flag=True, help="Say which builds real kustomize had to do, and why.")
 @click.option("--output", metavar="DIR", type=click.Path(path_type=Path), help="Write one file a delivery.")
 def command(
     target: str | None,
@@ -37,7 +38,8 @@ def command(
     environment: str | None,
     form: str,
     origins: bool,
-    exact: bool,  # noqa: ARG001 - the exact way is the only one yet
+    exact: bool,
+    explain: bool,
     output: Path | None,
 ) -> int:
     """Print the objects of a delivery (its id or name), of a folder, or of everything.
@@ -49,7 +51,9 @@ def command(
         raise UserError("--origins needs --format json")
     if target is None and not everything and environment is None:
         raise UserError("nothing to render", "name a delivery or a folder, or pass --all or --env")
-    loaded, chosen = _choose(target, environment)
+    loaded, chosen = _choose(target, environment, exact=exact)
+    if explain:
+        _explain(loaded.graph.repo, [item for _, item in chosen])
     if output is None:
         click.echo(_text(loaded, [item for _, item in chosen], form, origins=origins), nl=False)
     else:
@@ -65,12 +69,23 @@ def command(
     return 3 if failures else 0
 
 
-def _choose(target: str | None, environment: str | None) -> tuple[Loaded, list[tuple[Delivery, Rendered]]]:
+def _explain(repo: Repo, items: list[Rendered]) -> None:
+    for item in items:
+        if item.declined is not None:
+            where = item.declined.location
+            line = repo.span(where).line if where.file in repo.entries else 1
+            why = f"{where.file}:{line}: {item.declined.reason}"
+            click.echo(f"real kustomize builds {item.delivery}: {why}", err=True)
+
+
+def _choose(
+    target: str | None, environment: str | None, *, exact: bool
+) -> tuple[Loaded, list[tuple[Delivery, Rendered]]]:
     path = Path(target) if target is not None else None
     if path is not None and path.is_dir():
-        loaded = load_graph((path,))
-        return loaded, [_plain(loaded, path)]
-    loaded = load_graph()
+        loaded = load_graph((path,), exact=exact)
+        return loaded, [_plain(loaded, path, exact=exact)]
+    loaded = load_graph(exact=exact)
     graph = loaded.graph
     wanted = [
         delivery
@@ -90,7 +105,7 @@ def _nothing(target: str | None, environment: str | None) -> str:
     return f"no delivery {target!r}{where}" if target else f"no delivery{where}"
 
 
-def _plain(loaded: Loaded, path: Path) -> tuple[Delivery, Rendered]:
+def _plain(loaded: Loaded, path: Path, *, exact: bool) -> tuple[Delivery, Rendered]:
     """A folder as `kustomize build` sees it, without any agent's steps and without load restriction."""
     from gitops_layout.agents import builtin
 
@@ -106,7 +121,7 @@ def _plain(loaded: Loaded, path: Path) -> tuple[Delivery, Rendered]:
     delivery = builtin.kustomize_root(
         folder, f"{folder}/kustomization.yaml".lstrip("/"), Context(repo), live=True
     )
-    return delivery, Renders(repo)([delivery])[delivery.id]
+    return delivery, Renders(repo, exact=exact)([delivery])[delivery.id]
 
 
 def _text(loaded: Loaded, items: list[Rendered], form: str, *, origins: bool) -> str:

@@ -26,7 +26,7 @@ def desired_objects(
     Agents' own objects are followed, not applied: the reconciler stands in for the agent. An object
     without a namespace gets the delivery's. Raises UserError for an environment that nobody delivers to.
     """
-    graph = load(find_root(repo_path), revision=revision).graph
+    graph = load(find_root(repo_path), revision=revision, exact=True).graph
     wanted = _of_environment(graph, environment)
     objects: list[tuple[dict[str, Any], Location | None]] = [
         (_with_namespace(item.data, delivery), item.origin(()))

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from gitops_layout.agents.delivery import Delivery
-from gitops_layout.kustomize.exact import Build, Built, build_all
+from gitops_layout.kustomize.choose import Chosen, build_all
+from gitops_layout.kustomize.exact import Build
+from gitops_layout.kustomize.fast import Bases, Fast
 from gitops_layout.kustomize.model import BuildClass, Closure, Kustomization, find
 from gitops_layout.kustomize.walk import walk
-from gitops_layout.model import Location, Unchecked, UncheckedClass
+from gitops_layout.model import Location, Path, Unchecked, UncheckedClass
 from gitops_layout.render.charts import Charts
 from gitops_layout.render.directory import directory, directory_files
 from gitops_layout.render.origins import Tracer
@@ -21,7 +24,7 @@ from gitops_layout.render.steps import Lookup, finished, nothing
 from gitops_layout.repo.model import MAX_BYTES, Repo
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    import pathlib
 
     from gitops_layout.store import Fetched
 
@@ -41,13 +44,17 @@ class _Wanted:
 class Renders:
     """Renders deliveries of one repository; equal builds are done once, however many deliveries share them."""
 
-    def __init__(self, repo: Repo, *, fetched: Fetched | None = None) -> None:
-        """`fetched` is what lies outside; by default what the repository's own lock names."""
+    def __init__(self, repo: Repo, *, fetched: Fetched | None = None, exact: bool = False) -> None:
+        """`fetched` is what lies outside; by default what the repository's own lock names. With `exact`,
+        real kustomize builds everything.
+        """
         self.repo = repo
-        self._built: dict[str, Built] = {}
+        self._exact = exact
+        self._bases = Bases(repo)
+        self._built: dict[str, Chosen] = {}
         self._closures: dict[str, tuple[Closure, Mapping[str, bytes]]] = {}
         self._fetched = fetched or _fetched(repo)
-        self._abroad: dict[Path, Renders] = {}
+        self._abroad: dict[pathlib.Path, Renders] = {}
         self._charts = Charts(repo) if self._fetched is None else Charts(repo, fetched=self._fetched.chart)
 
     def __call__(self, deliveries: Sequence[Delivery], lookup: Lookup = nothing) -> Mapping[str, Rendered]:
@@ -71,7 +78,7 @@ class Renders:
                 wanted.append(self._want(delivery))
         done |= self._charts(charts, lookup)
         missing = {item.key: item.build for item in wanted if item.key not in self._built}
-        self._built |= build_all(self.repo, missing)
+        self._built |= build_all(self.repo, missing, only_exact=self._exact, bases=self._bases)
         for item in wanted:
             done[item.delivery.id] = _finish(self.repo, item, self._built[item.key], lookup)
         return done
@@ -117,7 +124,7 @@ class Renders:
         if tree is None:
             return None
         if tree not in self._abroad:
-            self._abroad[tree] = Renders(from_unpacked(tree), fetched=self._fetched)
+            self._abroad[tree] = Renders(from_unpacked(tree), fetched=self._fetched, exact=self._exact)
         there = self._abroad[tree]
         rendered = there([as_local(delivery, there.repo)], lookup)[delivery.id]
         return placed(rendered, delivery)
@@ -167,18 +174,47 @@ def _cannot(delivery: Delivery) -> Unchecked | None:
     return None
 
 
-def _finish(repo: Repo, wanted: _Wanted, built: Built, lookup: Lookup) -> Rendered:
-    delivery, closure = wanted.delivery, wanted.build.closure
+def _finish(repo: Repo, wanted: _Wanted, chosen: Chosen, lookup: Lookup) -> Rendered:
+    delivery, closure, built = wanted.delivery, wanted.build.closure, chosen.built
     if built.problem is not None:
         problem = built.problem
         if problem.location.file not in repo.entries or (wanted.build.overrides and not closure.problems):
             # What kustomize refused is what the agent wrote into the kustomization, or its own file.
             problem = replace(problem, location=delivery.place("path"))
         failure = problem.unchecked(f"delivery {delivery.id}", delivery.id)
-        return Rendered(delivery.id, files=closure.files & repo.entries.keys(), failure=failure)
-    tracer = Tracer(repo, closure, _fallback(repo, delivery, closure.kustomizations))
-    objects = ((data, tracer.origin(data)) for data in built.objects)
-    return finished(delivery, objects, closure.files & repo.entries.keys(), lookup)
+        files = closure.files & repo.entries.keys()
+        return Rendered(delivery.id, files=files, failure=failure, declined=chosen.declined)
+    fallback = _fallback(repo, delivery, closure.kustomizations)
+    objects: list[tuple[dict[str, Any], Callable[[Path], Location]]]
+    if chosen.origins is not None:
+        places = _Places(repo, chosen.origins, frozenset(dict(wanted.build.overrides)), fallback)
+        objects = [(data, partial(places.origin, n)) for n, data in enumerate(built.objects)]
+    else:
+        tracer = Tracer(repo, closure, fallback)
+        objects = [(data, tracer.origin(data)) for data in built.objects]
+    rendered = finished(delivery, objects, closure.files & repo.entries.keys(), lookup)
+    return replace(rendered, declined=chosen.declined)
+
+
+@dataclass(frozen=True, slots=True)
+class _Places:
+    """The origins of a fast build as places of the repository: what an agent wrote over its files is not there."""
+
+    repo: Repo
+    build: Fast
+    overridden: frozenset[str]
+    fallback: Location
+
+    def origin(self, index: int, path: Path) -> Location:
+        found = self.build.origin(index, path)
+        for where in (found.where, *found.earlier):
+            if where.file in self.repo.entries and where.file not in self.overridden:
+                return where
+            if where.file in self.overridden and any(
+                document.has(where.path) for document in self.repo.documents(where.file)
+            ):
+                return where
+        return self.fallback
 
 
 def _fallback(repo: Repo, delivery: Delivery, kustomizations: Sequence[Kustomization]) -> Location:

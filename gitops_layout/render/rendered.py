@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from gitops_layout.kustomize.fast.declined import Declined
 from gitops_layout.model import Location, ObjectRef, Path, Unchecked
 
 __all__ = ["Rendered", "RenderedObject"]
@@ -30,7 +31,7 @@ class Rendered:
 
     `files` are all files of the repository that took part; `failure` is set when there are no
     objects because the build failed or needs what lies outside. `unseen` is what the objects were
-    rendered without.
+    rendered without. `declined` says why real kustomize had to build it, where it had to.
     """
 
     delivery: str
@@ -38,3 +39,4 @@ class Rendered:
     files: frozenset[str] = frozenset()
     failure: Unchecked | None = None
     unseen: tuple[Unchecked, ...] = ()
+    declined: Declined | None = None

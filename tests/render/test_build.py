@@ -104,7 +104,7 @@ def test_fields_that_a_kustomization_writes_stand_in_it():
         3,
     )
     assert place(graph, only(graph, "Deployment"), ("spec", "replicas")) == ("base/web.yaml", 6)
-    assert place(graph, only(graph, "ConfigMap"), ("data", "a")) == ("prod/kustomization.yaml", 10)
+    assert place(graph, only(graph, "ConfigMap"), ("data", "a")) == ("prod/kustomization.yaml", 11)
 
 
 FLUX = """\

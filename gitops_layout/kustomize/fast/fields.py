@@ -196,10 +196,10 @@ def _set_image(item: Item, path: Path, entry: Mapping[str, Any], where: Location
     new = name + (f":{tag}" if tag else "") + (f"@{digest}" if digest else "")
     if not plain_text(new):
         decline(f"the image {new} is not plain text", where)
-    if field != "newName" and entry.get("newName"):
-        item.write(path, old, where.at("newName"))
-    if any(entry.get(key) for key in ("newName", "newTag", "digest", "tagSuffix")):
-        item.write(path, new, where.at(field))
+    # The tag matters most: a new name alone leaves the place to whoever wrote the tag.
+    named = where.at("newName") if entry.get("newName") else None
+    place = where.at(field) if field != "newName" else None
+    item.write_over(path, new, place, named)
 
 
 def split_image(image: str) -> tuple[str, str, str]:

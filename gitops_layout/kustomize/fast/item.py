@@ -128,6 +128,15 @@ class Item:
             earlier = (last, *before)
         self.data, self.mark = put(self.data, self.mark, path, value, Mark(where, earlier))
 
+    def write_over(self, path: Path, value: Any, where: Location | None, earlier: Location | None) -> None:
+        """Set a value that is there in two steps, `earlier` and `where`; without a last one, who wrote the
+        value before stays its place.
+        """
+        last, before = origin(self.mark, path)
+        first = (earlier,) if earlier is not None else ()
+        mark = Mark(last, (*first, *before)) if where is None else Mark(where, (*first, last, *before))
+        self.data, self.mark = put(self.data, self.mark, path, value, mark)
+
     def insert(self, path: Path, value: Any, where: Location) -> None:
         """Put a value ahead of the list element at `path`."""
         self.data, self.mark = insert(self.data, self.mark, path, value, Mark(where))

@@ -304,6 +304,8 @@ def _element(
     if n is None:
         return _added(state, element, below, type_name), fresh
     mark = lifted(state.item.mark, (*path, n))
+    # What tells the element apart is no change: it stays where the object has it.
+    element = {key: value for key, value in element.items() if key not in keys or old[n].get(key) != value}
     value, kid = _mapping(state, old[n], mark, element, (*path, n), below, type_name)
     return value, kid or mark
 
