@@ -76,7 +76,15 @@ def link(repo: Repo, *, render: Render, declared: Declared | None = None) -> Gra
     )
     agentless = declared.external_agent or not pulled
     state.explain.append(_why_delivered(agents, declared, agentless=agentless))
-    _follow(state, agents, _kustomize_roots(repo, context, live=agentless), context, world, render)
+    _follow(
+        state,
+        agents,
+        _kustomize_roots(repo, context, live=agentless),
+        context,
+        world,
+        render,
+        agentless=agentless,
+    )
     _complete(state, render)
     if agentless:
         _add(state, _plain_folders(repo, state, context, inputs), render)
@@ -99,6 +107,11 @@ def link(repo: Repo, *, render: Render, declared: Declared | None = None) -> Gra
 def _pulls(resource: Resource) -> bool:
     """Whether it names a path to pull; a HelmRelease alone is delivered by somebody else."""
     return resource.ref.kind != "HelmRelease"
+
+
+def _reached(resource: Resource, context: Context, cluster: str, by_live: bool) -> Delivery:
+    """The delivery of an agent's object; one that pulls is live, a HelmRelease when what brings it is."""
+    return replace(delivery_of(resource, context, cluster), live=by_live or _pulls(resource))
 
 
 def _input_files(repo: Repo) -> set[str]:
@@ -138,13 +151,15 @@ def _follow(
     context: Context,
     world: World,
     render: Render,
+    *,
+    agentless: bool,
 ) -> None:
     """Deliveries from agent objects: first those that no other one renders, then what they render.
 
     An object in a file and the same object rendered by a parent are one delivery, as the parent makes it.
     """
     own = [
-        (resource, delivery_of(resource, context, cluster_of_root(context, resource.file)))
+        (resource, _reached(resource, context, cluster_of_root(context, resource.file), agentless))
         for resource in agents
     ]
     reads = {delivery.id: render.reads(delivery) for _, delivery in own}
@@ -163,7 +178,12 @@ def _follow(
         seen.update(delivery.id for delivery in fresh)
         _add(state, fresh, render)
         current = [
-            delivery_of(child, context, delivery.cluster or cluster_of_root(context, delivery.root.file))
+            _reached(
+                child,
+                context,
+                delivery.cluster or cluster_of_root(context, delivery.root.file),
+                delivery.live,
+            )
             for delivery in fresh
             for child in _agents(state, _children(state.rendered[delivery.id]), world)
         ]

@@ -188,6 +188,9 @@ def references(kustomization: Kustomization) -> Iterator[Reference]:
     for target, index in strings(data, "patchesStrategicMerge"):
         if not is_inline(target):
             yield Reference("patch", target, here.at("patchesStrategicMerge", index))
+    for target, index in strings(data, "patches"):
+        # kustomize refuses a list of names here; the files are patches all the same, no objects.
+        yield Reference("patch", target, here.at("patches", index))
     for name in ("patches", "patchesJson6902", "replacements"):
         for item, index in mappings(data, name):
             if isinstance(item.get("path"), str):

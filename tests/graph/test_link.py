@@ -305,6 +305,28 @@ def test_a_path_that_does_not_exist_is_broken_on_its_line():
     assert graph.repo.span(entry.location).line == 6
 
 
+RELEASE = """\
+apiVersion: helm.toolkit.fluxcd.io/v2
+kind: HelmRelease
+metadata: {name: redis, namespace: web}
+spec: {interval: 10m, chartRef: {kind: OCIRepository, name: redis}}
+"""
+
+
+def test_a_release_is_live_where_what_brings_it_is():
+    graph = linked(
+        {
+            **FLEET,
+            "apps/web/base/kustomization.yaml": "resources: [settings.yaml, release.yaml]\n",
+            "apps/web/base/release.yaml": RELEASE,
+            "apps/old/kustomization.yaml": "resources: [release.yaml]\n",
+            "apps/old/release.yaml": RELEASE.replace("redis", "old"),
+        }
+    )
+    live = {delivery.id: delivery.live for delivery in graph.deliveries if delivery.kind == "HelmRelease"}
+    assert live == {"flux:HelmRelease/web/old@apps/old": False, "flux:HelmRelease/web/redis@prod-eu": True}
+
+
 def test_without_agents_every_root_and_every_loose_manifest_is_delivered():
     graph = linked(
         {
