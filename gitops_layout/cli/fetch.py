@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -73,9 +74,10 @@ def _fetch(path: Path | None, mode: Mode, timeout: float) -> tuple[tuple[Outcome
             break
         left = [outcome for want in new if (outcome := _left_out(want, loaded.config)) is not None]
         outside = {outcome.want.reference for outcome in left}
-        done = fetch(
-            [want for want in new if want.reference not in outside], lock, mode=mode, timeout=timeout
-        )
+        wanted = [want for want in new if want.reference not in outside]
+        if wanted and sys.stderr.isatty():
+            click.echo(f"asking for {len(wanted)} of what lies outside …", err=True)
+        done = fetch(wanted, lock, mode=mode, timeout=timeout)
         outcomes = {outcome.want.reference: outcome for outcome in (*done, *left)} | outcomes
         if mode == "check":
             break

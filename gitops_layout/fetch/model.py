@@ -28,11 +28,15 @@ class FetchError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Want:
-    """Something remote that the repository names, where it first does; `url` may hold a password."""
+    """Something remote that the repository names, where it first does; `url` may hold a password.
+
+    `paths` are the folders of a source's tree that are delivered: what they name is wanted in turn.
+    """
 
     reference: Reference
     location: Location
     url: str
+    paths: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

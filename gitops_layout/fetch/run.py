@@ -20,6 +20,7 @@ from gitops_layout.errors import UserError
 from gitops_layout.fetch import bases, git, helm, oci
 from gitops_layout.fetch.http import client
 from gitops_layout.fetch.model import FetchError, Found, Outcome, Want
+from gitops_layout.fetch.wants import dependencies
 from gitops_layout.kustomize.mount import remote_bases
 from gitops_layout.kustomize.walk import walk
 from gitops_layout.repo.unpacked import from_unpacked
@@ -87,9 +88,9 @@ def locked(outcomes: Collection[Outcome], lock: Lock, *, complete: bool) -> tupl
 
 
 def _nested(outcome: Outcome) -> Iterator[Want]:
-    """What a base that lies in the store refers to in turn; the place stays that in the repository."""
-    entry = outcome.entry
-    if entry is None or entry.reference.kind != "kustomize-base" or entry.path is None:
+    """What a tree in the store refers to in turn; the place stays that in the repository."""
+    entry, here = outcome.entry, outcome.want.location
+    if entry is None or entry.path is None or entry.reference.kind == "helm-chart":
         return
     try:
         root = tree(entry.sha256)
@@ -98,9 +99,12 @@ def _nested(outcome: Outcome) -> Iterator[Want]:
     if root is None:
         return
     repo = from_unpacked(root)
-    for kustomization in walk(repo, entry.path).kustomizations:
-        for text, _ in remote_bases(repo, kustomization):
-            yield Want(Reference("kustomize-base", text), outcome.want.location, text)
+    for folder in (entry.path,) if entry.reference.kind == "kustomize-base" else outcome.want.paths:
+        for kustomization in walk(repo, folder).kustomizations:
+            for text, _ in remote_bases(repo, kustomization):
+                yield Want(Reference("kustomize-base", text), here, text)
+        if repo.is_file(f"{folder}/Chart.yaml".lstrip("/")):
+            yield from (replace(want, location=here) for want in dependencies(repo, folder))
 
 
 @dataclass(slots=True)

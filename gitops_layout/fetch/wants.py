@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from posixpath import normpath
 from typing import Any, get_args
 
 from gitops_layout.agents.context import at, normal_url
@@ -17,7 +19,7 @@ from gitops_layout.render.foreign import tree_reference
 from gitops_layout.repo.model import Repo
 from gitops_layout.store.lock import Asked, Kind, Reference
 
-__all__ = ["wants"]
+__all__ = ["dependencies", "wants"]
 
 _ASKED: tuple[Asked, ...] = get_args(Asked)
 
@@ -41,7 +43,9 @@ def wants(graph: Graph) -> tuple[Want, ...]:
             ]
     first: dict[Reference, Want] = {}
     for want in sorted(found, key=_order):
-        first.setdefault(want.reference, want)
+        known = first.setdefault(want.reference, want)
+        paths = tuple(dict.fromkeys((*known.paths, *want.paths)))
+        first[want.reference] = replace(known, paths=paths)
     return tuple(first.values())
 
 
@@ -67,7 +71,7 @@ def _want(kind: Kind, url: str, place: Location, name: str = "", revision: Revis
 def _of_delivery(repo: Repo, delivery: Delivery, own: frozenset[str]) -> Iterator[Want]:
     source = delivery.source
     if delivery.renderer == "chart" and source.chart is None and source.local:
-        yield from _dependencies(repo, source.path or "")
+        yield from dependencies(repo, source.path or "")
     if delivery.agent == "argocd":
         yield from _of_application(delivery, own)
     elif source.url is not None and not source.local:
@@ -77,7 +81,8 @@ def _of_delivery(repo: Repo, delivery: Delivery, own: frozenset[str]) -> Iterato
             name = "" if _is_chart_ref(delivery) else source.chart
             yield _want("helm-chart", source.url, place, name, source.revision)
         else:
-            yield Want(tree_reference(source.url, source.revision), place, source.url)
+            paths = (source.path,) if source.path is not None else ()
+            yield Want(tree_reference(source.url, source.revision), place, source.url, paths)
 
 
 def _is_chart_ref(delivery: Delivery) -> bool:
@@ -106,10 +111,12 @@ def _of_source(row: Mapping[str, Any], place: Location, own: frozenset[str]) -> 
         yield _want("helm-chart", url, place.at("chart"), chart, version)
         return
     revision = Revision("branch", named) if named else None
-    yield Want(tree_reference(url, revision), place.at("repoURL"), url)
+    path = row.get("path")
+    paths = (normpath(f"/{path}").lstrip("/"),) if isinstance(path, str) else ()
+    yield Want(tree_reference(url, revision), place.at("repoURL"), url, paths)
 
 
-def _dependencies(repo: Repo, folder: str) -> Iterator[Want]:
+def dependencies(repo: Repo, folder: str) -> Iterator[Want]:
     """The dependencies of a chart in this repository that are not vendored in it."""
     asked: list[tuple[str, str, str]] = []
 

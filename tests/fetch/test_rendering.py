@@ -299,3 +299,43 @@ def test_what_a_fetched_repository_delivers_is_fetched_in_the_same_run(
     )  # the first round does not see the chart, its pin must stay
     assert fetch(root)[:2] == (0, {"web": "fetched", upstream.url: "fetched"})
     assert (root / LOCK).read_bytes() == lock
+
+
+def test_what_a_foreign_path_refers_to_is_fetched_too(root: Path, upstream: Git, charts: Server) -> None:
+    charts.files["/crds.yaml"] = config_map("crds").encode()
+    upstream.commit({"deploy/kustomization.yaml": f"resources: ['{charts.url}/crds.yaml']\n"})
+    upstream.git("tag", "v1")
+    write(root, {"platform.yaml": FOREIGN.format(url=upstream.url)})
+
+    assert fetch(root)[:2] == (0, {upstream.url: "fetched", f"{charts.url}/crds.yaml": "fetched"})
+
+    code, printed = render(root, "flux:Kustomization/flux-system/platform@")
+    assert code == 0, printed
+    assert "name: crds\n  namespace: shop" in printed
+
+
+def test_lint_sees_through_a_fetched_base_and_still_wants_its_reference_pinned(
+    root: Path, upstream: Git, remote: str
+) -> None:
+    pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: web}\nspec: {containers: [{name: c, image: 'x.test/c:latest'}]}\n"
+    upstream.commit({"base/kustomization.yaml": "resources: [pod.yaml]\n", "base/pod.yaml": pod})
+    write(root, {"kustomization.yaml": f"resources:\n- {remote}//base?ref=main\n"})
+
+    def lint() -> tuple[set[str], list[str]]:
+        command = [sys.executable, "-m", "gitops_layout", "lint", "--format=json"]
+        done = subprocess.run(
+            command, cwd=root, capture_output=True, text=True, check=False, timeout=60, env=environment()
+        )
+        report = json.loads(done.stdout)
+        rules = {finding["rule"] for finding in report["findings"]}
+        return rules, [entry["what"] for entry in report["coverage"]["unchecked"]]
+
+    rules, unchecked = lint()
+    assert "V001" not in rules
+    assert unchecked == ["delivery kustomize:Kustomization//.@"]
+
+    assert fetch(root)[0] == 0
+
+    rules, unchecked = lint()
+    assert {"V001", "V006"} <= rules
+    assert unchecked == []
