@@ -5,12 +5,12 @@ Everything here reads the lock and the user's cache, and never the network; only
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, get_args
 
 from gitops_layout.store.archive import RefusedError, tree
 from gitops_layout.store.content import get
-from gitops_layout.store.lock import LOCK, Asked, Kind, Lock, Reference, read
+from gitops_layout.store.lock import LOCK, Asked, Lock, Reference, read
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,15 +27,25 @@ class Fetched:
     """
 
     lock: Lock
+    _trees: dict[str, Path | None] = field(default_factory=dict, repr=False, compare=False)
 
     def tree(self, reference: Reference) -> Path | None:
         """The folder that the reference means, unpacked."""
         entry = self.lock.by_reference.get(reference)
-        root = _unpacked(entry.sha256) if entry is not None and entry.path is not None else None
+        root = self._unpacked(entry.sha256) if entry is not None and entry.path is not None else None
         if entry is None or entry.path is None or root is None:
             return None
         place = (root / entry.path).resolve()
         return place if place.is_relative_to(root.resolve()) and place.is_dir() else None
+
+    def _unpacked(self, sha256: str) -> Path | None:
+        """An archive's tree; verified once for all deliveries that read it."""
+        if sha256 not in self._trees:
+            try:
+                self._trees[sha256] = tree(sha256)
+            except RefusedError:
+                self._trees[sha256] = None
+        return self._trees[sha256]
 
     def chart(self, url: str, name: str, version: str) -> Path | None:
         """The archive (`.tgz`) of a chart: `version` is a version or range, a tag or a digest as written,
@@ -60,20 +70,8 @@ class Fetched:
         entry = self.lock.by_reference.get(Reference("kustomize-base", text))
         if entry is None:
             return None
-        root = get(entry.sha256) if entry.path is None else _unpacked(entry.sha256)
+        root = get(entry.sha256) if entry.path is None else self._unpacked(entry.sha256)
         return (root, entry.path) if root is not None else None
-
-    def source(self, url: str, asked: str = "", value: str = "") -> Path | None:
-        """The tree of a foreign source: a git repository, or an OCI artifact where the URL says so."""
-        kind: Kind = "oci-artifact" if url.startswith("oci://") else "git-source"
-        return self.tree(Reference(kind, url, "", _asked(asked), value))
-
-
-def _unpacked(sha256: str) -> Path | None:
-    try:
-        return tree(sha256)
-    except RefusedError:
-        return None
 
 
 def _asked(name: str) -> Asked:

@@ -11,7 +11,7 @@ import pytest
 
 from gitops_layout.fetch.bases import GitBase, git_base
 from gitops_layout.store import LOCK, fetched
-from gitops_layout.store.lock import read
+from gitops_layout.store.lock import Reference, read
 from tests.fetch.support import Git, Server, application, fetch, write
 
 MANIFEST = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n"
@@ -64,7 +64,7 @@ def test_the_tree_is_as_committed_and_its_digest_the_same_everywhere(
     assert fetch(root)[0] == 0
     lock = (root / LOCK).read_bytes()
 
-    tree = fetched(lock).source(upstream.url, "branch", "main")
+    tree = fetched(lock).tree(Reference("git-source", upstream.url, "", "branch", "main"))
 
     assert tree is not None
     assert (tree / "deploy/é.yaml").read_text() == MANIFEST

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from gitops_layout.store import LOCK, fetched
+from gitops_layout.store.lock import Reference
 from tests.fetch.support import (
     CHART_LAYER,
     FLUX_LAYER,
@@ -93,7 +94,7 @@ def test_a_tag_that_moved_is_an_error_that_names_both_digests(
         assert second in printed
 
     assert fetch(root, "--update")[:2] == (0, {url: "updated"})
-    tree = fetched((root / LOCK).read_bytes()).source(url, "tag", "latest")
+    tree = fetched((root / LOCK).read_bytes()).tree(Reference("oci-artifact", url, "", "tag", "latest"))
     assert tree is not None
     assert (tree / "deploy/a.yaml").read_text() == "a: 2\n"
 
@@ -113,8 +114,8 @@ def test_an_artifact_by_range_digest_or_default(root: Path, registry: Registry) 
     assert fetch(root)[:2] == (0, {one: "fetched", two: "fetched"})
     store = fetched((root / LOCK).read_bytes())
     for place, text in (
-        (store.source(one, "digest", digest), "a: 1\n"),
-        (store.source(two, "semver", "~1"), "a: 3\n"),
+        (store.tree(Reference("oci-artifact", one, "", "digest", digest)), "a: 1\n"),
+        (store.tree(Reference("oci-artifact", two, "", "semver", "~1")), "a: 3\n"),
     ):
         assert place is not None
         assert (place / "a.yaml").read_text() == text
