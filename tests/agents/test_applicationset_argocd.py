@@ -17,6 +17,8 @@ from gitops_layout.model import UncheckedClass
 from gitops_layout.repo.load import from_files
 from tests.agents import gooracle
 
+pytestmark = pytest.mark.agents
+
 FILES = {
     "apps/web/kustomization.yaml": "x: 1\n",
     "apps/web/deep/a.json": '{"x": "deep", "n": [1, {"k": true}]}',
