@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: check test demo bench docs schemas corpus controlplane wheel clean fix
+.PHONY: check test agents demo bench docs schemas corpus oracles controlplane wheel clean fix
 .DEFAULT_GOAL := check
 
 # pip 25.1 knows dependency groups; the stamp is older than pyproject.toml when they have changed.
@@ -43,6 +43,15 @@ docs: $(VENV)/.stamp
 # The packed schemas, from pinned releases; needs a network, and writes the same bytes from the same pins.
 schemas: $(VENV)/.stamp
 	$(BIN)/python -m tools.schemas
+
+# Small Go programs made of the agents' own libraries, to compare ours with: two minutes, once.
+oracles: $(VENV)/.stamp
+	$(BIN)/python -m tools.oracles build gotemplate fluxvalues
+
+# The same with Argo CD's own generators, which take ten minutes to build.
+agents: $(VENV)/.stamp
+	$(BIN)/python -m tools.oracles build
+	GITOPS_LAYOUT_REQUIRE=oracle-argocd $(BIN)/python -m pytest -m agents $(PYTEST_ARGS)
 
 # kube-apiserver, kube-controller-manager, kube-scheduler, etcd and kwok, built from their Go modules
 # into the user's cache: about 12 minutes on two cores, once.
