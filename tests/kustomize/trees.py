@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from random import Random
 from typing import Any
 
-__all__ = ["tree", "yaml_text"]
+__all__ = ["damaged", "tree", "yaml_text"]
 
 
 class Raw(str):
@@ -373,3 +374,37 @@ def tree(rnd: Random, case: str) -> dict[str, str | bytes]:
         files[f"{case}/part/kustomization.yaml"] = yaml_text(part)
     files[f"{case}/overlay/kustomization.yaml"] = yaml_text(overlay)
     return files
+
+
+DAMAGE = [
+    "null",
+    "[]",
+    "{}",
+    "5",
+    "x",
+    "true",
+    "[1]",
+    "{a: b}",
+    "",
+    '"8080"',
+    "[{a: 1}]",
+    "[x, null]",
+    "1e3",
+    "on",
+]
+
+
+def damaged(rnd: Random, files: dict[str, str | bytes]) -> dict[str, str | bytes]:
+    """The files with one to three values replaced by others, or lines left out."""
+    result = dict(files)
+    for _ in range(rnd.randint(1, 3)):
+        path = rnd.choice([path for path in files if path.endswith(".yaml")])
+        lines = str(result[path]).split("\n")
+        index = rnd.randrange(len(lines))
+        found = re.match(r"(\s*(?:- )?[\w./-]+:)( .*)?$", lines[index])
+        if found:
+            lines[index] = f"{found[1]} {rnd.choice(DAMAGE)}"
+        elif rnd.random() < 0.3:
+            del lines[index]
+        result[path] = "\n".join(lines)
+    return result

@@ -41,9 +41,9 @@ def apply_operations(item: Item, operations: list[Any], where: Location) -> None
 
 
 def _apply(item: Item, operation: Any, where: Location) -> None:
-    if not isinstance(operation, dict) or operation.get("op") not in _FIELDS:
+    verb = operation.get("op") if isinstance(operation, dict) else None
+    if not isinstance(verb, str) or verb not in _FIELDS:
         decline("not an operation of a JSON patch", where)
-    verb = operation["op"]
     if not operation.keys() >= _FIELDS[verb]:
         decline(f"{verb} needs {', '.join(sorted(_FIELDS[verb]))}", where)
     path = _pointer(operation["path"], where.at("path"))

@@ -40,8 +40,6 @@ def follow_names(items: list[Item], config: Config) -> None:
         kind = item.previous[0][0] if item.previous else item.kind
         tree = _tree(config, kind, *group_version(item.api_version))
         hits = sorted(_hits(item, item.data, tree, ()), key=lambda hit: hit[0].order)
-        if not hits or not by_name:
-            continue
         reachable = _reachable(item)
         for reference, path in hits:
             _update(item, reference, path, names, reachable)
