@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from gitops_layout.agents.context import Context, environment_of, tier_of
-from gitops_layout.agents.delivery import Delivery, Source, SyncPolicy
+from gitops_layout.agents.delivery import Agent, Delivery, Source, SyncPolicy
 from gitops_layout.model import Location
 
 __all__ = ["directory", "kustomize_root"]
@@ -11,39 +13,31 @@ __all__ = ["directory", "kustomize_root"]
 
 def kustomize_root(folder: str, file: str, context: Context, *, live: bool) -> Delivery:
     """A kustomization that no other one includes."""
-    environment = environment_of(context, "", folder)
-    return Delivery(
-        id=f"kustomize:Kustomization//{folder or '.'}@",
-        agent="kustomize",
-        kind="Kustomization",
-        namespace="",
-        name=folder or ".",
-        cluster="",
-        environment=environment,
-        tier=tier_of(context, environment),
-        source=Source(None, None, folder, local=True),
-        renderer="kustomize",
-        sync=SyncPolicy(),
-        root=Location(file),
-        live=live,
-    )
+    return _delivery("kustomize", "Kustomization", folder, Location(file), context, live=live)
 
 
 def directory(folder: str, files: tuple[str, ...], context: Context) -> Delivery:
     """The manifests that stand directly in a folder without a kustomization; `files` are theirs."""
+    found = _delivery("plain", "Directory", folder, Location(files[0]), context, live=True)
+    return replace(found, options={"files": files})
+
+
+def _delivery(
+    agent: Agent, kind: str, folder: str, root: Location, context: Context, *, live: bool
+) -> Delivery:
     environment = environment_of(context, "", folder)
     return Delivery(
-        id=f"plain:Directory//{folder or '.'}@",
-        agent="plain",
-        kind="Directory",
+        id=f"{agent}:{kind}//{folder or '.'}@",
+        agent=agent,
+        kind=kind,
         namespace="",
         name=folder or ".",
         cluster="",
         environment=environment,
         tier=tier_of(context, environment),
         source=Source(None, None, folder, local=True),
-        renderer="directory",
+        renderer="directory" if agent == "plain" else "kustomize",
         sync=SyncPolicy(),
-        root=Location(files[0]),
-        options={"files": files},
+        root=root,
+        live=live,
     )
