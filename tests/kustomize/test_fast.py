@@ -105,6 +105,16 @@ def test_what_it_does_not_know_it_declines_on_the_line(name):
     assert result.location.path == path, result
 
 
+def test_a_pattern_that_python_would_try_for_ages_is_left_to_go():
+    patch = {"target": {"name": "(a+)+b"}, "patch": "- {op: add, path: /x, value: y}"}
+    name = "a" * 200
+    config = f"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {name}}}\n"
+    repo = repository({"kustomization.yaml": json.dumps({"resources": ["c.yaml"], "patches": [patch]}), "c.yaml": config})  # fmt: skip
+    result = fast(repo, "")
+    assert isinstance(result, Declined)
+    assert result.location.path == ("patches", 0, "target", "name")
+
+
 def test_the_load_restriction_is_kept():
     from gitops_layout.kustomize.fast import build
     from gitops_layout.kustomize.walk import walk

@@ -21,6 +21,9 @@ from gitops_layout.source.reader import Document, Node, Stream, read
 
 __all__ = ["Reader", "kustomized", "objects", "without_added_newline"]
 
+MAX_NAME = 600
+"""Characters of a name that patterns are tried on; Kubernetes takes 253, and variables may stand in it."""
+
 # Scalars and keys that kubectl takes for booleans and kustomize for texts, and merge keys.
 _DISPUTED = re.compile(
     r"(?:^|[\s\[{,])(?:y|Y|yes|Yes|YES|n|N|no|No|NO|on|On|ON|off|Off|OFF)[ \t\r]*(?:$|[,\]}:#])|<<",
@@ -251,6 +254,9 @@ def _checked(data: Any, document: Document, path: Path, place: Location, *, patc
             decline(f"metadata.{name} is not plain text", place.at("metadata", name))
     if not metadata.get("name"):
         decline("an object needs a name", place)
+    identity = (data["kind"], data.get("apiVersion", ""), metadata["name"], metadata.get("namespace") or "")
+    if any(len(text) > MAX_NAME for text in identity):
+        decline(f"a name of more than {MAX_NAME} characters", place)
     if not isinstance(metadata.get("labels", {}), dict | None):
         decline("labels are no mapping", place.at("metadata", "labels"))
     annotations = metadata.get("annotations")

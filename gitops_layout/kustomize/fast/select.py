@@ -24,8 +24,16 @@ _COMMON = re.compile(
 )
 
 
+# Go takes time linear in the text; Python may not, so repeated groups and many repetitions are left to Go.
+_REPEATED_GROUP = re.compile(r"\)[*+]")
+_MAX_REPETITIONS = 3
+
+
 @lru_cache(maxsize=4096)
 def _compiled(text: str) -> re.Pattern[str] | None:
+    repetitions = text.count("*") + text.count("+")
+    if len(text) > 1_000 or repetitions > _MAX_REPETITIONS or _REPEATED_GROUP.search(text):
+        return None
     if not _COMMON.match(text):
         return None
     try:
