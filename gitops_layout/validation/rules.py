@@ -1,7 +1,7 @@
 """CRD rules in CEL (`x-kubernetes-validations`) on one value, as far as our engine runs them.
 
 The API server's CEL knows functions that ours lacks (`quantity`, `url`, `isSorted`, …); a rule that does not compile, or
-that ends in an error, is reported as not judged and never as a refusal. Transition rules (`oldSelf`)
+that ends in an error other than an absent key, is reported as not judged and never as a refusal. Transition rules (`oldSelf`)
 compare with a live object and say nothing of a create.
 """
 
@@ -20,6 +20,7 @@ _ESCAPED = re.compile(
     r"__(true|false|null|in|as|break|const|continue|else|for|function|if|import|let|loop|package|namespace|return|var"
     r"|void|while)__"
 )
+_ABSENT = re.compile("no such key|key not found", re.IGNORECASE)
 _SYMBOLS = {"__dot__": ".", "__dash__": "-", "__slash__": "/", "__underscores__": "__"}
 _NAME = re.compile(r"\w*(?:__dot__|__dash__|__slash__|__underscores__)\w*")
 
@@ -44,7 +45,9 @@ def judge(kind: str, rule: dict[str, Any], value: Any) -> str | RuleProblem | No
         expression = compile_expression(text, ("self",))
         holds = expression.holds(bind({"self": _renamed(value, {v: k for k, v in names.items()})}))
     except CelError as error:
-        return RuleProblem(kind, text, str(error))
+        if not _ABSENT.search(str(error)):
+            return RuleProblem(kind, text, str(error))
+        holds = False  # the API server refuses a value that a rule asks for an absent key, too
     if holds:
         return None
     message = rule.get("message")

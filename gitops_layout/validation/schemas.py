@@ -84,7 +84,7 @@ class Schemas:
     def _look_up(self, group: str, version: str, kind: str, kubernetes: str) -> Iterator[Known]:
         own = self._crds.get((group, version, kind), ())
         if own:
-            texts = {json.dumps(crd.schema, sort_keys=True): (crd, place) for crd, place in own}
+            texts = {_text(crd.schema): (crd, place) for crd, place in own}
             for text, (crd, place) in texts.items():
                 known = self._compile(text, f"{group}/{kind}", place, partial(_of_crd, crd))
                 if known is not None:
@@ -133,6 +133,14 @@ def expand(template: str, kind: tuple[str, str, str], *, kubernetes: str) -> str
         "KindSuffix": f"-{first}-{version}" if group else f"-{version}",
     }
     return _FIELD.sub(lambda match: _harmless(words.get(match[1], match[0])), template)
+
+
+def _text(schema: dict[str, Any]) -> str:
+    """Equal for equal schemas; one that is too deep to be written down is like no other."""
+    try:
+        return json.dumps(schema, sort_keys=True)
+    except (RecursionError, TypeError):
+        return f"schema {id(schema)}"
 
 
 def _harmless(word: str) -> str:

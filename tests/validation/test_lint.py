@@ -1,0 +1,154 @@
+"""Schemas in a lint run: coverage, kinds without schema, and the options that name more of them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from gitops_layout.cli import _run
+from gitops_layout.model import UncheckedClass
+from gitops_layout.validation.schemas import expand
+from tests.lint.support import linted, named
+
+QUEUE = (
+    "apiVersion: acme.example/v1\nkind: Queue\nmetadata: {name: mail, namespace: shop}\nspec: {size: big}\n"
+)
+CONFIG = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: shop}\n"
+DEFINITION = """\
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: queues.acme.example}
+spec:
+  group: acme.example
+  scope: Namespaced
+  names: {kind: Queue, plural: queues}
+  versions:
+    - name: v1
+      served: true
+      storage: true
+      schema:
+        openAPIV3Schema:
+          type: object
+          properties:
+            spec: {type: object, properties: {size: {type: integer}}}
+"""
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+    monkeypatch.setattr("sys.argv", ["gitops-layout", *arguments])
+    return _run()
+
+
+@pytest.fixture
+def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    root = tmp_path / "repository"
+    root.mkdir()
+    (root / "queue.yaml").write_text(QUEUE)
+    (root / ".gitops-layout.yaml").write_text("{}\n")
+    return root
+
+
+def test_a_kind_without_schema_is_told_once_and_not_counted() -> None:
+    report = linted({"a.yaml": QUEUE, "b.yaml": QUEUE.replace("mail", "post"), "c.yaml": CONFIG})
+    (seen,) = report.coverage.unchecked
+    assert seen.unchecked.what == "kind acme.example/Queue"
+    assert seen.unchecked.kind is UncheckedClass.EXTERNAL
+    assert (seen.line, seen.accepted) == (2, None)
+    assert report.coverage.validated == 1
+
+
+def test_a_declared_kind_is_accepted_and_an_idle_declaration_is_found() -> None:
+    config = "external:\n  - {kind: 'acme.example/*', reason: ours}\n  - {kind: '*/Stream', reason: gone}\n"
+    report = linted({"a.yaml": QUEUE, ".gitops-layout.yaml": config})
+    (seen,) = report.coverage.unchecked
+    assert seen.accepted == "declared external: ours"
+    assert named(report) == [("C005", ".gitops-layout.yaml", 3)]
+
+
+def test_a_definition_in_the_repository_judges_its_objects() -> None:
+    report = linted({"a.yaml": QUEUE, "crd.yaml": DEFINITION})
+    assert named(report) == [("M001", "a.yaml", 4)]
+    assert report.coverage.validated == 2
+    assert not report.coverage.unchecked
+
+
+def test_a_broken_definition_is_told_with_its_file_and_all_else_is_judged() -> None:
+    broken = DEFINITION.replace("type: integer", 'type: string, pattern: "("')
+    report = linted({"a.yaml": QUEUE, "crd.yaml": broken, "c.yaml": f"{CONFIG}dat: {{}}\n"})
+    (seen,) = report.coverage.unchecked
+    assert seen.unchecked.kind is UncheckedClass.BROKEN
+    assert seen.unchecked.location is not None
+    assert seen.unchecked.location.file == "crd.yaml"
+    assert ("M002", "c.yaml", 4) in named(report)
+
+
+def test_without_rules_of_schemas_nothing_is_judged_and_coverage_says_so() -> None:
+    report = linted({"a.yaml": QUEUE}, select=("V",))
+    assert report.coverage.validated == 0
+    assert not report.coverage.unchecked
+
+
+def test_a_patch_is_not_judged_and_its_mistake_stands_where_it_was_written() -> None:
+    base = "apiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec:\n  ports: [{port: 80}]\n"
+    patch = "apiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec:\n  clusterIPs: none\n"
+    report = linted(
+        {
+            "base/service.yaml": base,
+            "base/kustomization.yaml": "resources: [service.yaml]\n",
+            "prod/kustomization.yaml": "resources: [../base]\npatches: [{path: patch.yaml}]\n",
+            "prod/patch.yaml": patch,
+        }
+    )
+    assert ("M001", "prod/patch.yaml", 5) in named(report)
+    assert {row[1] for row in named(report) if row[0].startswith("M")} == {"prod/patch.yaml"}
+
+
+def test_crds_of_a_folder_outside_judge_and_are_not_linted(
+    tree: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    crds = tree.parent / "crds"
+    crds.mkdir()
+    (crds / "queue.yaml").write_text(DEFINITION)
+    assert run(monkeypatch, "lint", str(tree), "--crds", str(crds)) == 1
+    assert "expected integer" in capsys.readouterr().out
+    (crds / "other.yaml").write_text("a: [\n")
+    assert run(monkeypatch, "lint", str(tree), "--crds", str(crds)) == 2
+    assert "other.yaml:" in capsys.readouterr().err
+
+
+def test_schemas_of_a_folder_and_of_a_template_judge(
+    tree: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    schema = {"properties": {"spec": {"properties": {"size": {"type": "integer"}}}}}
+    folder = tree.parent / "schemas"
+    (folder / "v1.36.0-standalone-strict").mkdir(parents=True)
+    (folder / "v1.36.0-standalone-strict" / "queue-acme-v1.json").write_text(json.dumps(schema))
+    options = ["--kubernetes-version", "1.36", "--schema-location", "default", "--schema-location"]
+    assert run(monkeypatch, "lint", str(tree), *options, str(folder)) == 1
+    assert "expected integer" in capsys.readouterr().out
+    (folder / "acme.example").mkdir()
+    (folder / "acme.example" / "queue_v1.json").write_text('{"$ref": "https://example.org/x.json"}')
+    template = "{{.Group}}/{{ .ResourceKind }}_{{.ResourceAPIVersion}}.json"
+    assert run(monkeypatch, "lint", str(tree), "--schema-location", f"{folder}/{template}") == 3
+    assert "cannot be compiled" in capsys.readouterr().out
+
+
+def test_no_kind_climbs_out_of_a_schema_location() -> None:
+    kind = ("../../etc", "v1", "../passwd")
+    path = expand("s/{{.Group}}/{{.ResourceKind}}{{.KindSuffix}}.json", kind, kubernetes="1.36")
+    assert ".." not in path
+    assert path.count("/") == 2
+
+
+def test_versions_are_asked_together_and_said_apart(
+    tree: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    old = "apiVersion: networking.k8s.io/v1beta1\nkind: IPAddress\nmetadata: {name: 10.0.0.1}\n"
+    (tree / "queue.yaml").write_text(f"{old}spec: {{parentRef: {{resource: services, name: web}}}}\n")
+    assert run(monkeypatch, "lint", str(tree), "--kubernetes-version", "1.36") == 0
+    assert "M006 api-deprecated" in capsys.readouterr().out
+    assert run(monkeypatch, "lint", str(tree), "--kubernetes-version", "1.36,v1.37.2") == 1
+    assert "M005 api-removed" in capsys.readouterr().out
