@@ -95,6 +95,9 @@ _KINDS: dict[tuple[str, str], str] = {
     for kind, function in kinds.items()
 }
 
+_VERSIONS = ("v1", "v2")
+"""Older versions have other shapes, and no server that we speak of serves them."""
+
 
 def refusals(data: object, *, apply: bool) -> Iterator[Refusal]:
     """What a server would refuse of one object beyond its schema, as a create or as a server-side apply.
@@ -107,10 +110,10 @@ def refusals(data: object, *, apply: bool) -> Iterator[Refusal]:
 
 
 def _refusals(at: At, *, apply: bool) -> Iterator[Refusal]:
-    group = at["apiVersion"].text.rpartition("/")[0]
+    group, _, version = at["apiVersion"].text.rpartition("/")
     kind = at["kind"].text
     yield from metadata(group, kind, at, apply=apply)
-    if (name := _KINDS.get((group, kind))) is not None:
+    if (name := _KINDS.get((group, kind))) is not None and version in _VERSIONS:
         yield from _function(name)(at)
     if apply:
         yield from repeated(group, kind, at)

@@ -1,7 +1,7 @@
 """Webhook configurations and admission policies.
 
 Source: k8s.io/kubernetes 1.36, pkg/apis/admissionregistration/validation/validation.go; table rows name
-the Go function. Whether expressions compile is not judged here.
+the Go function.
 """
 
 from __future__ import annotations
@@ -25,10 +25,12 @@ from gitops_layout.validation.server.checks import (
     valid,
 )
 from gitops_layout.validation.server.cursor import At, Refusal, Row, evaluate, find, shown
+from gitops_layout.validation.server.expressions import expression, policy_expressions
 
 __all__ = ["admission_policy", "client_config", "policy_binding", "review_versions", "webhooks"]
 
 _OPERATIONS = ("*", "CREATE", "UPDATE", "DELETE", "CONNECT")
+_HOOK_VARIABLES = ("object", "oldObject", "request", "authorizer")
 _IDENTIFIER = re.compile(r"[_a-zA-Z][_a-zA-Z0-9]*")
 _RESERVED = frozenset(
     "true false null in as break const continue else for function if import let loop package namespace return"
@@ -70,6 +72,8 @@ def webhooks(at: At) -> Iterator[Refusal]:
         yield from evaluate(_WEBHOOK, hook)
         for rule in hook["rules"]:
             yield from _rule(rule)
+        for condition in hook["matchConditions"]:
+            yield from expression(condition["expression"], _HOOK_VARIABLES, truth=True)
         yield from client_config(hook["clientConfig"])
         yield from review_versions(hook["admissionReviewVersions"])
 
@@ -199,6 +203,7 @@ def admission_policy(at: At) -> Iterator[Refusal]:
     spec = at["spec"]
     yield from evaluate(_POLICY, at)
     yield from _match_resources(spec["matchConstraints"])
+    yield from policy_expressions(spec, mutating=at["kind"].text == "MutatingAdmissionPolicy")
     if at["kind"].text == "MutatingAdmissionPolicy":
         yield from required(spec["mutations"])
         yield from choice("Never", "IfNeeded")(spec["reinvocationPolicy"])

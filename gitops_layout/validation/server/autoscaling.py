@@ -102,7 +102,7 @@ def _group_version(at: At, *, required_group: bool) -> Iterator[Refusal]:
     if not at.is_map:
         return
     text = at["apiVersion"].text
-    if text.count("/") > 1:
+    if text.count("/") > 1 or text.startswith("/"):
         yield at["apiVersion"].refuse(f"{shown(text)} is no group and version")
     elif required_group and "/" not in text and at["kind"].text != "ReplicationController":
         yield at["apiVersion"].refuse("must name an API group, as in apps/v1")

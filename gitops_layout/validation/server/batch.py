@@ -95,6 +95,10 @@ def job(at: At) -> Iterator[Refusal]:
             yield spec["selector"].refuse("does not match the labels of the template")
     elif spec["selector"].value is not None:
         yield spec["selector"].refuse("is generated, unless manualSelector is true")
+    elif len(at["metadata"]["name"].text) > 63:
+        yield at["metadata"]["name"].refuse(
+            "must have at most 63 characters, as it becomes a label of its pods"
+        )
     last = (spec["completions"].number or 0) - 1
     name = at["metadata"]["name"]
     if (

@@ -6,6 +6,7 @@ names the Go function that it follows.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -239,7 +240,8 @@ def resource_field(at: At, *, volume: bool) -> Iterator[Refusal]:
     divisor = at["divisor"].value
     value = quantity(divisor) if isinstance(divisor, str | int | float) else None
     allowed = _CPU if name == "cpu" else _BYTES
-    if known and value and value not in [quantity(each) for each in allowed]:
+    spelt = isinstance(divisor, str) and re.search(r"[eE][+-]?[0-9]", divisor)
+    if known and value and (spelt or value not in [quantity(each) for each in allowed]):
         yield at["divisor"].refuse(f"is {divisor}, expected one of {', '.join(allowed)}")
 
 

@@ -1,7 +1,7 @@
 """CustomResourceDefinitions and the structural schemas inside them.
 
 Source: k8s.io/apiextensions-apiserver 0.36, pkg/apis/apiextensions/validation/validation.go and
-pkg/apiserver/schema/validation.go (ValidateStructural). Whether CEL rules compile is not judged here.
+pkg/apiserver/schema/validation.go (ValidateStructural). Rules are compiled without the types of the schema.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from gitops_layout.validation.server import formats
 from gitops_layout.validation.server.admission import client_config, review_versions
 from gitops_layout.validation.server.checks import choice, distinct, named, one_of, option, required, valid
 from gitops_layout.validation.server.cursor import At, Refusal, Row, evaluate, shown
+from gitops_layout.validation.server.expressions import expression
 
 __all__ = ["custom_resource_definition"]
 
@@ -324,6 +325,7 @@ def _cel_rule(at: At) -> Iterator[Refusal]:
     rule, message = at["rule"].text.strip(), at["message"].text
     if not rule:
         yield at["rule"].refuse("is required")
+    yield from expression(at["rule"], ("self", "oldSelf"), truth=True)
     if message and not message.strip():
         yield at["message"].refuse("must not be blank")
     elif re.search(r"[\n\r]", message.strip()):

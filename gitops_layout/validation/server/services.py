@@ -39,11 +39,6 @@ _SERVICE: tuple[Row, ...] = (
     ("validateService", "spec.type", one_of("ClusterIP", "NodePort", "LoadBalancer", "ExternalName")),
     ("validateService", "spec.selector", labels),
     ("validateService", "spec.sessionAffinity", one_of("ClientIP", "None")),
-    (
-        "validateAffinityTimeout",
-        "spec.sessionAffinityConfig.clientIP.timeoutSeconds",
-        between(1, 86400),
-    ),
     ("validateServicePort", "spec.ports", distinct("name")),
     ("validateServicePort", "spec.ports[].name", valid(formats.label)),
     ("validateServicePort", "spec.ports[].port", required),
@@ -78,6 +73,8 @@ def service(at: At) -> Iterator[Refusal]:
     yield from _by_type(spec, kind)
     yield from _ports(spec, kind)
     yield from _addresses(at, spec, kind)
+    if spec["sessionAffinity"].text == "ClientIP":  # otherwise the server drops the settings
+        yield from between(1, 86400)(spec["sessionAffinityConfig"]["clientIP"]["timeoutSeconds"])
     yield from _traffic(spec, kind)
     notes = at["metadata"]["annotations"]
     if notes[_HINTS].text and notes[_MODE].text and notes[_HINTS].text != notes[_MODE].text:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,7 @@ SAMPLE = 8
 """Of the mutations, every eighth is asked again of a server at hand; all of them when recording."""
 
 
+@cache
 def groups() -> dict[str, list[Case]]:
     """All cases under the kind of their object, the examples apart from the mutations of the sound ones."""
     found: dict[str, list[Case]] = {}

@@ -1,0 +1,83 @@
+"""Whether CEL expressions compile, as far as our engine can tell for the server's.
+
+The server compiles every expression of a policy, webhook or CRD (apiserver: pkg/cel/environment) with
+functions that our engine lacks. So only three faults are named: syntax, variables that nothing declares,
+and results that are certainly no truth value.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from gitops_layout.cel import CelError, compile_expression
+from gitops_layout.errors import UserError
+from gitops_layout.validation.server.cursor import At, Refusal
+
+__all__ = ["expression", "policy_expressions"]
+
+_LIMIT = 10_000
+_UNDECLARED = re.compile(r"<input>:\d+:\d+: undeclared reference to '([\w.]+)'")
+_TWO_VARIABLES = re.compile(r"\.\w+\(\s*\w+\s*,\s*\w+\s*,")
+_STRING = re.compile(r"\"[^\"]*\"|'[^']*'")
+_VARIABLE = re.compile(r"\bvariables\.(\w+)")
+_LIBRARIES = frozenset(
+    "base64 cel cidr duration encoders format ip lists math net optional quantity regex semver sets strings"
+    " timestamp url".split()
+)
+_POLICY = ("object", "oldObject", "request", "namespaceObject", "authorizer", "variables")
+
+
+def expression(at: At, variables: tuple[str, ...], *, truth: bool) -> Iterator[Refusal]:
+    """What is certainly wrong with one expression over `variables`; `truth` where it must be true or false."""
+    text = at.text
+    if not text.strip() or len(text) > _LIMIT:
+        return
+    try:
+        compile_expression(text, variables)
+    except UserError:
+        return  # there is no engine, which those who need it say
+    except CelError as error:
+        if fault := _fault(str(error), text, variables, truth=truth):
+            yield at.refuse(fault)
+
+
+def _fault(words: str, text: str, variables: tuple[str, ...], *, truth: bool) -> str | None:
+    if "Syntax error" in words:
+        return f"does not compile: {words.rpartition('Syntax error: ')[2][:200]}"
+    if words.endswith("not true or false"):
+        return words if truth else None
+    found = _UNDECLARED.match(words)
+    name = found[1].partition(".")[0] if found else ""
+    called = re.search(rf"(?<![\w.]){re.escape(name)}\s*[({{]", text)
+    if not name or name in variables or name in _LIBRARIES or called or _TWO_VARIABLES.search(text):
+        return None
+    # A method that our engine lacks is reported by its bare name, too.
+    if not re.search(rf"(?<![\w.]){re.escape(name)}\b", _STRING.sub('""', text)):
+        return None
+    return f"does not compile: there is no variable {name}, only {', '.join(variables)}"
+
+
+def policy_expressions(spec: At, *, mutating: bool) -> Iterator[Refusal]:
+    """All expressions of an admission policy; its own variables exist for those that follow them."""
+    known = (*_POLICY, "params") if spec["paramKind"].value is not None else _POLICY
+    for condition in spec["matchConditions"]:
+        yield from expression(condition["expression"], known[:5] + known[6:], truth=True)
+    declared: set[str] = set()
+    for variable in spec["variables"]:
+        yield from expression(variable["expression"], known, truth=False)
+        yield from _own(variable["expression"], declared)
+        declared.add(variable["name"].text)
+    for validation in spec["validations"]:
+        yield from expression(validation["expression"], known, truth=True)
+        yield from _own(validation["expression"], declared)
+    for mutation in spec["mutations"] if mutating else ():
+        for kind in ("applyConfiguration", "jsonPatch"):
+            yield from expression(mutation[kind]["expression"], known, truth=False)
+            yield from _own(mutation[kind]["expression"], declared)
+
+
+def _own(at: At, declared: set[str]) -> Iterator[Refusal]:
+    for name in dict.fromkeys(_VARIABLE.findall(_STRING.sub('""', at.text[:_LIMIT]))):
+        if name not in declared:
+            yield at.refuse(f"does not compile: variables has no {name}")
