@@ -14,7 +14,7 @@ from gitops_layout.agents.context import cluster_of as cluster_of_root
 from gitops_layout.agents.delivery import Delivery
 from gitops_layout.graph.generators import expanded, is_generator, world_of
 from gitops_layout.graph.model import Environment, Graph
-from gitops_layout.graph.sources import context_of, delivery_of, is_agent
+from gitops_layout.graph.sources import context_of, delivery_of, is_agent, with_sources
 from gitops_layout.kustomize.model import FILE_NAMES, Kustomization, find, references
 from gitops_layout.model import Location, Unchecked, UncheckedClass
 from gitops_layout.render.rendered import Rendered
@@ -177,6 +177,7 @@ def _follow(
             return
         seen.update(delivery.id for delivery in fresh)
         _add(state, fresh, render)
+        context = with_sources(context, (state.rendered[delivery.id] for delivery in fresh))
         current = [
             _reached(
                 child,

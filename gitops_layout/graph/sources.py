@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from posixpath import basename
 
@@ -12,9 +12,10 @@ from gitops_layout.agents.artifacts import artifacts
 from gitops_layout.agents.context import Context, Declared, normal_url
 from gitops_layout.agents.delivery import Delivery
 from gitops_layout.graph.generators import clusters_of, expanded, is_generator, world_of
+from gitops_layout.render.rendered import Rendered
 from gitops_layout.repo.model import Repo, Resource
 
-__all__ = ["context_of", "delivery_of", "is_agent"]
+__all__ = ["context_of", "delivery_of", "is_agent", "with_sources"]
 
 
 def is_agent(resource: Resource) -> bool:
@@ -29,6 +30,20 @@ def delivery_of(resource: Resource, context: Context, cluster: str) -> Delivery:
     return flux.delivery(resource, context, cluster=cluster)
 
 
+def _key(resource: Resource) -> tuple[str, str, str]:
+    return resource.ref.kind, resource.ref.namespace or "flux-system", resource.ref.name
+
+
+def with_sources(context: Context, rendered: Iterable[Rendered]) -> Context:
+    """The same with the sources that deliveries bring: many get their namespace only from their parent."""
+    sources = {key: list(found) for key, found in context.sources.items()}
+    for item in (item for delivered in rendered for item in delivered.objects):
+        resource = Resource(item.ref, item.data, item.origin(()))
+        if flux.is_source(resource):
+            sources.setdefault(_key(resource), []).append(resource)
+    return replace(context, sources=sources)
+
+
 def context_of(repo: Repo, declared: Declared, objects: Sequence[Resource]) -> tuple[Context, str | None]:
     """What the agents need to know, and how we know which sources are this repository.
 
@@ -37,8 +52,7 @@ def context_of(repo: Repo, declared: Declared, objects: Sequence[Resource]) -> t
     """
     sources: dict[tuple[str, str, str], list[Resource]] = {}
     for resource in filter(flux.is_source, objects):
-        key = (resource.ref.kind, resource.ref.namespace or "flux-system", resource.ref.name)
-        sources.setdefault(key, []).append(resource)
+        sources.setdefault(_key(resource), []).append(resource)
     own = frozenset(normal_url(url) for url in (*repo.remotes, *declared.sources))
     declared = replace(declared, clusters=(*declared.clusters, *clusters_of(objects)))
     context = Context(repo, declared, sources, artifacts(objects), own)

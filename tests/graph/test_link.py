@@ -327,6 +327,15 @@ def test_a_release_is_live_where_what_brings_it_is():
     assert live == {"flux:HelmRelease/web/old@apps/old": False, "flux:HelmRelease/web/redis@prod-eu": True}
 
 
+def test_a_source_that_gets_its_namespace_from_its_parent_is_found():
+    source = "apiVersion: source.toolkit.fluxcd.io/v1\nkind: OCIRepository\nmetadata: {name: redis}\nspec: {url: oci://example.test/redis, ref: {tag: 1.2.3}}\n"
+    release = RELEASE.replace(", namespace: web", "")
+    files = {**FLEET, "apps/web/base/kustomization.yaml": "resources: [a.yaml, b.yaml]\n"}
+    graph = linked({**files, "apps/web/base/a.yaml": source, "apps/web/base/b.yaml": release})
+    (found,) = [delivery for delivery in graph.deliveries if delivery.kind == "HelmRelease"]
+    assert (found.namespace, found.source.url) == ("web", "oci://example.test/redis")
+
+
 def test_without_agents_every_root_and_every_loose_manifest_is_delivered():
     graph = linked(
         {
