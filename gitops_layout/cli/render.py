@@ -13,6 +13,7 @@ from gitops_layout.agents.delivery import Delivery
 from gitops_layout.cli.loading import Loaded, find_root, load_graph
 from gitops_layout.errors import UserError
 from gitops_layout.kustomize.model import FILE_NAMES
+from gitops_layout.model import Location
 from gitops_layout.output.manifests import to_json, to_yaml
 from gitops_layout.render.build import Renders
 from gitops_layout.render.rendered import Rendered, RenderedObject
@@ -137,17 +138,15 @@ def _text(loaded: Loaded, items: list[Rendered], form: str, *, origins: bool) ->
 def _origins(repo: Repo, found: RenderedObject) -> dict[str, Any]:
     places = {}
     for path in _leaves(found.data):
-        location = found.origin(path)
-        span = repo.span(location)
         pointer = "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in path)
-        places[pointer] = {
-            "file": location.file,
-            "line": span.line,
-            "column": span.column,
-            "path": list(location.path),
-            "earlier": [],
-        }
+        earlier = [_place(repo, location) for location in found.earlier(path)]
+        places[pointer] = {**_place(repo, found.origin(path)), "earlier": earlier}
     return places
+
+
+def _place(repo: Repo, location: Location) -> dict[str, Any]:
+    span = repo.span(location)
+    return {"file": location.file, "line": span.line, "column": span.column, "path": list(location.path)}
 
 
 def _leaves(data: Any, path: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:

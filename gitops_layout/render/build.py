@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -186,6 +186,7 @@ def _finish(repo: Repo, wanted: _Wanted, chosen: Chosen, lookup: Lookup) -> Rend
         return Rendered(delivery.id, files=files, failure=failure, declined=chosen.declined)
     fallback = _fallback(repo, delivery, closure.kustomizations)
     objects: list[tuple[dict[str, Any], Callable[[Path], Location]]]
+    places: _Places | None = None
     if chosen.origins is not None:
         places = _Places(repo, chosen.origins, frozenset(dict(wanted.build.overrides)), fallback)
         objects = [(data, partial(places.origin, n)) for n, data in enumerate(built.objects)]
@@ -193,6 +194,9 @@ def _finish(repo: Repo, wanted: _Wanted, chosen: Chosen, lookup: Lookup) -> Rend
         tracer = Tracer(repo, closure, fallback)
         objects = [(data, tracer.origin(data)) for data in built.objects]
     rendered = finished(delivery, objects, closure.files & repo.entries.keys(), lookup)
+    if places is not None:
+        found = (replace(item, earlier=partial(places.earlier, n)) for n, item in enumerate(rendered.objects))
+        rendered = replace(rendered, objects=tuple(found))
     return replace(rendered, declined=chosen.declined)
 
 
@@ -206,15 +210,20 @@ class _Places:
     fallback: Location
 
     def origin(self, index: int, path: Path) -> Location:
+        return next(self._known(index, path), self.fallback)
+
+    def earlier(self, index: int, path: Path) -> tuple[Location, ...]:
+        return tuple(self._known(index, path))[1:]
+
+    def _known(self, index: int, path: Path) -> Iterator[Location]:
         found = self.build.origin(index, path)
         for where in (found.where, *found.earlier):
-            if where.file in self.repo.entries and where.file not in self.overridden:
-                return where
-            if where.file in self.overridden and any(
-                document.has(where.path) for document in self.repo.documents(where.file)
-            ):
-                return where
-        return self.fallback
+            if where.file not in self.overridden:
+                there = where.file in self.repo.entries
+            else:
+                there = any(document.has(where.path) for document in self.repo.documents(where.file))
+            if there:
+                yield where
 
 
 def _fallback(repo: Repo, delivery: Delivery, kustomizations: Sequence[Kustomization]) -> Location:

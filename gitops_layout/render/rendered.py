@@ -12,17 +12,23 @@ from gitops_layout.model import Location, ObjectRef, Path, Unchecked
 __all__ = ["Rendered", "RenderedObject"]
 
 
+def _nobody(_path: Path) -> tuple[Location, ...]:
+    return ()
+
+
 @dataclass(frozen=True, slots=True)
 class RenderedObject:
     """One object as the agent applies it; `data` is plain and shared: never write into it.
 
     `origin(path)` is the place that last wrote the value at `path` (an absent path: its nearest
-    ancestor that was written).
+    ancestor that was written); `earlier(path)` those that wrote it before, the latest first, as far as
+    they are known.
     """
 
     ref: ObjectRef
     data: dict[str, Any]
     origin: Callable[[Path], Location]
+    earlier: Callable[[Path], tuple[Location, ...]] = _nobody
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,3 +100,30 @@ def test_changing_the_claimed_place_changes_exactly_the_leaves_that_claim_it(see
         tried += 1
         assert changed == claims[place], (place, repo.span(place), text)
     assert tried
+
+
+def test_a_value_knows_everyone_who_wrote_it_and_lines_inside_inline_patches():
+    repo = repository(
+        {
+            "kustomization.yaml": "resources: [base]\nimages:\n- name: nginx\n  newName: r/n\n  newTag: '2'\n"
+            "patches:\n- patch: |\n    apiVersion: v1\n    kind: Pod\n    metadata:\n      name: p\n"
+            "    spec:\n      containers:\n      - name: b\n      - name: a\n        tty: true\n",
+            "base/kustomization.yaml": "resources: [p.yaml]\n",
+            "base/p.yaml": "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec:\n  containers:\n"
+            "  - name: a\n    image: nginx:1\n    tty: false\n",
+        }
+    )
+    build = fast(repo, "")
+    assert isinstance(build, Fast)
+    containers = build.objects[0]["spec"]["containers"]
+    assert [container["name"] for container in containers] == ["b", "a"]
+
+    def places(*path: str | int) -> list[tuple[str, int]]:
+        found = build.origin(0, ("spec", "containers", *path))
+        return [(place.file, repo.span(place).line) for place in (found.where, *found.earlier)]
+
+    outer, inner = "kustomization.yaml", "base/p.yaml"
+    assert places(1, "image") == [(outer, 5), (outer, 4), (inner, 7)]
+    assert places(1, "tty") == [(outer, 16), (inner, 8)]
+    assert places(1, "name") == [(inner, 6)]
+    assert places(0, "name") == [(outer, 14)]
