@@ -30,20 +30,33 @@ def server_refuses(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
 
 
 def _hits(graph: Graph, *, metadata: bool) -> Iterator[Hit]:
+    for subject, refusal in _refused(graph):
+        if (refusal.path[:1] == ("metadata",)) == metadata:
+            yield _hit(subject, refusal)
+
+
+_last: list[tuple[Graph, tuple[tuple[Subject, Refusal], ...]]] = []
+
+
+def _refused(graph: Graph) -> tuple[tuple[Subject, Refusal], ...]:
+    """What the server refuses of a graph's objects; both rules of one run share it."""
+    if not _last or _last[0][0] is not graph:
+        _last[:] = [(graph, tuple(_find(graph)))]
+    return _last[0][1]
+
+
+def _find(graph: Graph) -> Iterator[tuple[Subject, Refusal]]:
     for subject in judged(graph).subjects:
         known = {violation.path for violation in subject.verdict.violations}
         # Flux applies on the server's side; others create first, which merges nothing.
         applied = (subject.affected.delivery or "").startswith("flux:")
         for refusal in refusals(subject.data, apply=applied):
-            if (refusal.path[:1] == ("metadata",)) != metadata or _LATER.search(
-                _text(subject.data, refusal.path)
-            ):
-                continue
+            path = refusal.path
             # A value of the wrong type, or a missing one, is the schema's finding already.
-            if refusal.path not in known and not (
-                _absent(subject.data, refusal.path) and refusal.path[:-1] in known
-            ):
-                yield _hit(subject, refusal)
+            if path in known or (path[:-1] in known and _value(subject.data, path) is None):
+                continue
+            if not _LATER.search(_text(subject.data, path)):
+                yield subject, refusal
 
 
 def _hit(subject: Subject, refusal: Refusal) -> Hit:
@@ -76,10 +89,6 @@ def _value(data: Any, path: Path) -> Any:
         except (KeyError, IndexError, TypeError):
             return None
     return data
-
-
-def _absent(data: Any, path: Path) -> bool:
-    return _value(data, path) is None
 
 
 def _text(data: Any, path: Path) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from gitops_layout.model import Path
@@ -23,9 +24,9 @@ class Refusal:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)  # not frozen: that would double the time it takes to judge an object
 class At:
-    """A value and where it stands; absent values are None."""
+    """A value and where it stands; absent values are None. Nothing assigns to one."""
 
     value: Any
     path: Path = ()
@@ -104,29 +105,53 @@ Paths are dotted; `[]` steps into every item of a list, `{}` into every value of
 
 def find(at: At, path: str) -> Iterator[At]:
     """The places that `path` (see `Row`) names below `at`; the last one may be absent."""
-    places: Iterable[At] = [at]
-    for segment in path.split("."):
-        places = _step(places, segment)
-    yield from places
+    segments = _parsed(path)
+    first = segments[0]
+    inner = at.value.get(first.name) if isinstance(at.value, dict) else None
+    # Most rows of a table speak of what an object does not have.
+    if inner is None and not first.struct and (len(segments) > 1 or first.items or first.values):
+        return iter(())
+    return _walk(at.value, at.path, segments)
 
 
-def _step(places: Iterable[At], segment: str) -> Iterator[At]:
-    name, items, values, struct = segment, False, False, False
-    while name.endswith(("[]", "{}", "!")):
-        items, values, struct = items or name[-1] == "]", values or name[-1] == "}", struct or name[-1] == "!"
-        name = name[: -1 if name[-1] == "!" else -2]
-    for place in places:
-        if not place.is_map:
-            continue
-        inner = place[name]
-        if struct and inner.value is None:
-            inner = At({}, inner.path)
-        if items:
-            yield from inner
-        elif values:
-            yield from (value for _, value in inner.pairs)
+@dataclass(frozen=True, slots=True)
+class _Segment:
+    name: str
+    items: bool
+    values: bool
+    struct: bool
+
+
+@cache
+def _parsed(path: str) -> tuple[_Segment, ...]:
+    return tuple(
+        _Segment(segment.rstrip("[]{}!"), "[]" in segment, "{}" in segment, segment.endswith("!"))
+        for segment in path.split(".")
+    )
+
+
+def _walk(value: Any, path: Path, segments: tuple[_Segment, ...]) -> Iterator[At]:
+    if not isinstance(value, dict):
+        return
+    segment, rest = segments[0], segments[1:]
+    inner, place = value.get(segment.name), (*path, segment.name)
+    if inner is None and segment.struct:
+        inner = {}
+    if segment.items:
+        pairs: Any = enumerate(inner) if isinstance(inner, list) else ()
+    elif segment.values:
+        pairs = ((k, v) for k, v in inner.items() if isinstance(k, str)) if isinstance(inner, dict) else ()
+    elif rest:
+        yield from _walk(inner, place, rest)
+        return
+    else:
+        yield At(inner, place)
+        return
+    for key, item in pairs:
+        if rest:
+            yield from _walk(item, (*place, key), rest)
         else:
-            yield inner
+            yield At(item, (*place, key))
 
 
 def evaluate(rows: Iterable[Row], at: At) -> Iterator[Refusal]:
