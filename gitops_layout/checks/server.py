@@ -15,8 +15,8 @@ from gitops_layout.validation.server import Refusal, refusals
 
 __all__ = ["metadata_invalid", "server_refuses"]
 
-_LATER = re.compile(r"\$\{[^}]*\}|\{\{|<path:")
-"""What somebody fills in before the server sees it: variables, templates, secrets from a vault."""
+_LATER = re.compile(r"\$\{[^}]*\}|\{\{|<path:|ENC\[")
+"""What somebody fills in before the server sees it: variables, templates, secrets of a vault or of SOPS."""
 
 
 def metadata_invalid(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
