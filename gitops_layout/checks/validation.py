@@ -20,7 +20,7 @@ _NAME = ("metadata", "name")
 
 def schema_violation(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
     """Values that an object's schema refuses."""
-    yield from _violations(graph, "schema")
+    yield from _violations(graph, "schema", "missing")
 
 
 def unknown_field(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
@@ -33,10 +33,10 @@ def cel_violation(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
     yield from _violations(graph, "cel")
 
 
-def _violations(graph: Graph, kind: str) -> Iterator[Hit]:
+def _violations(graph: Graph, *kinds: str) -> Iterator[Hit]:
     for subject in judged(graph).subjects:
         for violation in subject.verdict.violations:
-            if violation.kind == kind:
+            if violation.kind in kinds:
                 yield _violation(subject, violation)
 
 

@@ -37,11 +37,11 @@ _FORMS = {"byte": "padded base64", "date-time": "a time as in 2006-01-02T15:04:0
 class Violation:
     """What is refused of one value.
 
-    `kind` says by what: a schema's types and bounds, an unknown field, or a rule in CEL. `near` are names
+    `kind` says by what: a schema's types and bounds, a missing or an unknown field, or a rule in CEL. `near` are names
     that were perhaps meant. `versions` are the Kubernetes versions that refuse it, empty where all asked do.
     """
 
-    kind: Literal["schema", "unknown", "cel"]
+    kind: Literal["schema", "missing", "unknown", "cel"]
     path: Path
     message: str
     expected: str = ""
@@ -191,7 +191,7 @@ def _errors(ref: ObjectRef, data: dict[str, Any], known: Known) -> Iterator[Viol
                     near = tuple(difflib.get_close_matches(name, names, n=1))
                     yield Violation("unknown", (*path, name), f'unknown field "{name}"', near=near)
             case "required":
-                yield Violation("schema", path, f'required field "{error.kind.property}" is missing')
+                yield Violation("missing", path, f'required field "{error.kind.property}" is missing')
             case name:
                 got = _kind_of(error.instance) if secret else _got(error.instance)
                 yield _value_violation(name, path, error, got)

@@ -70,6 +70,7 @@ def _judge(graph: Graph) -> Judged:
     versions = targets(graph)
     verdicts: dict[int, Verdict] = {}
     subjects = []
+    pieces = _may_be_pieces(graph)
     for ref, data, origin, affected, live, unseen in _objects(graph):
         if id(data) not in verdicts:
             verdicts[id(data)] = validate(ref, data, schemas=schemas, kubernetes=versions)
@@ -77,6 +78,9 @@ def _judge(graph: Graph) -> Judged:
         if unseen and verdict.violations:
             settled = tuple(v for v in verdict.violations if not _LATER.search(v.got))
             verdict = Verdict(verdict.known, settled, verdict.unjudged)
+        if affected.delivery in pieces and verdict.violations:
+            whole = tuple(v for v in verdict.violations if v.kind != "missing")
+            verdict = Verdict(verdict.known, whole, verdict.unjudged)
         subjects.append(Subject(ref, data, origin, affected, live, verdict))
     validated = sum(subject.verdict.known for subject in subjects)
     return Judged(tuple(subjects), validated, tuple(_unchecked(subjects, schemas)))
@@ -101,6 +105,22 @@ def _objects(graph: Graph) -> Iterator[_Row]:
         place = resource.location
         if (place.file, place.document) in roots - read:
             yield resource.ref, resource.data, _below(place), Affected(resource.ref), True, True
+
+
+def _may_be_pieces(graph: Graph) -> frozenset[str]:
+    """Deliveries that no agent makes, where something else may complete their objects.
+
+    Beside agents, whoever applies a bare kustomization may patch it; beside kustomizations, a bare file
+    may be somebody's patch.
+    """
+    agents = any(delivery.agent in ("flux", "argocd") for delivery in graph.deliveries)
+    kustomized = any(delivery.agent == "kustomize" for delivery in graph.deliveries)
+    return frozenset(
+        delivery.id
+        for delivery in graph.deliveries
+        if (delivery.agent == "kustomize" and agents)
+        or (delivery.agent == "plain" and (agents or kustomized))
+    )
 
 
 def _below(location: Location) -> Callable[[Path], Location]:

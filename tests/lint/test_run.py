@@ -241,7 +241,7 @@ metadata: {name: shop, namespace: shop}
 spec:
   rules:
     - host: shop.example.org
-      http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: web}}}]}
+      http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: web, port: {number: 80}}}}]}
     - host: shop.example.com
       http:
         paths:
@@ -250,8 +250,11 @@ spec:
             backend:
               service:
                 name: wbe
+                port: {number: 80}
 """
-    service = "apiVersion: v1\nkind: Service\nmetadata: {name: web, namespace: shop}\n"
+    service = (
+        "apiVersion: v1\nkind: Service\nmetadata: {name: web, namespace: shop}\nspec: {ports: [{port: 80}]}\n"
+    )
     report = linted({**USER_RULES, "ingress.yaml": ingress, "service.yaml": service})
     assert [(*row, f.message) for row, f in zip(named(report), report.findings, strict=True)] == [
         ("ACME001", "ingress.yaml", 8, "shop serves shop.example.com, not .example.org"),

@@ -10,7 +10,7 @@ import pytest
 from gitops_layout.cli import _run
 from gitops_layout.model import UncheckedClass
 from gitops_layout.validation.schemas import expand
-from tests.lint.support import linted, named
+from tests.lint.support import POD, linted, named
 
 QUEUE = (
     "apiVersion: acme.example/v1\nkind: Queue\nmetadata: {name: mail, namespace: shop}\nspec: {size: big}\n"
@@ -104,6 +104,19 @@ def test_a_patch_is_not_judged_and_its_mistake_stands_where_it_was_written() -> 
     )
     assert ("M001", "prod/patch.yaml", 5) in named(report)
     assert {row[1] for row in named(report) if row[0].startswith("M")} == {"prod/patch.yaml"}
+
+
+def test_what_a_bare_file_lacks_is_not_missed_where_kustomizations_complete_such_files() -> None:
+    piece = POD.replace("name: web\n      image", "tty: 1\n      image")
+    assert [row for row in named(linted({"piece.yaml": piece})) if row[0] == "M001"] == [
+        ("M001", "piece.yaml", 7),
+        ("M001", "piece.yaml", 7),
+    ]
+    report = linted(
+        {"patches/piece.yaml": piece, "kustomization.yaml": "resources: [a.yaml]\n", "a.yaml": CONFIG}
+    )
+    (finding,) = (f for f in report.findings if f.rule.id == "M001")
+    assert "expected boolean" in finding.message
 
 
 def test_crds_of_a_folder_outside_judge_and_are_not_linted(
