@@ -76,15 +76,7 @@ def link(repo: Repo, *, render: Render, declared: Declared | None = None) -> Gra
     )
     agentless = declared.external_agent or not pulled
     state.explain.append(_why_delivered(agents, declared, agentless=agentless))
-    _follow(
-        state,
-        agents,
-        _kustomize_roots(repo, context, live=agentless),
-        context,
-        world,
-        render,
-        agentless=agentless,
-    )
+    _follow(state, agents, _kustomize_roots(repo, context, live=agentless), context, world, render)
     _complete(state, render)
     if agentless:
         _add(state, _plain_folders(repo, state, context, inputs), render)
@@ -110,7 +102,7 @@ def _pulls(resource: Resource) -> bool:
 
 
 def _reached(resource: Resource, context: Context, cluster: str, by_live: bool) -> Delivery:
-    """The delivery of an agent's object; one that pulls is live, a HelmRelease when what brings it is."""
+    """The delivery of an agent's object that another one brings: live if it pulls, or if its bringer is."""
     return replace(delivery_of(resource, context, cluster), live=by_live or _pulls(resource))
 
 
@@ -151,15 +143,13 @@ def _follow(
     context: Context,
     world: World,
     render: Render,
-    *,
-    agentless: bool,
 ) -> None:
     """Deliveries from agent objects: first those that no other one renders, then what they render.
 
     An object in a file and the same object rendered by a parent are one delivery, as the parent makes it.
     """
     own = [
-        (resource, _reached(resource, context, cluster_of_root(context, resource.file), agentless))
+        (resource, delivery_of(resource, context, cluster_of_root(context, resource.file)))
         for resource in agents
     ]
     reads = {delivery.id: render.reads(delivery) for _, delivery in own}
