@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from posixpath import dirname
 from typing import TYPE_CHECKING, Any
 
 from gitops_layout.k8s.scope import is_crd
+from gitops_layout.kustomize.model import FILE_NAMES
 from gitops_layout.model import Affected, Location, Unchecked, UncheckedClass
 from gitops_layout.validation import bundle
 from gitops_layout.validation.check import Verdict, validate
@@ -78,7 +80,10 @@ def _judge(graph: Graph) -> Judged:
         if unseen and verdict.violations:
             settled = tuple(v for v in verdict.violations if not _LATER.search(v.got))
             verdict = Verdict(verdict.known, settled, verdict.unjudged)
-        if affected.delivery in pieces and verdict.violations:
+        if verdict.violations and (
+            affected.delivery in pieces
+            or (affected.delivery is None and _beside_kustomization(graph, origin))
+        ):
             whole = tuple(v for v in verdict.violations if v.kind != "missing")
             verdict = Verdict(verdict.known, whole, verdict.unjudged)
         subjects.append(Subject(ref, data, origin, affected, live, verdict))
@@ -121,6 +126,12 @@ def _may_be_pieces(graph: Graph) -> frozenset[str]:
         if (delivery.agent == "kustomize" and agents)
         or (delivery.agent == "plain" and (agents or kustomized))
     )
+
+
+def _beside_kustomization(graph: Graph, origin: Callable[[Path], Location]) -> bool:
+    """Whether an agent's object that nothing delivers as it is lies where a kustomization may complete it."""
+    names = graph.repo.folders.get(dirname(origin(()).file), ())
+    return any(name in names for name in FILE_NAMES)
 
 
 def _below(location: Location) -> Callable[[Path], Location]:

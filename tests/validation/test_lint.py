@@ -119,6 +119,19 @@ def test_what_a_bare_file_lacks_is_not_missed_where_kustomizations_complete_such
     assert "expected boolean" in finding.message
 
 
+def test_an_agents_object_that_a_kustomization_completes_lacks_nothing() -> None:
+    base = "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata: {name: a}\nspec: {path: ./a, prune: 1}\n"
+    alone = [f.message for f in linted({"a.yaml": base}).findings if f.rule.id == "M001"]
+    assert any("is missing" in message for message in alone)
+    files: dict[str, str | bytes] = {
+        "b/a.yaml": base,
+        "b/c.yaml": CONFIG,
+        "b/kustomization.yaml": "resources: [c.yaml]\n",
+    }
+    (finding,) = (f for f in linted(files).findings if f.rule.id == "M001")
+    assert "expected boolean" in finding.message
+
+
 def test_crds_of_a_folder_outside_judge_and_are_not_linted(
     tree: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
