@@ -38,6 +38,12 @@ class Packed:
     definitions: dict[int, dict[str, Any]]
     drops_status: bool = False
 
+    @property
+    def release(self) -> str:
+        """The project and version it is of, as `Argo CD v3.6.1`."""
+        pack = next(pack for pack in index() if pack["name"] == self.key[0])
+        return f"{pack['title']} {pack['version'].partition(' ')[0]}"
+
 
 @lru_cache(maxsize=1)
 def index() -> tuple[dict[str, Any], ...]:

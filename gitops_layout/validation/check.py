@@ -182,6 +182,7 @@ def _twice(path: Path, items: Any, keys: tuple[str, ...]) -> Iterator[Violation]
 
 def _errors(ref: ObjectRef, data: dict[str, Any], known: Known) -> Iterator[Violation]:
     secret = ref.kind == "Secret"
+    of = f" in {known.release}" if known.release else ""
     for error in known.validator.iter_errors(data):
         path: Path = tuple(error.instance_path)
         match error.kind.name:
@@ -189,7 +190,7 @@ def _errors(ref: ObjectRef, data: dict[str, Any], known: Known) -> Iterator[Viol
                 names = sorted(_properties(known.document, path))
                 for name in error.kind.unexpected:
                     near = tuple(difflib.get_close_matches(name, names, n=1))
-                    yield Violation("unknown", (*path, name), f'unknown field "{name}"', near=near)
+                    yield Violation("unknown", (*path, name), f'unknown field "{name}"{of}', near=near)
             case "required":
                 yield Violation("missing", path, f'required field "{error.kind.property}" is missing')
             case name:

@@ -6,7 +6,7 @@ import base64
 import binascii
 import json
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +30,8 @@ _FIELD = re.compile(r"\{\{\s*\.(\w+)\s*\}\}")
 class Known:
     """A kind's schema, ready: `document` is the JSON Schema that `validator` (of jsonschema-rs) was made of.
 
-    `structural` and its `definitions` are the CRD's own words, None for kinds that no CRD defines.
+    `structural` and its `definitions` are the CRD's own words, None for kinds that no CRD defines. `release` names
+    the project and version that a packed CRD is of: a cluster may run a newer one.
     """
 
     document: dict[str, Any]
@@ -39,6 +40,7 @@ class Known:
     definitions: dict[int, dict[str, Any]] = field(default_factory=dict)
     drops_status: bool = False
     ruled: bool = False
+    release: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +157,8 @@ def _of_crd(crd: Crd) -> Known:
 def _of_pack(packed: bundle.Packed) -> Known:
     if packed.structural:
         root = packed.definitions[packed.root]
-        return _custom(root, packed.definitions, drops_status=packed.drops_status, references=True)
+        known = _custom(root, packed.definitions, drops_status=packed.drops_status, references=True)
+        return replace(known, release=packed.release)
     defs = {str(number): schema for number, schema in packed.definitions.items()}
     document = {"$ref": f"#/$defs/{packed.root}", "$defs": defs}
     return Known(document, _validator(document))
