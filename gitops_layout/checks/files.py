@@ -9,7 +9,7 @@ from typing import Any
 
 from gitops_layout.graph.model import Graph
 from gitops_layout.model import Hit, Location, Related, Span
-from gitops_layout.repo.model import Repo, is_yaml
+from gitops_layout.repo.model import Repo, is_aside, is_yaml
 
 __all__ = ["discreet", "duplicate_key", "is_live", "unparsable"]
 
@@ -43,7 +43,7 @@ def is_live(graph: Graph, path: str) -> bool:
     if graph.is_live(path):
         return True
     agentless = not any(d.live and d.agent in ("flux", "argocd") for d in graph.deliveries)
-    return agentless and is_yaml(path) and bool(graph.repo.stream(path).problems)
+    return agentless and is_yaml(path) and not is_aside(path) and bool(graph.repo.stream(path).problems)
 
 
 def unparsable(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:

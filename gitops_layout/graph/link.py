@@ -19,7 +19,7 @@ from gitops_layout.kustomize.model import FILE_NAMES, Kustomization, find, refer
 from gitops_layout.model import Location, Unchecked, UncheckedClass
 from gitops_layout.render.rendered import Rendered
 from gitops_layout.render.steps import Lookup
-from gitops_layout.repo.model import Repo, Resource, broken
+from gitops_layout.repo.model import Repo, Resource, broken, is_aside
 
 __all__ = ["Render", "link"]
 
@@ -308,7 +308,7 @@ def _plain_folders(repo: Repo, state: _State, context: Context, inputs: set[str]
     folders: dict[str, dict[str, None]] = {}
     for resource in repo.resources:
         file = resource.file
-        hidden = any(part.startswith(".") for part in file.split("/")[:-1])
+        hidden = is_aside(file)
         kustomization = basename(file) in FILE_NAMES
         if hidden or kustomization or not resource.ref.name or file in elsewhere:
             continue
@@ -337,7 +337,7 @@ def _note_unchecked(repo: Repo, state: _State, live: set[str]) -> None:
                 Unchecked(what, UncheckedClass.EXTERNAL, why, delivery.root, None, delivery.id)
             )
     for file, problem in repo.unparsable:
-        if file in live or not any(part.startswith(".") for part in file.split("/")):
+        if file in live or not is_aside(file):
             why = f"line {problem.line}, column {problem.column}: {problem.message}"
             state.unchecked.append(broken(f"file {file}", why, Location(file)))
 

@@ -11,12 +11,23 @@ from typing import Any
 from gitops_layout.model import Location, ObjectRef, Path, Span, Unchecked, UncheckedClass
 from gitops_layout.source.reader import Document, Stream, SyntaxProblem, read
 
-__all__ = ["MAX_BYTES", "Entry", "Repo", "Resource", "broken", "is_yaml", "object_ref"]
+__all__ = ["MAX_BYTES", "Entry", "Repo", "Resource", "broken", "is_aside", "is_yaml", "object_ref"]
 
 MAX_BYTES = 10 * 2**20
 """Larger files are not read: an API server refuses objects of 3 MiB, and 10 hold the largest CRD dumps."""
 
 _MAX_LINKS = 40
+
+
+_TOOLS = frozenset({"tests", "testdata", "fixtures"})
+
+
+def is_aside(path: str) -> bool:
+    """Whether a file lies in a hidden folder or among test data: it is somebody's, but nobody delivers it.
+
+    `test` alone is an environment as often as a folder of tests, so it does not count.
+    """
+    return any(part.startswith(".") or part in _TOOLS for part in path.split("/")[:-1])
 
 
 def is_yaml(path: str) -> bool:
@@ -97,12 +108,13 @@ class Repo:
             clean = ""
         if clean.startswith(("../", "/")) or clean == ".." or "\x00" in clean:
             return None
-        if clean in self.folders:
-            return clean
         plain = self.entries.get(clean)
-        if plain is not None and plain.target is None:
-            return clean  # git lists nothing behind a link, so no link lies on the way
-        # Behind a link `..` is the parent of where the link leads, as for the kernel: never cut textually.
+        if clean in self.folders or (plain is not None and plain.target is None):
+            return clean  # nothing is listed behind a link, so none lies on the way
+        return self._walked(clean, passed)
+
+    def _walked(self, clean: str, passed: list[str]) -> str | None:
+        """Step by step as the kernel goes: behind a link `..` is the parent of where the link leads."""
         done: list[str] = []
         waiting = clean.split("/")[::-1]
         while waiting:
