@@ -29,6 +29,7 @@ _KINDS: dict[tuple[str, str], str] = {
             "Endpoints": "services.endpoints",
             "LimitRange": "config.limit_range",
             "Namespace": "config.namespace",
+            "Node": "cluster.node",
             "PersistentVolume": "storage.persistent_volume",
             "PersistentVolumeClaim": "storage.persistent_volume_claim",
             "Pod": "pods.bare_pod",

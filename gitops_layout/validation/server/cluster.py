@@ -10,7 +10,6 @@ from collections.abc import Iterator
 
 from gitops_layout.validation.server import formats
 from gitops_layout.validation.server.checks import (
-    above,
     at_least,
     between,
     choice,
@@ -21,9 +20,9 @@ from gitops_layout.validation.server.checks import (
     required,
     size,
 )
-from gitops_layout.validation.server.cursor import At, Refusal, Row, evaluate, find
+from gitops_layout.validation.server.cursor import At, Refusal, Row, evaluate, find, shown
 
-__all__ = ["csi_node", "flow_schema", "priority_level", "resource_claim", "resource_claim_template"]
+__all__ = ["csi_node", "flow_schema", "node", "priority_level", "resource_claim", "resource_claim_template"]
 
 _VERBS = frozenset("get list create update delete deletecollection patch watch proxy".split())
 _SUBJECTS = {"ServiceAccount": "serviceAccount", "User": "user", "Group": "group"}
@@ -82,6 +81,9 @@ def _flow_rule(at: At, *, resources: bool) -> Iterator[Refusal]:
             yield from choice(*sorted(_VERBS))(verb)
     if resources and not at["namespaces"] and not at["clusterScope"].is_true:
         yield at["namespaces"].refuse("is required, or clusterScope: true")
+    for url in at["nonResourceURLs"]:
+        if url.text != "*" and not url.text.startswith("/"):
+            yield url.refuse(f"{shown(url.text)} must start with '/'")
     for namespace in at["namespaces"] if "*" not in at["namespaces"].texts else ():
         yield from named(formats.label)(namespace)
 
@@ -95,10 +97,10 @@ _LEVEL: tuple[Row, ...] = (
     (
         "ValidatePriorityLevelQueuingConfiguration",
         "spec.limited.limitResponse.queuing.queueLengthLimit",
-        above(0),
+        at_least(0),
     ),
-    ("ValidatePriorityLevelQueuingConfiguration", "spec.limited.limitResponse.queuing.queues", above(0)),
-    ("ValidatePriorityLevelQueuingConfiguration", "spec.limited.limitResponse.queuing.handSize", above(0)),
+    ("ValidatePriorityLevelQueuingConfiguration", "spec.limited.limitResponse.queuing.queues", at_least(0)),
+    ("ValidatePriorityLevelQueuingConfiguration", "spec.limited.limitResponse.queuing.handSize", at_least(0)),
     ("ValidateExemptPriorityLevelConfiguration", "spec.exempt.nominalConcurrencyShares", at_least(0)),
     ("ValidateExemptPriorityLevelConfiguration", "spec.exempt.lendablePercent", between(0, 100)),
 )
@@ -182,3 +184,16 @@ def _devices(at: At) -> Iterator[Refusal]:
         exactly = request["exactly"]
         if exactly["allocationMode"].text == "All" and exactly["count"].number:
             yield exactly["count"].refuse("has no place with allocationMode All")
+
+
+_TAINTS: tuple[Row, ...] = (
+    ("validateNodeTaints", "spec.taints[].key", named(formats.qualified)),
+    ("validateNodeTaints", "spec.taints[].value", exact(formats.label_value)),
+    ("validateTaintEffect", "spec.taints[].effect", choice("NoSchedule", "PreferNoSchedule", "NoExecute")),
+    ("validateNodeTaints", "spec.taints", distinct("key", "effect")),
+)
+
+
+def node(at: At) -> Iterator[Refusal]:
+    """ValidateNode."""
+    yield from evaluate(_TAINTS, at)

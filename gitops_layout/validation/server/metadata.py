@@ -32,7 +32,7 @@ _NAMES: dict[tuple[str, str], Callable[[str], str | None]] = {
     ("networking.k8s.io", "IPAddress"): _ip_name,
     **dict.fromkeys(
         [
-            ("certificates.k8s.io", "CertificateSigningRequest"),
+            ("", "Event"),
             ("certificates.k8s.io", "ClusterTrustBundle"),
             ("policy", "PodDisruptionBudget"),
             ("rbac.authorization.k8s.io", "ClusterRole"),

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 
 from gitops_layout.validation.server import formats
-from gitops_layout.validation.server.checks import between, choice, distinct, items, one_of, required
+from gitops_layout.validation.server.checks import between, choice, distinct, exact, items, one_of, required
 from gitops_layout.validation.server.cursor import At, Refusal, Row, evaluate, find, shown
 
 __all__ = ["container_security", "pod_annotations", "pod_security"]
@@ -35,6 +35,11 @@ _SHARED: tuple[Row, ...] = (
     ("IsValidGroupID", "runAsGroup", _ID),
     ("validateSeccompProfileType", "seccompProfile.type", choice(*_PROFILES)),
     ("ValidateAppArmorProfileField", "appArmorProfile.type", choice(*_PROFILES)),
+    (
+        "validateWindowsSecurityContextOptions",
+        "windowsOptions.gmsaCredentialSpecName",
+        exact(formats.subdomain),
+    ),
 )
 _POD: tuple[Row, ...] = (
     *_SHARED,
@@ -77,6 +82,8 @@ def pod_security(spec: At) -> Iterator[Refusal]:
         for flag in ("hostNetwork", "hostPID", "hostIPC"):
             if spec[flag].is_true:
                 yield spec[flag].refuse("excludes hostUsers: false")
+        for path in ("containers[].volumeDevices", "initContainers[].volumeDevices"):
+            yield from (at.refuse("excludes hostUsers: false") for at in find(spec, path) if at)
     yield from _operating_system(spec)
     yield from _host_process(spec)
 

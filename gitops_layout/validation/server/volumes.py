@@ -11,13 +11,11 @@ from collections.abc import Iterator
 from gitops_layout.validation.server import formats
 from gitops_layout.validation.server.checks import (
     between,
-    choice,
     labels,
     named,
     not_negative_quantity,
     one_of,
     required,
-    selector,
     valid,
 )
 from gitops_layout.validation.server.claims import claim_spec
@@ -149,12 +147,6 @@ _POD: tuple[Row, ...] = (
     *_under("projected.sources[].configMap", _ITEMS),
     *_under("projected.sources[].downwardAPI", _DOWNWARD),
     *_under("projected.sources[].serviceAccountToken", _TOKEN),
-    ("validateProjectionSources", "projected.sources[].clusterTrustBundle.path", named(formats.local_path)),
-    (
-        "validateProjectionSources",
-        "projected.sources[].podCertificate.keyType",
-        choice("RSA3072", "RSA4096", "ECDSAP256", "ECDSAP384", "ECDSAP521", "ED25519"),
-    ),
     ("validateCSIVolumeSource", "csi.nodePublishSecretRef.name", named(formats.subdomain)),
     ("validateCinderVolumeSource", "cinder.secretRef.name", required),
     ("validateScaleIOVolumeSource", "scaleIO.secretRef", required),
@@ -164,14 +156,8 @@ _POD: tuple[Row, ...] = (
     ("validateImageVolumeSource", "image.reference", required),
     ("validatePullPolicy", "image.pullPolicy", one_of("Always", "IfNotPresent", "Never")),
 )
-_PROJECTED = (
-    "secret",
-    "configMap",
-    "downwardAPI",
-    "serviceAccountToken",
-    "clusterTrustBundle",
-    "podCertificate",
-)
+_PROJECTED = ("secret", "configMap", "downwardAPI", "serviceAccountToken")
+"""Trust bundles and pod certificates are dropped by default: features that are off."""
 
 
 def volumes(at: At, owner: str) -> tuple[dict[str, At], list[Refusal]]:
@@ -264,26 +250,7 @@ def _projection(at: At) -> Iterator[Refusal]:
             for kind in ("secret", "configMap", "downwardAPI")
             for place in find(source, f"{kind}.items[].path")
         ]
-        places.append(source["clusterTrustBundle"]["path"])
-        places += [
-            source["podCertificate"][name]
-            for name in ("credentialBundlePath", "keyPath", "certificateChainPath")
-        ]
         for place in places:
             if place.text and place.text in paths:
                 yield place.refuse(f"{shown(place.text)} is the path of another file")
             paths.add(place.text)
-        yield from _bundle(source["clusterTrustBundle"])
-        certificate = source["podCertificate"]
-        if certificate.is_map and not any(place.text for place in places[-3:]):
-            yield certificate.refuse("needs one of credentialBundlePath, keyPath, certificateChainPath")
-
-
-def _bundle(at: At) -> Iterator[Refusal]:
-    if not at.is_map:
-        return
-    if (at["name"].value is None) == (at["signerName"].value is None):
-        yield at.refuse("needs either name or signerName")
-    elif at["name"].value is not None and at["labelSelector"].value is not None:
-        yield at["labelSelector"].refuse("excludes name")
-    yield from selector(at["labelSelector"])
