@@ -149,7 +149,6 @@ _POD: tuple[Row, ...] = (
     *_under("projected.sources[].serviceAccountToken", _TOKEN),
     ("validateCSIVolumeSource", "csi.nodePublishSecretRef.name", named(formats.subdomain)),
     ("validateCinderVolumeSource", "cinder.secretRef.name", required),
-    ("validateScaleIOVolumeSource", "scaleIO.secretRef", required),
     ("validateEphemeralVolumeSource", "ephemeral.volumeClaimTemplate", required),
     ("ValidateTemplateObjectMeta", "ephemeral.volumeClaimTemplate.metadata.labels", labels),
     ("ValidateTemplateObjectMeta", "ephemeral.volumeClaimTemplate.metadata.annotations", annotation_map),
@@ -217,6 +216,8 @@ def shared_relations(at: At) -> Iterator[Refusal]:
         iscsi["chapAuthDiscovery"].is_true or iscsi["chapAuthSession"].is_true
     ):
         yield iscsi["secretRef"].refuse("is required with CHAP")
+    if at["scaleIO"].is_map and at["scaleIO"]["secretRef"].value is None:
+        yield at["scaleIO"]["secretRef"].refuse("is required")
     if flocker.is_map and bool(flocker["datasetName"].text) == bool(flocker["datasetUUID"].text):
         yield flocker.refuse("needs one of datasetName and datasetUUID")
     for key, value in at["flexVolume"]["options"].pairs:
