@@ -13,7 +13,14 @@ from gitops_layout.validation.check import Violation, dotted
 from gitops_layout.validation.judged import Subject, judged, targets
 from gitops_layout.validation.versions import at_least, lifecycle
 
-__all__ = ["api_deprecated", "api_removed", "cel_violation", "schema_violation", "unknown_field"]
+__all__ = [
+    "api_deprecated",
+    "api_removed",
+    "cel_violation",
+    "other_release",
+    "schema_violation",
+    "unknown_field",
+]
 
 _NAME = ("metadata", "name")
 
@@ -26,6 +33,11 @@ def schema_violation(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
 def unknown_field(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
     """Fields that an object's schema does not have."""
     yield from _violations(graph, "unknown")
+
+
+def other_release(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
+    """Fields and words that the packed release of a project does not have."""
+    yield from _violations(graph, "newer")
 
 
 def cel_violation(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
@@ -42,7 +54,8 @@ def _violations(graph: Graph, *kinds: str) -> Iterator[Hit]:
 
 def _violation(subject: Subject, violation: Violation) -> Hit:
     place = subject.origin(violation.path)
-    whole = violation.kind == "unknown" or (violation.path[-1:] == place.path[-1:] and not violation.got)
+    field_itself = violation.kind == "unknown" or "unknown field" in violation.message
+    whole = field_itself or (violation.path[-1:] == place.path[-1:] and not violation.got)
     if whole and place.path and violation.path and place.path[-1] == violation.path[-1]:
         place = replace(place, key=isinstance(place.path[-1], str))
     problem = violation.message
@@ -50,7 +63,7 @@ def _violation(subject: Subject, violation: Violation) -> Hit:
         problem += f' (did you mean "{violation.near[0]}"?)'
     if violation.versions:
         problem += f" (Kubernetes {', '.join(violation.versions)})"
-    parent = violation.path[:-1] if violation.kind == "unknown" else violation.path
+    parent = violation.path[:-1] if field_itself else violation.path
     field = dotted(parent)
     values = {
         "problem": problem,

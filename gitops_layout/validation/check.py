@@ -37,11 +37,12 @@ _FORMS = {"byte": "padded base64", "date-time": "a time as in 2006-01-02T15:04:0
 class Violation:
     """What is refused of one value.
 
-    `kind` says by what: a schema's types and bounds, a missing or an unknown field, or a rule in CEL. `near` are names
+    `kind` says by what: a schema's types and bounds, a missing or an unknown field, or a rule in CEL. `newer` is a field
+    or word that the packed release of a project does not have, but another release may. `near` are names
     that were perhaps meant. `versions` are the Kubernetes versions that refuse it, empty where all asked do.
     """
 
-    kind: Literal["schema", "missing", "unknown", "cel"]
+    kind: Literal["schema", "missing", "unknown", "newer", "cel"]
     path: Path
     message: str
     expected: str = ""
@@ -190,12 +191,14 @@ def _errors(ref: ObjectRef, data: dict[str, Any], known: Known) -> Iterator[Viol
                 names = sorted(_properties(known.document, path))
                 for name in error.kind.unexpected:
                     near = tuple(difflib.get_close_matches(name, names, n=1))
-                    yield Violation("unknown", (*path, name), f'unknown field "{name}"{of}', near=near)
+                    kind: Literal["newer", "unknown"] = "newer" if of and not near else "unknown"
+                    yield Violation(kind, (*path, name), f'unknown field "{name}"{of}', near=near)
             case "required":
                 yield Violation("missing", path, f'required field "{error.kind.property}" is missing')
             case name:
                 got = _kind_of(error.instance) if secret else _got(error.instance)
-                yield _value_violation(name, path, error, got)
+                violation = _value_violation(name, path, error, got)
+                yield replace(violation, kind="newer") if of and name == "enum" else violation
 
 
 def _value_violation(name: str, path: Path, error: Any, got: str) -> Violation:

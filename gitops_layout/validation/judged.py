@@ -82,7 +82,7 @@ def _judge(graph: Graph) -> Judged:
             verdict = Verdict(verdict.known, settled, verdict.unjudged)
         if verdict.violations and (
             affected.delivery in pieces
-            or (affected.delivery is None and _beside_kustomization(graph, origin))
+            or (affected.delivery is None and _below_kustomization(graph, origin(()).file))
         ):
             whole = tuple(v for v in verdict.violations if v.kind != "missing")
             verdict = Verdict(verdict.known, whole, verdict.unjudged)
@@ -128,10 +128,15 @@ def _may_be_pieces(graph: Graph) -> frozenset[str]:
     )
 
 
-def _beside_kustomization(graph: Graph, origin: Callable[[Path], Location]) -> bool:
+def _below_kustomization(graph: Graph, file: str) -> bool:
     """Whether an agent's object that nothing delivers as it is lies where a kustomization may complete it."""
-    names = graph.repo.folders.get(dirname(origin(()).file), ())
-    return any(name in names for name in FILE_NAMES)
+    folder = dirname(file)
+    while True:
+        if any(name in graph.repo.folders.get(folder, ()) for name in FILE_NAMES):
+            return True
+        if not folder:
+            return False
+        folder = dirname(folder)
 
 
 def _below(location: Location) -> Callable[[Path], Location]:
