@@ -1,16 +1,24 @@
-"""Objects that stand for others: ApplicationSets become the Applications that Argo CD would make of them."""
+"""Objects that stand for others: ApplicationSets become the Applications that Argo CD would make of them.
+
+The engine behind is imported when the first one is met: most repositories have none.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from gitops_layout.agents import argocd
-from gitops_layout.agents.applicationset import Cluster, World, cluster_of_secret, expand
-from gitops_layout.agents.context import Declared, DeclaredCluster
+from gitops_layout.agents.context import Declared, DeclaredCluster, at
 from gitops_layout.model import Unchecked
 from gitops_layout.repo.model import Repo, Resource, object_ref
 
-__all__ = ["clusters_of", "expanded", "is_generator", "world_of"]
+if TYPE_CHECKING:
+    from gitops_layout.agents.applicationset import Cluster, World
+
+__all__ = ["Expander", "clusters_of", "expander", "is_generator"]
+
+_SECRET_TYPE = ("metadata", "labels", "argocd.argoproj.io/secret-type")
 
 
 def is_generator(resource: Resource) -> bool:
@@ -18,28 +26,53 @@ def is_generator(resource: Resource) -> bool:
     return resource.ref.group == argocd.GROUP and resource.ref.kind == "ApplicationSet"
 
 
+def _registered(objects: Iterable[Resource]) -> Iterator[Cluster]:
+    secrets = [r for r in objects if r.ref.kind == "Secret" and at(r.data, *_SECRET_TYPE) == "cluster"]
+    if secrets:
+        from gitops_layout.agents.applicationset import cluster_of_secret
+
+        yield from filter(None, (cluster_of_secret(resource.data) for resource in secrets))
+
+
 def clusters_of(objects: Iterable[Resource]) -> tuple[DeclaredCluster, ...]:
     """The clusters that Secrets in the repository register with Argo CD."""
-    found = (cluster_of_secret(resource.data) for resource in objects if resource.ref.kind == "Secret")
-    return tuple(
-        DeclaredCluster(cluster.name, server=cluster.server) for cluster in found if cluster is not None
-    )
+    return tuple(DeclaredCluster(cluster.name, server=cluster.server) for cluster in _registered(objects))
 
 
-def world_of(
+Expander = Callable[[Resource], tuple[list[Resource], list[Unchecked]]]
+"""An ApplicationSet to its Applications, placed at its template, and what keeps it from being seen whole."""
+
+
+def expander(
+    repo: Repo, declared: Declared, objects: Sequence[Resource], is_own: Callable[[str], bool]
+) -> Expander:
+    """What expands the ApplicationSets of a repository; `is_own` says whether a URL is this repository."""
+    known: list[World] = []
+
+    def expanded(resource: Resource) -> tuple[list[Resource], list[Unchecked]]:
+        if not known:
+            known.append(_world(repo, declared, objects, is_own))
+        return _expanded(resource, known[0])
+
+    return expanded
+
+
+def _world(
     repo: Repo, declared: Declared, objects: Sequence[Resource], is_own: Callable[[str], bool]
 ) -> World:
     """What generators can look at. Clusters are unknown where neither a Secret nor spec or config names one."""
-    registered = [cluster_of_secret(resource.data) for resource in objects if resource.ref.kind == "Secret"]
-    known = {cluster.name: cluster for cluster in registered if cluster is not None}
+    from gitops_layout.agents.applicationset import Cluster, World
+
+    known = {cluster.name: cluster for cluster in _registered(objects)}
     for cluster in declared.clusters:
         if cluster.server is not None:
             known.setdefault(cluster.name, Cluster(cluster.name, cluster.server))
     return World(repo, is_own, tuple(known.values()) or None)
 
 
-def expanded(resource: Resource, world: World) -> tuple[list[Resource], list[Unchecked]]:
-    """An ApplicationSet's Applications, placed at its template, and what keeps it from being seen whole."""
+def _expanded(resource: Resource, world: World) -> tuple[list[Resource], list[Unchecked]]:
+    from gitops_layout.agents.applicationset import expand
+
     expansion = expand(resource.data, world)
     place = resource.location.at("spec", "template")
     applications = [

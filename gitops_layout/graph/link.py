@@ -8,11 +8,10 @@ from posixpath import basename, dirname, join
 from typing import Any, Protocol
 
 from gitops_layout.agents import argocd, builtin
-from gitops_layout.agents.applicationset import World
 from gitops_layout.agents.context import Context, Declared, at, tier_of
 from gitops_layout.agents.context import cluster_of as cluster_of_root
 from gitops_layout.agents.delivery import Delivery
-from gitops_layout.graph.generators import expanded, is_generator, world_of
+from gitops_layout.graph.generators import Expander, expander, is_generator
 from gitops_layout.graph.model import Environment, Graph
 from gitops_layout.graph.sources import context_of, delivery_of, is_agent, with_sources
 from gitops_layout.kustomize.model import FILE_NAMES, Kustomization, find, references
@@ -69,14 +68,14 @@ def link(repo: Repo, *, render: Render, declared: Declared | None = None) -> Gra
     objects = [resource for resource in repo.resources if resource.file not in inputs]
     context, reason = context_of(repo, declared, objects)
     state = _State(explain=[reason] if reason else [])
-    world = world_of(repo, context.declared, objects, context.is_own)
-    agents = _agents(state, objects, world)
+    expand = expander(repo, context.declared, objects, context.is_own)
+    agents = _agents(state, objects, expand)
     pulled = any(_pulls(resource) for resource in agents) or any(
         is_generator(resource) for resource in objects
     )
     agentless = declared.external_agent or not pulled
     state.explain.append(_why_delivered(agents, declared, agentless=agentless))
-    _follow(state, agents, _kustomize_roots(repo, context, live=agentless), context, world, render)
+    _follow(state, agents, _kustomize_roots(repo, context, live=agentless), context, expand, render)
     _complete(state, render)
     if agentless:
         _add(state, _plain_folders(repo, state, context, inputs), render)
@@ -123,14 +122,14 @@ def _input_files(repo: Repo) -> set[str]:
     return found
 
 
-def _agents(state: _State, objects: Iterable[Resource], world: World) -> list[Resource]:
+def _agents(state: _State, objects: Iterable[Resource], expand: Expander) -> list[Resource]:
     """The agents' objects among `objects`, ApplicationSets replaced by what they stand for."""
     found: list[Resource] = []
     for resource in objects:
         if is_agent(resource):
             found.append(resource)
         elif is_generator(resource):
-            applications, unseen = expanded(resource, world)
+            applications, unseen = expand(resource)
             found += [application for application in applications if is_agent(application)]
             state.unchecked += [entry for entry in unseen if entry not in state.unchecked]
     return found
@@ -141,7 +140,7 @@ def _follow(
     agents: Sequence[Resource],
     roots: Sequence[Delivery],
     context: Context,
-    world: World,
+    expand: Expander,
     render: Render,
 ) -> None:
     """Deliveries from agent objects: first those that no other one renders, then what they render.
@@ -176,7 +175,7 @@ def _follow(
                 delivery.live,
             )
             for delivery in fresh
-            for child in _agents(state, _children(state.rendered[delivery.id]), world)
+            for child in _agents(state, _children(state.rendered[delivery.id]), expand)
         ]
     state.unchecked.append(
         broken("deliveries of deliveries", f"more than {MAX_ROUNDS} levels; the rest was not followed")

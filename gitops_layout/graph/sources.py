@@ -11,7 +11,7 @@ from gitops_layout.agents import argocd, flux
 from gitops_layout.agents.artifacts import artifacts
 from gitops_layout.agents.context import Context, Declared, normal_url
 from gitops_layout.agents.delivery import Delivery
-from gitops_layout.graph.generators import clusters_of, expanded, is_generator, world_of
+from gitops_layout.graph.generators import clusters_of, expander, is_generator
 from gitops_layout.render.rendered import Rendered
 from gitops_layout.repo.model import Repo, Resource
 
@@ -57,10 +57,8 @@ def context_of(repo: Repo, declared: Declared, objects: Sequence[Resource]) -> t
     declared = replace(declared, clusters=(*declared.clusters, *clusters_of(objects)))
     context = Context(repo, declared, sources, artifacts(objects), own)
     # Which source is this repository is what we want to know: to find out, every one may be.
-    anywhere = world_of(repo, declared, objects, lambda _url: True)
-    made = [
-        item for resource in objects if is_generator(resource) for item in expanded(resource, anywhere)[0]
-    ]
+    anywhere = expander(repo, declared, objects, lambda _url: True)
+    made = [item for resource in objects if is_generator(resource) for item in anywhere(resource)[0]]
     agents = [resource for resource in (*objects, *made) if is_agent(resource)]
     found = [delivery_of(resource, context, "").source for resource in agents]
     named = [(source.url, source.path) for source in found if source.url is not None and source.chart is None]

@@ -10,9 +10,7 @@ from __future__ import annotations
 import json
 import os
 import re
-import tempfile
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -65,6 +63,8 @@ class Built:
 
 def build_all(repo: Repo, builds: Mapping[str, Build]) -> dict[str, Built]:
     """Build many, as many at a time as there are processors; keys are the caller's."""
+    from concurrent.futures import ThreadPoolExecutor
+
     with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
         return dict(zip(builds, pool.map(lambda wanted: build(repo, wanted), builds.values()), strict=True))
 
@@ -74,6 +74,8 @@ def build(repo: Repo, wanted: Build) -> Built:
     closure = wanted.closure
     if closure.problems:
         return Built(problem=closure.problems[0])
+    import tempfile
+
     with tempfile.TemporaryDirectory(prefix="gitops-layout-") as temporary:
         copy, home = Path(temporary, "repo"), Path(temporary, "home")
         home.mkdir()

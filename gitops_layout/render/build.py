@@ -5,17 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from gitops_layout.agents.delivery import Delivery
-from gitops_layout.kustomize.choose import Chosen, build_all
 from gitops_layout.kustomize.exact import Build
-from gitops_layout.kustomize.fast import Bases, Fast
 from gitops_layout.kustomize.model import BuildClass, Closure, Kustomization, find
 from gitops_layout.kustomize.walk import walk
 from gitops_layout.model import Location, Path, Unchecked, UncheckedClass
-from gitops_layout.render.charts import Charts
 from gitops_layout.render.directory import directory, directory_files
 from gitops_layout.render.origins import Tracer
 from gitops_layout.render.overrides import generated, overridden
@@ -26,6 +23,9 @@ from gitops_layout.repo.model import MAX_BYTES, Repo
 if TYPE_CHECKING:
     import pathlib
 
+    from gitops_layout.kustomize.choose import Chosen
+    from gitops_layout.kustomize.fast import Bases, Fast
+    from gitops_layout.render.charts import Charts
     from gitops_layout.store import Fetched
 
 __all__ = ["Renders"]
@@ -50,12 +50,11 @@ class Renders:
         """
         self.repo = repo
         self._exact = exact
-        self._bases = Bases(repo)
+        self._bases: Bases | None = None
         self._built: dict[str, Chosen] = {}
         self._closures: dict[str, tuple[Closure, Mapping[str, bytes]]] = {}
         self._fetched = fetched or _fetched(repo)
         self._abroad: dict[pathlib.Path, Renders] = {}
-        self._charts = Charts(repo) if self._fetched is None else Charts(repo, fetched=self._fetched.chart)
 
     def __call__(self, deliveries: Sequence[Delivery], lookup: Lookup = nothing) -> Mapping[str, Rendered]:
         """Each delivery's objects, by its id; a delivery that cannot be rendered says why.
@@ -76,12 +75,28 @@ class Renders:
                 charts.append(delivery)
             else:
                 wanted.append(self._want(delivery))
-        done |= self._charts(charts, lookup)
+        if charts:
+            done |= self._charts(charts, lookup)
         missing = {item.key: item.build for item in wanted if item.key not in self._built}
-        self._built |= build_all(self.repo, missing, only_exact=self._exact, bases=self._bases)
+        if missing:
+            self._built |= self._build(missing)
         for item in wanted:
             done[item.delivery.id] = _finish(self.repo, item, self._built[item.key], lookup)
         return done
+
+    def _build(self, missing: Mapping[str, Build]) -> Mapping[str, Chosen]:
+        # Imported when the first kustomization is met: linting one file must not wait for the builder.
+        from gitops_layout.kustomize.choose import build_all
+        from gitops_layout.kustomize.fast import Bases
+
+        self._bases = self._bases or Bases(self.repo)
+        return build_all(self.repo, missing, only_exact=self._exact, bases=self._bases)
+
+    @cached_property
+    def _charts(self) -> Charts:
+        from gitops_layout.render.charts import Charts
+
+        return Charts(self.repo) if self._fetched is None else Charts(self.repo, fetched=self._fetched.chart)
 
     def reads(self, delivery: Delivery) -> frozenset[str]:
         """The files that a delivery's build reads, found without building."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from gitops_layout.kustomize.fast.declined import Declined
 from gitops_layout.model import Location, ObjectRef, Path, Unchecked
+
+if TYPE_CHECKING:
+    from gitops_layout.kustomize.fast.declined import Declined
 
 __all__ = ["Rendered", "RenderedObject"]
 
