@@ -43,6 +43,24 @@ def test_linting_one_file_without_config_imports_the_reader_cel_and_the_schema_e
     assert imported(tmp_path, "lint", "a.yaml") <= {"yaml", "cel_expr_python", "jsonschema_rs"}
 
 
+def test_linting_one_file_imports_no_builder_and_no_template_engine(tmp_path: Path):
+    (tmp_path / "a.yaml").write_text("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: x}\n")
+    probe = PROBE.replace('name.split(".")[0] for', "name for")
+    command = [sys.executable, "-c", probe, "lint", "a.yaml"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True, timeout=60)
+    names = set(json.loads(done.stderr.splitlines()[-1])["modules"])
+    waiting = (
+        "agents.applicationset",
+        "agents.gotemplate",
+        "helm",
+        "kustomize.fast",
+        "fetch",
+        "scaffold",
+        "reconcile",
+    )
+    assert {name for name in waiting if f"gitops_layout.{name}" in names} == set()
+
+
 def test_rendering_imports_the_reader_only(tmp_path: Path):
     (tmp_path / "kustomization.yaml").write_text("resources: [a.yaml]\n")
     (tmp_path / "a.yaml").write_text("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n")
