@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from gitops_layout.lint.facts import values_at
@@ -36,6 +36,8 @@ class _Object:
     place: Callable[[Path], Location]
     affected: Affected
     namespace: str
+    loose: bool = False
+    """Nothing brings it, so on which cluster it would end up is a guess."""
 
 
 @dataclass(slots=True)
@@ -73,9 +75,8 @@ class World:
             found = _Object(resource.ref, resource.data, place, affected, resource.ref.namespace)
             self.ambient.objects[resource.ref.api_version, resource.ref.kind].append(found)
             if owner is not None and owner.root.path == resource.location.path:
-                self.clusters[owner.cluster].objects[resource.ref.api_version, resource.ref.kind].append(
-                    found
-                )
+                objects = self.clusters[owner.cluster].objects
+                objects[resource.ref.api_version, resource.ref.kind].append(replace(found, loose=True))
 
     def of_kind(self, cluster: _Cluster, kinds: tuple[str, ...]) -> Iterator[_Object]:
         """The objects of a cluster whose kind is one of `kinds`."""
@@ -87,11 +88,12 @@ class World:
 def hits(rule: Rule, world: World) -> Iterator[Hit]:
     """Every reference of the rule's rows that leads nowhere."""
     for row in rule.references:
-        for cluster in world.clusters.values():
-            targets = _Targets(row, world, cluster)
+        targets = {name: _Targets(row, world, cluster) for name, cluster in world.clusters.items()}
+        for name, cluster in world.clusters.items():
             for start in world.of_kind(cluster, row.start):
+                reachable = tuple(targets.values()) if start.loose else (targets[name],)
                 for value, path in values_at(start.data, row.path):
-                    yield from _follow(row, start, value, path, targets)
+                    yield from _follow(row, start, value, path, reachable)
 
 
 class _Targets:
@@ -131,7 +133,9 @@ class _Targets:
         return any((known, where, name) in self.names for known in kinds for where in (namespace, ""))
 
 
-def _follow(row: Row, start: _Object, value: Any, path: Path, targets: _Targets) -> Iterator[Hit]:
+def _follow(
+    row: Row, start: _Object, value: Any, path: Path, reachable: tuple[_Targets, ...]
+) -> Iterator[Hit]:
     match value:
         case str(name):
             kind, namespace, where = None, start.namespace, path
@@ -144,7 +148,7 @@ def _follow(row: Row, start: _Object, value: Any, path: Path, targets: _Targets)
     wanted = [pattern.rpartition("/")[2] for pattern in row.to]
     if not name or _OPEN_NAME.search(f"{name}{namespace}{kind}") or (kind is not None and kind not in wanted):
         return
-    if not targets.has(kind, namespace, name):
+    if not any(targets.has(kind, namespace, name) for targets in reachable):
         shown = kind or " or ".join(wanted)
         facts = {
             "kind": shown,

@@ -79,3 +79,9 @@ def test_a_cluster_does_not_see_another_ones_objects() -> None:
     files = tree(RELEASE.replace("NAME", "web"), SOURCE)
     files["clusters/test/source.yaml"] = files.pop("clusters/prod/source.yaml")
     assert f001(files) == [("F001", "release/release.yaml", 8)]
+
+
+def test_what_nothing_brings_may_mean_the_objects_of_any_cluster() -> None:
+    files = tree(RELEASE.replace("NAME", "web"), SOURCE)
+    del files["clusters/prod/release.yaml"]
+    assert f001({"parked/release.yaml": files.pop("release/release.yaml"), **files}) == []
