@@ -9,7 +9,7 @@ class UserError(Exception):
     """A mistake in what the user gave us: the command line, a config, a spec or a rule.
 
     `message` states the fact and names file and line where there is one, `hint` offers the act.
-    `exit_code` is the process's exit code (DESIGN §5): 2 unless the caller knows better.
+    `exit_code` is the process's exit code: 2 unless the caller knows better.
     """
 
     def __init__(self, message: str, hint: str | None = None, *, exit_code: int = 2) -> None:

@@ -1,6 +1,6 @@
 """The values that every layer may produce: places, findings, and what could not be looked at.
 
-All are frozen; none knows how it is printed. Field names follow the JSON contract (DESIGN §5).
+All are frozen; none knows how it is printed. Field names follow the JSON contract.
 """
 
 from __future__ import annotations

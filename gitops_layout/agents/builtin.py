@@ -1,4 +1,4 @@
-"""Deliveries without an agent object: kustomize roots, and folders of plain manifests (DESIGN, decision 8)."""
+"""Deliveries without an agent object: kustomize roots, and folders of plain manifests."""
 
 from __future__ import annotations
 

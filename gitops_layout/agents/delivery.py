@@ -60,7 +60,7 @@ class SyncPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One agent object's meaning (DESIGN §2).
+    """One agent object's meaning.
 
     `id` is `<agent>:<Kind>/<namespace>/<name>@<cluster>`. `root` is the agent object's own place, and
     `places` its fields by the names used here (`path`, `url`, `revision`, `chart`, `prune`,
@@ -68,7 +68,7 @@ class Delivery:
     from the object has no place. `options` are the steps after the build, by the agent's own field
     names. `object` is the agent object itself, plain data; the kustomize and plain agents have none.
     `notes` are fields that were not understood, never ignored in silence. `live` says that an agent
-    reaches it (DESIGN, decision 8). `origin` tells where each value of a rendered `object` was written.
+    reaches it. `origin` tells where each value of a rendered `object` was written.
     """
 
     id: str

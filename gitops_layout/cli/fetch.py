@@ -106,7 +106,7 @@ def _left_out(want: Want, config: Config) -> Outcome | None:
 
 
 def _exit_code(outcomes: tuple[Outcome, ...], mode: Mode) -> int:
-    """1 for differences found by --check, 3 for what could not be fetched; 1 goes first (DESIGN §5)."""
+    """1 for differences found by --check, 3 for what could not be fetched; 1 goes first."""
     found = {outcome.status for outcome in outcomes}
     if mode == "check" and found.intersection(_DIFFERS):
         return 1

@@ -40,7 +40,7 @@ class Loaded:
 
 def find_root(path: Path) -> Path:
     """The repository that holds `path`: the nearest `.gitops-layout.yaml`, `gitops.yaml` or git top level
-    above it, else the path itself (DESIGN §5).
+    above it, else the path itself.
     """
     start = path.absolute()
     folder = start if start.is_dir() else start.parent

@@ -61,7 +61,7 @@ def link(repo: Repo, *, render: Render, declared: Declared | None = None) -> Gra
     """Follow every agent object of `repo` into what it delivers.
 
     Without agent objects, or where agents live elsewhere, every kustomize root and every plain manifest
-    counts as delivered; otherwise those are linked too, but not live (DESIGN, decision 8).
+    counts as delivered; otherwise those are linked too, but not live.
     """
     declared = declared or Declared()
     inputs = _input_files(repo)

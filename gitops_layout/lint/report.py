@@ -23,7 +23,7 @@ class RelatedPlace:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One cause after policy (DESIGN §5).
+    """One cause after policy.
 
     `affected` lists every place where it shows, the most severe first. `excerpt` is the source line
     without its end, with secret values masked; None where there is none to show.

@@ -1,4 +1,4 @@
-"""The machine-readable report, exactly as DESIGN §5 has it."""
+"""The machine-readable report, a versioned contract: keys are only ever added."""
 
 from __future__ import annotations
 

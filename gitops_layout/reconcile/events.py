@@ -183,7 +183,7 @@ def _problem_line(problem: Problem, place: Place) -> str:
 
 
 def record(event: Event, *, place: Place) -> dict[str, Any]:
-    """The event as one JSON object (DESIGN §5: plan, action, health, summary)."""
+    """The event as one JSON object (plan, action, health or summary)."""
     match event:
         case Started():
             return {

@@ -2,7 +2,7 @@
 
 Two modes: `kubectl` is sigs.k8s.io/yaml (YAML 1.1 with go-yaml v2's exceptions; Argo CD reads so
 too), `kustomize` is the go-yaml v3 of kustomize 5.8. Measured against kubectl 1.37.1 and
-kustomize 5.8.1 (libs.md §1.2 of the design references).
+kustomize 5.8.1.
 """
 
 from __future__ import annotations
