@@ -15,6 +15,7 @@ from posixpath import join, normpath
 from typing import Any
 
 from gitops_layout.agents.context import at
+from gitops_layout.agents.context import text as text_of
 from gitops_layout.agents.delivery import Delivery
 from gitops_layout.helm.assign import assign
 from gitops_layout.helm.chart import Problem
@@ -153,11 +154,11 @@ def argocd_release(repo: Repo, delivery: Delivery) -> Wanted | Problem:
     if isinstance(set_file, Problem):
         return set_file
     release = Release(
-        _text(helm.get("releaseName")) or delivery.name,
-        _text(helm.get("namespace")) or delivery.target_namespace or "default",
+        text_of(helm.get("releaseName")) or delivery.name,
+        text_of(helm.get("namespace")) or delivery.target_namespace or "default",
         tuple(content for content, _ in layers),
-        tuple(text for _, text, strings in parameters if not strings),
-        tuple(text for _, text, strings in parameters if strings),
+        tuple(given for _, given, strings in parameters if not strings),
+        tuple(given for _, given, strings in parameters if strings),
         tuple((name, repo.content(file)) for name, file in set_file),
         flags=_argocd_flags(helm),
     )
@@ -201,7 +202,7 @@ def _argocd_flags(helm: Mapping[str, Any]) -> tuple[str, ...]:
     flags = [] if helm.get("skipCrds") is True else ["--include-crds"]
     if helm.get("skipSchemaValidation") is True:
         flags.append("--skip-schema-validation")
-    version = _text(helm.get("kubeVersion"))
+    version = text_of(helm.get("kubeVersion"))
     flags += [f"--kube-version={version}"] if version else []
     flags += [f"--api-versions={item}" for item in _items(helm.get("apiVersions")) if isinstance(item, str)]
     return tuple(flags)
@@ -260,7 +261,7 @@ def _parameters(helm: Mapping[str, Any], substitute: Any) -> list[tuple[int, str
     """(index, `name=value`, as text) of each parameter; of two with one name the later counts."""
     found: dict[tuple[str, bool], tuple[int, str, bool]] = {}
     for index, item in enumerate(_items(helm.get("parameters"))):
-        name, value = _text(at(item, "name")), at(item, "value")
+        name, value = text_of(at(item, "name")), at(item, "value")
         if name is not None:
             strings = at(item, "forceString") is True
             text = substitute("" if value is None else str(value))
@@ -291,7 +292,7 @@ def _file_parameters(
     """(path in the values, file of the repository) of each `fileParameters` entry."""
     found = []
     for index, item in enumerate(_items(helm.get("fileParameters"))):
-        name, path = _text(at(item, "name")), _text(at(item, "path"))
+        name, path = text_of(at(item, "name")), text_of(at(item, "path"))
         where = here.at("fileParameters", index)
         if name is None or path is None:
             return Problem("a file parameter needs a name and a path", where)
@@ -348,7 +349,3 @@ def _mapping(value: Any) -> Mapping[str, Any]:
 
 def _items(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
-
-
-def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) and value else None
