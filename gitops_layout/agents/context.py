@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
-from itertools import pairwise
 from typing import Any, Literal
 
 from gitops_layout.agents.artifacts import Artifact
@@ -18,11 +18,15 @@ __all__ = [
     "Declared",
     "DeclaredCluster",
     "DeclaredEnvironment",
+    "DeclaredTenant",
     "at",
+    "below_clusters",
     "cluster_of",
     "environment_of",
+    "environment_why",
     "normal_url",
     "places",
+    "stages",
     "text",
     "tier_of",
 ]
@@ -34,12 +38,17 @@ ENVIRONMENT_NAMES = PROD_NAMES | frozenset(
         "demo", "perf", "preview", "canary",
     }
 )  # fmt: skip
-# An application is called so as well: `prod/demo` is production.
+# Applications and their categories are called so as well: they count beside another environment's folder only.
 _WEAK_NAMES = frozenset(
-    {"demo", "perf", "preview", "canary", "int", "integration", "sandbox", "test", "testing"}
-)
+    {
+        "demo", "dev", "develop", "development", "perf", "preview", "canary", "int", "integration", "sandbox", "test",
+        "testing",
+    }
+)  # fmt: skip
 _NEGATIONS = frozenset({"non", "not", "pre"})
-_ENVIRONMENT_FOLDERS = frozenset({"clusters", "cluster", "envs", "env", "environments", "overlays", "stages"})
+_STAGE_FOLDERS = frozenset({"clusters", "cluster", "envs", "env", "environments", "stages"})
+_ENVIRONMENT_FOLDERS = _STAGE_FOLDERS | {"overlays"}
+_SHARED_FOLDERS = frozenset({"base", "bases", "common", "shared", "default", "defaults", "all", "components"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +68,15 @@ class DeclaredCluster:
     environments: tuple[str, ...] = ()
     paths: tuple[str, ...] = ()
     server: str | None = None
+    origin: Literal["declared", "secret"] = "declared"
+
+
+@dataclass(frozen=True, slots=True)
+class DeclaredTenant:
+    """A team that the spec names, and its namespaces."""
+
+    name: str
+    namespaces: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +92,16 @@ class Declared:
     sources: tuple[str, ...] = ()
     external_agent: bool = False
     origin: Literal["spec", "config"] | None = None
+    tenants: tuple[DeclaredTenant, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
     """The repository, what is declared about it, and what Flux finds in it: sources by (kind, namespace,
     name), and generated artifacts by (namespace, name).
+
+    `stages` are environments known only by their company below `clusters/` or `envs/`; `cluster_roots` are the
+    folders below a `clusters/` that a cluster's own sync object names.
     """
 
     repo: Repo
@@ -87,6 +109,8 @@ class Context:
     sources: Mapping[tuple[str, str, str], Sequence[Resource]] = field(default_factory=dict)
     artifacts: Mapping[tuple[str, str], Sequence[Artifact]] = field(default_factory=dict)
     own_urls: frozenset[str] = frozenset()
+    stages: frozenset[str] = frozenset()
+    cluster_roots: frozenset[str] = frozenset()
 
     def is_own(self, url: str) -> bool:
         """Whether `url` is a known URL of this repository."""
@@ -154,42 +178,108 @@ def tier_of(context: Context, environment: str | None) -> Tier:
 
 
 def environment_of(context: Context, cluster: str, *paths: str | None) -> str | None:
-    """The environment of a delivery: the first path that a declared glob matches or whose folders name one."""
+    """The environment of a delivery from its `cluster` and its `paths`, the nearest one first."""
+    found = environment_why(context, cluster, *paths)
+    return found[0] if found is not None else None
+
+
+def environment_why(context: Context, cluster: str, *paths: str | None) -> tuple[str, str] | None:
+    """The environment of a delivery and what says so: a declared glob, a declared cluster, else a folder's name.
+
+    Of the names, the first path's count before the cluster's, and the cluster's before the other paths'.
+    """
     known = [path for path in paths if path]
     for path in known:
         for declared in context.declared.environments:
-            if any(_matches(path, glob) for glob in declared.paths):
-                return declared.name
-    for declared_cluster in context.declared.clusters:
-        if declared_cluster.name == cluster and len(declared_cluster.environments) == 1:
-            return declared_cluster.environments[0]
-    names = {declared.name for declared in context.declared.environments} or ENVIRONMENT_NAMES
-    return next((name for path in (*known, cluster) if (name := _named(path, names))), None)
+            glob = next((glob for glob in declared.paths if _matches(path, glob)), None)
+            if glob is not None:
+                return declared.name, f"{path} matches {glob}, as the {context.declared.origin} says"
+    for entry in context.declared.clusters:
+        if entry.name == cluster and len(entry.environments) == 1:
+            return entry.environments[0], f"the {context.declared.origin} puts cluster {cluster} into it"
+    nearest = [paths[0]] if paths and paths[0] else []
+    folder = cluster if cluster in context.repo.folders else f"clusters/{cluster}"
+    for path in (*nearest, folder, *known[len(nearest) :]):
+        found = _named(context, path)
+        if found is not None:
+            name, where = found
+            return name, f"cluster {cluster} is called so" if path is folder else f"folder {where}"
+    return None
 
 
 def _matches(path: str, glob: str) -> bool:
     return fnmatch(path, glob) or fnmatch(path, f"{glob.rstrip('/')}/*")
 
 
-def _named(path: str, names: frozenset[str] | set[str]) -> str | None:
-    """The environment that the folders name: the last one below `clusters/` and its like, where a part of the
-    name will do, else the last folder that is called so, those first that no application is called.
+def _named(context: Context, path: str) -> tuple[str, str] | None:
+    """The environment that the folders name, and the folder: the last one below `clusters/` and its like, where a
+    part of the name will do, else the last folder that is called so, those first that no application is called.
     """
+    declared = {entry.name for entry in context.declared.environments}
+    names = declared or ENVIRONMENT_NAMES | context.stages
     parts = path.split("/")
-    for parent, part in reversed(list(pairwise(parts))):
-        if parent in _ENVIRONMENT_FOLDERS and (name := _in_words(part, names)) is not None:
-            return name
-    found = [part for part in reversed(parts) if part in names]
-    return next((part for part in found if part not in _WEAK_NAMES), found[0] if found else None)
+    for index in range(len(parts) - 1, 0, -1):
+        parent, part = parts[index - 1], parts[index]
+        if parent not in _ENVIRONMENT_FOLDERS:
+            continue
+        name = _in_words(part, names, strict=parent not in _STAGE_FOLDERS and not declared)
+        if name is not None and (
+            parent in _STAGE_FOLDERS or name not in _WEAK_NAMES or _in_company(context, parts, index, names)
+        ):
+            return name, "/".join(parts[: index + 1])
+    found = [
+        index
+        for index in range(len(parts) - 1, -1, -1)
+        if _bare(parts, index) in names and (declared or _stands_for_one(context, parts, index, names))
+    ]
+    best = next(
+        (index for index in found if _bare(parts, index) not in _WEAK_NAMES), found[0] if found else None
+    )
+    return None if best is None else (_bare(parts, best), "/".join(parts[: best + 1]))
 
 
-def _in_words(part: str, names: frozenset[str] | set[str]) -> str | None:
-    """The name that a folder's name is, begins or ends with; `eu-non-prod` does not end with `prod`."""
+def _bare(parts: Sequence[str], index: int) -> str:
+    """A folder's name, and a file's without its ending."""
+    part = parts[index]
+    return part.rpartition(".")[0] if part.endswith((".yaml", ".yml")) else part
+
+
+def _stands_for_one(context: Context, parts: Sequence[str], index: int, names: AbstractSet[str]) -> bool:
+    """Whether a folder of that name is an environment: `apps/prod` is, `apps/dev` may hold tools for developers."""
+    weak = parts[index] in _WEAK_NAMES or _bare(parts, index) != parts[index]
+    return not weak or _in_company(context, parts, index, names)
+
+
+def _in_company(context: Context, parts: Sequence[str], index: int, names: AbstractSet[str]) -> bool:
+    """Whether another environment's folder or file lies beside."""
+    beside = context.repo.folders.get("/".join(parts[:index]), ())
+    return any(_bare((other,), 0) in names for other in beside if other != parts[index])
+
+
+def _in_words(part: str, names: AbstractSet[str], *, strict: bool) -> str | None:
+    """The name that a folder's name is, begins or ends with; `eu-non-prod` does not end with `prod`.
+
+    With `strict` a part of the name counts only where nothing else is called so: `tech-preview` is a channel.
+    """
     words = part.split("-")
     candidates = [part, "-".join(words[:2]), words[0], "-".join(words[-2:])]
     if len(words) == 1 or words[-2] not in _NEGATIONS:
         candidates.append(words[-1])
-    return next((name for name in candidates if name in names), None)
+    rejected = _WEAK_NAMES - {part, "dev"} if strict else frozenset()
+    return next((name for name in candidates if name in names and name not in rejected), None)
+
+
+def stages(repo: Repo) -> frozenset[str]:
+    """Names of environments that are known by their company: below `clusters/` or `envs/` most are called as usual."""
+    found: set[str] = set()
+    for folder, names in repo.folders.items():
+        if folder.rpartition("/")[2] not in _STAGE_FOLDERS:
+            continue
+        inner = [n for n in names if f"{folder}/{n}" in repo.folders and n not in _SHARED_FOLDERS]
+        usual = [name for name in inner if name in ENVIRONMENT_NAMES]
+        if len(usual) > 2 and 2 * len(usual) > len(inner):
+            found |= {name for name in inner if not name.startswith((".", "_"))}
+    return frozenset(found - ENVIRONMENT_NAMES)
 
 
 def cluster_of(context: Context, file: str) -> str:
@@ -197,8 +287,17 @@ def cluster_of(context: Context, file: str) -> str:
     for declared in context.declared.clusters:
         if any(_matches(file, glob) for glob in declared.paths):
             return declared.name
+    own = max((root for root in context.cluster_roots if file.startswith(f"{root}/")), key=len, default=None)
+    if own is not None:
+        return below_clusters(own)
     parts = file.split("/")
     for index, part in enumerate(parts[:-2]):
         if part == "clusters":
             return parts[index + 1]
     return "/".join(parts[:-1])
+
+
+def below_clusters(folder: str) -> str:
+    """What a cluster whose files lie in `folder` is called: the rest of the path below `clusters/`, "" elsewhere."""
+    parts = folder.split("/")
+    return "/".join(parts[parts.index("clusters") + 1 :]) if "clusters" in parts else ""

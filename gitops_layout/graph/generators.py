@@ -36,7 +36,10 @@ def _registered(objects: Iterable[Resource]) -> Iterator[Cluster]:
 
 def clusters_of(objects: Iterable[Resource]) -> tuple[DeclaredCluster, ...]:
     """The clusters that Secrets in the repository register with Argo CD."""
-    return tuple(DeclaredCluster(cluster.name, server=cluster.server) for cluster in _registered(objects))
+    return tuple(
+        DeclaredCluster(cluster.name, server=cluster.server, origin="secret")
+        for cluster in _registered(objects)
+    )
 
 
 Expander = Callable[[Resource], tuple[list[Resource], list[Unchecked]]]

@@ -7,16 +7,17 @@ from dataclasses import dataclass, field, replace
 from posixpath import basename, dirname, join
 from typing import Any, Protocol
 
-from gitops_layout.agents import argocd, builtin
-from gitops_layout.agents.context import Context, Declared, at, tier_of
+from gitops_layout.agents import argocd, builtin, flux
+from gitops_layout.agents.context import Context, Declared, at
 from gitops_layout.agents.context import cluster_of as cluster_of_root
 from gitops_layout.agents.delivery import Delivery
+from gitops_layout.graph import places
 from gitops_layout.graph.generators import Expander, expander, is_generator
-from gitops_layout.graph.model import Environment, Graph
+from gitops_layout.graph.model import Graph
 from gitops_layout.graph.sources import context_of, delivery_of, is_agent, with_sources
 from gitops_layout.kustomize.model import FILE_NAMES, Kustomization, find, references
 from gitops_layout.model import Location, Unchecked, UncheckedClass
-from gitops_layout.render.rendered import Rendered
+from gitops_layout.render.rendered import Rendered, RenderedObject
 from gitops_layout.render.steps import Lookup
 from gitops_layout.repo.model import Repo, Resource, broken, is_aside
 
@@ -75,7 +76,8 @@ def link(repo: Repo, *, render: Render, declared: Declared | None = None) -> Gra
     )
     agentless = declared.external_agent or not pulled
     state.explain.append(_why_delivered(agents, declared, agentless=agentless))
-    _follow(state, agents, _kustomize_roots(repo, context, live=agentless), context, expand, render)
+    roots = _kustomize_roots(repo, context, live=agentless)
+    _follow(state, agents, roots, inputs, context, expand, render)
     _complete(state, render)
     if agentless:
         _add(state, _plain_folders(repo, state, context, inputs), render)
@@ -83,16 +85,27 @@ def link(repo: Repo, *, render: Render, declared: Declared | None = None) -> Gra
     _note_unchecked(repo, state, live)
     _note_generators(state, objects)
     deliveries = tuple(sorted(state.deliveries.values(), key=lambda delivery: delivery.id))
+    brought = (
+        Resource(i.ref, i.data, i.origin(())) for d in deliveries for i in _teams(state.rendered[d.id])
+    )
     return Graph(
         repo,
         deliveries,
         state.rendered,
         frozenset(live),
-        _environments(context, deliveries),
-        tuple(sorted({d.cluster for d in deliveries if d.cluster})),
-        (*repo.unchecked, *state.unchecked),
-        tuple(state.explain),
+        environments=places.environments(context, deliveries),
+        clusters=places.clusters(context, deliveries),
+        tenants=places.tenants(context, deliveries, [*brought, *objects]),
+        declared=context.declared,
+        unchecked=(*repo.unchecked, *state.unchecked),
+        explain=tuple(state.explain),
     )
+
+
+def _teams(rendered: Rendered) -> list[RenderedObject]:
+    return [
+        item for item in rendered.objects if item.ref.kind in ("AppProject", "Namespace", "ServiceAccount")
+    ]
 
 
 def _pulls(resource: Resource) -> bool:
@@ -139,6 +152,7 @@ def _follow(
     state: _State,
     agents: Sequence[Resource],
     roots: Sequence[Delivery],
+    inputs: set[str],
     context: Context,
     expand: Expander,
     render: Render,
@@ -151,35 +165,80 @@ def _follow(
         (resource, delivery_of(resource, context, cluster_of_root(context, resource.file)))
         for resource in agents
     ]
-    reads = {delivery.id: render.reads(delivery) for _, delivery in own}
+    completed = _completed(context.repo, inputs)
+    reads = {
+        delivery.id: frozenset()
+        if resource.ref.name in completed and _lacks_path(resource)
+        else render.reads(delivery)
+        for resource, delivery in own
+    }
     reached = frozenset().union(*reads.values()) if reads else frozenset()
     unreached = [root for root in roots if root.root.file not in reached]
     owned = _owned([(resource.file, reads[delivery.id]) for resource, delivery in own])
     owned |= {resource.file for resource in agents} & {
         file for root in unreached for file in render.reads(root)
     }
-    current = [*(delivery for resource, delivery in own if resource.file not in owned), *unreached]
-    seen: set[str] = set()
+    first = [*(delivery for resource, delivery in own if resource.file not in owned), *unreached]
+    context = _levels(state, first, context, expand, render)
+    lost = [
+        delivery for resource, delivery in own if resource.file in owned and _is_lost(state, resource.file)
+    ]
+    _levels(state, lost, context, expand, render)
+
+
+def _is_lost(state: _State, file: str) -> bool:
+    """Whether nothing that was rendered read the file of an agent object: who would bring it cannot be built."""
+    return not any(
+        delivery.root.file == file
+        or (state.rendered[delivery.id].failure is None and file in state.rendered[delivery.id].files)
+        for delivery in state.deliveries.values()
+    )
+
+
+def _levels(
+    state: _State, current: Sequence[Delivery], context: Context, expand: Expander, render: Render
+) -> Context:
+    """These deliveries, those that they render, and so on; the context with all the sources that they bring."""
     for _ in range(MAX_ROUNDS):
-        fresh = [delivery for delivery in current if delivery.id not in seen]
+        fresh = [delivery for delivery in current if delivery.id not in state.deliveries]
         if not fresh:
-            return
-        seen.update(delivery.id for delivery in fresh)
+            return context
         _add(state, fresh, render)
         context = with_sources(context, (state.rendered[delivery.id] for delivery in fresh))
-        current = [
-            _reached(
-                child,
-                context,
-                delivery.cluster or cluster_of_root(context, delivery.root.file),
-                delivery.live,
-            )
-            for delivery in fresh
-            for child in _agents(state, _children(state.rendered[delivery.id]), expand)
-        ]
+        current = [child for delivery in fresh for child in _brought(state, delivery, context, expand)]
     state.unchecked.append(
         broken("deliveries of deliveries", f"more than {MAX_ROUNDS} levels; the rest was not followed")
     )
+    return context
+
+
+def _brought(state: _State, delivery: Delivery, context: Context, expand: Expander) -> list[Delivery]:
+    """The deliveries that one renders.
+
+    A kustomize root that holds the sync object of its own folder is what that object delivers, with the
+    object's variables and patches: then the object stands for the root.
+    """
+    cluster = delivery.cluster or cluster_of_root(context, delivery.root.file)
+    children = _agents(state, _children(state.rendered[delivery.id]), expand)
+    found = [_reached(child, context, cluster, delivery.live) for child in children]
+    if delivery.agent != "kustomize":
+        return found
+    own = [child for child in found if child.source.local and child.source.path == delivery.source.path]
+    if own:
+        del state.deliveries[delivery.id], state.rendered[delivery.id]
+    return own or found
+
+
+def _completed(repo: Repo, inputs: set[str]) -> set[str]:
+    """The names of the Flux Kustomizations that get their path from a patch, which `inputs` hold."""
+    return {
+        r.ref.name for r in repo.resources if r.file in inputs and flux.is_agent(r) and not _lacks_path(r)
+    }
+
+
+def _lacks_path(resource: Resource) -> bool:
+    """Whether it pulls the root of its source, as long as nobody says otherwise."""
+    return resource.ref.kind == "Kustomization" and at(resource.data, "spec", "path") is None
 
 
 def _owned(agents: Sequence[tuple[str, frozenset[str]]]) -> set[str]:
@@ -356,13 +415,3 @@ def _note_generators(state: _State, objects: Sequence[Resource]) -> None:
             state.unchecked.append(
                 Unchecked(what, UncheckedClass.EXTERNAL, why, location, ("kind", ref.kind))
             )
-
-
-def _environments(context: Context, deliveries: Sequence[Delivery]) -> tuple[Environment, ...]:
-    declared = {environment.name for environment in context.declared.environments}
-    names = declared | {delivery.environment for delivery in deliveries if delivery.environment}
-    reason = context.declared.origin or "config"
-    return tuple(
-        Environment(name, tier_of(context, name), reason if name in declared else "path")
-        for name in sorted(names)
-    )

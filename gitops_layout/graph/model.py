@@ -3,24 +3,54 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from gitops_layout.agents.context import Declared
 from gitops_layout.agents.delivery import Delivery
 from gitops_layout.model import Unchecked
 from gitops_layout.render.rendered import Rendered
 from gitops_layout.repo.model import Repo
 
-__all__ = ["Environment", "Graph", "Target"]
+__all__ = ["Cluster", "Environment", "Graph", "Target", "Tenant"]
 
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """A stage of the repository and why we think so (`spec`, `config` or `path`)."""
+    """A stage of the repository. `reason` is `spec`, `config`, or `path` for a name; `evidence` says it in words."""
 
     name: str
     tier: Literal["prod", "nonprod"]
     reason: str
+    evidence: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """A cluster that somebody names: `reason` is `spec`, `config`, `secret`, `destination` or `path`.
+
+    `environments` are those of its live deliveries and those declared; `server` is its API server's URL, if known.
+    """
+
+    name: str
+    reason: str
+    evidence: str
+    environments: tuple[str, ...] = ()
+    server: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """A team that delivers with rights of its own: `reason` is `spec`, `flux`, `project` or `codeowners`.
+
+    `namespaces` are where its objects may go, as far as it is said; `deliveries` are the ids of its own.
+    """
+
+    name: str
+    reason: str
+    evidence: str
+    namespaces: tuple[str, ...] = ()
+    deliveries: tuple[str, ...] = ()
 
 
 def _no_file(_path: str) -> bytes | None:
@@ -48,7 +78,8 @@ class Graph:
 
     `rendered` is keyed by delivery id. `live` holds the files that an agent object reaches,
     agent objects' own files included; without any agent object, everything that is delivered.
-    `explain` says how roots, sources, environments and clusters were found, a sentence each.
+    `clusters` are those with a name; a root object of no named cluster has its folder's name in its delivery's id.
+    `declared` is what spec and config say. `explain` says how roots and sources were found, a sentence each.
     """
 
     repo: Repo
@@ -56,7 +87,9 @@ class Graph:
     rendered: Mapping[str, Rendered]
     live: frozenset[str]
     environments: tuple[Environment, ...] = ()
-    clusters: tuple[str, ...] = ()
+    clusters: tuple[Cluster, ...] = ()
+    tenants: tuple[Tenant, ...] = ()
+    declared: Declared = field(default_factory=Declared)
     unchecked: tuple[Unchecked, ...] = ()
     explain: tuple[str, ...] = ()
     target: Target = Target()

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from posixpath import basename
+from posixpath import basename, normpath
 
 from gitops_layout.agents import argocd, flux
 from gitops_layout.agents.artifacts import artifacts
-from gitops_layout.agents.context import Context, Declared, normal_url
+from gitops_layout.agents.context import Context, Declared, at, below_clusters, normal_url, stages, text
 from gitops_layout.agents.delivery import Delivery
 from gitops_layout.graph.generators import clusters_of, expander, is_generator
 from gitops_layout.render.rendered import Rendered
 from gitops_layout.repo.model import Repo, Resource
+
+_TRUNKS = frozenset({"main", "master", "HEAD"})
 
 __all__ = ["context_of", "delivery_of", "is_agent", "with_sources"]
 
@@ -26,8 +28,36 @@ def is_agent(resource: Resource) -> bool:
 def delivery_of(resource: Resource, context: Context, cluster: str) -> Delivery:
     """What an agent's object means."""
     if argocd.is_agent(resource):
-        return argocd.delivery(resource, context, cluster=cluster)
-    return flux.delivery(resource, context, cluster=cluster)
+        return _on_its_branch(argocd.delivery(resource, context, cluster=cluster), context)
+    return _on_its_branch(flux.delivery(resource, context, cluster=cluster), context)
+
+
+def _on_its_branch(delivery: Delivery, context: Context) -> Delivery:
+    """The same; a path that is not here, but asked of another branch of this repository, lies elsewhere."""
+    source, revision = delivery.source, delivery.source.revision
+    if not source.local or source.path is None or revision is None or "${" in source.path:
+        return delivery
+    if revision.kind != "branch" or revision.name in _TRUNKS or context.repo.is_folder(source.path):
+        return delivery
+    foreign = f"{source.path} is on branch {revision.name} of this repository, if anywhere"
+    return replace(delivery, source=replace(source, local=False, foreign=foreign))
+
+
+def _cluster_roots(repo: Repo) -> frozenset[str]:
+    """The folders below a `clusters/` that clusters sync themselves from, patches of sync objects included."""
+    found: set[str] = set()
+    for resource in repo.resources:
+        match resource.ref.group, resource.ref.kind, resource.ref.name:
+            case (flux.KUSTOMIZE_GROUP, "Kustomization", "flux-system"):
+                path = text(at(resource.data, "spec", "path"))
+            case ("fluxcd.controlplane.io", "FluxInstance", _):
+                path = text(at(resource.data, "spec", "sync", "path"))
+            case _:
+                continue
+        folder = normpath(f"/{path}").lstrip("/") if path is not None else ""
+        if below_clusters(folder):
+            found.add(folder)
+    return frozenset(found)
 
 
 def _key(resource: Resource) -> tuple[str, str, str]:
@@ -55,7 +85,15 @@ def context_of(repo: Repo, declared: Declared, objects: Sequence[Resource]) -> t
         sources.setdefault(_key(resource), []).append(resource)
     own = frozenset(normal_url(url) for url in (*repo.remotes, *declared.sources))
     declared = replace(declared, clusters=(*declared.clusters, *clusters_of(objects)))
-    context = Context(repo, declared, sources, artifacts(objects), own)
+    context = Context(
+        repo,
+        declared,
+        sources,
+        artifacts(objects),
+        own,
+        stages=stages(repo),
+        cluster_roots=_cluster_roots(repo),
+    )
     # Which source is this repository is what we want to know: to find out, every one may be.
     anywhere = expander(repo, declared, objects, lambda _url: True)
     made = [item for resource in objects if is_generator(resource) for item in anywhere(resource)[0]]

@@ -102,7 +102,10 @@ def to_json(graph: Graph) -> str:
         "version": 1,
         "revision": graph.repo.revision,
         "environments": [{"name": e.name, "tier": e.tier, "reason": e.reason} for e in graph.environments],
-        "clusters": list(graph.clusters),
+        "clusters": [
+            {"name": c.name, "reason": c.reason, "environments": list(c.environments), "server": c.server}
+            for c in graph.clusters
+        ],
         "deliveries": [_delivery(graph, delivery) for delivery in graph.deliveries],
         "unchecked": [
             {

@@ -461,7 +461,11 @@ def test_of_several_references_the_one_counts_that_flux_takes(reference: str, ki
         ("apps/prod/demo", "prod", "prod"),
         ("apps/demo/overlays/prod", "prod", "prod"),
         ("clusters/prod-eu/apps/dev-team", "prod", "prod"),
-        ("apps/demo", "demo", "nonprod"),
+        ("apps/demo", None, "nonprod"),  # an application; an environment only beside others
+        ("apps/dev/gitea", None, "nonprod"),  # tools for developers
+        ("operator/overlays/tech-preview", None, "nonprod"),
+        ("operator/overlays/registry-integration", None, "nonprod"),
+        ("envs/integration-gpu", "integration", "nonprod"),
         ("teams/pre/app", None, "nonprod"),
     ],
 )
@@ -484,3 +488,69 @@ def test_the_reference_of_a_flux_instance_is_a_tag_where_its_source_is_an_artifa
     (delivery,) = linked({"clusters/x/flux.yaml": instance}).deliveries
     assert delivery.source.revision is not None
     assert delivery.source.revision.kind == expected
+
+
+@pytest.mark.parametrize(
+    ("folders", "environments"),
+    [
+        (("apps/web/demo", "apps/web/prod"), ["demo", "prod"]),
+        (("tools/dev", "tools/media"), []),
+        (
+            ("clusters/dev/a", "clusters/stg/a", "clusters/prod/a", "clusters/ithc/a"),
+            ["dev", "ithc", "prod", "stg"],
+        ),
+        (("clusters/home/a", "clusters/prod/a"), ["prod"]),
+    ],
+)
+def test_ambiguous_and_unusual_names_are_environments_in_the_company_of_others(
+    folders: tuple[str, ...], environments: list[str]
+):
+    files = {f"{f}/kustomization.yaml": "resources: [a.yaml]\n" for f in folders}
+    graph = linked(files | {f"{f}/a.yaml": CONFIG_MAP for f in folders})
+    assert [environment.name for environment in graph.environments] == environments
+
+
+def test_a_cluster_that_a_folder_below_its_environment_syncs_gets_its_own_variables():
+    sync = SYNC.replace("./clusters/prod-eu", "./clusters/demo/{n}")
+    patch = sync + "  postBuild: {substitute: {ENVIRONMENT: demo, CLUSTER: '{n}'}}\n"
+    files = {
+        "apps/flux.yaml": SYNC.replace("  path: ./clusters/prod-eu\n", ""),
+        "apps/web.yaml": APPS.replace("./apps/web/envs/prod", "./apps/web/${ENVIRONMENT}/${CLUSTER}"),
+        "clusters/demo/base/kustomization.yaml": "resources: [../../../apps/flux.yaml, ../../../apps/web.yaml]\n",
+    }
+    for n in ("00", "01"):
+        files[f"clusters/demo/{n}/kustomization.yaml"] = (
+            "resources: [../base]\npatches: [{path: sync.yaml}]\n"
+        )
+        files[f"clusters/demo/{n}/sync.yaml"] = patch.replace("{n}", n)
+        files[f"apps/web/demo/{n}/a.yaml"] = CONFIG_MAP
+    graph = linked(files)
+    assert [(d.id, d.source.path) for d in graph.deliveries] == [
+        (f"flux:Kustomization/flux-system/{name}@demo/{n}", path.format(n))
+        for name, path in (("apps", "apps/web/demo/{}"), ("flux-system", "clusters/demo/{}"))
+        for n in ("00", "01")
+    ]
+    assert {d.environment for d in graph.deliveries} == {"demo"}
+    assert [cluster.name for cluster in graph.clusters] == ["demo/00", "demo/01"]
+
+
+def test_what_a_parent_that_cannot_be_built_would_bring_is_a_root_itself():
+    files = {
+        "argocd/apps.yaml": APPLICATION % ("apps", "argocd/all"),
+        "argocd/all/kustomization.yaml": "resources: [web.yaml, 'https://example.test/base?ref=v1']\n",
+        "argocd/all/web.yaml": APPLICATION % ("web", "apps/web"),
+        "apps/web/a.yaml": CONFIG_MAP,
+    }
+    graph = linked(files)
+    assert {(d.name, d.live) for d in graph.deliveries} == {("apps", True), ("web", True)}
+    assert graph.is_live("apps/web/a.yaml")
+
+
+def test_a_path_that_is_not_here_but_asked_of_another_branch_is_elsewhere_not_missing():
+    pages = (APPLICATION % ("gone", "gone")).replace("main", "pages")
+    graph = linked(
+        {"web.yaml": APPLICATION % ("web", "apps/web"), "apps/web/a.yaml": CONFIG_MAP, "gone.yaml": pages}
+    )
+    [missing] = [entry for entry in graph.unchecked if "gone" in entry.what]
+    assert missing.kind is UncheckedClass.EXTERNAL
+    assert missing.why == "gone is on branch pages of this repository, if anywhere"
