@@ -56,6 +56,8 @@ class SyncPolicy:
     suspended: bool = False
     interval: str | None = None
     retry: bool | None = None
+    options: tuple[str, ...] = ()
+    """Argo CD's `syncOptions`, as written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,8 @@ class Delivery:
     from the object has no place. `options` are the steps after the build, by the agent's own field
     names. `object` is the agent object itself, plain data; the kustomize and plain agents have none.
     `notes` are fields that were not understood, never ignored in silence. `live` says that an agent
-    reaches it. `origin` tells where each value of a rendered `object` was written.
+    reaches it. `origin` tells where each value of a rendered `object` was written. `parts` are the sources
+    of an object with several, each as a delivery that brings what that source alone does; none otherwise.
     """
 
     id: str
@@ -91,6 +94,7 @@ class Delivery:
     object: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     live: bool = True
+    parts: tuple[Delivery, ...] = ()
     origin: Callable[[Path], Location] | None = field(default=None, compare=False, repr=False)
 
     def place(self, *names: str) -> Location:

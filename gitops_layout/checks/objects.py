@@ -10,7 +10,7 @@ from gitops_layout.graph.model import Graph
 from gitops_layout.model import Affected, Hit, ObjectRef, Related
 from gitops_layout.render.rendered import RenderedObject
 
-__all__ = ["duplicate_object"]
+__all__ = ["duplicate_object", "repeated_object"]
 
 _MERGED = {"kustomize.toolkit.fluxcd.io/ssa": ("merge", "ifnotpresent", "ignore")}
 
@@ -33,6 +33,25 @@ def duplicate_object(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
                 owners[key] = delivery, item
             elif owners[key][0].id != delivery.id:
                 yield _hit(owners[key], (delivery, item))
+
+
+def repeated_object(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
+    """Objects that one Application brings more than once: Argo CD applies the last."""
+    for delivery in graph.deliveries:
+        rendered = graph.rendered[delivery.id]
+        if not rendered.repeated:
+            continue
+        kept = {
+            (item.ref.group, item.ref.kind, item.ref.namespace, item.ref.name): item
+            for item in rendered.objects
+        }
+        for item in rendered.repeated:
+            last = kept[item.ref.group, item.ref.kind, item.ref.namespace, item.ref.name]
+            ref = ObjectRef(item.ref.api_version, item.ref.kind, item.ref.namespace, item.ref.name)
+            values = {"object": str(ref), "delivery": delivery.name, "subject": str(ref)}
+            related = (Related(last.origin(("metadata", "name")), "this one is applied"),)
+            affected = Affected(ref, delivery.id, delivery.environment, delivery.cluster)
+            yield Hit(item.origin(("metadata", "name")), values, related, affected)
 
 
 def _hit(first: tuple[Delivery, RenderedObject], second: tuple[Delivery, RenderedObject]) -> Hit:

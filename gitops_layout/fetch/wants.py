@@ -7,6 +7,7 @@ from dataclasses import replace
 from posixpath import normpath
 from typing import Any, get_args
 
+from gitops_layout.agents import argocd
 from gitops_layout.agents.context import at, normal_url
 from gitops_layout.agents.delivery import Delivery, Revision
 from gitops_layout.fetch.model import Want
@@ -70,8 +71,9 @@ def _want(kind: Kind, url: str, place: Location, name: str = "", revision: Revis
 
 def _of_delivery(repo: Repo, delivery: Delivery, own: frozenset[str]) -> Iterator[Want]:
     source = delivery.source
-    if delivery.renderer == "chart" and source.chart is None and source.local:
-        yield from dependencies(repo, source.path or "")
+    for part in delivery.parts or (delivery,):
+        if part.renderer == "chart" and part.source.chart is None and part.source.local:
+            yield from dependencies(repo, part.source.path or "")
     if delivery.agent == "argocd":
         yield from _of_application(delivery, own)
     elif source.url is not None and not source.local:
@@ -92,12 +94,7 @@ def _is_chart_ref(delivery: Delivery) -> bool:
 
 def _of_application(delivery: Delivery, own: frozenset[str]) -> Iterator[Want]:
     """All sources of an Application: also those that only hold values for another one."""
-    spec = at(delivery.object, "spec")
-    single, several = at(spec, "source"), at(spec, "sources")
-    rows = [(("spec", "source"), single)] if isinstance(single, dict) else []
-    if not rows and isinstance(several, list):
-        rows = [(("spec", "sources", n), row) for n, row in enumerate(several) if isinstance(row, dict)]  # type: ignore[misc]
-    for path, row in rows:
+    for path, row in argocd.listed(at(delivery.object, "spec")):
         yield from _of_source(row, delivery.root.at(*path), own)
 
 

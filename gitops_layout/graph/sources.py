@@ -98,7 +98,8 @@ def context_of(repo: Repo, declared: Declared, objects: Sequence[Resource]) -> t
     anywhere = expander(repo, declared, objects, lambda _url: True)
     made = [item for resource in objects if is_generator(resource) for item in anywhere(resource)[0]]
     agents = [resource for resource in (*objects, *made) if is_agent(resource)]
-    found = [delivery_of(resource, context, "").source for resource in agents]
+    made_of = [delivery_of(resource, context, "") for resource in agents]
+    found = [part.source for delivery in made_of for part in delivery.parts or (delivery,)]
     named = [(source.url, source.path) for source in found if source.url is not None and source.chart is None]
     if not named:
         return context, None

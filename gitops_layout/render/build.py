@@ -16,9 +16,10 @@ from gitops_layout.model import Location, Path, Unchecked, UncheckedClass
 from gitops_layout.render.directory import directory, directory_files
 from gitops_layout.render.origins import Tracer
 from gitops_layout.render.overrides import generated, overridden
+from gitops_layout.render.parts import joined, sources
 from gitops_layout.render.rendered import Rendered
 from gitops_layout.render.steps import Lookup, finished, nothing
-from gitops_layout.repo.model import MAX_BYTES, Repo
+from gitops_layout.repo.model import MAX_BYTES, Repo, broken
 
 if TYPE_CHECKING:
     import pathlib
@@ -61,6 +62,15 @@ class Renders:
 
         `lookup` finds what other deliveries bring to the same cluster.
         """
+        single = [part for delivery in deliveries for part in sources(delivery)]
+        done = self._each(single, lookup)
+        return {
+            delivery.id: joined(delivery, [done[part.id] for part in sources(delivery)])
+            for delivery in deliveries
+        }
+
+    def _each(self, deliveries: Sequence[Delivery], lookup: Lookup) -> Mapping[str, Rendered]:
+        """The objects of deliveries that have one source."""
         done: dict[str, Rendered] = {}
         wanted: list[_Wanted] = []
         charts: list[Delivery] = []
@@ -100,6 +110,9 @@ class Renders:
 
     def reads(self, delivery: Delivery) -> frozenset[str]:
         """The files that a delivery's build reads, found without building."""
+        return frozenset().union(*(self._reads(part) for part in sources(delivery)))
+
+    def _reads(self, delivery: Delivery) -> frozenset[str]:
         if _cannot(delivery) is not None:
             return frozenset()
         if delivery.renderer == "chart":
@@ -173,6 +186,8 @@ def _cannot(delivery: Delivery) -> Unchecked | None:
     """Why a delivery is not even tried."""
     what, source = f"delivery {delivery.id}", delivery.source
     external = UncheckedClass.EXTERNAL
+    if (refused := delivery.options.get("refused")) is not None:
+        return broken(what, f"Argo CD refuses it: {refused[0]}", refused[1])
     if delivery.renderer == "chart" and source.chart is not None:
         return None  # it may have been fetched
     if not source.local:

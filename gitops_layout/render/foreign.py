@@ -10,8 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
-from gitops_layout.agents.delivery import Delivery, Renderer, Revision
-from gitops_layout.kustomize.model import FILE_NAMES
+from gitops_layout.agents.argocd import renderer_of, with_overrides
+from gitops_layout.agents.delivery import Delivery, Revision
 from gitops_layout.model import Location, UncheckedClass
 from gitops_layout.render.rendered import Rendered
 from gitops_layout.repo.model import Repo
@@ -49,19 +49,12 @@ def brought(delivery: Delivery, fetched: Fetched) -> Path | None:
 def as_local(delivery: Delivery, repo: Repo) -> Delivery:
     """The delivery as its own repository sees it; Argo CD looks at the files to say how a path is rendered."""
     source = replace(delivery.source, local=True, foreign=None)
-    renderer = delivery.renderer
-    if renderer == "none" and source.path is not None:
-        renderer = _renderer(delivery, repo.folders.get(repo.resolve(source.path) or source.path, ()))
-    return replace(delivery, source=source, renderer=renderer)
-
-
-def _renderer(delivery: Delivery, names: tuple[str, ...]) -> Renderer:
-    for option, renderer in (("helm", "chart"), ("kustomize", "kustomize"), ("directory", "directory")):
-        if delivery.options.get(option):
-            return renderer  # type: ignore[return-value]
-    if "Chart.yaml" in names:
-        return "chart"
-    return "kustomize" if any(name in names for name in FILE_NAMES) else "directory"
+    if delivery.renderer != "none" or source.path is None:
+        return replace(delivery, source=source)
+    folder = repo.resolve(source.path) or source.path
+    options = {**delivery.options, **with_overrides(repo, folder, delivery.name, delivery.options)}
+    renderer = renderer_of(options, repo.folders.get(folder, ()))
+    return replace(delivery, source=source, options=options, renderer=renderer)
 
 
 def placed(rendered: Rendered, delivery: Delivery) -> Rendered:

@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from posixpath import join, normpath
+from posixpath import normpath
 from typing import Any
 
 from gitops_layout.agents.context import at
@@ -27,7 +27,7 @@ from gitops_layout.model import Location, Path, Unchecked, UncheckedClass
 from gitops_layout.render.steps import Lookup, texts
 from gitops_layout.repo.model import MAX_BYTES, Repo
 
-__all__ = ["Wanted", "argocd_release", "flux_release"]
+__all__ = ["Environment", "Wanted", "argocd_release", "flux_release"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,10 +142,9 @@ def _flux_defaults(repo: Repo, delivery: Delivery) -> tuple[dict[str, Any], tupl
 
 
 def argocd_release(repo: Repo, delivery: Delivery) -> Wanted | Problem:
-    """An Application's release, `.argocd-source.yaml` in the chart's folder merged into its options."""
-    folder = delivery.source.path or ""
-    helm = _argocd_options(repo, folder, delivery)
-    here, substitute = _helm_place(delivery), _Environment(delivery, repo).substitute
+    """An Application's release."""
+    folder, helm = delivery.source.path or "", _mapping(delivery.options.get("helm"))
+    here, substitute = delivery.place("source").at("helm"), Environment(delivery, repo).substitute
     layers = _layers(repo, folder, helm, here, delivery)
     if isinstance(layers, Problem):
         return layers
@@ -171,7 +170,7 @@ def _layers(
     repo: Repo, folder: str, helm: Mapping[str, Any], here: Location, delivery: Delivery
 ) -> list[tuple[bytes, Written]] | Problem:
     """The value files in order, then the inline values."""
-    refs, substitute = _mapping(delivery.options.get("refs")), _Environment(delivery, repo).substitute
+    refs, substitute = _mapping(delivery.options.get("refs")), Environment(delivery, repo).substitute
     listed = [substitute(item) if isinstance(item, str) else item for item in _items(helm.get("valueFiles"))]
     for index, name in enumerate(listed if delivery.source.chart is not None else ()):
         if isinstance(name, str) and name.partition("/")[0] not in refs:
@@ -206,38 +205,6 @@ def _argocd_flags(helm: Mapping[str, Any]) -> tuple[str, ...]:
     flags += [f"--kube-version={version}"] if version else []
     flags += [f"--api-versions={item}" for item in _items(helm.get("apiVersions")) if isinstance(item, str)]
     return tuple(flags)
-
-
-def _argocd_options(repo: Repo, folder: str, delivery: Delivery) -> Mapping[str, Any]:
-    """`spec.source.helm` after the overrides that robots write beside the chart."""
-    helm: Any = delivery.options.get("helm")
-    for name in (".argocd-source.yaml", f".argocd-source-{delivery.name}.yaml"):
-        file = repo.resolve(join(folder, name))
-        documents = repo.documents(file) if file is not None and file in repo.entries else ()
-        if documents and isinstance(documents[0].data, dict) and "helm" in documents[0].data:
-            helm = _patched(helm, documents[0].data["helm"])
-    return _mapping(helm)
-
-
-def _patched(data: Any, patch: Any) -> Any:
-    """A JSON merge patch (RFC 7396)."""
-    if not isinstance(patch, dict):
-        return patch
-    result = dict(data) if isinstance(data, dict) else {}
-    for key, value in patch.items():
-        if value is None:
-            result.pop(key, None)
-        else:
-            result[key] = _patched(result.get(key), value)
-    return result
-
-
-def _helm_place(delivery: Delivery) -> Location:
-    spec, given = _mapping(delivery.object.get("spec")), delivery.options.get("helm")
-    for index, source in enumerate(_items(spec.get("sources"))):
-        if given is not None and at(source, "helm") is given:
-            return delivery.root.at("spec", "sources", index, "helm")
-    return delivery.root.at("spec", "source", "helm")
 
 
 def _inline(helm: Mapping[str, Any], here: Location, delivery: Delivery) -> Written | Problem | None:
@@ -296,7 +263,7 @@ def _file_parameters(
         where = here.at("fileParameters", index)
         if name is None or path is None:
             return Problem("a file parameter needs a name and a path", where)
-        text = _Environment(delivery, repo).substitute(path)
+        text = Environment(delivery, repo).substitute(path)
         file = resolved(folder, text, where, _mapping(delivery.options.get("refs")))
         if isinstance(file, Problem):
             return file
@@ -308,7 +275,7 @@ def _file_parameters(
 
 
 @dataclass(frozen=True, slots=True)
-class _Environment:
+class Environment:
     """The build environment that Argo CD substitutes in file names and parameters; a ref's name stays."""
 
     delivery: Delivery

@@ -39,7 +39,8 @@ class Rendered:
 
     `files` are all files of the repository that took part; `failure` is set when there are no
     objects because the build failed or needs what lies outside. `unseen` is what the objects were
-    rendered without. `declined` says why real kustomize had to build it, where it had to.
+    rendered without. `declined` says why real kustomize had to build it, where it had to. `repeated` are
+    objects that a later one with the same name takes the place of.
     """
 
     delivery: str
@@ -48,3 +49,4 @@ class Rendered:
     failure: Unchecked | None = None
     unseen: tuple[Unchecked, ...] = ()
     declined: Declined | None = None
+    repeated: tuple[RenderedObject, ...] = ()
