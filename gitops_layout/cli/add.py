@@ -1,4 +1,4 @@
-"""`add`: one more app, environment or cluster in gitops.yaml, then the same converging as `scaffold`."""
+"""`add`: one more app, environment, cluster or tenant in gitops.yaml, then the same converging as `scaffold`."""
 
 from __future__ import annotations
 
@@ -29,11 +29,12 @@ def _names(_context: click.Context, _parameter: click.Parameter, value: str | No
 
 @click.group("add")
 def command() -> None:
-    """Add an app, environment or cluster to gitops.yaml, then converge the tree to it."""
+    """Add an app, environment, cluster or tenant to gitops.yaml, then converge the tree to it."""
 
 
 @command.command("app")
 @click.argument("name")
+@click.option("--tenant", help="Whose it is; it lives in that tenant's namespace.")
 @click.option("--image", help="Image with its first version, such as ghcr.io/acme/web:1.2.3.")
 @click.option("--environments", metavar="A,B", callback=_names, help="Where it runs; everywhere if absent.")
 @click.option("--namespace", help="Its namespace; its name if absent.")
@@ -43,6 +44,7 @@ def command() -> None:
 def app(
     name: str,
     *,
+    tenant: str | None,
     image: str | None,
     environments: list[str] | None,
     namespace: str | None,
@@ -51,7 +53,13 @@ def app(
     only_plan: bool,
 ) -> int:
     """Add the app NAME; its name alone is enough."""
-    fields = {"image": image, "port": port, "environments": environments, "namespace": namespace}
+    fields = {
+        "tenant": tenant,
+        "image": image,
+        "port": port,
+        "environments": environments,
+        "namespace": namespace,
+    }
     item = {"name": name, **{key: value for key, value in fields.items() if value is not None}}
 
     def edit(content: bytes, spec: Spec) -> bytes:
@@ -123,11 +131,43 @@ def cluster(
     return _edit_and_converge(folder, edit, only_plan=only_plan)
 
 
-@command.command("tenant", hidden=True)
+@command.command("tenant")
 @click.argument("name")
-def tenant(name: str) -> int:
-    """Say that tenants are not supported yet."""
-    raise UserError(f"not supported yet: tenants (asked for {name})")
+@click.option("--owner", "owners", metavar="@ORG/TEAM", multiple=True, help="Who reviews its files.")
+@click.option("--group", "groups", multiple=True, help="A group of people that may edit its objects.")
+@click.option("--environments", metavar="A,B", callback=_names, help="Where it is; everywhere if absent.")
+@click.option("--namespaces", metavar="A,B", callback=_names, help="Its namespaces; its name if absent.")
+@click.option("--repo-url", help="Its own repository, pulled with its own rights.")
+@_directory
+@_plan
+def tenant(
+    name: str,
+    *,
+    owners: tuple[str, ...],
+    groups: tuple[str, ...],
+    environments: list[str] | None,
+    namespaces: list[str] | None,
+    repo_url: str | None,
+    folder: Path | None,
+    only_plan: bool,
+) -> int:
+    """Add the tenant NAME: namespaces of its own, rights and quota in them, none elsewhere."""
+    fields = {
+        "owners": list(owners),
+        "groups": list(groups),
+        "environments": environments,
+        "namespaces": namespaces,
+        "repo": {"url": repo_url} if repo_url else None,
+    }
+    item = {"name": name, **{key: value for key, value in fields.items() if value}}
+
+    def edit(content: bytes, spec: Spec) -> bytes:
+        from gitops_layout.scaffold.edit import append
+
+        _refuse_second("tenant", name, [other.name for other in spec.tenants])
+        return append(content, ("spec", "tenants"), item)
+
+    return _edit_and_converge(folder, edit, only_plan=only_plan)
 
 
 def _placed(content: bytes, spec: Spec, environment: str, cluster: str | None) -> bytes:

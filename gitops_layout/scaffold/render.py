@@ -37,6 +37,7 @@ __all__ = [
     "template_digest",
 ]
 
+LAYOUTS = ("config", "platform")
 _SUFFIX = ".jinja"
 _YIELD = re.compile(r"\{% yield (\w+) from (.+?) %\}(.*)\{% endyield %\}")
 # Copier alone writes its answers file; we keep a lock instead.
@@ -71,18 +72,18 @@ def render(spec: Spec) -> dict[str, File]:
 
 def render_answers(values: Mapping[str, Any]) -> dict[str, File]:
     """The same from Copier's answers: what a lock remembers can be rendered again."""
-    layout = values["layout"]
+    folder = folder_of(values["layout"])
     root = bundle.root()
     environment = _environment(root)
     files: dict[str, File] = {}
-    for template in _templates(root, layout):
+    for template in _templates(root, folder):
         for path, context in _paths(tuple(template.removesuffix(_SUFFIX).split("/")), dict(values)):
-            name = f"templates/{layout}/{template}"
+            name = f"templates/{folder}/{template}"
             if template.endswith(_SUFFIX):
                 content = environment.get_template(name).render(context).encode()
             else:
                 content = (root / name).read_bytes()
-            files[path] = File(content, owner_of(path, layout))
+            files[path] = File(content, owner_of(path, folder))
     return dict(sorted(files.items()))
 
 
@@ -99,13 +100,19 @@ def answers(spec: Spec) -> dict[str, Any]:
         "ci": spec.features.ci,
         "environments": [item.model_dump(by_alias=True) for item in spec.environments],
         "clusters": [item.model_dump() for item in spec.clusters],
+        "tenants": [item.model_dump() for item in spec.tenants],
         "apps": [item.model_dump(exclude={"kind"}) for item in spec.apps],
     }
 
 
-def owner_of(path: str, layout: str) -> Ownership:
+def folder_of(layout: str) -> str:
+    """The folder of templates/ that a layout renders, as copier.yml's `_subdirectory` says."""
+    return "tenant" if layout == "tenant" else "repository"
+
+
+def owner_of(path: str, folder: str) -> Ownership:
     """Who owns a generated path, by the first line of templates/ownership.yaml that matches it."""
-    for pattern, owner in _ownership(bundle.root())[layout]:
+    for pattern, owner in _ownership(bundle.root())[folder]:
         steps, wanted = path.split("/"), pattern.split("/")
         if len(steps) == len(wanted) and all(map(fnmatchcase, steps, wanted)):
             return owner
@@ -114,14 +121,15 @@ def owner_of(path: str, layout: str) -> Ownership:
 
 def layouts() -> frozenset[str]:
     """The layouts that have templates."""
-    return frozenset(_ownership(bundle.root()))
+    return frozenset(layout for layout in LAYOUTS if folder_of(layout) in _ownership(bundle.root()))
 
 
 def template_digest(layout: str) -> str:
     """`sha256:…` over everything that decides what a layout renders to."""
     root = bundle.root() / "templates"
     digest = hashlib.sha256()
-    names = [f"{layout}/{name}" for name in _templates(bundle.root(), layout)]
+    folder = folder_of(layout)
+    names = [f"{folder}/{name}" for name in _templates(bundle.root(), folder)]
     names += [f"shared/{path.name}" for path in sorted((root / "shared").iterdir())]
     for name in [*names, "ownership.yaml"]:
         content = (root / name).read_bytes()
@@ -142,9 +150,9 @@ def _environment(root: Path) -> SandboxedEnvironment:
 
 
 @cache
-def _templates(root: Path, layout: str) -> tuple[str, ...]:
-    folder = root / "templates" / layout
-    found = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+def _templates(root: Path, folder: str) -> tuple[str, ...]:
+    top = root / "templates" / folder
+    found = (path.relative_to(top).as_posix() for path in top.rglob("*") if path.is_file())
     return tuple(sorted(name for name in found if not name.startswith(_COPIER_ONLY)))
 
 
@@ -152,8 +160,8 @@ def _templates(root: Path, layout: str) -> tuple[str, ...]:
 def _ownership(root: Path) -> dict[str, tuple[tuple[str, Ownership], ...]]:
     data = yaml.safe_load((root / "templates" / "ownership.yaml").read_bytes())
     return {
-        layout: tuple((row["match"], Ownership(row["owner"])) for row in rows)
-        for layout, rows in data.items()
+        folder: tuple((row["match"], Ownership(row["owner"])) for row in rows)
+        for folder, rows in data.items()
     }
 
 

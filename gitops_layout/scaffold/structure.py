@@ -186,11 +186,16 @@ def _index(items: Any, label: str, name: Callable[[Any], str]) -> int | None:
 def _identity(*lists: Any) -> Callable[[Any], str] | None:
     """What tells the items of these lists apart; None where nothing does."""
     by_field = [lambda item, field=field: _field(item, field) for field in _IDENTITIES]
-    for name in (_object, *by_field, _text):
+    for name in (_object, *by_field, _declared, _text):
         labels = [[name(item) for item in items] for items in lists]
         if all("" not in row and len(set(row)) == len(row) for row in labels):
             return name
     return None
+
+
+def _declared(item: Any) -> str:
+    """What an entry of `external:` in .gitops-layout.yaml speaks of."""
+    return next((f"{key} {text}" for key in ("source", "chart", "base") if (text := _field(item, key))), "")
 
 
 def _object(item: Any) -> str:

@@ -15,6 +15,8 @@ from gitops_layout.spec.model import (
     Features,
     Repository,
     Spec,
+    Tenant,
+    in_environment,
     json_schema,
     namespace_of,
 )
@@ -32,6 +34,8 @@ __all__ = [
     "Features",
     "Repository",
     "Spec",
+    "Tenant",
+    "in_environment",
     "json_schema",
     "load",
     "namespace_of",

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import difflib
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
-from gitops_layout.spec.model import MAX_NAME, File, complete, namespace_of
+from gitops_layout.spec.model import MAX_NAME, File, Spec, complete, in_environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -23,10 +24,11 @@ def reference_problems(data: object) -> Iterator[Problem]:
     body = data.get("spec") if isinstance(data, dict) else None
     if not isinstance(body, dict):
         return
-    for kind in ("environments", "clusters", "apps"):
+    for kind in ("environments", "clusters", "tenants", "apps"):
         yield from _duplicates(body, kind)
     environments = _named(body, "environments")
     yield from _references(body, list(environments))
+    yield from _tenants(body)
     yield from _cycles(environments)
     if isinstance(body.get("clusters"), list):
         held = {
@@ -54,13 +56,13 @@ def _duplicates(body: dict[str, Any], kind: str) -> Iterator[Problem]:
 
 
 def _references(body: dict[str, Any], environments: list[str]) -> Iterator[Problem]:
-    for kind in ("clusters", "apps"):
+    for kind in ("clusters", "tenants", "apps"):
         for name, (index, item) in _indexed(body, kind).items():
             seen: set[str] = set()
             for position, target in enumerate(_strings(item.get("environments"))):
                 place = ("spec", kind, index, "environments", position)
                 if target not in environments:
-                    yield place, False, _unknown(f"{kind[:-1]} {name}", target, environments)
+                    yield place, False, _unknown(f"{kind[:-1]} {name}", "environment", target, environments)
                 elif target in seen:
                     yield place, False, f"{kind[:-1]} {name} names environment {target} twice"
                 seen.add(target)
@@ -70,8 +72,37 @@ def _references(body: dict[str, Any], environments: list[str]) -> Iterator[Probl
             yield (
                 ("spec", "environments", index, "from"),
                 False,
-                _unknown(f"environment {name}", source, environments),
+                _unknown(f"environment {name}", "environment", source, environments),
             )
+
+
+def _tenants(body: dict[str, Any]) -> Iterator[Problem]:
+    """Tenants where the layout has none, and apps of tenants that are not there."""
+    tenants = _named(body, "tenants")
+    if tenants and body.get("layout", "config") != "platform":
+        yield ("spec", "tenants"), True, "tenants need layout platform: set spec.layout"
+    for name, (index, item) in _indexed(body, "apps").items():
+        tenant = item.get("tenant")
+        if isinstance(tenant, str) and tenant not in tenants:
+            place = ("spec", "apps", index, "tenant")
+            yield place, False, _unknown(f"app {name}", "tenant", tenant, list(tenants))
+
+
+def tenancy_problems(file: File) -> Iterator[Problem]:
+    """Apps outside what their tenant has: its namespaces, its environments."""
+    tenants = {tenant.name: tenant for tenant in complete(file).tenants}
+    for index, app in enumerate(file.spec.apps):
+        tenant = tenants.get(app.tenant or "")
+        if tenant is None:
+            continue
+        if app.namespace and app.namespace not in (tenant.namespaces or ()):
+            text = f"app {app.name}: namespace {app.namespace} is none of tenant {tenant.name}'s"
+            names = ", ".join(tenant.namespaces or ())
+            yield ("spec", "apps", index, "namespace"), False, f"{text} ({names})"
+        for position, name in enumerate(app.environments or ()):
+            if name not in (tenant.environments or ()):
+                text = f"app {app.name}: tenant {tenant.name} is not in environment {name}"
+                yield ("spec", "apps", index, "environments", position), False, text
 
 
 def _cycles(environments: dict[str, dict[str, Any]]) -> Iterator[Problem]:
@@ -89,42 +120,47 @@ def _cycles(environments: dict[str, dict[str, Any]]) -> Iterator[Problem]:
 
 
 def namespace_problems(file: File) -> Iterator[Problem]:
-    """Namespaces that are the cluster's own, too long, or two apps' at once."""
+    """Namespaces that are the cluster's own, too long, or two owners' at once."""
     spec = complete(file)
     owner: dict[tuple[str, str], str] = {}
-    for index, app in enumerate(spec.apps):
-        place = ("spec", "apps", index, "namespace" if app.namespace else "name")
-        for environment in app.environments or ():
-            namespace = namespace_of(app, environment, spec.clusters)
-            if namespace in _RESERVED:
-                yield (
-                    place,
-                    False,
-                    f"app {app.name} would live in namespace {namespace}, which is not its own",
-                )
-                break
-            if len(f"{app.name}-{environment}") > MAX_NAME or len(namespace) > MAX_NAME:
-                yield (
-                    place,
-                    False,
-                    f"app {app.name} in environment {environment}: the name exceeds 63 characters",
-                )
+    for place, who, bases, environments in _owners(spec):
+        for environment, base in product(environments, bases):
+            namespace = in_environment(base, environment, spec.clusters)
             clusters = [item.name for item in spec.clusters if environment in item.environments]
-            others = {owner.setdefault((cluster, namespace), app.name) for cluster in clusters} - {app.name}
-            if others:
-                other = min(others)
-                yield (
-                    place,
-                    False,
-                    f"apps {other} and {app.name} share namespace {namespace}: give each its own",
-                )
-                break
+            others = {owner.setdefault((cluster, namespace), who) for cluster in clusters} - {who}
+            if namespace in _RESERVED:
+                text = f"{who} would live in namespace {namespace}, which is not its own"
+            elif len(f"{who.partition(' ')[2]}-{environment}") > MAX_NAME or len(namespace) > MAX_NAME:
+                text = f"{who} in environment {environment}: the name exceeds 63 characters"
+            elif others:
+                text = f"{min(others)} and {who} share namespace {namespace}: give each its own"
+            else:
+                continue
+            yield place, False, text
+            break
+
+
+def _owners(spec: Spec) -> Iterator[tuple[Path, str, list[str], list[str]]]:
+    """Who has namespaces: the place that says so, its name, its namespaces before and its environments."""
+    for index, tenant in enumerate(spec.tenants):
+        place = ("spec", "tenants", index, "name")
+        yield place, f"tenant {tenant.name}", tenant.namespaces or [], tenant.environments or []
+    for index, app in enumerate(spec.apps):
+        field = "namespace" if app.namespace else "name"
+        if app.tenant is None:
+            bases = [app.namespace or app.name]
+            yield ("spec", "apps", index, field), f"app {app.name}", bases, app.environments or []
 
 
 def delivery_name_problems(file: File) -> Iterator[Problem]:
     """`web` in `a-b` and `web-a` in `b` would be delivered under one name, `web-a-b`."""
-    taken: dict[str, str] = {}
-    for index, app in enumerate(complete(file).apps):
+    spec = complete(file)
+    taken = {
+        f"tenant-{tenant.name}-{environment}": f"tenant {tenant.name} in {environment}"
+        for tenant in spec.tenants
+        for environment in tenant.environments or ()
+    }
+    for index, app in enumerate(spec.apps):
         for environment in app.environments or ():
             here = f"app {app.name} in {environment}"
             other = taken.setdefault(f"{app.name}-{environment}", here)
@@ -150,9 +186,9 @@ def _strings(value: object) -> list[str]:
     return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []
 
 
-def _unknown(who: str, name: str, known: list[str]) -> str:
-    known_words = f" (spec.environments has {', '.join(known)})" if known else ""
-    return f"{who} names environment {name}, which does not exist{did_you_mean(name, known) or known_words}"
+def _unknown(who: str, what: str, name: str, known: list[str]) -> str:
+    known_words = f" (spec.{what}s has {', '.join(known)})" if known else ""
+    return f"{who} names {what} {name}, which does not exist{did_you_mean(name, known) or known_words}"
 
 
 def did_you_mean(name: str, known: Sequence[str]) -> str:

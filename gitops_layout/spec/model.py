@@ -48,6 +48,9 @@ Name = Annotated[
     BeforeValidator(_word),  # last, or the published schema loses the pattern
 ]
 """A DNS-1035 label, as a Service needs: lower case letters, digits and dashes, a letter first, 63 at most."""
+Group = Annotated[str, StringConstraints(pattern=r"^[^\s\"'\\,{}]+$", max_length=253)]
+"""A group of people as the cluster's and Argo CD's logins name it, such as `acme:payments`."""
+Quantity = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]*(m|[KMGT]i?)?$")]
 Owner = Annotated[str, StringConstraints(pattern=r"^(@[A-Za-z0-9][\w./-]*|[^\s@#]+@[^\s@#]+)$")]
 Url = Annotated[
     str,
@@ -58,7 +61,7 @@ Version = Annotated[str, StringConstraints(pattern=r"^[0-9]+\.[0-9]+\.[0-9]+(-[0
 
 
 def _layout(value: object) -> object:
-    if value in ("monorepo", "split", "platform", "tenant"):
+    if value in ("monorepo", "split", "tenant"):
         raise ValueError(f"not supported yet: layout {value}")
     return value
 
@@ -92,6 +95,9 @@ def _image(value: object) -> object:
     if tag in _MOVING_TAGS and not digest:
         raise ValueError(f"image {value} can change without a commit: name a version instead of {tag!r}")
     return value
+
+
+Layout = Literal["config", "platform"]
 
 
 class _Model(BaseModel):
@@ -141,10 +147,43 @@ class Cluster(_Model):
     ] = {}
 
 
+class Quota(_Model):
+    """What a tenant may ask for in each of its namespaces, all pods together."""
+
+    cpu: Quantity = "10"
+    memory: Quantity = "20Gi"
+    pods: int = Field(100, ge=1)
+
+
+class TenantRepository(_Model):
+    """A tenant's own repository, pulled with the tenant's rights."""
+
+    url: Url
+    branch: Branch = "main"
+
+
+class Tenant(_Model):
+    """A team with namespaces of its own and no rights outside them; its name alone is enough."""
+
+    name: Name
+    owners: list[Owner] = Field([], description="Who reviews its files; written to CODEOWNERS.")
+    groups: list[Group] = Field([], description="Groups of people that may edit what is in its namespaces.")
+    environments: list[Name] | None = Field(None, min_length=1, description="All of them if absent.")
+    namespaces: list[Name] | None = Field(
+        None,
+        min_length=1,
+        description="Its name if absent; each with -ENVIRONMENT where a cluster holds several. Its own "
+        "repository is pulled from the first.",
+    )
+    quota: Quota = Quota()
+    repo: TenantRepository | None = None
+
+
 class App(_Model):
     """A workload; its name alone is enough."""
 
     name: Name
+    tenant: Name | None = Field(None, description="Whose it is: it lives in a namespace of that tenant.")
     kind: Annotated[Literal["kustomize"], BeforeValidator(_app_kind)] = "kustomize"
     image: Annotated[str, BeforeValidator(_image)] | None = Field(
         None,
@@ -153,7 +192,9 @@ class App(_Model):
     port: int | None = Field(None, ge=1, le=65535, description="The port the container listens on.")
     environments: list[Name] | None = Field(None, min_length=1, description="All of them if absent.")
     namespace: Name | None = Field(
-        None, description="The app's name if absent, with -ENVIRONMENT where a cluster holds several."
+        None,
+        description="The app's name if absent, the first of its tenant's if it has one; with -ENVIRONMENT where "
+        "a cluster holds several.",
     )
     owners: list[Owner] = []
 
@@ -169,13 +210,14 @@ class Features(_Model):
 class Body(_Model):
     """The `spec:` of gitops.yaml."""
 
-    layout: Annotated[Literal["config"], BeforeValidator(_layout)] = "config"
+    layout: Annotated[Layout, BeforeValidator(_layout)] = "config"
     agent: Annotated[Agent, BeforeValidator(_agent)]
     repo: Repository
     environments: list[Environment] = Field(min_length=1)
     clusters: list[Cluster] | None = Field(
         None, description="One per environment, of the same name, if absent."
     )
+    tenants: list[Tenant] = Field([], description="Teams that share the clusters; in layout platform.")
     apps: list[App] = []
     features: Features = Features()
 
@@ -190,14 +232,17 @@ class File(_Model):
 
 
 class Spec(_Model):
-    """gitops.yaml with every default filled in: nothing in it is None but `from` and `context`."""
+    """gitops.yaml with every default filled in: None stands only where there is none (`from`, `context`,
+    `tenant`, a tenant's `repo`).
+    """
 
     name: Name
-    layout: Literal["config"]
+    layout: Layout
     agent: Agent
     repo: Repository
     environments: list[Environment]
     clusters: list[Cluster]
+    tenants: list[Tenant]
     apps: list[App]
     features: Features
 
@@ -224,7 +269,11 @@ def json_schema() -> dict[str, Any]:
 
 def namespace_of(app: App, environment: str, clusters: Sequence[Cluster]) -> str:
     """The namespace of an app in an environment: its own, unless a cluster holds several environments."""
-    base = app.namespace or app.name
+    return in_environment(app.namespace or app.name, environment, clusters)
+
+
+def in_environment(base: str, environment: str, clusters: Sequence[Cluster]) -> str:
+    """A namespace's name in an environment: with its name appended where a cluster holds several."""
     shared = any(
         environment in cluster.environments and len(cluster.environments) > 1 for cluster in clusters
     )
@@ -238,12 +287,28 @@ def complete(file: File) -> Spec:
         item.model_copy(update={"tier": item.tier or tier_by_name(item.name)}) for item in body.environments
     ]
     names = [item.name for item in environments]
+    tenants = [
+        tenant.model_copy(
+            update={
+                "namespaces": tenant.namespaces or [tenant.name],
+                "environments": [name for name in names if name in (tenant.environments or names)],
+            }
+        )
+        for tenant in body.tenants
+    ]
+    home = {tenant.name: tenant.namespaces[0] for tenant in tenants if tenant.namespaces}
+    run_in = {tenant.name: tenant.environments for tenant in tenants}
     apps = [
         app.model_copy(
             update={
+                "namespace": app.namespace or home.get(app.tenant or ""),
                 "image": app.image or PLACEHOLDER_IMAGE,
                 "port": app.port or (_PORT if app.image else _PLACEHOLDER_PORT),
-                "environments": [name for name in names if name in (app.environments or names)],
+                "environments": [
+                    name
+                    for name in names
+                    if name in (app.environments or run_in.get(app.tenant or "") or names)
+                ],
             }
         )
         for app in body.apps
@@ -258,6 +323,7 @@ def complete(file: File) -> Spec:
         repo=repo,
         environments=environments,
         clusters=body.clusters or [Cluster(name=name, environments=[name]) for name in names],
+        tenants=tenants,
         apps=apps,
         features=Features(ci=ci),
     )

@@ -13,6 +13,7 @@ from gitops_layout.spec.checks import (
     did_you_mean,
     namespace_problems,
     reference_problems,
+    tenancy_problems,
 )
 from gitops_layout.spec.model import KIND, File, Spec, complete
 
@@ -25,9 +26,9 @@ if TYPE_CHECKING:
 # Words of the design that no template honours yet: naming one must not look like success.
 _NOT_YET = frozenset(
     {
-        "tenants", "tenant", "moved", "approval", "dependsOn", "chart", "components", "delivery", "wiring",
+        "moved", "approval", "dependsOn", "chart", "components", "delivery", "wiring",
         "install", "style", "host", "secrets", "policy", "imageAutomation", "notifications", "previews",
-        "promotion", "renovate", "role", "quota",
+        "promotion", "renovate", "role",
     }
 )  # fmt: skip
 
@@ -82,7 +83,11 @@ def _check(data: object) -> tuple[Spec | None, list[Problem]]:
     except ValidationError as error:
         found += [_translated(item) for item in error.errors()]
     else:
-        found += [*reference_problems(data)] or [*namespace_problems(file), *delivery_name_problems(file)]
+        found += [*reference_problems(data)] or [
+            *tenancy_problems(file),
+            *namespace_problems(file),
+            *delivery_name_problems(file),
+        ]
         return (None, found) if found else (complete(file), [])
     return None, [*found, *reference_problems(data)]
 
@@ -120,6 +125,10 @@ def _expected(path: Path) -> str:
             return "is not a branch name"
         case (*_, "labels", _) | (*_, "labels", _, _):
             return "is not a Kubernetes label"
+        case (*_, "quota", _):
+            return "is not a positive quantity such as 10, 500m or 20Gi"
+        case (*_, "groups", _):
+            return "is not the name of a group such as acme:payments"
         case _:
             return "is not a DNS label (a lower case letter, then letters, digits, inner dashes)"
 

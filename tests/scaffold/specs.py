@@ -18,6 +18,27 @@ APPS = [
     {"name": "queue", "namespace": "messaging"},
 ]
 
+TENANTS = [
+    {
+        "name": "payments",
+        "owners": ["@acme/payments"],
+        "groups": ["acme:payments"],
+        "namespaces": ["payments", "payments-jobs"],
+        "repo": {"url": "https://github.com/acme/payments.git"},
+    },
+    {"name": "search", "environments": ["dev", "prod"], "quota": {"cpu": "500m", "pods": 10}},
+]
+PLATFORM = {
+    "layout": "platform",
+    "tenants": TENANTS,
+    "apps": [
+        *APPS,
+        {"name": "pay", "tenant": "payments", "image": "a/b:1.0"},
+        {"name": "find", "tenant": "search"},
+    ],
+}
+"""Changes to `data`: tenants with and without a repository of their own, and with apps in this one."""
+
 
 def data(agent: str, **spec: Any) -> dict[str, Any]:
     """gitops.yaml with three environments on two clusters, one of them shared, and three apps."""
@@ -70,10 +91,16 @@ def random_data(draw: st.DrawFn) -> dict[str, Any]:
         if draw(st.booleans()):
             app["environments"] = draw(st.lists(st.sampled_from(environments), min_size=1, unique=True))
         apps.append(app)
+    tenants = [{"name": name} for name in draw(st.lists(st.sampled_from(["red", "blue"]), unique=True))]
+    for app in apps if tenants else ():
+        if draw(st.booleans()):
+            app["tenant"] = draw(st.sampled_from(tenants))["name"]
     return data(
         draw(st.sampled_from(["flux", "argocd"])),
         environments=[{"name": name} for name in environments],
         clusters=clusters,
+        layout="platform" if tenants else "config",
+        tenants=tenants,
         apps=apps,
         features={"ci": draw(st.sampled_from(["github", "none"]))},
     )

@@ -221,3 +221,23 @@ def test_setting_a_field_keeps_the_comments() -> None:
     new = assign(SPEC, {("spec", "features", "ci"): "github", ("spec", "repo", "branch"): "trunk"})
     assert yaml.safe_load(new)["spec"]["repo"] == {"branch": "trunk"}
     assert new.count(b"#") == SPEC.count(b"#")
+
+
+@pytest.mark.parametrize("agent", ["flux", "argocd"])
+def test_tenants_of_a_platform_come_and_are_whole(tmp_path: Path, agent: str) -> None:
+    root = tmp_path / "plat"
+    done = _run("init", "plat", "--layout", "platform", "--agent", agent, "--defaults", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    own = ("--repo-url", "https://github.com/acme/pay.git", "--owner", "@acme/pay", "--group", "acme:pay")
+    for arguments in (
+        ("tenant", "pay", *own),
+        ("tenant", "search", "--environments", "dev,prod", "--namespaces", "search,search-jobs"),
+        ("app", "find", "--tenant", "search", "--image", "ghcr.io/acme/find:1.0.0"),
+    ):
+        done = _run("add", *arguments, cwd=root)
+        assert done.returncode == 0, done.stderr
+    lint = _run("lint", "--select", "ALL", "--fail-on", "info", cwd=root)
+    assert lint.returncode == 0, lint.stdout + lint.stderr
+    assert _run("scaffold", "--plan", "--exit-code", cwd=root).returncode == 0
+    second = _run("add", "tenant", "pay", cwd=root)
+    assert (second.returncode, "tenant pay" in second.stderr) == (2, True)

@@ -108,7 +108,7 @@ def test_an_untouched_base_follows_gitops_yaml_and_an_edited_one_does_not(root: 
 
 
 def test_newer_templates_leave_the_users_own_files_alone(root: Path, changed_templates: None) -> None:
-    changed = bundle.root() / "templates/config/README.md.jinja"
+    changed = bundle.root() / "templates/repository/README.md.jinja"
     changed.write_text("another\n")
     assert "README.md" not in _done(_scaffold(root))
     assert "# acme" in (root / "README.md").read_text()

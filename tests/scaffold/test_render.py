@@ -14,16 +14,19 @@ from gitops_layout import __version__, bundle
 from gitops_layout.scaffold.render import Ownership, answers, render
 from gitops_layout.spec import Spec, load
 from tests.kubectl import KUBECTL
-from tests.scaffold.specs import spec
+from tests.scaffold.specs import PLATFORM, spec
 
 AGENTS = ("flux", "argocd")
 BARE = {"repo": {"url": "git@git.example.com:a/b.git", "branch": "1.0"}, "features": {"ci": "none"}}
-CHANGES: list[dict[str, Any]] = [{}, {"apps": []}, BARE]
+CHANGES: list[dict[str, Any]] = [{}, {"apps": []}, BARE, PLATFORM, {**PLATFORM, "apps": []}]
 
 
-@pytest.fixture(scope="module", params=AGENTS)
+@pytest.fixture(
+    scope="module", params=[(agent, layout) for agent in AGENTS for layout in ("config", "platform")]
+)
 def wanted(request: pytest.FixtureRequest) -> Spec:
-    return spec(request.param)
+    agent, layout = request.param
+    return spec(agent, **(PLATFORM if layout == "platform" else {}))
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +60,7 @@ def _build(folder: Path) -> list[dict[str, Any]]:
     return [item for item in yaml.safe_load_all(done.stdout) if item]
 
 
-@pytest.mark.parametrize("changes", CHANGES, ids=["all", "no-apps", "bare"])
+@pytest.mark.parametrize("changes", CHANGES, ids=["all", "no-apps", "bare", "platform", "platform-no-apps"])
 @pytest.mark.parametrize("agent", AGENTS)
 def test_copier_makes_the_same_bytes(
     agent: str, changes: dict[str, Any], source: Path, tmp_path: Path
@@ -82,7 +85,7 @@ def test_copier_can_update_what_it_made(source: Path, tmp_path: Path) -> None:
     shutil.copytree(source, origin)
     run_copy(str(origin), root, data=answers(spec()), defaults=True, quiet=True, vcs_ref="v1")
     _git(root, ["init", "-q"], ["add", "-A"], ["commit", "-qm", "made"])
-    template = next((origin / "templates/config").rglob("{% yield app*.jinja"))
+    template = next((origin / "templates/repository").rglob("{% yield app*.jinja"))
     template.write_text(template.read_text().replace("interval: 10m", "interval: 30m"))
     _git(origin, ["commit", "-qam", "later"], ["tag", "v2"])
     run_update(root, defaults=True, overwrite=True, quiet=True, vcs_ref="v2")
@@ -98,7 +101,8 @@ def test_every_kustomization_builds(wanted: Spec, tmp_path: Path) -> None:
     roots = [
         path.parent for path in tmp_path.rglob("kustomization.yaml") if "Component" not in path.read_text()
     ]
-    assert len(roots) == 3 + 3 + 2 + 3 + 4  # bases, environments of three apps, clusters and their bootstraps
+    # bases, environments of three apps, clusters and their bootstraps; then two apps' and tenants' own
+    assert len(roots) == 3 + 3 + 2 + 3 + 4 + (0 if wanted.layout == "config" else 2 + 5 + 2 + 5 + 3 * 2 + 2)
     for root in roots:
         assert _build(root)
 

@@ -8,6 +8,7 @@ import yaml
 
 from gitops_layout.errors import UserError
 from gitops_layout.spec import json_schema, load, namespace_of
+from tests.scaffold.specs import spec
 
 GOOD = """\
 apiVersion: gitops-layout/v1alpha1
@@ -70,7 +71,7 @@ spec:
         "gitops.yaml:14:7: unknown field enviroments, did you mean environments?",
         "gitops.yaml:15:13: app web is already spec.apps[0]",
         "gitops.yaml:16:14: image ghcr.io/acme/web names no version: add a tag such as ghcr.io/acme/web:1.2.3",
-        "gitops.yaml:18:7: not supported yet: tenant",
+        "gitops.yaml:18:15: app api names tenant payments, which does not exist",
     ]
 
 
@@ -122,3 +123,18 @@ def test_the_published_schema_accepts_what_we_accept_and_refuses_unknown_fields(
     assert not list(validator.iter_errors(yaml.safe_load(GOOD)))
     for wrong in (GOOD.replace("apps:", "aps:"), GOOD.replace("name: web", "name: Web_1")):
         assert list(validator.iter_errors(yaml.safe_load(wrong)))
+
+
+def test_an_app_stays_inside_what_its_tenant_has() -> None:
+    tenants = [{"name": "payments", "environments": ["dev"]}]
+    outside = {"name": "pay", "tenant": "payments", "namespace": "web", "environments": ["dev", "prod"]}
+    with pytest.raises(UserError) as refused:
+        spec(layout="platform", tenants=tenants, apps=[outside])
+    assert refused.value.message.splitlines() == [
+        "spec: spec.apps[0].namespace: app pay: namespace web is none of tenant payments's (payments)",
+        "spec: spec.apps[0].environments[1]: app pay: tenant payments is not in environment prod",
+    ]
+    with pytest.raises(UserError, match="tenants need layout platform"):
+        spec(tenants=tenants)
+    with pytest.raises(UserError, match="tenant payments and app payments share namespace payments"):
+        spec(layout="platform", tenants=[{"name": "payments"}], apps=[{"name": "payments"}])
