@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from gitops_layout.agents.delivery import Delivery
 from gitops_layout.kustomize.exact import Build
-from gitops_layout.kustomize.model import BuildClass, Closure, Kustomization, find
+from gitops_layout.kustomize.model import BuildClass, Closure, Kustomization, Problem, find
 from gitops_layout.kustomize.walk import walk
 from gitops_layout.model import Location, Path, Unchecked, UncheckedClass
 from gitops_layout.render.directory import directory, directory_files
@@ -131,6 +131,9 @@ class Renders:
             overrides[own.file] = json.dumps(own.data, ensure_ascii=False).encode()
         if isinstance(own, Kustomization) and delivery.options:
             changed = overridden(repo, delivery, own)
+            if isinstance(changed, Problem):
+                refused = replace(self._walk(folder, {})[0], problems=(changed,))
+                return _Wanted(delivery, Build(refused), delivery.id)
             if changed is not None:
                 overrides[own.file] = changed
         key = f"{folder}\0{sorted(overrides.items())!r}"

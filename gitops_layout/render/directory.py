@@ -1,46 +1,74 @@
-"""Folders of plain manifests: Argo CD's directory source, or a folder nobody delivers."""
+"""Folders of plain manifests: Argo CD's directory source, or a folder nobody delivers.
+
+Facts: argo-cd v3.6.1, reposerver/repository (findManifests).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from fnmatch import fnmatch
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from posixpath import basename
 from typing import Any
 
+from gitops_layout.agents.argocd.globs import matches
 from gitops_layout.agents.delivery import Delivery
 from gitops_layout.kustomize.model import BuildClass, Problem
-from gitops_layout.model import Location, Path
+from gitops_layout.model import Location, Path, Unchecked, UncheckedClass
 from gitops_layout.render.rendered import Rendered
 from gitops_layout.render.steps import Lookup, finished
 from gitops_layout.repo.model import Repo, is_yaml
 
 __all__ = ["directory", "directory_files"]
 
+_EXTENSIONS = (".yaml", ".yml", ".json", ".jsonnet")
+_SKIPPED = "+argocd:skip-file-rendering"
+_MANIFEST = ("apiVersion:", "kind:", "metadata:")
+
 
 def directory(repo: Repo, delivery: Delivery, lookup: Lookup) -> Rendered:
-    """The objects of the files that the delivery reads; one unreadable file fails it."""
-    files = delivery.options.get("files") or directory_files(repo, delivery)
+    """The objects of the files that the delivery reads; one unreadable manifest fails it."""
     folder = delivery.source.path or ""
     if not repo.is_folder(folder):
         problem = Problem(BuildClass.MISSING, f"path {folder} does not exist", delivery.place("path"))
         return Rendered(delivery.id, failure=problem.unchecked(f"delivery {delivery.id}", delivery.id))
-    wanted = set(files)
+    files = delivery.options.get("files") or directory_files(repo, delivery)
+    read = frozenset(files)
     for file in files:
-        problems = repo.stream(file).problems
-        if problems:
-            why = f"{file}:{problems[0].line}:{problems[0].column}: {problems[0].message}"
-            failure = Problem(BuildClass.NO_MANIFEST, why, Location(file))
-            return Rendered(
-                delivery.id,
-                files=frozenset(wanted),
-                failure=failure.unchecked(f"delivery {delivery.id}", delivery.id),
-            )
+        failure = _unreadable(repo, delivery, file)
+        if failure is not None:
+            return Rendered(delivery.id, files=read, failure=failure)
     objects = [
         (resource.data, _identity(resource.location))
-        for resource in repo.resources
-        if resource.file in wanted
+        for file in files
+        if not file.endswith(".jsonnet")
+        for resource in repo.objects(file)
     ]
-    return finished(delivery, objects, frozenset(wanted), lookup)
+    rendered = finished(delivery, objects, read, lookup)
+    unseen = tuple(_jsonnet(delivery, file) for file in files if file.endswith(".jsonnet"))
+    return replace(rendered, unseen=(*rendered.unseen, *unseen)) if unseen else rendered
+
+
+def _unreadable(repo: Repo, delivery: Delivery, file: str) -> Unchecked | None:
+    """What fails the delivery; a file without any object that looks like no manifest is passed over."""
+    problems = () if file.endswith(".jsonnet") else repo.stream(file).problems
+    if not problems:
+        return None
+    text = repo.stream(file).text
+    if (
+        delivery.agent == "argocd"
+        and not repo.documents(file)
+        and not all(word in text for word in _MANIFEST)
+    ):
+        return None
+    why = f"{file}:{problems[0].line}:{problems[0].column}: {problems[0].message}"
+    problem = Problem(BuildClass.NO_MANIFEST, why, Location(file))
+    return problem.unchecked(f"delivery {delivery.id}", delivery.id)
+
+
+def _jsonnet(delivery: Delivery, file: str) -> Unchecked:
+    why = "jsonnet is a program, and is not evaluated"
+    what = f"objects of {file}"
+    return Unchecked(what, UncheckedClass.EXTERNAL, why, Location(file), ("kind", "jsonnet"), delivery.id)
 
 
 def _identity(root: Location) -> Callable[[Path], Location]:
@@ -48,35 +76,40 @@ def _identity(root: Location) -> Callable[[Path], Location]:
 
 
 def directory_files(repo: Repo, delivery: Delivery) -> tuple[str, ...]:
-    """The files that Argo CD reads: direct children, or all below with `recurse`; include and exclude globs."""
+    """The files that Argo CD reads, in its order: direct children, or all below with `recurse`; `include`
+    and `exclude` are globs of paths below the folder, in which `*` crosses folders.
+    """
     folder = repo.resolve(delivery.source.path or "") or ""
     given = delivery.options.get("directory")
-    options = given if isinstance(given, dict) else {}
+    options: Mapping[str, Any] = given if isinstance(given, dict) else {}
+    found = sorted(_candidates(repo, folder, options), key=lambda path: path.split("/"))
+    return tuple(file for file in found if not _skipped(repo, file))
+
+
+def _skipped(repo: Repo, file: str) -> bool:
+    text = repo.stream(file).text if is_yaml(file) else repo.text(file)
+    return _SKIPPED in text
+
+
+def _candidates(repo: Repo, folder: str, options: Mapping[str, Any]) -> Iterator[str]:
     prefix = f"{folder}/" if folder else ""
-    recurse = options.get("recurse") is True
-    return tuple(
-        path
-        for path in repo.under(folder)
-        if is_yaml(path)
-        and (recurse or "/" not in path[len(prefix) :])
-        and _included(path[len(prefix) :], options.get("include"), options.get("exclude"))
-    )
+    if options.get("recurse") is True:
+        paths = repo.under(folder)
+    else:
+        paths = (prefix + name for name in repo.folders.get(folder, ()))
+    any_name = options.get("disableExtensionFilter") is True
+    include, exclude = _glob(options, "include"), _glob(options, "exclude")
+    for path in paths:
+        if not any_name and not basename(path).endswith(_EXTENSIONS):
+            continue
+        below = path.removeprefix(prefix)
+        if (exclude and matches(exclude, below)) or (include and not matches(include, below)):
+            continue
+        real = repo.resolve(path)  # a link counts as the file that it leads to
+        if real is not None and real in repo.entries:
+            yield real
 
 
-def _included(path: str, include: Any, exclude: Any) -> bool:
-    if isinstance(exclude, str) and exclude and any(_globbed(path, glob) for glob in _alternatives(exclude)):
-        return False
-    return (
-        not isinstance(include, str) or not include or any(_globbed(path, g) for g in _alternatives(include))
-    )
-
-
-def _globbed(path: str, glob: str) -> bool:
-    return fnmatch(path, glob) or fnmatch(basename(path), glob)
-
-
-def _alternatives(glob: str) -> list[str]:
-    """`{a.yaml,b.yaml}` as its parts; other globs as they are."""
-    if glob.startswith("{") and glob.endswith("}"):
-        return [part.strip() for part in glob[1:-1].split(",")]
-    return [glob]
+def _glob(options: Mapping[str, Any], name: str) -> str:
+    value = options.get(name)
+    return value if isinstance(value, str) else ""

@@ -13,7 +13,8 @@ from typing import Any
 
 from gitops_layout.agents.context import at
 from gitops_layout.agents.delivery import Delivery
-from gitops_layout.kustomize.model import FILE_NAMES, Kustomization, find
+from gitops_layout.kustomize.model import FILE_NAMES, BuildClass, Kustomization, Problem, find
+from gitops_layout.render.environment import Environment
 from gitops_layout.repo.model import Repo, is_yaml
 from gitops_layout.source.reader import read
 
@@ -47,19 +48,23 @@ def _scan(repo: Repo, root: str) -> Iterator[str]:
             waiting += [join(path, name) for name in reversed(repo.folders[path])]
 
 
-def overridden(repo: Repo, delivery: Delivery, own: Kustomization) -> bytes | None:
-    """The delivery's kustomization with the agent's options written into it; None where there are none."""
+def overridden(repo: Repo, delivery: Delivery, own: Kustomization) -> bytes | Problem | None:
+    """The delivery's kustomization with the agent's options written into it; None where there are none.
+
+    A Problem where the agent cannot write them.
+    """
     stream = read(repo.content(own.file), own.file, mode="kustomize") if own.file in repo.entries else None
     data = dict(stream.documents[0].data) if stream is not None and stream.documents else dict(own.data)
+    before = json.dumps(data, sort_keys=True)
     if delivery.agent == "flux":
-        changed = _flux(data, delivery.options, own.folder)
-    else:
-        changed = _argocd(data, _mapping(delivery.options, "kustomize"), own.folder)
+        _flux(data, delivery.options, own.folder)
+    elif (refused := _argocd(data, delivery, repo, own.folder)) is not None:
+        return Problem(BuildClass.OTHER, refused, delivery.place("kustomize", "path"))
+    changed = json.dumps(data, sort_keys=True) != before
     return json.dumps(data, ensure_ascii=False).encode() if changed else None
 
 
-def _flux(data: dict[str, Any], options: Mapping[str, Any], folder: str) -> bool:
-    before = json.dumps(data, sort_keys=True)
+def _flux(data: dict[str, Any], options: Mapping[str, Any], folder: str) -> None:
     for option, name in (
         ("targetNamespace", "namespace"),
         ("namePrefix", "namePrefix"),
@@ -71,23 +76,94 @@ def _flux(data: dict[str, Any], options: Mapping[str, Any], folder: str) -> bool
         data["patches"] = [*_list(data, "patches"), patch]
     _components(data, options, folder)
     _images(data, _list(options, "images"))
-    return json.dumps(data, sort_keys=True) != before
 
 
-def _argocd(data: dict[str, Any], options: Mapping[str, Any], folder: str) -> bool:
-    before = json.dumps(data, sort_keys=True)
+def _argocd(data: dict[str, Any], delivery: Delivery, repo: Repo, folder: str) -> str | None:
+    """The options of an Application as `kustomize edit` writes them; why it refuses to, if it does."""
+    options = _mapping(delivery.options, "kustomize")
+    substitute = Environment(delivery, repo).substitute
     for name in ("namePrefix", "nameSuffix", "namespace"):
-        if options.get(name):
+        if options.get(name) and isinstance(options[name], str):
             data[name] = options[name]
-    for name in ("commonLabels", "commonAnnotations"):
-        if isinstance(options.get(name), dict):
-            data[name] = {**_mapping(data, name), **options[name]}
-    for name in ("patches", "replicas"):
-        if _list(options, name):
-            data[name] = [*_list(data, name), *_list(options, name)]
+    images = (substitute(text) for text in _list(options, "images") if isinstance(text, str))
+    _images(data, [_image(text) for text in images])
+    if _list(options, "replicas"):
+        data["replicas"] = _replicas(_list(data, "replicas"), _list(options, "replicas"))
+    labels = {name: substitute(value) for name, value in _texts(options, "commonLabels").items()}
+    annotations = _texts(options, "commonAnnotations")
+    if options.get("commonAnnotationsEnvsubst") is True:
+        annotations = {name: substitute(value) for name, value in annotations.items()}
+    refused = _labelled(data, labels, options) or _added(
+        data, "commonAnnotations", annotations, force=options.get("forceCommonAnnotations") is True
+    )
+    if refused is not None:
+        return refused
+    if _list(options, "patches"):
+        data["patches"] = [*_list(data, "patches"), *_list(options, "patches")]
+    if options.get("ignoreMissingComponents") is True:
+        options = {**options, "components": _existing(repo, folder, _list(options, "components"))}
     _components(data, options, folder)
-    _images(data, [_image(text) for text in _list(options, "images") if isinstance(text, str)])
-    return json.dumps(data, sort_keys=True) != before
+    return None
+
+
+def _texts(options: Mapping[str, Any], name: str) -> dict[str, str]:
+    return {key: value for key, value in _mapping(options, name).items() if isinstance(value, str)}
+
+
+def _replicas(mine: list[Any], wanted: list[Any]) -> list[Any]:
+    """Replica counts by name, those of the Application over the kustomization's; text that is a number is one."""
+    found = {str(at(item, "name")): item for item in mine}
+    for item in wanted:
+        count = at(item, "count")
+        if isinstance(count, str) and count.lstrip("-").isdecimal() and len(count) < 12:
+            count = int(count)
+        found[str(at(item, "name"))] = {"name": at(item, "name"), "count": count}
+    return [found[name] for name in sorted(found)]
+
+
+def _labelled(data: dict[str, Any], labels: Mapping[str, str], options: Mapping[str, Any]) -> str | None:
+    force, templates = options.get("forceCommonLabels") is True, options.get("labelIncludeTemplates") is True
+    if options.get("labelWithoutSelector") is not True:
+        if templates and labels:
+            return "labelIncludeTemplates needs labelWithoutSelector"
+        return _added(data, "commonLabels", labels, force=force)
+    if not labels:
+        return None
+    entries = [dict(item) if isinstance(item, dict) else item for item in _list(data, "labels")]
+    fitting = (
+        item
+        for item in entries
+        if isinstance(item, dict)
+        and item.get("includeSelectors") is not True
+        and (item.get("includeTemplates") is True) == templates
+    )
+    entry = next(fitting, None)
+    if entry is None:
+        entry = {"includeSelectors": False, "includeTemplates": templates}
+        entries.append(entry)
+    data["labels"] = entries
+    return _added(entry, "pairs", labels, force=force)
+
+
+def _added(data: dict[str, Any], field: str, wanted: Mapping[str, str], *, force: bool) -> str | None:
+    """Add labels or annotations; one that is there already is refused without force."""
+    mine = _mapping(data, field)
+    twice = sorted(mine.keys() & wanted.keys())
+    if twice and not force:
+        return f"the kustomization has {twice[0]} already; set the option that forces it, or leave it to one of them"
+    if wanted:
+        data[field] = {**mine, **wanted}
+    return None
+
+
+def _existing(repo: Repo, folder: str, components: list[Any]) -> list[str]:
+    """The components that have a kustomization."""
+    return [
+        component
+        for component in components
+        if isinstance(component, str)
+        and any(repo.is_file(join(folder, component, name)) for name in FILE_NAMES)
+    ]
 
 
 def _image(text: str) -> dict[str, str]:
@@ -118,9 +194,8 @@ def _components(data: dict[str, Any], options: Mapping[str, Any], folder: str) -
     """Both agents read component paths relative to the delivery's path."""
     for component in _list(options, "components"):
         if isinstance(component, str) and "://" not in component and not component.startswith("/"):
-            path = relpath(normpath(join(folder, component)), folder or ".")
-            data["components"] = [*_list(data, "components"), path]
-        elif isinstance(component, str):
+            component = relpath(normpath(join(folder, component)), folder or ".")
+        if isinstance(component, str) and component not in _list(data, "components"):
             data["components"] = [*_list(data, "components"), component]
 
 

@@ -24,10 +24,11 @@ from gitops_layout.helm.template import Release
 from gitops_layout.helm.valuefiles import resolved, value_files
 from gitops_layout.helm.values import flux_values, merge, parse
 from gitops_layout.model import Location, Path, Unchecked, UncheckedClass
+from gitops_layout.render.environment import Environment
 from gitops_layout.render.steps import Lookup, texts
 from gitops_layout.repo.model import MAX_BYTES, Repo
 
-__all__ = ["Environment", "Wanted", "argocd_release", "flux_release"]
+__all__ = ["Wanted", "argocd_release", "flux_release"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,38 +273,6 @@ def _file_parameters(
             return Problem(f"file {path} does not exist or is too large", where)
         found.append((name, real))
     return found
-
-
-@dataclass(frozen=True, slots=True)
-class Environment:
-    """The build environment that Argo CD substitutes in file names and parameters; a ref's name stays."""
-
-    delivery: Delivery
-    repo: Repo
-
-    def substitute(self, text: str) -> str:
-        refs = _mapping(self.delivery.options.get("refs"))
-        if text.partition("/")[0] in refs:
-            first, _, rest = text.partition("/")
-            return f"{first}/{self.substitute(rest)}"
-        return re.sub(r"\$\$|\$\{(\w+)\}|\$(\w+)", self._value, text)
-
-    def _value(self, match: re.Match[str]) -> str:
-        if match[0] == "$$":
-            return "$"
-        delivery, source = self.delivery, self.delivery.source
-        revision = self.repo.revision or ""
-        return {
-            "ARGOCD_APP_NAME": delivery.name,
-            "ARGOCD_APP_NAMESPACE": delivery.target_namespace or "",
-            "ARGOCD_APP_PROJECT_NAME": delivery.project or "default",
-            "ARGOCD_APP_REVISION": revision,
-            "ARGOCD_APP_REVISION_SHORT": revision[:7],
-            "ARGOCD_APP_REVISION_SHORT_8": revision[:8],
-            "ARGOCD_APP_SOURCE_REPO_URL": source.url or "",
-            "ARGOCD_APP_SOURCE_PATH": source.path or "",
-            "ARGOCD_APP_SOURCE_TARGET_REVISION": source.revision.name if source.revision else "",
-        }.get(match[1] or match[2], "")
 
 
 def _dumped(values: Any) -> bytes:

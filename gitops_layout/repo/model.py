@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import islice, takewhile
 from posixpath import basename, dirname, join, normpath
 from typing import Any
 
@@ -154,7 +156,8 @@ class Repo:
     def under(self, folder: str) -> Iterator[str]:
         """All files below `folder`, sorted, links not followed."""
         prefix = f"{folder}/" if folder else ""
-        return (path for path in self.files if path.startswith(prefix))
+        start = bisect_left(self.files, prefix)
+        return takewhile(lambda path: path.startswith(prefix), islice(self.files, start, None))
 
     @cached_property
     def files(self) -> tuple[str, ...]:
@@ -234,12 +237,12 @@ class Repo:
     @cached_property
     def resources(self) -> tuple[Resource, ...]:
         """Every document of every manifest that looks like a Kubernetes object, `List`s opened."""
-        return tuple(
-            resource
-            for path in self.manifests
-            for document in self.documents(path)
-            for resource in _resources(document.data, Location(path, (), document.index))
-        )
+        return tuple(resource for path in self.manifests for resource in self.objects(path))
+
+    def objects(self, path: str) -> Iterator[Resource]:
+        """Every document of one file that looks like a Kubernetes object, `List`s opened."""
+        for document in self.documents(path):
+            yield from _resources(document.data, Location(path, (), document.index))
 
     @cached_property
     def unparsable(self) -> tuple[tuple[str, SyntaxProblem], ...]:
