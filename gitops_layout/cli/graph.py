@@ -9,11 +9,12 @@ import click
 from gitops_layout.cli.loading import load_graph
 from gitops_layout.model import UncheckedClass
 from gitops_layout.output import graph as output
+from gitops_layout.output.graph_text import explained, to_text
 
 __all__ = ["command"]
 
 _FORMATS = {
-    "text": output.to_text,
+    "text": to_text,
     "json": output.to_json,
     "mermaid": output.to_mermaid,
     "dot": output.to_dot,
@@ -23,7 +24,11 @@ _FORMATS = {
 @click.command("graph")
 @click.argument("path", required=False, type=click.Path(path_type=Path))
 @click.option("--format", "form", type=click.Choice(list(_FORMATS)), default="text", show_default=True)
-@click.option("--explain", is_flag=True, help="Say how roots, sources and environments were found.")
+@click.option(
+    "--explain",
+    is_flag=True,
+    help="Say why each place is one, and each delivery is live, here and in its environment.",
+)
 @click.option("--files", is_flag=True, help="Say of every YAML file what becomes of it, and why.")
 def command(path: Path | None, *, form: str, explain: bool, files: bool) -> int:
     """List every delivery of the repository with its source, environment, cluster and objects.
@@ -38,13 +43,7 @@ def command(path: Path | None, *, form: str, explain: bool, files: bool) -> int:
     if form != "text":
         return 0
     if explain:
-        click.echo()
-        for sentence in graph.explain:
-            click.echo(f"because {sentence}")
-        for environment in graph.environments:
-            click.echo(f"environment {environment.name} ({environment.tier}): from {environment.reason}")
-    for entry in graph.unchecked:
-        click.echo(f"not seen: {entry.what}: {entry.why}", err=True)
+        click.echo(f"\n{explained(graph)}", nl=False)
     broken = [
         entry for entry in graph.unchecked if entry.kind is UncheckedClass.BROKEN and graph.reaches(entry)
     ]

@@ -1,4 +1,4 @@
-"""A Graph as text, JSON, Mermaid or Graphviz DOT."""
+"""A Graph as JSON, Mermaid or Graphviz DOT, and its files as text."""
 
 from __future__ import annotations
 
@@ -9,28 +9,10 @@ from typing import Any
 
 from gitops_layout.agents.delivery import Delivery
 from gitops_layout.graph.accounts import State, accounts
+from gitops_layout.graph.explain import Why, parents, whys
 from gitops_layout.graph.model import Graph
 
-__all__ = ["files_to_text", "to_dot", "to_json", "to_mermaid", "to_text"]
-
-
-def to_text(graph: Graph) -> str:
-    """A line a delivery: id, environment, source, objects."""
-    return "".join(f"{_line(graph, delivery)}\n" for delivery in graph.deliveries)
-
-
-def _line(graph: Graph, delivery: Delivery) -> str:
-    rendered = graph.rendered[delivery.id]
-    what = delivery.source.chart or delivery.source.path or "."
-    objects = f"{len(rendered.objects)} objects" if rendered.failure is None else "not rendered"
-    parts = [
-        delivery.id,
-        delivery.environment,
-        what,
-        objects,
-        None if delivery.live else "(no agent reaches it)",
-    ]
-    return "  ".join(part for part in parts if part)
+__all__ = ["files_to_text", "to_dot", "to_json", "to_mermaid"]
 
 
 def files_to_text(graph: Graph) -> str:
@@ -45,11 +27,10 @@ def files_to_text(graph: Graph) -> str:
 def _edges(graph: Graph) -> Iterator[tuple[str, str, str]]:
     """(from, to, what): a delivery that delivers another one, or waits for it."""
     by_object = {(d.kind, d.namespace, d.name, d.cluster): d.id for d in graph.deliveries}
+    for child, above in parents(graph).items():
+        for parent in above:
+            yield parent, child, "delivers"
     for delivery in graph.deliveries:
-        for item in graph.rendered[delivery.id].objects:
-            child = by_object.get((item.ref.kind, item.ref.namespace, item.ref.name, delivery.cluster))
-            if child is not None and child != delivery.id:
-                yield delivery.id, child, "delivers"
         for needed in delivery.depends_on:
             namespace, _, name = needed.rpartition("/")
             target = by_object.get((delivery.kind, namespace, name, delivery.cluster))
@@ -101,12 +82,31 @@ def to_json(graph: Graph) -> str:
     data = {
         "version": 1,
         "revision": graph.repo.revision,
-        "environments": [{"name": e.name, "tier": e.tier, "reason": e.reason} for e in graph.environments],
+        "environments": [
+            {"name": e.name, "tier": e.tier, "reason": e.reason, "evidence": e.evidence}
+            for e in graph.environments
+        ],
         "clusters": [
-            {"name": c.name, "reason": c.reason, "environments": list(c.environments), "server": c.server}
+            {
+                "name": c.name,
+                "reason": c.reason,
+                "evidence": c.evidence,
+                "environments": list(c.environments),
+                "server": c.server,
+            }
             for c in graph.clusters
         ],
-        "deliveries": [_delivery(graph, delivery) for delivery in graph.deliveries],
+        "tenants": [
+            {
+                "name": tenant.name,
+                "reason": tenant.reason,
+                "evidence": tenant.evidence,
+                "namespaces": list(tenant.namespaces),
+                "deliveries": list(tenant.deliveries),
+            }
+            for tenant in graph.tenants
+        ],
+        "deliveries": [_delivery(graph, delivery, why) for delivery, why in whys(graph)],
         "unchecked": [
             {
                 "what": entry.what,
@@ -126,7 +126,7 @@ def to_json(graph: Graph) -> str:
     return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
 
 
-def _delivery(graph: Graph, delivery: Delivery) -> dict[str, Any]:
+def _delivery(graph: Graph, delivery: Delivery, why: Why) -> dict[str, Any]:
     rendered = graph.rendered[delivery.id]
     source = delivery.source
     return {
@@ -141,5 +141,13 @@ def _delivery(graph: Graph, delivery: Delivery) -> dict[str, Any]:
         "dependsOn": list(delivery.depends_on),
         "objects": [str(item.ref) for item in rendered.objects],
         "files": sorted(rendered.files),
+        "sync": {
+            "automated": delivery.sync.automated,
+            "prune": delivery.sync.prune,
+            "selfHeal": delivery.sync.self_heal,
+            "suspended": delivery.sync.suspended,
+            "interval": delivery.sync.interval,
+        },
+        "because": {"live": why.live, "environment": why.environment, "source": why.source},
         "failure": rendered.failure.why if rendered.failure else None,
     }

@@ -4,17 +4,47 @@ from __future__ import annotations
 
 import json
 
-from gitops_layout.output.graph import to_dot, to_json, to_mermaid, to_text
+from gitops_layout.output.graph import to_dot, to_json, to_mermaid
+from gitops_layout.output.graph_text import explained, to_text
 from tests.graph.test_link import APPS, FLEET, linked
 
 CHILD = APPS.replace("name: apps", "name: second").replace("spec:", "spec:\n  dependsOn: [{name: apps}]")
 FILES = {**FLEET, "clusters/prod-eu/second.yaml": CHILD}
 
 
-def test_text_says_what_is_delivered_where():
-    lines = to_text(linked(FILES)).splitlines()
-    assert lines[0] == "flux:Kustomization/flux-system/apps@prod-eu  prod  apps/web/envs/prod  1 objects"
-    assert lines[-1] == "kustomize:Kustomization//apps/old@  apps/old  1 objects  (no agent reaches it)"
+def test_text_is_a_tree_a_cluster_with_what_no_agent_reaches_after_it():
+    text = to_text(linked(FILES))
+    assert (
+        text
+        == """\
+.: 3 deliveries, 6 objects, 1 cluster, 1 environment: prod (prod)
+
+cluster prod-eu · environment prod
+  Kustomization flux-system/flux-system  clusters/prod-eu · 4 objects from 4 files · every 10m
+  ├─ Kustomization flux-system/apps      apps/web/envs/prod · 1 object from 3 files · every 10m · does not prune
+  └─ Kustomization flux-system/second    apps/web/envs/prod · 1 object from 3 files · every 10m · does not prune · after flux-system/apps
+
+no agent reaches 1 delivery
+  apps/old  1 object
+
+everything that an agent reaches was seen
+"""
+    )
+
+
+def test_every_delivery_says_why_it_is_live_where_it_is_and_what_it_pulls():
+    text = explained(linked(FILES))
+    assert "environment prod (prod): folder apps/web/envs/prod (2), folder clusters/prod-eu (1)" in text
+    assert (
+        """\
+flux:Kustomization/flux-system/apps@prod-eu
+  live         flux:Kustomization/flux-system/flux-system@prod-eu brings its object
+  environment  prod: folder apps/web/envs/prod
+  source       this repository: most paths that are asked of https://example.test/acme/fleet.git exist here
+"""
+        in text
+    )
+    assert "  dead         not reached: no agent object names it" in text
 
 
 def test_diagrams_show_deliveries_of_deliveries_and_dependencies():
@@ -43,4 +73,5 @@ def test_json_names_the_place_of_each_delivery():
     apps = data["deliveries"][0]
     assert (apps["file"], apps["line"], apps["live"]) == ("clusters/prod-eu/apps.yaml", 1, True)
     assert apps["objects"] == ["v1/ConfigMap/web/settings"]
-    assert data["environments"] == [{"name": "prod", "tier": "prod", "reason": "path"}]
+    assert [(e["name"], e["tier"], e["reason"]) for e in data["environments"]] == [("prod", "prod", "path")]
+    assert apps["because"]["live"] == "flux:Kustomization/flux-system/flux-system@prod-eu brings its object"

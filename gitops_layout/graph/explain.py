@@ -1,0 +1,109 @@
+"""Why a graph is as it is: what brings a delivery, what puts it into its environment, which repository it pulls."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from gitops_layout.agents.context import Context, normal_url, stages
+from gitops_layout.agents.delivery import Delivery
+from gitops_layout.graph.model import Graph
+from gitops_layout.graph.places import why_there
+from gitops_layout.render.rendered import RenderedObject
+
+__all__ = ["Why", "parents", "whys"]
+
+
+@dataclass(frozen=True, slots=True)
+class Why:
+    """A sentence each: how a delivery came about, what says its environment, and which repository it pulls."""
+
+    live: str
+    environment: str
+    source: str
+
+
+def parents(graph: Graph) -> Mapping[str, tuple[str, ...]]:
+    """The deliveries that bring the agent object of a delivery, by its id; roots have none.
+
+    An Application's object lies in another cluster than what it delivers, so its place decides.
+    """
+    by_object: dict[tuple[str, str], list[Delivery]] = defaultdict(list)
+    generated: dict[str, list[Delivery]] = defaultdict(list)
+    for delivery in graph.deliveries:
+        by_object[delivery.kind, delivery.name].append(delivery)
+        if delivery.root.path[-2:] == ("spec", "template"):
+            generated[delivery.root.file].append(delivery)
+    found: dict[str, list[str]] = defaultdict(list)
+    for delivery in graph.deliveries:
+        for item in graph.rendered[delivery.id].objects:
+            made = generated if item.ref.kind == "ApplicationSet" else {}
+            for child in (
+                *by_object.get((item.ref.kind, item.ref.name), ()),
+                *made.get(item.origin(()).file, ()),
+            ):
+                if (
+                    child.id != delivery.id
+                    and delivery.id not in found[child.id]
+                    and _is_it(child, delivery, item)
+                ):
+                    found[child.id].append(delivery.id)
+    return {child: tuple(ids) for child, ids in found.items() if ids}
+
+
+def _is_it(child: Delivery, delivery: Delivery, item: RenderedObject) -> bool:
+    """Whether a rendered object is the one that `child` means: by its cluster, namespace and place."""
+    if item.ref.kind == "ApplicationSet":
+        return True
+    near = child.cluster == delivery.cluster or child.agent == "argocd"
+    return near and item.origin(()).file == child.root.file and item.ref.namespace in ("", child.namespace)
+
+
+def whys(graph: Graph) -> Iterator[tuple[Delivery, Why]]:
+    """Every delivery with its reasons, in the graph's order."""
+    brought = parents(graph)
+    context = Context(graph.repo, graph.declared, stages=stages(graph.repo))
+    for delivery in graph.deliveries:
+        place = why_there(context, delivery)
+        yield (
+            delivery,
+            Why(
+                _live(delivery, brought.get(delivery.id, ())),
+                place[1]
+                if place is not None
+                else "no folder and no cluster of it is called like an environment",
+                _source(graph, delivery),
+            ),
+        )
+
+
+def _live(delivery: Delivery, brought: tuple[str, ...]) -> str:
+    if delivery.agent in ("kustomize", "plain"):
+        if delivery.live:
+            return "no agent object is here, so what is not included elsewhere is delivered"
+        return "not reached: no agent object names it, and no kustomization that one names includes it"
+    if brought:
+        more = f" and {len(brought) - 1} more" if len(brought) > 1 else ""
+        return f"{brought[0]}{more} brings its object" + ("" if delivery.live else ", which no agent reaches")
+    if delivery.live:
+        return f"a root: the agent's object in {delivery.root.file} is brought by nothing else"
+    return f"not reached: only the object in {delivery.root.file} speaks of it"
+
+
+def _source(graph: Graph, delivery: Delivery) -> str:
+    source, url = delivery.source, delivery.source.url
+    if source.chart is not None:
+        return f"chart {source.chart} of {url or 'a source that is not known'}"
+    if not source.local:
+        return f"elsewhere: {source.foreign}" if source.foreign else "elsewhere"
+    if delivery.agent in ("kustomize", "plain"):
+        return "the tree itself"
+    if url is None:
+        return "this repository: no file defines its source, so it is the one that was set up in the cluster"
+    known = normal_url(url)
+    if known in map(normal_url, graph.repo.remotes):
+        return f"this repository: {url} is a git remote of it"
+    if known in map(normal_url, graph.declared.sources):
+        return f"this repository: the {graph.declared.origin or 'config'} lists {url}"
+    return f"this repository: most paths that are asked of {url} exist here"

@@ -1,0 +1,189 @@
+"""A Graph as text: a tree of deliveries for every cluster, then what no agent reaches and what was not seen."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from posixpath import basename
+
+from gitops_layout.agents.delivery import Delivery
+from gitops_layout.graph.explain import parents, whys
+from gitops_layout.graph.model import Graph
+from gitops_layout.model import Unchecked, UncheckedClass
+
+__all__ = ["explained", "to_text"]
+
+_MANY = 20
+"""Of what no agent reaches, and of one cause of not seeing, this many are listed."""
+
+
+def to_text(graph: Graph) -> str:
+    """What is delivered, where, by whom and from which files, and what was not seen."""
+    live = [delivery for delivery in graph.deliveries if delivery.live]
+    blocks = [[_head(graph, live)], *_clusters(graph, live), _tenants(graph), _dead(graph), _unseen(graph)]
+    return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
+
+
+def _head(graph: Graph, live: Sequence[Delivery]) -> str:
+    name = basename(graph.repo.root.rstrip("/")) or "repository"
+    revision = f" at {graph.repo.revision[:9]}" if graph.repo.revision else ""
+    objects = sum(len(graph.rendered[delivery.id].objects) for delivery in live)
+    counts = [_count(len(live), "delivery"), _count(objects, "object")]
+    if graph.clusters:
+        counts.append(_count(len(graph.clusters), "cluster"))
+    if graph.environments:
+        staged = ", ".join(f"{e.name} ({e.tier})" if e.tier == "prod" else e.name for e in graph.environments)
+        counts.append(f"{_count(len(graph.environments), 'environment')}: {staged}")
+    return f"{name}{revision}: {', '.join(counts)}"
+
+
+def _clusters(graph: Graph, live: Sequence[Delivery]) -> Iterator[list[str]]:
+    groups: dict[str, list[Delivery]] = defaultdict(list)
+    for delivery in live:
+        groups[delivery.cluster].append(delivery)
+    brought, names = parents(graph), {cluster.name for cluster in graph.clusters}
+    for cluster, members in sorted(groups.items(), key=lambda group: (group[0] not in names, group[0])):
+        common = Counter(delivery.environment for delivery in members).most_common(1)[0][0]
+        if cluster in names:
+            head = f"cluster {cluster}" + (f" · environment {common}" if common is not None else "")
+        elif cluster or any(delivery.agent in ("flux", "argocd") for delivery in members):
+            head = f"agent objects in {cluster or 'the root folder'} (their cluster has no name here)"
+            common = None
+        else:
+            head, common = "no agent object: every kustomize root and every folder of manifests", None
+        yield [head, *_tree(graph, members, brought, common)]
+
+
+def _tree(
+    graph: Graph, members: Sequence[Delivery], brought: Mapping[str, Sequence[str]], common: str | None
+) -> Iterator[str]:
+    """The members below those that bring them; a circle, and what another cluster's agent brings, is a root."""
+    ids = {delivery.id for delivery in members}
+    children: dict[str, list[Delivery]] = defaultdict(list)
+    for delivery in members:
+        above = next((other for other in brought.get(delivery.id, ()) if other in ids), "")
+        children[above].append(delivery)
+    rows: list[tuple[str, Delivery]] = []
+    seen: set[str] = set()
+    for root in [*children[""], *members]:
+        rows += _below(root, children, seen, "  ", "  ")
+    width = min(max((len(label) for label, _ in rows), default=0), 60)
+    for label, delivery in rows:
+        stage = delivery.environment if delivery.environment != common else None
+        yield f"{label:<{width}}  {_facts(graph, delivery, stage)}"
+
+
+def _below(
+    delivery: Delivery, children: Mapping[str, Sequence[Delivery]], seen: set[str], start: str, rest: str
+) -> Iterator[tuple[str, Delivery]]:
+    if delivery.id in seen:
+        return
+    seen.add(delivery.id)
+    yield start + _label(delivery), delivery
+    below = [child for child in children.get(delivery.id, ()) if child.id not in seen]
+    for index, child in enumerate(below):
+        last = index == len(below) - 1
+        yield from _below(
+            child, children, seen, rest + ("└─ " if last else "├─ "), rest + ("   " if last else "│  ")
+        )
+
+
+def _label(delivery: Delivery) -> str:
+    if delivery.agent in ("kustomize", "plain"):
+        return delivery.name
+    return f"{delivery.kind} {delivery.namespace}/{delivery.name}"
+
+
+def _facts(graph: Graph, delivery: Delivery, environment: str | None) -> str:
+    rendered, sync = graph.rendered[delivery.id], delivery.sync
+    agent = delivery.agent not in ("kustomize", "plain")
+    if rendered.failure is not None:
+        made = "broken" if rendered.failure.kind is UncheckedClass.BROKEN else "not seen"
+    else:
+        made = f"{_count(len(rendered.objects), 'object')} from {_count(len(rendered.files), 'file')}"
+    facts = [
+        _from(delivery) if agent else None,
+        made,
+        f"environment {environment}" if environment is not None else None,
+        f"namespace {delivery.target_namespace}" if delivery.target_namespace else None,
+        f"every {sync.interval}" if sync.interval else None,
+        "suspended" if sync.suspended else None,
+        "synced by hand" if not sync.automated else None,
+        "does not prune" if agent and sync.prune is False else None,
+        f"after {', '.join(delivery.depends_on)}" if delivery.depends_on else None,
+    ]
+    return " · ".join(fact for fact in facts if fact)
+
+
+def _from(delivery: Delivery) -> str:
+    source = delivery.source
+    revision = f" {source.revision.name}" if source.revision is not None else ""
+    if source.chart is not None:
+        return f"chart {source.chart}{revision}" + (f" of {source.url}" if source.url else "")
+    path = source.path or "."
+    return path if source.local or source.url is None else f"{path} of {source.url}{revision}"
+
+
+def _tenants(graph: Graph) -> list[str]:
+    if not graph.tenants:
+        return []
+    lines = [
+        f"  {tenant.name}: {tenant.evidence}"
+        + (f" · namespaces {', '.join(tenant.namespaces[:5])}" if tenant.namespaces else "")
+        for tenant in graph.tenants
+    ]
+    return ["tenants", *lines]
+
+
+def _dead(graph: Graph) -> list[str]:
+    dead = [delivery for delivery in graph.deliveries if not delivery.live]
+    if not dead:
+        return []
+    lines = [f"  {_label(d)}  {_count(len(graph.rendered[d.id].objects), 'object')}" for d in dead[:_MANY]]
+    more = [f"  and {len(dead) - _MANY} more; --format json lists all"] if len(dead) > _MANY else []
+    return [f"no agent reaches {_count(len(dead), 'delivery')}", *lines, *more]
+
+
+def _unseen(graph: Graph) -> list[str]:
+    """What an agent reaches and we could not look at: each cause once, the most frequent first."""
+    causes: dict[tuple[str, str], list[Unchecked]] = defaultdict(list)
+    for entry in graph.unchecked:
+        if graph.reaches(entry):
+            causes[str(entry.kind), entry.why].append(entry)
+    if not causes:
+        return ["everything that an agent reaches was seen"]
+    ordered = sorted(causes.items(), key=lambda item: (item[0][0], -len(item[1]), item[0][1]))
+    lines = [
+        f"  {kind}: {why} ({entries[0].what}{_place(graph, entries[0])}"
+        + (f" and {len(entries) - 1} more)" if len(entries) > 1 else ")")
+        for (kind, why), entries in ordered[:_MANY]
+    ]
+    more = (
+        [f"  and {len(ordered) - _MANY} more causes; --format json lists all"] if len(ordered) > _MANY else []
+    )
+    return [f"not seen: {sum(map(len, causes.values()))}", *lines, *more]
+
+
+def _place(graph: Graph, entry: Unchecked) -> str:
+    return "" if entry.location is None else f", {entry.location.file}:{graph.repo.span(entry.location).line}"
+
+
+def explained(graph: Graph) -> str:
+    """Why each place is one, and of each delivery why it is live, in its environment, and from where."""
+    lines = [f"because {sentence}" for sentence in graph.explain]
+    lines += [f"environment {e.name} ({e.tier}): {e.evidence or e.reason}" for e in graph.environments]
+    lines += [f"cluster {cluster.name}: {cluster.evidence}" for cluster in graph.clusters]
+    lines += [f"tenant {tenant.name}: {tenant.evidence}" for tenant in graph.tenants]
+    for delivery, why in whys(graph):
+        lines += [
+            delivery.id,
+            f"  live         {why.live}" if delivery.live else f"  dead         {why.live}",
+            f"  environment  {delivery.environment or 'none'}: {why.environment}",
+            f"  source       {why.source}",
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def _count(number: int, noun: str) -> str:
+    plural = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
+    return f"{number} {noun if number == 1 else plural}"
