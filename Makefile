@@ -44,9 +44,9 @@ docs: $(VENV)/.stamp
 schemas: $(VENV)/.stamp
 	$(BIN)/python -m tools.schemas
 
-# Small Go programs made of the agents' own libraries, to compare ours with: two minutes, once.
+# Small Go programs made of the agents' own libraries, to compare ours with: five minutes, once.
 oracles: $(VENV)/.stamp
-	$(BIN)/python -m tools.oracles build gotemplate fluxvalues
+	$(BIN)/python -m tools.oracles build gotemplate fluxvalues envsubst
 
 # The same with Argo CD's own generators, which take ten minutes to build.
 agents: $(VENV)/.stamp

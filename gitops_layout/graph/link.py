@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from posixpath import basename, dirname, join
-from typing import Any, Protocol
+from typing import Protocol
 
 from gitops_layout.agents import argocd, builtin, flux
 from gitops_layout.agents.context import Context, Declared, at
@@ -51,9 +51,9 @@ class _State:
     rendered: dict[str, Rendered] = field(default_factory=dict)
     unchecked: list[Unchecked] = field(default_factory=list)
     explain: list[str] = field(default_factory=list)
-    brought: dict[tuple[str, str, str, str], Mapping[str, Any]] = field(default_factory=dict)
+    brought: dict[tuple[str, str, str, str], RenderedObject] = field(default_factory=dict)
 
-    def lookup(self, cluster: str, kind: str, namespace: str, name: str) -> Mapping[str, Any] | None:
+    def lookup(self, cluster: str, kind: str, namespace: str, name: str) -> RenderedObject | None:
         """A ConfigMap or Secret that some delivery brings to a cluster."""
         return self.brought.get((cluster, kind, namespace, name))
 
@@ -280,7 +280,8 @@ def _complete(state: _State, render: Render) -> None:
     waiting = [delivery for delivery in state.deliveries.values() if _takes_variables(delivery)]
     for _ in range(MAX_ROUNDS if waiting else 0):
         brought = dict(_variable_objects(state))
-        if brought == state.brought:
+        before = state.brought
+        if brought.keys() == before.keys() and all(brought[k].data == before[k].data for k in brought):
             return
         state.brought = brought
         state.rendered |= render(waiting, state.lookup)
@@ -293,12 +294,12 @@ def _takes_variables(delivery: Delivery) -> bool:
     return delivery.kind == "HelmRelease" and bool(at(delivery.object, "spec", "valuesFrom"))
 
 
-def _variable_objects(state: _State) -> Iterator[tuple[tuple[str, str, str, str], Mapping[str, Any]]]:
+def _variable_objects(state: _State) -> Iterator[tuple[tuple[str, str, str, str], RenderedObject]]:
     """The plain ConfigMaps and Secrets of live deliveries; encrypted ones tell nothing."""
     for delivery in state.deliveries.values():
         for item in state.rendered[delivery.id].objects if delivery.live else ():
             if item.ref.kind in ("ConfigMap", "Secret") and "sops" not in item.data:
-                yield (delivery.cluster, item.ref.kind, item.ref.namespace, item.ref.name), item.data
+                yield (delivery.cluster, item.ref.kind, item.ref.namespace, item.ref.name), item
 
 
 def _children(rendered: Rendered) -> list[Resource]:

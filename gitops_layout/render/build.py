@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gitops_layout.agents.delivery import Delivery
 from gitops_layout.kustomize.exact import Build
@@ -17,7 +17,7 @@ from gitops_layout.render.directory import directory, directory_files
 from gitops_layout.render.origins import Tracer
 from gitops_layout.render.overrides import generated, overridden
 from gitops_layout.render.parts import joined, sources
-from gitops_layout.render.rendered import Rendered
+from gitops_layout.render.rendered import Made, Rendered
 from gitops_layout.render.steps import Lookup, finished, nothing
 from gitops_layout.repo.model import MAX_BYTES, Repo, broken
 
@@ -56,6 +56,7 @@ class Renders:
         self._closures: dict[str, tuple[Closure, Mapping[str, bytes]]] = {}
         self._fetched = fetched or _fetched(repo)
         self._abroad: dict[pathlib.Path, Renders] = {}
+        self._strictness: Callable[[Delivery], bool] | None = None
 
     def __call__(self, deliveries: Sequence[Delivery], lookup: Lookup = nothing) -> Mapping[str, Rendered]:
         """Each delivery's objects, by its id; a delivery that cannot be rendered says why.
@@ -91,8 +92,16 @@ class Renders:
         if missing:
             self._built |= self._build(missing)
         for item in wanted:
-            done[item.delivery.id] = _finish(self.repo, item, self._built[item.key], lookup)
+            done[item.delivery.id] = _finish(self.repo, item, self._built[item.key], lookup, self._strict)
         return done
+
+    def _strict(self, delivery: Delivery) -> bool:
+        """Whether Flux is strict about variables; only a delivery that has some asks."""
+        if self._strictness is None:
+            from gitops_layout.render.variables import Strictness
+
+            self._strictness = Strictness(self.repo)
+        return self._strictness(delivery)
 
     def _build(self, missing: Mapping[str, Build]) -> Mapping[str, Chosen]:
         # Imported when the first kustomization is met: linting one file must not wait for the builder.
@@ -155,7 +164,9 @@ class Renders:
         if tree is None:
             return None
         if tree not in self._abroad:
-            self._abroad[tree] = Renders(from_unpacked(tree), fetched=self._fetched, exact=self._exact)
+            there = Renders(from_unpacked(tree), fetched=self._fetched, exact=self._exact)
+            there._strictness = self._strict  # its Flux is the one of this repository
+            self._abroad[tree] = there
         there = self._abroad[tree]
         rendered = there([as_local(delivery, there.repo)], lookup)[delivery.id]
         return placed(rendered, delivery)
@@ -207,7 +218,9 @@ def _cannot(delivery: Delivery) -> Unchecked | None:
     return None
 
 
-def _finish(repo: Repo, wanted: _Wanted, chosen: Chosen, lookup: Lookup) -> Rendered:
+def _finish(
+    repo: Repo, wanted: _Wanted, chosen: Chosen, lookup: Lookup, strict: Callable[[Delivery], bool]
+) -> Rendered:
     delivery, closure, built = wanted.delivery, wanted.build.closure, chosen.built
     if built.problem is not None:
         problem = built.problem
@@ -218,19 +231,17 @@ def _finish(repo: Repo, wanted: _Wanted, chosen: Chosen, lookup: Lookup) -> Rend
         files = closure.files & repo.entries.keys()
         return Rendered(delivery.id, files=files, failure=failure, declined=chosen.declined)
     fallback = _fallback(repo, delivery, closure.kustomizations)
-    objects: list[tuple[dict[str, Any], Callable[[Path], Location]]]
-    places: _Places | None = None
     if chosen.origins is not None:
         places = _Places(repo, chosen.origins, frozenset(dict(wanted.build.overrides)), fallback)
-        objects = [(data, partial(places.origin, n)) for n, data in enumerate(built.objects)]
+        objects = [
+            Made(data, partial(places.origin, n), partial(places.earlier, n))
+            for n, data in enumerate(built.objects)
+        ]
     else:
         tracer = Tracer(repo, closure, fallback)
-        objects = [(data, tracer.origin(data)) for data in built.objects]
-    rendered = finished(delivery, objects, closure.files & repo.entries.keys(), lookup)
-    if places is not None:
-        found = (replace(item, earlier=partial(places.earlier, n)) for n, item in enumerate(rendered.objects))
-        rendered = replace(rendered, objects=tuple(found))
-    return replace(rendered, declined=chosen.declined)
+        objects = [Made(data, tracer.origin(data)) for data in built.objects]
+    files = closure.files & repo.entries.keys()
+    return replace(finished(delivery, objects, files, lookup, strict=strict), declined=chosen.declined)
 
 
 @dataclass(frozen=True, slots=True)

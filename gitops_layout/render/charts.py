@@ -23,7 +23,7 @@ from gitops_layout.k8s.scope import is_crd
 from gitops_layout.model import Location, Unchecked, UncheckedClass
 from gitops_layout.render.postrender import PostRendered, post_rendered
 from gitops_layout.render.releases import Wanted, argocd_release, flux_release
-from gitops_layout.render.rendered import Rendered
+from gitops_layout.render.rendered import Made, Rendered
 from gitops_layout.render.steps import Lookup, finished, nothing
 from gitops_layout.repo.model import Repo
 
@@ -141,7 +141,7 @@ class Charts:
         if built.problem is not None:
             failure = built.problem.unchecked(f"delivery {delivery.id}", delivery.id)
             return Rendered(delivery.id, files=files, failure=failure)
-        rendered = finished(delivery, built.objects, files, lookup)
+        rendered = finished(delivery, (Made(*pair) for pair in built.objects), files, lookup)
         return replace(rendered, unseen=(*rendered.unseen, *wanted.unseen))
 
     def _written(self, chart: Chart, wanted: Wanted) -> tuple[Written, ...]:

@@ -14,7 +14,7 @@ from gitops_layout.agents.argocd.globs import matches
 from gitops_layout.agents.delivery import Delivery
 from gitops_layout.kustomize.model import BuildClass, Problem
 from gitops_layout.model import Location, Path, Unchecked, UncheckedClass
-from gitops_layout.render.rendered import Rendered
+from gitops_layout.render.rendered import Made, Rendered
 from gitops_layout.render.steps import Lookup, finished
 from gitops_layout.repo.model import Repo, is_yaml
 
@@ -38,7 +38,7 @@ def directory(repo: Repo, delivery: Delivery, lookup: Lookup) -> Rendered:
         if failure is not None:
             return Rendered(delivery.id, files=read, failure=failure)
     objects = [
-        (resource.data, _identity(resource.location))
+        Made(resource.data, _identity(resource.location))
         for file in files
         if not file.endswith(".jsonnet")
         for resource in repo.objects(file)

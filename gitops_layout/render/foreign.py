@@ -64,13 +64,16 @@ def placed(rendered: Rendered, delivery: Delivery) -> Rendered:
     def origin(_path: Steps) -> Location:
         return here
 
+    def nobody(_path: Steps) -> tuple[Location, ...]:
+        return ()
+
     failure, subject = rendered.failure, ("source", delivery.source.url or "")
     if failure is not None:
         why = f"{delivery.source.url} was fetched, but {failure.why}"
         failure = replace(failure, kind=UncheckedClass.EXTERNAL, why=why, location=here, subject=subject)
     return replace(
         rendered,
-        objects=tuple(replace(item, origin=origin) for item in rendered.objects),
+        objects=tuple(replace(item, origin=origin, earlier=nobody) for item in rendered.objects),
         files=frozenset(),
         failure=failure,
         unseen=tuple(replace(item, location=here) for item in rendered.unseen),

@@ -49,7 +49,7 @@ def flux_release(repo: Repo, delivery: Delivery, lookup: Lookup) -> Wanted | Pro
 
     def found(kind: str, name: str) -> Mapping[str, str] | None:
         item = lookup(delivery.cluster, kind, delivery.namespace, name)
-        return dict(texts(kind, item)) if item is not None else None
+        return dict(texts(kind, item.data)) if item is not None else None
 
     merged = flux_values(spec, found)
     if merged.refused is not None:

@@ -11,11 +11,20 @@ from gitops_layout.model import Location, ObjectRef, Path, Unchecked
 if TYPE_CHECKING:
     from gitops_layout.kustomize.fast.declined import Declined
 
-__all__ = ["Rendered", "RenderedObject"]
+__all__ = ["Made", "Rendered", "RenderedObject"]
 
 
 def _nobody(_path: Path) -> tuple[Location, ...]:
     return ()
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """An object as a build made it, before the agent's own steps; its places as in RenderedObject."""
+
+    data: dict[str, Any]
+    origin: Callable[[Path], Location]
+    earlier: Callable[[Path], tuple[Location, ...]] = _nobody
 
 
 @dataclass(frozen=True, slots=True)

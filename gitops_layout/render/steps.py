@@ -5,20 +5,28 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from gitops_layout.agents.context import at
 from gitops_layout.agents.delivery import Delivery
 from gitops_layout.k8s.scope import builtin_scope
 from gitops_layout.model import Location, Path, Unchecked, UncheckedClass
-from gitops_layout.render.rendered import Rendered, RenderedObject
-from gitops_layout.render.substitute import SubstitutionError, substitute
+from gitops_layout.render.rendered import Made, Rendered, RenderedObject
 from gitops_layout.repo.model import broken, object_ref
+
+if TYPE_CHECKING:
+    from gitops_layout.render.envsubst import Missing
+    from gitops_layout.render.substitute import SubstitutionError
+    from gitops_layout.render.variables import Variables
 
 __all__ = ["Lookup", "finished", "nothing", "texts"]
 
-Lookup = Callable[[str, str, str, str], Mapping[str, Any] | None]
+Lookup = Callable[[str, str, str, str], RenderedObject | None]
 """(cluster, kind, namespace, name) to the ConfigMap or Secret that some delivery brings there."""
+
+_NAMED = 5
+"""Variables that one message names."""
 
 
 def nothing(_cluster: str, _kind: str, _namespace: str, _name: str) -> None:
@@ -26,44 +34,118 @@ def nothing(_cluster: str, _kind: str, _namespace: str, _name: str) -> None:
     return
 
 
+def _strict(_delivery: Delivery) -> bool:
+    return True
+
+
 def finished(
     delivery: Delivery,
-    built: Iterable[tuple[dict[str, Any], Callable[[Path], Location]]],
+    built: Iterable[Made],
     files: frozenset[str],
     lookup: Lookup,
+    *,
+    strict: Callable[[Delivery], bool] = _strict,
 ) -> Rendered:
-    """What the agent applies of the objects that a build yields; each comes with its origins."""
+    """What the agent applies of the objects that a build yields; each comes with its origins.
+
+    `strict` says whether a variable that is not set fails a delivery of Flux.
+    """
     post_build = delivery.options.get("postBuild")
     unseen: list[Unchecked] = []
     if delivery.agent == "flux" and isinstance(post_build, dict):
-        variables = _variables(delivery, post_build, lookup, unseen)
-        try:
-            built = [(_substituted(delivery, data, variables, unseen), origin) for data, origin in built]
-        except SubstitutionError as error:
-            failure = broken(f"delivery {delivery.id}", str(error), delivery.root.at("spec", "postBuild"))
-            return Rendered(delivery.id, files=files, failure=failure)
+        done = _substituted(delivery, built, post_build, lookup, strict, unseen)
+        if isinstance(done, Unchecked):
+            return Rendered(delivery.id, files=files, failure=done)
+        built = done
     objects = []
-    for data, origin in built:
-        applied, origin = _labelled(delivery, _namespaced(delivery, data), origin)
+    for item in built:
+        applied, origin = _labelled(delivery, _namespaced(delivery, item.data), item.origin)
         ref = object_ref(applied, str(applied.get("apiVersion", "")), str(applied.get("kind", "")))
-        objects.append(RenderedObject(ref, applied, origin))
+        objects.append(RenderedObject(ref, applied, origin, item.earlier))
     return Rendered(delivery.id, tuple(objects), files, unseen=tuple(unseen))
 
 
 def _substituted(
-    delivery: Delivery, data: dict[str, Any], variables: Mapping[str, str], unseen: list[Unchecked]
-) -> dict[str, Any]:
-    """An object after substitution; Flux does none without variables."""
-    if not variables and not unseen:
-        return data
-    done = substitute(data, variables)
-    for form in sorted(done.unknown):
-        what = f"{form} in {data.get('kind')} {at(data, 'metadata', 'name')}"
-        where = delivery.root.at("spec", "postBuild")
-        why = "this form of substitution is not supported yet; it is left as it is"
-        unseen.append(Unchecked(what, UncheckedClass.EXTERNAL, why, where, None, delivery.id))
-    result: dict[str, Any] = done.data
-    return result
+    delivery: Delivery,
+    built: Iterable[Made],
+    post_build: Mapping[str, Any],
+    lookup: Lookup,
+    strict: Callable[[Delivery], bool],
+    unseen: list[Unchecked],
+) -> list[Made] | Unchecked:
+    """The objects after substitution, or why Flux refuses all of them; it does none without variables.
+
+    Where what would set a variable cannot be seen, the text stays and `unseen` says so.
+    """
+    # Imported when a Kustomization wants it: most repositories have none that does.
+    from gitops_layout.render.substitute import SubstitutionError, substitute
+    from gitops_layout.render.variables import variables_of
+
+    variables = variables_of(delivery, post_build, lookup)
+    unseen += variables.unseen
+    if not (variables.values or variables.always or variables.unseen):
+        return list(built)
+    if variables.refused is not None:
+        return broken(f"delivery {delivery.id}", *variables.refused)
+    if variables.unseen or variables.optional:
+        missing: Missing = "keep"
+    else:
+        missing = "error" if strict(delivery) else "empty"
+    made: list[Made] = []
+    unset: dict[str, None] = {}
+    for item in built:
+        try:
+            done = substitute(item.data, variables.values, missing=missing)
+        except SubstitutionError as error:
+            return _refused(delivery, item, error)
+        if missing == "keep":
+            unset |= dict.fromkeys(done.unset)
+        made.append(item if done.data is item.data else _traced(item, done.data, variables))
+    if unset and not variables.unseen:
+        what = f"{_listed(unset)} in delivery {delivery.id}"
+        names, place = ", ".join(name for name, _ in variables.optional), variables.optional[0][1]
+        why = f"not set by anything seen; {names} may set them in the cluster"
+        unseen.append(Unchecked(what, UncheckedClass.EXTERNAL, why, place, None, delivery.id))
+    return made
+
+
+def _refused(delivery: Delivery, item: Made, error: SubstitutionError) -> Unchecked:
+    """Flux refuses the whole delivery: at the text that is to blame."""
+    field_name = ".".join(map(str, error.path))
+    where = f"{item.data.get('kind')} {at(item.data, 'metadata', 'name')}, {field_name}"
+    if error.unset:
+        names = _listed(error.unset)
+        act = "set it in postBuild, give it a default, or write $${ for the text itself"
+        why = f"{where}: {names} not set, and without a default; {act}"
+    else:
+        why = f"{where}: {error.why}"
+    return broken(f"delivery {delivery.id}", why, item.origin(error.path))
+
+
+def _listed(names: Iterable[str]) -> str:
+    known = list(names)
+    shown = ", ".join(f"${{{name}}}" for name in known[:_NAMED])
+    return shown + (f" and {len(known) - _NAMED} more" if len(known) > _NAMED else "")
+
+
+def _traced(item: Made, data: dict[str, Any], variables: Variables) -> Made:
+    """The object with its variables' places: they wrote last where they stand, and the text before them."""
+    from gitops_layout.render.substitute import writers
+
+    def writing(path: Path) -> tuple[Path, list[Location]]:
+        text, names = writers(item.data, path)
+        return text, list(dict.fromkeys(variables.places[name] for name in names if name in variables.places))
+
+    def origin(path: Path) -> Location:
+        text, places = writing(path)
+        return places[0] if places else item.origin(text)
+
+    def earlier(path: Path) -> tuple[Location, ...]:
+        text, places = writing(path)
+        before = item.earlier(text)
+        return (*places[1:], item.origin(text), *before) if places else before
+
+    return replace(item, data=data, origin=origin, earlier=earlier)
 
 
 def _namespaced(delivery: Delivery, data: dict[str, Any]) -> dict[str, Any]:
@@ -97,29 +179,6 @@ def _labelled(
         return origin(path)
 
     return {**data, "metadata": {**metadata, **merged}}, locate
-
-
-def _variables(
-    delivery: Delivery, post_build: Mapping[str, Any], lookup: Lookup, unseen: list[Unchecked]
-) -> dict[str, str]:
-    """Flux's order: each `substituteFrom` over the ones before it, `substitute` over all."""
-    variables: dict[str, str] = {}
-    listed = post_build.get("substituteFrom")
-    for index, item in enumerate(listed if isinstance(listed, list) else ()):
-        kind, name = at(item, "kind"), at(item, "name")
-        if not isinstance(kind, str) or not isinstance(name, str):
-            continue
-        found = lookup(delivery.cluster, kind, delivery.namespace, name)
-        values = dict(texts(kind, found)) if found is not None else None
-        if values is not None:
-            variables |= values
-        elif at(item, "optional") is not True:
-            where = delivery.root.at("spec", "postBuild", "substituteFrom", index)
-            what = f"variables of {kind} {delivery.namespace}/{name}"
-            why = f"no delivery brings it to {delivery.cluster or 'the cluster'}, or it is encrypted"
-            unseen.append(Unchecked(what, UncheckedClass.EXTERNAL, why, where, ("kind", kind), delivery.id))
-    given = post_build.get("substitute")
-    return variables | {str(k): str(v) for k, v in (given.items() if isinstance(given, dict) else ())}
 
 
 def texts(kind: str, found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -1,105 +1,149 @@
 """Flux's variable substitution (`postBuild`), on objects.
 
-The controller substitutes in the object's YAML text, so a plain scalar may change its type:
-`replicas: ${N}` becomes a number, `"${N}"` was written without quotes as well and becomes one too.
-Supported: `${VAR}`, `${VAR:=default}`, `${VAR:-default}`, `${VAR-default}`, `$$` for a dollar sign.
-Source: fluxcd/pkg/envsubst and kustomize-controller's documentation.
+The controller substitutes in the object's YAML text and reads that again. So a plain scalar may change its
+type (`replicas: ${N}` becomes a number, and so does `"${N}"`, which is written without quotes), and a value
+may bring a list or a mapping. Source: fluxcd/pkg/kustomize v1.44.0, compared in
+`tests/render/test_envsubst_oracle.py`.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from gitops_layout.source.typing import NotJsonError, plain
+from gitops_layout.agents.context import at
+from gitops_layout.model import Path
+from gitops_layout.render.envsubst import ExpansionError, Missing, Reference, expand, parse
+from gitops_layout.render.envsubst.errors import Reason
+from gitops_layout.source.emit import text_of
+from gitops_layout.source.reader import read
 
-__all__ = ["DISABLED", "Substituted", "SubstitutionError", "substitute"]
+__all__ = ["DISABLED", "Substituted", "SubstitutionError", "substitute", "writers"]
 
 DISABLED = "kustomize.toolkit.fluxcd.io/substitute"
 
-_VARIABLE = re.compile(r"\$\$|\$\{([A-Za-z_]\w*)(?:(:=|=|:-|-)([^{}]*))?\}|\$\{[^}]*\}")
-# go-yaml writes a string without quotes when it starts so and holds neither `: ` nor ` #`.
-_PLAIN = re.compile(r"[$\w./][^\n]*\Z")
-
-
-MAX_INSERTED = 8 * 2**20
-"""Characters that variables may bring into one object; an API server refuses objects of 3 MiB."""
-
 
 class SubstitutionError(ValueError):
-    """Variables that would blow an object up."""
+    """An object that the agent cannot substitute in: why, where in it, and the variables that are not set."""
+
+    def __init__(self, why: str, path: Path = (), unset: tuple[str, ...] = ()) -> None:
+        super().__init__(why)
+        self.why = why
+        self.path = path
+        self.unset = unset
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Substituted:
-    """An object after substitution, the names that nothing defined, and forms that we do not know yet."""
+    """An object after substitution, and the variables that were not set and have no default."""
 
     data: Any
-    undefined: set[str] = field(default_factory=set)
-    unknown: set[str] = field(default_factory=set)
-    inserted: int = 0
+    unset: tuple[str, ...] = ()
 
 
-def substitute(data: dict[str, Any], variables: Mapping[str, str]) -> Substituted:
-    """Substitute in every string of an object, keys included; undefined names are left as they are.
+def substitute(
+    data: dict[str, Any], variables: Mapping[str, str], *, missing: Missing = "error"
+) -> Substituted:
+    """Substitute in an object's text, keys included; one that is marked `substitute: disabled` stays.
 
-    Raises SubstitutionError where the variables bring more than `MAX_INSERTED` characters.
+    Raises SubstitutionError where the agent fails, and for what would exhaust time or memory.
     """
-    metadata = data.get("metadata")
-    marks = (metadata.get(name) for name in ("annotations", "labels")) if isinstance(metadata, dict) else ()
-    if any(isinstance(mark, dict) and mark.get(DISABLED) == "disabled" for mark in marks):
+    marks = (at(data, "metadata", name, DISABLED) for name in ("annotations", "labels"))
+    if "disabled" in marks or not any(_expands(text) for _, text in _texts(data)):
         return Substituted(data)
-    result = Substituted(None)
-    result.data = _walk(data, variables, result)
-    return result
+    text = text_of(data)
+    try:
+        done = expand(text, variables, missing=missing)
+    except ExpansionError as error:
+        raise _located(error, data, variables) from None
+    if done.text == text:
+        return Substituted(data, tuple(done.unset))
+    stream = read(done.text.encode("utf-8", "surrogateescape"), "")
+    if stream.problems:
+        problem = stream.problems[0]
+        why = f"with its variables it is no YAML (line {problem.line}: {problem.message})"
+        raise SubstitutionError(why, _first(data))
+    result = stream.documents[0].data if stream.documents else None
+    if not isinstance(result, dict):
+        raise SubstitutionError("with its variables it is no object", _first(data))
+    return Substituted(result, tuple(done.unset))
 
 
-def _walk(value: Any, variables: Mapping[str, str], result: Substituted) -> Any:
+def writers(data: Mapping[str, Any], path: Path) -> tuple[Path, tuple[str, ...]]:
+    """What wrote the value at `path` of the result: the text's path in `data`, and the variables in it.
+
+    No variables where substitution wrote nothing there.
+    """
+    value: Any = data
+    for depth, step in enumerate(path):
+        if isinstance(value, str):
+            return path[:depth], _names(value)
+        value = at(value, step)
+    return path, _names(value) if isinstance(value, str) else ()
+
+
+def _names(text: str) -> tuple[str, ...]:
+    """The variables that a text refers to, those in arguments too, each once."""
+    if not _expands(text):
+        return ()
+    try:
+        waiting, names = list(parse(text)), dict[str, None]()
+    except ExpansionError:
+        return ()
+    while waiting:
+        part = waiting.pop(0)
+        if isinstance(part, Reference):
+            names[part.name] = None
+            waiting[:0] = part.arguments
+    return tuple(names)
+
+
+def _expands(text: str) -> bool:
+    return "$" in text and ("${" in text or "$$" in text)
+
+
+def _texts(value: Any, path: Path = ()) -> Iterator[tuple[Path, str]]:
+    """Every string of an object, keys before their values."""
     match value:
         case dict():
-            return {
-                _text(key, variables, result): _walk(item, variables, result) for key, item in value.items()
-            }
+            for key, item in value.items():
+                yield (*path, key), key
+                yield from _texts(item, (*path, key))
         case list():
-            return [_walk(item, variables, result) for item in value]
-        case str() if "$" in value:
-            replaced = _text(value, variables, result)
-            return replaced if replaced == value else _typed(value, replaced)
-        case _:
-            return value
+            for index, item in enumerate(value):
+                yield from _texts(item, (*path, index))
+        case str():
+            yield path, value
 
 
-def _text(text: str, variables: Mapping[str, str], result: Substituted) -> str:
-    def replace(match: re.Match[str]) -> str:
-        if match[0] == "$$":
-            return "$"
-        name, operator, default = match[1], match[2], match[3]
-        if name is None:
-            result.unknown.add(match[0])
-            return match[0]
-        value = variables.get(name)
-        if value or (value is not None and operator in (None, "=", "-")):
-            result.inserted += len(value)
-            if result.inserted > MAX_INSERTED:
-                raise SubstitutionError(
-                    f"variables bring more than {MAX_INSERTED // 2**20} MiB into one object"
-                )
-            return value
-        if operator is not None:
-            return default
-        result.undefined.add(name)
-        return match[0]
-
-    return _VARIABLE.sub(replace, text) if "$" in text else text
+def _first(data: Mapping[str, Any]) -> Path:
+    return next((path for path, text in _texts(data) if _expands(text)), ())
 
 
-def _typed(original: str, replaced: str) -> Any:
-    unquoted = _PLAIN.match(original) and ": " not in original and " #" not in original
-    if not unquoted or ": " in replaced or "\n" in replaced:
-        return replaced
+def _located(
+    error: ExpansionError, data: Mapping[str, Any], variables: Mapping[str, str]
+) -> SubstitutionError:
+    """The error at the text that causes it; where variables are not set, all of them are named."""
+    place: Path = _first(data)
+    unset: dict[str, None] = {}
+    found = False
+    for path, text in _texts(data):
+        try:
+            if _expands(text):
+                expand(text, variables)
+        except ExpansionError as other:
+            if other.reason is Reason.UNSET:
+                unset |= dict.fromkeys(_unset(text, variables))
+            if not found and other.reason is error.reason:
+                place, found = path, True
+    if error.reason is not Reason.UNSET:
+        return SubstitutionError(str(error), place)
+    return SubstitutionError(str(error), place, tuple(unset) or (error.name,))
+
+
+def _unset(text: str, variables: Mapping[str, str]) -> tuple[str, ...]:
     try:
-        return plain(replaced, "kubectl") if replaced else None
-    except NotJsonError:
-        return replaced
+        return tuple(expand(text, variables, missing="empty").unset)
+    except ExpansionError:
+        return ()

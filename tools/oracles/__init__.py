@@ -19,8 +19,10 @@ from gitops_layout.system import cache_dir
 
 __all__ = ["ALL", "build", "command", "oracle"]
 
-ALL = ("gotemplate", "argocd", "fluxvalues")
-"""On two cores `gotemplate` compiles in a minute, `fluxvalues` in three, `argocd` (its generators) in about ten."""
+ALL = ("gotemplate", "argocd", "fluxvalues", "envsubst")
+"""On two cores `gotemplate` compiles in a minute, `fluxvalues` and `envsubst` in three each, `argocd` (its
+generators) in about ten.
+"""
 
 _HERE = Path(__file__).parent
 _INPUTS = ("go.mod", "go.sum", "main.go")

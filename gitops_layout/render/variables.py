@@ -1,0 +1,154 @@
+"""The variables of a Flux Kustomization: their values, where each is written, and how strict Flux is about them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from posixpath import commonpath, dirname, join
+from typing import TYPE_CHECKING, Any
+
+from gitops_layout.agents.context import at
+from gitops_layout.model import Location, Unchecked, UncheckedClass
+from gitops_layout.repo.model import Repo, is_yaml
+
+if TYPE_CHECKING:
+    from gitops_layout.agents.delivery import Delivery
+    from gitops_layout.render.steps import Lookup
+
+__all__ = ["Strictness", "Variables", "variables_of"]
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_GATE = re.compile(r"\bStrictPostBuildSubstitutions=(true|false)\b")
+_VERSION = re.compile(r"\bv?(\d+)\.(\d+)(?:[.\-@]|$)")
+_STRICT_SINCE = 9
+"""The minor version of kustomize-controller 1.x, and of Flux 2.x, whose default is strict."""
+
+
+@dataclass(slots=True)
+class Variables:
+    """Values by name and their places; `unseen` lists what else would give some, `refused` why Flux fails."""
+
+    values: dict[str, str] = field(default_factory=dict)
+    places: dict[str, Location] = field(default_factory=dict)
+    unseen: list[Unchecked] = field(default_factory=list)
+    optional: list[tuple[str, Location]] = field(default_factory=list)
+    refused: tuple[str, Location] | None = None
+    always: bool = False
+
+
+def variables_of(delivery: Delivery, post_build: Mapping[str, Any], lookup: Lookup) -> Variables:
+    """Flux's order: each `substituteFrom` over the ones before it, `substitute` over all; lines are joined."""
+    found = Variables(always=post_build.get("substituteStrategy") == "Always")
+    here = delivery.root.at("spec", "postBuild")
+    listed = post_build.get("substituteFrom")
+    for index, item in enumerate(listed if isinstance(listed, list) else ()):
+        kind, name = at(item, "kind"), at(item, "name")
+        if isinstance(kind, str) and isinstance(name, str):
+            optional = at(item, "optional") is True
+            _take(found, delivery, (kind, name), here.at("substituteFrom", index), optional, lookup)
+    given = post_build.get("substitute")
+    origin = delivery.origin
+    for key, value in given.items() if isinstance(given, dict) else ():
+        place = here.at("substitute", key)
+        if origin is not None:
+            place = origin(("spec", "postBuild", "substitute", key))
+        _set(found, str(key), _plain(value), place)
+    return found
+
+
+def _take(
+    found: Variables,
+    delivery: Delivery,
+    named: tuple[str, str],
+    where: Location,
+    optional: bool,
+    lookup: Lookup,
+) -> None:
+    from gitops_layout.render.steps import texts
+
+    kind, name = named
+    item = lookup(delivery.cluster, kind, delivery.namespace, name)
+    if item is not None:
+        for key, value in texts(kind, item.data):
+            field_name = "stringData" if key in (at(item.data, "stringData") or ()) else "data"
+            _set(found, key, value, item.origin((field_name, key)))
+    elif optional:
+        found.optional.append((f"{kind} {delivery.namespace}/{name}", where))
+    else:
+        what = f"variables of {kind} {delivery.namespace}/{name}"
+        why = f"no delivery brings it to {delivery.cluster or 'the cluster'}, or it is encrypted"
+        found.unseen.append(Unchecked(what, UncheckedClass.EXTERNAL, why, where, ("kind", kind), delivery.id))
+
+
+def _set(found: Variables, name: str, value: str, place: Location) -> None:
+    found.values[name] = value.replace("\n", "")
+    found.places[name] = place
+    if not _NAME.fullmatch(name) and found.refused is None:
+        why = f"{name} cannot be a variable: its name has more than letters, digits and underscores"
+        found.refused = (why, place)
+
+
+def _plain(value: Any) -> str:
+    """A value that is no string, as a person means it; the API server refuses it."""
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case None:
+            return ""
+        case _:
+            return str(value)
+
+
+@dataclass(frozen=True)
+class Strictness:
+    """Whether variables that are not set fail a delivery: since Flux 2.9, unless its feature gate says otherwise.
+
+    What a repository says about its own Flux counts: the controller's Deployment and what lies beside it
+    (patches of its flags), or a FluxInstance. Of several the nearest to the Kustomization; without any it
+    is strict.
+    """
+
+    repo: Repo
+
+    def __call__(self, delivery: Delivery) -> bool:
+        """Whether Flux is strict in this delivery's cluster."""
+        file = delivery.root.file
+        nearest = max(self._known, key=lambda known: len(commonpath([known[0], file])), default=None)
+        return nearest is None or nearest[1]
+
+    @cached_property
+    def _known(self) -> list[tuple[str, bool]]:
+        return sorted(self._said())
+
+    def _said(self) -> Iterator[tuple[str, bool]]:
+        for resource in self.repo.resources:
+            if resource.ref.kind == "Deployment" and resource.ref.name == "kustomize-controller":
+                version = self._image(resource.data)
+            elif resource.ref.kind == "FluxInstance" and resource.ref.group == "fluxcd.controlplane.io":
+                version = str(at(resource.data, "spec", "distribution", "version") or "")
+            else:
+                continue
+            gate = self._gate(resource.file)
+            number = _VERSION.search(version)
+            if gate is not None:
+                yield resource.file, gate
+            elif number is not None:
+                yield resource.file, int(number[2]) >= _STRICT_SINCE
+
+    def _image(self, data: Mapping[str, Any]) -> str:
+        containers = at(data, "spec", "template", "spec", "containers")
+        images = [at(container, "image") for container in containers if at(container, "name") == "manager"]
+        return str(images[0]).rpartition(":")[2] if images else ""
+
+    def _gate(self, file: str) -> bool | None:
+        """What the file itself, or else one beside it, sets the feature gate to."""
+        folder = dirname(file)
+        beside = (join(folder, name) for name in self.repo.folders.get(folder, ()))
+        for path in (file, *beside):
+            if is_yaml(path) and path in self.repo.entries:
+                gates = _GATE.findall(self.repo.stream(path).text)
+                if gates:
+                    return bool(gates[-1] == "true")
+        return None
