@@ -22,6 +22,7 @@ COMMANDS = {
     "explain": ("explain", "Explain a rule."),
     "rules": ("rules_", "List the rules, or test your own."),
     "render": ("render", "Print the objects that a delivery or kustomization yields."),
+    "diff": ("diff", "Show what a change does in each cluster."),
     "fetch": ("fetch", "Bring what lies outside into the store, pinned by a lock."),
     "graph": ("graph", "Show what is delivered where, by whom, from which files."),
     "reconcile": ("reconcile", "Apply an environment to a cluster and keep it so."),
