@@ -28,7 +28,7 @@ from gitops_layout.kustomize.model import (
 )
 from gitops_layout.model import Location
 from gitops_layout.repo.model import Repo
-from gitops_layout.source.reader import read
+from gitops_layout.source.reader import Stream, read
 
 __all__ = ["walk"]
 
@@ -183,7 +183,7 @@ _FETCHED = re.compile(r"https?:", re.IGNORECASE)
 def _follow(state: _Walk, owner: Kustomization, reference: Reference) -> None:
     repo, target, where = state.repo, reference.target, reference.location
     if reference.kind == "plugin" and is_inline(target):
-        state.add(BuildClass.PLUGIN, "an inline transformer or generator is not supported yet", where)
+        _inline_plugin(state, owner, target, where)
         return
     if _FETCHED.match(target):  # kustomize asks the network first, even where such a file exists
         state.add(BuildClass.REMOTE, f"{target} is remote; nothing is fetched", where, ("base", target))
@@ -252,6 +252,7 @@ _BUILTIN_PATHS = {
     "PatchTransformer": "path",
     "PatchJson6902Transformer": "path",
     "PatchStrategicMergeTransformer": "paths",
+    "ValueAddTransformer": "targetFilePath",
 }
 _BUILTIN_WITHOUT_FILES = {
     "AnnotationsTransformer",
@@ -265,7 +266,6 @@ _BUILTIN_WITHOUT_FILES = {
     "ReplicaCountTransformer",
     "SortOrderTransformer",
     "SuffixTransformer",
-    "ValueAddTransformer",
 }
 
 
@@ -293,12 +293,32 @@ def _plugin_folder(state: _Walk, folder: str, where: Location) -> None:
 def _plugin(state: _Walk, owner: Kustomization, file: str, where: Location) -> None:
     """A generator, transformer or validator config: built-in ones are followed, others would run code."""
     stream = state.repo.stream(file)
-    typed = read(stream.text, file, mode="kustomize")
-    if stream.problems or [d.data for d in stream.documents] != [d.data for d in typed.documents]:
+    if not _is_unambiguous(stream):
         state.add(BuildClass.PLUGIN, f"{file} cannot be read in one way only", where)
         return
     for document in stream.documents:
         _plugin_config(state, owner, document.data, Location(file, (), document.index), where)
+
+
+def _inline_plugin(state: _Walk, owner: Kustomization, text: str, where: Location) -> None:
+    """The same as the text of a kustomization; what kustomize could not use it would take for a name."""
+    stream = read(text, owner.file)
+    if not _is_unambiguous(stream):
+        state.add(BuildClass.PLUGIN, "a plugin's configuration cannot be read in one way only", where)
+        return
+    for document in stream.documents:
+        data = document.data if isinstance(document.data, dict) else {}
+        metadata = data.get("metadata")
+        name = metadata.get("name") if isinstance(metadata, dict) else None
+        if not isinstance(name, str) or not name:
+            state.add(BuildClass.PLUGIN, "a plugin's configuration needs a metadata.name", where)
+        else:
+            _plugin_config(state, owner, data, where, where)
+
+
+def _is_unambiguous(stream: Stream) -> bool:
+    typed = read(stream.text, stream.file, mode="kustomize")
+    return not stream.problems and [d.data for d in stream.documents] == [d.data for d in typed.documents]
 
 
 def _plugin_config(state: _Walk, owner: Kustomization, data: Any, here: Location, where: Location) -> None:

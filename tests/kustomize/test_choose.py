@@ -10,7 +10,7 @@ from tests.kustomize.oracle import repository
 CONFIG = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\n"
 FILES = {
     "sure/kustomization.yaml": "resources: [../c.yaml]\nnamespace: x\n",
-    "unsure/kustomization.yaml": "resources: [../c.yaml]\nbuildMetadata: [originAnnotations]\n",
+    "unsure/kustomization.yaml": "resources: [../c.yaml]\nbuildMetadata: [originAnnotations, transformerAnnotations]\n",
     "broken/kustomization.yaml": "resources: [gone.yaml]\n",
     "c.yaml": CONFIG,
 }

@@ -3,37 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
-from posixpath import join
+from posixpath import basename, join
 from typing import Any, NamedTuple
 
-from gitops_layout.kustomize.fast.config import Config, as_specs, configured, default_config
+from gitops_layout.kustomize.fast import buildmetadata, crds
+from gitops_layout.kustomize.fast.config import Config, configured, default_config
 from gitops_layout.kustomize.fast.declined import Declined, DeclinedError, decline
-from gitops_layout.kustomize.fast.fields import (
-    affix,
-    label,
-    label_specs,
-    set_images,
-    set_namespace,
-    set_replicas,
-)
 from gitops_layout.kustomize.fast.forms import check_forms
 from gitops_layout.kustomize.fast.generators import absorb, add_hashes, generate
 from gitops_layout.kustomize.fast.inline import inside_text
-from gitops_layout.kustomize.fast.item import Item, plain_text, unique
+from gitops_layout.kustomize.fast.item import Item, unique
 from gitops_layout.kustomize.fast.marks import Mark, origin
-from gitops_layout.kustomize.fast.order import in_legacy_order
-from gitops_layout.kustomize.fast.patches import (
-    inline_patch,
-    json_patches,
-    load_patch,
-    patched,
-    strategic_patches,
-)
+from gitops_layout.kustomize.fast.openapi import custom_rules
+from gitops_layout.kustomize.fast.order import in_legacy_order, in_order
+from gitops_layout.kustomize.fast.plugins import generator_entry, plugins
 from gitops_layout.kustomize.fast.read import Reader, without_added_newline
 from gitops_layout.kustomize.fast.references import follow_names
-from gitops_layout.kustomize.fast.replacements import replace_values
+from gitops_layout.kustomize.fast.tables import Rules, list_rules
+from gitops_layout.kustomize.fast.transform import Inputs, run, transformed
+from gitops_layout.kustomize.fast.variables import Variable, claim, joined_variables, substitute
 from gitops_layout.kustomize.model import Closure, Kustomization
 from gitops_layout.model import Location, Path
 from gitops_layout.repo.model import Repo
@@ -64,16 +54,28 @@ class Fast:
         return Origin(inside_text(self._repo, where), tuple(inside_text(self._repo, e) for e in earlier))
 
 
+class Made(NamedTuple):
+    """What a kustomization makes: objects, and the configuration and variables for whoever includes it."""
+
+    items: list[Item]
+    config: Config
+    variables: Mapping[str, Variable]
+
+
 @dataclass(slots=True)
 class Bases:
-    """What builds of one repository share: files as read, and the kustomizations built so far."""
+    """What builds of one repository share: files as read, and the kustomizations built so far.
+
+    `rules` say how lists are merged.
+    """
 
     repo: Repo
+    rules: Rules = field(default_factory=list_rules)
     reader: Reader = field(init=False)
-    built: dict[tuple[str, bool], tuple[tuple[Item, ...], Config]] = field(default_factory=dict)
+    built: dict[tuple[str, bool, bool], Made] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.reader = Reader(self.repo)
+        self.reader = Reader(self.repo, self.rules)
 
 
 def build(
@@ -95,9 +97,14 @@ def build(
     view = repo.over(dict(overrides)) if overrides else repo
     if bases is None or any(path != root.file for path, _ in overrides):
         bases = Bases(view)
-    state = _Build(view, bases, {k.folder: k for k in closure.kustomizations}, restricted)
     try:
-        items = _finished(*_accumulated(state, root, [], default_config()), root)
+        wanted = buildmetadata.options(root.data, root.location)
+        entered = {kustomization.folder: kustomization for kustomization in closure.kustomizations}
+        state = _Build(view, bases, entered, restricted, traced=bool(wanted))
+        if root.data.get("openapi"):
+            state = replace(state, bases=Bases(view, _custom_rules(state, root)))
+        items = _finished(state, _accumulated(state, root, _nothing()), root)
+        buildmetadata.finish(items, wanted, root.location.at("buildMetadata"))
     except DeclinedError as declined:
         return Declined(declined.reason, declined.location or root.location)
     return Fast(tuple(item.data for item in items), tuple(item.mark for item in items), view)
@@ -105,10 +112,13 @@ def build(
 
 @dataclass(frozen=True, slots=True)
 class _Build:
+    """One build; with `traced`, objects carry notes of where they come from."""
+
     view: Repo
     bases: Bases
     kustomizations: Mapping[str, Kustomization]
     restricted: bool
+    traced: bool
 
     def resolved(self, folder: str, target: str, where: Location) -> str:
         """The real path of a reference."""
@@ -126,59 +136,123 @@ class _Build:
             decline(f"{target} lies outside the kustomization's folder", where)
         return real
 
-    def base(self, folder: str, where: Location) -> tuple[list[Item], Config]:
-        """The objects of the kustomization in a folder, the caller's own to change, and its configuration."""
-        key = (folder, self.restricted)
+    def document(self, folder: str, target: str, where: Location) -> tuple[Any, Location]:
+        """The data of a named file that holds one document, and its place."""
+        file = self.file(folder, target, where)
+        stream = self.view.stream(file)
+        if stream.problems or len(stream.documents) != 1 or stream.documents[0].duplicates:
+            decline(f"{target} may be read in two ways", where)
+        return stream.documents[0].data, Location(file)
+
+    def base(self, folder: str, where: Location) -> Made:
+        """What the kustomization in a folder makes; the objects are the caller's own to change."""
+        key = (folder, self.restricted, self.traced)
         if key not in self.bases.built:
             found = self.kustomizations.get(folder)
             if found is None or found.is_component:
                 decline(f"{folder} is no kustomization", where)
-            made, config = _accumulated(self, found, [], default_config())
-            self.bases.built[key] = tuple(made), config
-        made_once, config = self.bases.built[key]
-        return [item.copy() for item in made_once], config
+            self.bases.built[key] = _accumulated(self, found, _nothing())
+        made = self.bases.built[key]
+        return made._replace(items=[item.copy() for item in made.items])
 
 
-def _accumulated(
-    state: _Build, kustomization: Kustomization, items: list[Item], config: Config
-) -> tuple[list[Item], Config]:
-    """What a kustomization makes of `items` (those of its parent, for a component) and its resources, and
-    the configuration that holds for who includes it.
-    """
+def _nothing() -> Made:
+    return Made([], default_config(), {})
+
+
+def _custom_rules(state: _Build, root: Kustomization) -> Rules:
+    where = root.location.at("openapi", "path")
+    openapi = root.data["openapi"]
+    if not isinstance(openapi, dict) or not isinstance(openapi.get("path"), str) or len(openapi) > 1:
+        decline("a version of Kubernetes' schema is left to kustomize", root.location.at("openapi"))
+    return custom_rules(*state.document(root.folder, openapi["path"], where))
+
+
+def _accumulated(state: _Build, kustomization: Kustomization, made: Made) -> Made:
+    """What a kustomization makes of its resources, and of what its parent has so far (for a component)."""
     data, here, folder = _checked_data(state, kustomization), kustomization.location, kustomization.folder
-    for name in ("resources", "bases"):
-        for index, target in enumerate(data.get(name) or ()):
-            where = here.at(name, index)
-            real = state.resolved(folder, target, where)
-            if real in state.view.entries:
-                state.file(folder, target, where)
-                items.extend(item.copy() for item in state.bases.reader.items(real))
-            else:
-                found, theirs = state.base(real, where)
-                items.extend(found)
-                config = config.merged(theirs)
+    made = _resources(state, kustomization, [*_named(data, "resources"), *_named(data, "bases")], made)
+    items, config, variables = made
     unique(items)
     for index, target in enumerate(data.get("configurations") or ()):
-        config = _configured(state, config, folder, target, here.at("configurations", index))
+        config = configured(config, *state.document(folder, target, here.at("configurations", index)))
+    for index, target in enumerate(data.get("crds") or ()):
+        config = crds.described(config, *state.document(folder, target, here.at("crds", index)))
     _generate(state, data, kustomization, items)
     for index, target in enumerate(data.get("components") or ()):
         where = here.at("components", index)
         component = state.kustomizations.get(state.resolved(folder, target, where))
         if component is None or not component.is_component:
             decline(f"{target} is no component", where)
-        items, config = _accumulated(state, component, items, config)
+        items, config, variables = _component(state, component, Made(items, config, variables), target, where)
+    inputs = Inputs(state.bases.reader, partial(state.file, folder))
+    items = transformed(items, data, here, config, inputs)
+    for plugin in _plugins(state, data, "transformers", kustomization):
+        items = run(plugin, items, inputs)
         unique(items)
-    items = _transformed(state, data, kustomization, items, config)
+    _validate(state, data, kustomization, items, inputs)
     unique(items)
-    return items, config
+    declared = claim(items, data.get("vars") or (), here.at("vars"))
+    return Made(items, config, joined_variables(variables, declared))
 
 
-def _configured(state: _Build, config: Config, folder: str, target: str, where: Location) -> Config:
-    file = state.file(folder, target, where)
-    stream = state.view.stream(file)
-    if stream.problems or len(stream.documents) != 1 or stream.documents[0].duplicates:
-        decline("a configuration that may be read in two ways", where)
-    return configured(config, stream.documents[0].data, Location(file))
+def _named(data: Mapping[str, Any], name: str) -> list[tuple[str, str, int]]:
+    return [(target, name, index) for index, target in enumerate(data.get(name) or ())]
+
+
+def _resources(state: _Build, owner: Kustomization, named: list[tuple[str, str, int]], made: Made) -> Made:
+    """The objects of files and bases, added to what there is."""
+    items, config, variables = made
+    for target, name, index in named:
+        where = owner.location.at(name, index)
+        real = state.resolved(owner.folder, target, where)
+        if real in state.view.entries:
+            state.file(owner.folder, target, where)
+            found = [item.copy() for item in state.bases.reader.items(real)]
+            if state.traced:
+                buildmetadata.located(found, target, where)
+        else:
+            found, theirs, declared = state.base(real, where)
+            config = config.merged(theirs)
+            variables = joined_variables(variables, declared.values())
+            if state.traced:
+                buildmetadata.moved(found, target, where)
+        items.extend(found)
+    return Made(items, config, variables)
+
+
+def _component(state: _Build, component: Kustomization, made: Made, target: str, where: Location) -> Made:
+    """What a component makes of what there is."""
+    before = {id(item.source) for item in made.items}
+    made = _accumulated(state, component, made)
+    unique(made.items)
+    if state.traced:
+        # Notes of what came before the component are relative to its parent already.
+        buildmetadata.moved((item for item in made.items if id(item.source) not in before), target, where)
+    return made
+
+
+def _plugins(state: _Build, data: dict[str, Any], name: str, owner: Kustomization) -> list[Item]:
+    """The configurations under `transformers`, `generators` or `validators`."""
+    if not data.get(name):
+        return []
+
+    def loaded(target: str, where: Location) -> list[Item]:
+        index = where.path[-1]
+        assert isinstance(index, int)
+        return _resources(state, owner, [(target, name, index)], _nothing()).items
+
+    return plugins(data, name, owner.location, loaded)
+
+
+def _validate(
+    state: _Build, data: dict[str, Any], owner: Kustomization, items: list[Item], inputs: Inputs
+) -> None:
+    """Run validators, which must not change anything."""
+    for plugin in _plugins(state, data, "validators", owner):
+        after = run(plugin, [item.copy() for item in items], inputs)
+        if [(item.data, item.ids) for item in after] != [(item.data, item.ids) for item in items]:
+            decline("a validator that changes objects", plugin.origin(())[0])
 
 
 def _checked_data(state: _Build, kustomization: Kustomization) -> dict[str, Any]:
@@ -194,105 +268,51 @@ def _checked_data(state: _Build, kustomization: Kustomization) -> dict[str, Any]
 
 
 def _generate(state: _Build, data: dict[str, Any], owner: Kustomization, items: list[Item]) -> None:
+    """Add what the generators make: those that are fields of the kustomization, then the plugins."""
+
     def opened(target: str, where: Location) -> tuple[str, bytes]:
         real = state.file(owner.folder, target, where)
         return real, state.view.content(real)
 
+    def add(kind: str, entry: dict[str, Any], where: Location, plugin: Item | None) -> None:
+        named = None if plugin is None or plugin.data.get("name") else where.at("metadata", "name")
+        own = options if plugin is None else {}
+        made = generate("Secret" if kind == "Secret" else "ConfigMap", entry, own, where, opened, named)
+        if state.traced:
+            file = plugin.source[1] if plugin is not None and plugin.source else basename(owner.file)
+            buildmetadata.described(made, file, where, plugin)
+        absorb(items, made, entry.get("behavior") or "create", where)
+
     options = data.get("generatorOptions") or {}
     for name, kind in (("configMapGenerator", "ConfigMap"), ("secretGenerator", "Secret")):
         for index, entry in enumerate(data.get(name) or ()):
-            where = owner.location.at(name, index)
-            behavior = entry.get("behavior") or "create"
-            if behavior not in ("create", "merge", "replace"):
-                decline(f"unknown behavior {behavior}", where.at("behavior"))
-            made = generate("Secret" if kind == "Secret" else "ConfigMap", entry, options, where, opened)
-            absorb(items, made, behavior, where)
+            add(kind, entry, owner.location.at(name, index), None)
+    for plugin in _plugins(state, data, "generators", owner):
+        kind = plugin.kind.removesuffix("Generator")
+        add(kind, generator_entry(plugin), plugin.origin(())[0], plugin)
 
 
-def _transformed(
-    state: _Build, data: dict[str, Any], owner: Kustomization, items: list[Item], config: Config
-) -> list[Item]:
-    """The built-in transformers, in kustomize's order."""
-    here, reader = owner.location, state.bases.reader
-
-    def file(target: str, where: Location) -> str:
-        return state.file(owner.folder, target, where)
-
-    items = strategic_patches(reader, items, _strategic(state, data, owner))
-    for index, entry in enumerate(data.get("patches") or ()):
-        where = here.at("patches", index)
-        items = patched(reader, items, load_patch(reader, entry, where, file), entry, where)
-    if data.get("namespace"):
-        if not plain_text(data["namespace"]):
-            decline("a namespace that is not plain text", here.at("namespace"))
-        set_namespace(items, data["namespace"], here.at("namespace"), config.namespace)
-    for name in ("namePrefix", "nameSuffix"):
-        if data.get(name):
-            affix(items, data[name], here.at(name), prefix=name == "namePrefix")
-    _label(data, here, items, config)
-    for index, entry in enumerate(data.get("patchesJson6902") or ()):
-        where = here.at("patchesJson6902", index)
-        json_patches(items, load_patch(reader, entry, where, file), entry, where)
-    for index, entry in enumerate(data.get("replicas") or ()):
-        set_replicas(items, entry, here.at("replicas", index), config.replicas)
-    for index, entry in enumerate(data.get("images") or ()):
-        set_images(items, entry, here.at("images", index), config.images)
-    for index, entry in enumerate(data.get("replacements") or ()):
-        if not isinstance(entry, dict):
-            decline("a replacement is no mapping", here.at("replacements", index))
-        replace_values(items, entry, here.at("replacements", index))
-    return items
-
-
-def _strategic(state: _Build, data: dict[str, Any], owner: Kustomization) -> tuple[Item, ...]:
-    """The patches of `patchesStrategicMerge`, files and inline text."""
-    found: list[Item] = []
-    for index, text in enumerate(data.get("patchesStrategicMerge") or ()):
-        where = owner.location.at("patchesStrategicMerge", index)
-        if "\n" in text or text.lstrip().startswith("{"):
-            patch = inline_patch(state.bases.reader, text, where)
-        else:
-            patch = load_patch(state.bases.reader, {"path": text}, where, partial(state.file, owner.folder))
-        if patch.operations:
-            decline("a JSON patch under patchesStrategicMerge", where)
-        found += patch.merges
-    if data.get("patchesStrategicMerge") and not found:
-        decline("patches without an object", owner.location.at("patchesStrategicMerge"))
-    return tuple(found)
-
-
-def _label(data: dict[str, Any], here: Location, items: list[Item], config: Config) -> None:
-    for index, entry in enumerate(data.get("labels") or ()):
-        specs = label_specs(
-            config,
-            as_specs(entry.get("fields") or []),
-            selectors=bool(entry.get("includeSelectors")),
-            templates=bool(entry.get("includeTemplates")),
-        )
-        label(items, entry.get("pairs") or {}, specs, here.at("labels", index, "pairs"))
-    for name, specs in (
-        ("commonLabels", config.commonLabels),
-        ("commonAnnotations", config.commonAnnotations),
-    ):
-        if data.get(name):
-            label(items, data[name], specs, here.at(name))
-
-
-def _finished(items: list[Item], config: Config, root: Kustomization) -> list[Item]:
-    """The last steps, which only the root takes: hashes, references, order, what kustomize keeps to itself."""
+def _finished(state: _Build, made: Made, root: Kustomization) -> list[Item]:
+    """The last steps, which only the root takes: hashes, references, variables, order."""
+    items = made.items
     add_hashes(items)
-    follow_names(items, config)
+    follow_names(items, made.config)
     unique(items)
+    substitute(state.bases.reader, items, made.variables, made.config)
     items = [item for item in items if not _is_local(item)]
     for item in items:
         if "annotations" in item.data["metadata"] and not item.data["metadata"]["annotations"]:
             item.remove(("metadata", "annotations"))
-    order = (root.data.get("sortOptions") or {}).get("order", "legacy")
-    if order == "fifo":
+    sorting = root.data.get("sortOptions")
+    order = sorting.get("order") if sorting is not None else "legacy"
+    legacy = (sorting or {}).get("legacySortOptions")
+    if order == "fifo" and legacy is None:
         return items
     if order != "legacy":
-        decline(f"unknown order {order}", root.location.at("sortOptions", "order"))
-    return in_legacy_order(items)
+        decline(f"unknown order {order}", root.location.at("sortOptions"))
+    if legacy is None:
+        return in_legacy_order(items)
+    return in_order(items, legacy.get("orderFirst") or [], legacy.get("orderLast") or [])
 
 
 def _is_local(item: Item) -> bool:

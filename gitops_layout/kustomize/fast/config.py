@@ -19,7 +19,7 @@ from gitops_layout.kustomize.fast.tables import (
 )
 from gitops_layout.model import Location
 
-__all__ = ["Config", "configured", "default_config", "joined"]
+__all__ = ["Config", "as_specs", "configured", "default_config", "joined", "with_rows"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,6 +33,9 @@ class Config:
     commonAnnotations: Specs  # noqa: N815
     images: Specs
     replicas: Specs
+    namePrefix: Specs  # noqa: N815
+    nameSuffix: Specs  # noqa: N815
+    varReference: Specs  # noqa: N815
     references: tuple[Reference, ...]
 
     def merged(self, other: Config) -> Config:
@@ -80,15 +83,17 @@ def configured(config: Config, data: Any, where: Location) -> Config:
     """A configuration with that of one file of `configurations`."""
     if not isinstance(data, dict):
         decline("a configuration is no mapping", where)
+    return with_rows(config, data, where)
+
+
+def with_rows(config: Config, data: Mapping[str, Any], where: Location) -> Config:
+    """A configuration with more field specs and references, as a file of `configurations` lists them."""
     found: dict[str, Specs] = {}
     references: list[Reference] = []
     for name, rows in data.items():
         place = where.at(name)
         if name == "nameReference":
             references = _references(rows, place)
-        elif name == "varReference":
-            if any(spec.create for spec in _specs(rows, place)):
-                decline("a reference to variables that creates fields", place)
         elif name in _SPECS:
             found[name] = Specs(joined(getattr(config, name).fields, _specs(rows, place)))
         else:
@@ -130,19 +135,27 @@ def _references(rows: Any, where: Location) -> list[Reference]:
     for index, row in enumerate(rows):
         target = _texts(row, ("kind", "group", "version"), where.at(index))
         for spec in _specs(row.get("fieldSpecs") or [], where.at(index, "fieldSpecs")):
-            if spec.create or any(step.endswith("[]") for step in spec.path):
-                decline("a reference that creates fields or lists", where.at(index))
+            if any(step.endswith("[]") for step in spec.path):
+                decline("a reference that names lists", where.at(index))
             found.append(Reference(0, target["kind"], target["group"], target["version"], spec))
     return found
 
 
 def _with_references(known: tuple[Reference, ...], more: tuple[Reference, ...]) -> tuple[Reference, ...]:
-    """All references in kustomize's order: by the kind that is named, then by the kind that names it."""
+    """All references in kustomize's order: by the kind that is named, then by the kind that names it.
+
+    A reference never creates its field, whatever its spec says; but two that say different things clash.
+    """
     result = list(known)
     for reference in more:
         target = _target(reference)
-        if not any(_target(old) == target and _includes(reference.spec, old.spec) for old in result):
+        same = next(
+            (old for old in result if _target(old) == target and _includes(reference.spec, old.spec)), None
+        )
+        if same is None:
             result.append(reference)
+        elif same.spec.create != reference.spec.create:
+            decline("two field specs disagree whether to create")
     if len(result) == len(known):
         return known
     result.sort(key=lambda r: (_rank(*_target(r)), _rank(r.spec.kind, r.spec.group, r.spec.version)))

@@ -20,47 +20,67 @@ __all__ = ["affix", "label", "label_specs", "set_images", "set_namespace", "set_
 _BINDINGS = ("RoleBinding", "ClusterRoleBinding")
 
 
-def set_namespace(items: list[Item], namespace: str, where: Location, specs: Specs) -> None:
-    """`namespace`: all that is not surely cluster-scoped, the v1 Namespace itself, and the subjects
-    named `default` of role bindings.
+def set_namespace(
+    items: list[Item],
+    namespace: str,
+    where: Location,
+    specs: Specs,
+    *,
+    subjects: str = "defaultOnly",
+    unset_only: bool = False,
+) -> None:
+    """`namespace`: all that is not surely cluster-scoped, the v1 Namespace itself, and `subjects` of role
+    bindings: `defaultOnly` (those named `default`), `allServiceAccounts` or `none`.
     """
+    if not plain_text(namespace):
+        decline("a namespace that is not plain text", where)
+
+    def write(item: Item, path: Path) -> None:
+        old = at(item.data, path)
+        if isinstance(old, dict | list):
+            decline(f"{'.'.join(map(str, path))} is no plain value", item.origin(path)[0])
+        if not unset_only or old in (ABSENT, None, ""):
+            item.write(path, namespace, where)
+
     for item in items:
         item.remember()
         if not item.cluster_scoped:
-            _set_text(item, ("metadata", "namespace"), namespace, where)
-        if item.kind in _BINDINGS:
-            _default_subjects(item, namespace, where)
+            write(item, ("metadata", "namespace"))
+        if item.kind in _BINDINGS and subjects != "none":
+            for path in _subjects(item, "name" if subjects == "defaultOnly" else "kind"):
+                write(item, path)
         for spec in specs.of(item.api_version, item.kind):
-            if spec.path == ("metadata", "name") and item.api_version != "v1":
-                continue
-            if spec.path == ("metadata", "namespace"):
-                continue
-            if spec.kind in _BINDINGS and spec.path == ("subjects", "namespace"):
-                continue
-            for path in spots(item, spec):
-                _set_text(item, path, namespace, where)
+            if not _is_written_apart(spec, item):
+                for path in spots(item, spec):
+                    write(item, path)
     unique(items)
 
 
-def _default_subjects(item: Item, namespace: str, where: Location) -> None:
+def _is_written_apart(spec: FieldSpec, item: Item) -> bool:
+    """Whether a namespace field is one that kustomize treats by itself."""
+    if spec.path == ("metadata", "name"):
+        return item.api_version != "v1"
+    return spec.path == ("metadata", "namespace") or (
+        spec.kind in _BINDINGS and spec.path == ("subjects", "namespace")
+    )
+
+
+def _subjects(item: Item, key: str) -> Iterator[Path]:
+    """The namespaces of a role binding's subjects: of the one called default, or of all accounts."""
     subjects = item.data.get("subjects")
     if subjects is None:
         return
     if not isinstance(subjects, list) or not all(isinstance(subject, dict) for subject in subjects):
         decline("subjects are no list of mappings", item.origin(("subjects",))[0])
     for index, subject in enumerate(subjects):
-        if subject.get("name") == "default":
-            _set_text(item, ("subjects", index, "namespace"), namespace, where)
+        if subject.get(key) == {"name": "default", "kind": "ServiceAccount"}[key]:
+            yield ("subjects", index, "namespace")
 
 
-def _set_text(item: Item, path: Path, text: str, where: Location) -> None:
-    if isinstance(at(item.data, path), dict | list):
-        decline(f"{'.'.join(map(str, path))} is no plain value", item.origin(path)[0])
-    item.write(path, text, where)
-
-
-def affix(items: list[Item], text: str, where: Location, *, prefix: bool) -> None:
-    """`namePrefix` or `nameSuffix`: every name but those of CRDs, APIServices and Namespaces."""
+def affix(items: list[Item], text: str, where: Location, specs: Specs, *, prefix: bool) -> None:
+    """`namePrefix` or `nameSuffix`: the fields of `specs`, which are names, but for those of CRDs,
+    APIServices and Namespaces.
+    """
     for item in items:
         kind = item.previous[0][0] if item.previous else item.kind
         group = group_version(item.api_version)[0]
@@ -68,15 +88,31 @@ def affix(items: list[Item], text: str, where: Location, *, prefix: bool) -> Non
             continue
         if kind == "APIService" and group == "apiregistration.k8s.io":
             continue
-        if prefix:
-            item.prefixes = (*item.prefixes, text)
-        else:
-            item.suffixes = (*item.suffixes, text)
-        item.remember()
-        name = f"{text}{item.name}" if prefix else f"{item.name}{text}"
-        if not plain_text(name) or "," in text:
-            decline(f"the name {name} is not plain text", where)
-        item.write(("metadata", "name"), name, where)
+        for spec in specs.of(item.api_version, kind):
+            if spec.path != ("metadata", "name"):
+                _affix_field(item, spec, text, where, prefix=prefix)
+                continue
+            if prefix:
+                item.prefixes = (*item.prefixes, text)
+            else:
+                item.suffixes = (*item.suffixes, text)
+            item.remember()
+            name = f"{text}{item.name}" if prefix else f"{item.name}{text}"
+            if not plain_text(name) or "," in text:
+                decline(f"the name {name} is not plain text", where)
+            item.write(spec.path, name, where)
+
+
+def _affix_field(item: Item, spec: FieldSpec, text: str, where: Location, *, prefix: bool) -> None:
+    if not spec.selects(item.api_version, item.kind):
+        return
+    for path in spots(item, spec):
+        old = at(item.data, path)
+        old = "" if old is ABSENT else old
+        name = f"{text}{old}" if prefix else f"{old}{text}"
+        if not isinstance(old, str) or not plain_text(name):
+            decline(f"{'.'.join(map(str, path))} is not plain text", item.origin(path)[0])
+        item.write(path, name, where)
 
 
 @lru_cache(maxsize=256)
@@ -197,9 +233,9 @@ def _set_image(item: Item, path: Path, entry: Mapping[str, Any], where: Location
     if not plain_text(new):
         decline(f"the image {new} is not plain text", where)
     # The tag matters most: a new name alone leaves the place to whoever wrote the tag.
-    named = where.at("newName") if entry.get("newName") else None
+    named = (where.at("newName"),) if entry.get("newName") else ()
     place = where.at(field) if field != "newName" else None
-    item.write_over(path, new, place, named)
+    item.write_over(path, new, place, *named)
 
 
 def split_image(image: str) -> tuple[str, str, str]:

@@ -12,12 +12,11 @@ from typing import Any
 from gitops_layout.kustomize.fast.declined import decline
 from gitops_layout.model import Location
 
-__all__ = ["check_forms"]
+__all__ = ["PLUGINS", "check_forms", "check_plugin"]
 
 Check = Callable[[Any, Location], None]
 
-_UNKNOWN = ("buildMetadata", "crds", "generators", "helmChartInflationGenerator", "helmCharts",
-            "helmGlobals", "imageTags", "openapi", "transformers", "validators", "vars")  # fmt: skip
+_UNKNOWN = ("helmChartInflationGenerator", "helmCharts", "helmGlobals")
 _VERSIONS = {
     "Kustomization": "kustomize.config.k8s.io/v1beta1",
     "Component": "kustomize.config.k8s.io/v1alpha1",
@@ -79,16 +78,13 @@ _target = _mapping(
         ("group", "version", "kind", "name", "namespace", "labelSelector", "annotationSelector"), _text
     )
 )
-_patches = _list(
-    _mapping(
-        {
-            "path": _text,
-            "patch": _text,
-            "target": _target,
-            "options": _mapping({"allowNameChange": _boolean, "allowKindChange": _boolean}),
-        }
-    )
-)
+_patch: dict[str, Check] = {
+    "path": _text,
+    "patch": _text,
+    "target": _target,
+    "options": _mapping({"allowNameChange": _boolean, "allowKindChange": _boolean}),
+}
+_patches = _list(_mapping(_patch))
 _generator: dict[str, Check] = {
     "name": _text,
     "namespace": _text,
@@ -100,10 +96,26 @@ _generator: dict[str, Check] = {
     "options": _options,
 }
 _spec = _mapping({"path": _text, "kind": _text, "group": _text, "version": _text, "create": _boolean})
+_specs = _list(_spec)
+_image = _mapping(dict.fromkeys(("name", "newName", "newTag", "digest", "tagSuffix"), _text))
+_replica = _mapping({"name": _text, "count": _number})
+_metadata = _mapping({"name": _text, "namespace": _text, "labels": _pairs, "annotations": _pairs})
+_variable = _mapping(
+    {
+        "name": _text,
+        "objref": _mapping(
+            dict.fromkeys(("apiVersion", "group", "version", "kind", "name", "namespace"), _text)
+        ),
+        "fieldref": _mapping({"fieldPath": _text}),
+    }
+)
+_sorting = _mapping(
+    {"order": _text, "legacySortOptions": _mapping({"orderFirst": _texts, "orderLast": _texts})}
+)
 _FIELDS: dict[str, Check] = {
     "apiVersion": _text,
     "kind": _text,
-    "metadata": _mapping({"name": _text, "namespace": _text, "labels": _pairs, "annotations": _pairs}),
+    "metadata": _metadata,
     "resources": _texts,
     "bases": _texts,
     "components": _texts,
@@ -119,21 +131,58 @@ _FIELDS: dict[str, Check] = {
                 "pairs": _pairs,
                 "includeSelectors": _boolean,
                 "includeTemplates": _boolean,
-                "fields": _list(_spec),
+                "fields": _specs,
             }
         )
     ),
     "patches": _patches,
     "patchesJson6902": _patches,
     "patchesStrategicMerge": _texts,
-    "images": _list(_mapping(dict.fromkeys(("name", "newName", "newTag", "digest", "tagSuffix"), _text))),
-    "replicas": _list(_mapping({"name": _text, "count": _number})),
+    "images": _list(_image),
+    "imageTags": _list(_image),
+    "replicas": _list(_replica),
     "configMapGenerator": _list(_mapping(_generator)),
     "secretGenerator": _list(_mapping({**_generator, "type": _text})),
     "generatorOptions": _options,
     "replacements": _list(_anything),
-    "sortOptions": _mapping({"order": _text}),
+    "sortOptions": _sorting,
+    "vars": _list(_variable),
+    "crds": _texts,
+    "openapi": _mapping({"path": _text}),
+    "generators": _texts,
+    "transformers": _texts,
+    "validators": _texts,
+    "buildMetadata": _texts,
 }
+
+# Built-in plugins of kustomize 5.8.1 that we know, with the fields of their configuration.
+_common: dict[str, Check] = {"apiVersion": _text, "kind": _text, "metadata": _metadata}
+_affix: dict[str, Check] = {"fieldSpecs": _specs}
+PLUGINS: dict[str, dict[str, Check]] = {
+    "AnnotationsTransformer": {"annotations": _pairs, "fieldSpecs": _specs},
+    "ConfigMapGenerator": {key: _generator[key] for key in _generator if key != "env"},
+    "HashTransformer": {},
+    "ImageTagTransformer": {"imageTag": _image, "fieldSpecs": _specs},
+    "LabelTransformer": {"labels": _pairs, "fieldSpecs": _specs},
+    "NamespaceTransformer": {"fieldSpecs": _specs, "unsetOnly": _boolean, "setRoleBindingSubjects": _text},
+    "PatchJson6902Transformer": {"target": _target, "path": _text, "jsonOp": _text},
+    "PatchStrategicMergeTransformer": {"paths": _texts, "patches": _text},
+    "PatchTransformer": _patch,
+    "PrefixSuffixTransformer": {"prefix": _text, "suffix": _text, **_affix},
+    "PrefixTransformer": {"prefix": _text, **_affix},
+    "ReplacementTransformer": {"replacements": _list(_anything)},
+    "ReplicaCountTransformer": {"replica": _replica, "fieldSpecs": _specs},
+    "SecretGenerator": {**{key: _generator[key] for key in _generator if key != "env"}, "type": _text},
+    "SuffixTransformer": {"suffix": _text, **_affix},
+}
+_PLUGIN_CHECKS = {kind: _mapping({**_common, **fields}) for kind, fields in PLUGINS.items()}
+
+
+def check_plugin(data: dict[str, Any], where: Location) -> None:
+    """Decline the configuration of a transformer or generator that is not known to work alike here."""
+    if data.get("apiVersion") != "builtin" or data["kind"] not in _PLUGIN_CHECKS:
+        decline(f"{data.get('apiVersion')} {data['kind']} is left to kustomize", where)
+    _PLUGIN_CHECKS[data["kind"]](data, where)
 
 
 def check_forms(data: dict[str, Any], where: Location) -> None:

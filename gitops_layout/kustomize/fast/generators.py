@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from posixpath import basename
 from typing import Any, Literal
 
+from gitops_layout.kustomize.fast.buildmetadata import keep
 from gitops_layout.kustomize.fast.declined import decline
 from gitops_layout.kustomize.fast.item import Item, plain_text
 from gitops_layout.kustomize.fast.marks import Mark
@@ -27,8 +28,12 @@ def generate(
     options: dict[str, Any],
     where: Location,
     opened: Open,
+    named: Location | None = None,
 ) -> Item:
-    """The object of one generator entry; `options` are the kustomization's, its place is `where`'s file."""
+    """The object of one generator entry; `options` are the kustomization's, its place is `where`'s file.
+
+    `named` is the place of the name where that is not a field of the entry.
+    """
     name = entry.get("name") or ""
     namespace = entry.get("namespace") or ""
     if not name or not plain_text(name) or "," in name or (namespace and not plain_text(namespace)):
@@ -36,7 +41,7 @@ def generate(
     here = Location(where.file, ("generatorOptions",))
     own = entry.get("options") or {}
     item = Item({"apiVersion": "v1", "kind": kind, "metadata": {"name": name}}, Mark(where))
-    item.mark.kids = {"metadata": Mark(where)}
+    item.mark.kids = {"metadata": Mark(where, (), None if named is None else {"name": Mark(named)})}
     if kind == "Secret":
         item.write(("type",), entry.get("type") or "Opaque", where.at("type"))
     if namespace:
@@ -115,6 +120,10 @@ def _pairs(entry: dict[str, Any], where: Location, opened: Open) -> Iterator[Pai
         yield (key if equals else basename(source)), content, Location(path)
 
 
+# A key without a value takes that of kustomize's own environment, which is empty but for these.
+_ENVIRONMENT = ("HOME", "PATH", "TMPDIR", "GOGC")
+
+
 def _env_lines(path: str, content: bytes, place: Location) -> Iterator[Pair]:
     text = _text(content)
     if text is None or "\0" in text:
@@ -130,7 +139,9 @@ def _env_lines(path: str, content: bytes, place: Location) -> Iterator[Pair]:
         if stripped != line.lstrip():
             decline("an env file with unusual spaces", place)
         if stripped and not stripped.startswith("#"):
-            key, _, value = stripped.partition("=")
+            key, equals, value = stripped.partition("=")
+            if not equals and key in _ENVIRONMENT:
+                decline(f"{key} would be taken from the environment", Location(path))
             if key:
                 column = raw.find(stripped) + 1
                 span = Span(number + 1, column, number + 1, column + len(stripped), offset + column - 1, offset + column - 1 + len(stripped))  # fmt: skip
@@ -162,7 +173,9 @@ def absorb(items: list[Item], new: Item, behavior: str, where: Location) -> None
     elif new.namespace:
         new.remove(("metadata", "namespace"))
     new.previous, new.prefixes, new.suffixes = old.previous, old.prefixes, old.suffixes
-    new.hashed = new.hashed and old.hashed
+    new.hashed, new.variables = new.hashed and old.hashed, old.variables
+    if behavior == "merge":
+        keep(new, old)
     if sum(new.id in item.ids[-1:] for item in items) != 1:
         decline(f"several objects are {new.kind} {old.name}", where)
     items[items.index(old)] = new

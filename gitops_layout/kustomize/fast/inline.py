@@ -35,11 +35,18 @@ def inside_text(repo: Repo, where: Location) -> Location:
     )
 
 
+# Fields of kustomizations and of plugins' configurations that hold YAML as text.
+_TEXTS = frozenset(
+    ("patches", "patchesStrategicMerge", "patchesJson6902", "generators", "transformers", "validators",
+     "patch", "jsonOp", "paths")
+)  # fmt: skip
+
+
 def _text_path(repo: Repo, where: Location) -> Path | None:
     """The path of the text that `where` leads into, if it does."""
     if where.file not in repo.entries or not isinstance(where.path[0], str):
         return None
-    if where.path[0] not in ("patches", "patchesStrategicMerge", "patchesJson6902"):
+    if where.path[0] not in _TEXTS:
         return None
     document = next((d for d in repo.documents(where.file) if d.index == where.document), None)
     data: Any = document.data if document is not None else None

@@ -27,7 +27,8 @@ class Item:
     went over it (which gives every number and null its canonical form), `spelled` whether an annotation
     that was no text has become one as it was written. `shared` are places that change together: kustomize
     puts one and the same node into each field that a label is new to. `large` says that there may be
-    numbers of sixteen digits or more.
+    numbers of sixteen digits or more. `variables` are the names of `vars` that take their value from it,
+    `source` what kustomize notes about where it comes from, cut before and after the file.
     """
 
     __slots__ = (
@@ -39,8 +40,10 @@ class Item:
         "previous",
         "rewritten",
         "shared",
+        "source",
         "spelled",
         "suffixes",
+        "variables",
     )
 
     def __init__(self, data: dict[str, Any], mark: Mark) -> None:
@@ -54,13 +57,16 @@ class Item:
         self.spelled = False
         self.shared: tuple[tuple[Path, ...], ...] = ()
         self.large = False
+        self.variables: tuple[str, ...] = ()
+        self.source: tuple[str, str, str] | None = None
 
     def copy(self) -> Item:
         """Another item with the same data, to be changed by itself."""
         other = Item(self.data, self.mark)
         other.previous, other.prefixes, other.suffixes = self.previous, self.prefixes, self.suffixes
         other.hashed, other.rewritten, other.spelled = self.hashed, self.rewritten, self.spelled
-        other.shared, other.large = self.shared, self.large
+        other.shared, other.large, other.variables = self.shared, self.large, self.variables
+        other.source = self.source
         return other
 
     @property
@@ -128,13 +134,12 @@ class Item:
             earlier = (last, *before)
         self.data, self.mark = put(self.data, self.mark, path, value, Mark(where, earlier))
 
-    def write_over(self, path: Path, value: Any, where: Location | None, earlier: Location | None) -> None:
-        """Set a value that is there in two steps, `earlier` and `where`; without a last one, who wrote the
-        value before stays its place.
+    def write_over(self, path: Path, value: Any, where: Location | None, *parts: Location) -> None:
+        """Set a value that is there and has several writers: `where`, and those of its other `parts`. Without
+        a last one, who wrote the value before stays its place.
         """
         last, before = origin(self.mark, path)
-        first = (earlier,) if earlier is not None else ()
-        mark = Mark(last, (*first, *before)) if where is None else Mark(where, (*first, last, *before))
+        mark = Mark(last, (*parts, *before)) if where is None else Mark(where, (*parts, last, *before))
         self.data, self.mark = put(self.data, self.mark, path, value, mark)
 
     def insert(self, path: Path, value: Any, where: Location) -> None:

@@ -15,7 +15,7 @@ from gitops_layout.kustomize.fast.item import Item
 from gitops_layout.kustomize.fast.marks import ABSENT, Mark, lifted
 from gitops_layout.kustomize.fast.marks import at as value_at
 from gitops_layout.kustomize.fast.read import Reader
-from gitops_layout.kustomize.fast.tables import ListRule, list_rules
+from gitops_layout.kustomize.fast.tables import ListRule
 from gitops_layout.model import Location, Path
 
 __all__ = ["merged"]
@@ -51,19 +51,17 @@ def merged(reader: Reader, item: Item, patch: dict[str, Any], where: Location) -
     return data, mark
 
 
-def _type_of(data: dict[str, Any] | None) -> str | None:
-    if data is None:
-        return None
+def _type_of(state: _Merge, data: dict[str, Any]) -> str | None:
     kind, version = data.get("kind"), data.get("apiVersion")
     if not isinstance(kind, str) or not isinstance(version, str) or not kind or not version:
         return None
-    return list_rules()[0].get(f"{version} {kind}")
+    return state.reader.rules[0].get(f"{version} {kind}")
 
 
-def _rule(type_name: str | None, key: str) -> tuple[list[str] | None, str | None]:
+def _rule(state: _Merge, type_name: str | None, key: str) -> tuple[list[str] | None, str | None]:
     if type_name is None:
         return None, None
-    rule: ListRule = list_rules()[1].get(type_name, {}).get(key, (None, ""))
+    rule: ListRule = state.reader.rules[1].get(type_name, {}).get(key, (None, ""))
     return rule[0], rule[1]
 
 
@@ -85,12 +83,12 @@ def _mapping(
         fresh = _added(state, {k: v for k, v in patch.items() if k != _DIRECTIVE}, below, type_name)
         return fresh, state.written(path, below)
     if type_name is None:
-        type_name = _type_of(data) or _type_of(patch)
+        type_name = _type_of(state, data) or _type_of(state, patch)
     result = dict(data)
     kids: dict[str | int, Mark] = dict(mark.kids) if mark is not None and mark.kids else {}
     for key, old in data.items():
         if key not in patch and (isinstance(old, dict | list) or old is None):
-            kept = _untouched(state, old, (*path, key), *_rule(type_name, key))
+            kept = _untouched(state, old, (*path, key), *_rule(state, type_name, key))
             result[key] = kept
             if kept is _GONE:
                 del result[key]
@@ -99,7 +97,7 @@ def _mapping(
             continue
         old = data.get(key, ABSENT)
         kid = mark.kids.get(key) if mark is not None and mark.kids else None
-        value, kid = _field(state, old, kid, new, (*path, key), (*below, key), *_rule(type_name, key))
+        value, kid = _field(state, old, kid, new, (*path, key), (*below, key), *_rule(state, type_name, key))
         if value is _GONE:
             result.pop(key, None)
             kids.pop(key, None)
@@ -179,11 +177,11 @@ def _untouched(state: _Merge, value: Any, path: Path, keys: list[str] | None, ty
         return None if spelled else _GONE
     if isinstance(value, dict):
         if type_name is None:
-            type_name = _type_of(value)
+            type_name = _type_of(state, value)
         changed: dict[str, Any] | None = None
         for key, old in value.items():
             if isinstance(old, dict | list) or old is None:
-                kept = _untouched(state, old, (*path, key), *_rule(type_name, key))
+                kept = _untouched(state, old, (*path, key), *_rule(state, type_name, key))
                 if kept is not old:
                     changed = dict(value) if changed is None else changed
                     if kept is _GONE:
@@ -225,14 +223,14 @@ def _added(state: _Merge, new: dict[str, Any], below: Path, type_name: str | Non
     if directive not in (None, "merge", "replace"):
         decline(f"unknown directive {directive}", state.patch.at(*below, _DIRECTIVE))
     if type_name is None:
-        type_name = _type_of(new)
+        type_name = _type_of(state, new)
     result = {}
     for key, value in new.items():
         if key == _DIRECTIVE or value is None:
             continue
         if key.startswith("$"):
             decline(f"directive {key}", state.patch.at(*below, key))
-        fresh = _added_value(state, value, (*below, key), *_rule(type_name, key))
+        fresh = _added_value(state, value, (*below, key), *_rule(state, type_name, key))
         if fresh is not _GONE:
             result[key] = fresh
     return result

@@ -29,18 +29,28 @@ class Patch:
 
 
 def load_patch(
-    reader: Reader, entry: dict[str, Any], where: Location, file: Callable[[str, Location], str]
+    reader: Reader,
+    entry: dict[str, Any],
+    where: Location,
+    file: Callable[[str, Location], str],
+    *,
+    trim: bool = True,
+    text: str = "patch",
 ) -> Patch:
-    """Read an entry's `path` or inline `patch`; `file` gives a named file's path in the repository."""
-    text, path = entry.get("patch") or "", entry.get("path") or ""
-    if bool(text.strip()) == bool(path):
-        decline("a patch needs either path or patch", where)
+    """Read an entry's `path` or the inline patch in its field `text`; `file` gives a named file's path in
+    the repository.
+    """
+    place = where.at(text)
+    inline, path = entry.get(text) or "", entry.get("path") or ""
+    # kustomize trims the text, but for JSON patches of their own field, which decides whether a last block
+    # scalar has its newline.
+    inline = inline.strip() if trim else inline
+    if bool(inline.strip()) == bool(path):
+        decline(f"a patch needs either path or {text}", where)
     if path:
         place = Location(file(path, where.at("path")))
         return _from_stream(reader, reader.repo.stream(place.file), place, None)
-    place = where.at("patch")
-    # kustomize trims the text, which decides whether a last block scalar has its newline.
-    return _from_stream(reader, read(text.strip(), where.file), place, text.strip())
+    return _from_stream(reader, read(inline, where.file), place, inline)
 
 
 def inline_patch(reader: Reader, text: str, where: Location) -> Patch:

@@ -15,6 +15,7 @@ from typing import Any
 from gitops_layout.kustomize.fast.declined import decline
 from gitops_layout.kustomize.fast.item import Item, plain_text
 from gitops_layout.kustomize.fast.marks import ABSENT, Mark, at
+from gitops_layout.kustomize.fast.tables import Rules, list_rules
 from gitops_layout.model import Location, Path
 from gitops_layout.repo.model import Repo
 from gitops_layout.source.reader import Document, Node, Stream, read
@@ -52,9 +53,13 @@ _OWN_ANNOTATIONS = re.compile(
 
 @dataclass(slots=True)
 class Reader:
-    """A repository's files on their way into builds; what was read is kept for the next build."""
+    """A repository's files on their way into builds; what was read is kept for the next build.
+
+    `rules` say how lists are merged.
+    """
 
     repo: Repo
+    rules: Rules = field(default_factory=list_rules)
     _objects: dict[str, tuple[Item, ...]] = field(default_factory=dict)
     _documents: dict[str, tuple[Document, ...]] = field(default_factory=dict)
 
@@ -84,6 +89,11 @@ class Reader:
         """The first character of the value at a place, which tells its style; "" where it is unknown."""
         found = self._node(where)
         return found[1].source.text[found[0].start : found[0].start + 1] if found is not None else ""
+
+    def spelling(self, where: Location) -> str:
+        """The value at a place as it is written; "" where it is unknown."""
+        found = self._node(where)
+        return found[1].source.text[found[0].start : found[0].end] if found is not None else ""
 
     def _node(self, where: Location) -> tuple[Node, Document] | None:
         document = next((d for d in self.repo.documents(where.file) if d.index == where.document), None)

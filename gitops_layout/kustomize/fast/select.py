@@ -20,7 +20,7 @@ SELECTOR_FIELDS = frozenset(
 
 # What Go's and Python's regular expressions read alike; kustomize anchors the whole.
 _COMMON = re.compile(
-    r"(?:[A-Za-z0-9_./:@ -]|\\[.\-/]|\[\^?[A-Za-z0-9_.-]+\]|\((?!\?)|\(\?:|[)|^$]|[*+?](?![*+?]))*\Z"
+    r"(?:[A-Za-z0-9_./:@ -]|\\[.\-/$]|\{(?![0-9,])|\}|\[\^?[A-Za-z0-9_.-]+\]|\((?!\?)|\(\?:|[)|^$]|[*+?](?![*+?]))*\Z"
 )
 
 

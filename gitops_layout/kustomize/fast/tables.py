@@ -13,6 +13,7 @@ __all__ = [
     "FieldSpec",
     "ListRule",
     "Reference",
+    "Rules",
     "Specs",
     "default_references",
     "default_specs",
@@ -118,7 +119,7 @@ def split_path(path: str) -> tuple[str, ...]:
 @cache
 def default_specs(name: str) -> Specs:
     """A transformer's fields: `namespace`, `commonLabels`, `templateLabels`, `labels`, `commonAnnotations`,
-    `images`, `replicas`.
+    `images`, `replicas`, `namePrefix`, `nameSuffix`, `varReference`.
     """
     return Specs(
         tuple(
@@ -139,8 +140,11 @@ def default_references() -> tuple[Reference, ...]:
     return tuple(found)
 
 
+Rules = tuple[dict[str, str], dict[str, dict[str, ListRule]]]
+
+
 @cache
-def list_rules() -> tuple[dict[str, str], dict[str, dict[str, ListRule]]]:
+def list_rules() -> Rules:
     """The types of kinds (`apiVersion kind` to a type name), and the fields of types."""
     table = _load("merge_keys.json")
     return table["kinds"], table["fields"]

@@ -1,0 +1,202 @@
+"""The transformers of a kustomization, in kustomize's order: its own fields, then `transformers`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from gitops_layout.kustomize.fast.config import Config, as_specs
+from gitops_layout.kustomize.fast.declined import decline
+from gitops_layout.kustomize.fast.fields import (
+    affix,
+    label,
+    label_specs,
+    set_images,
+    set_namespace,
+    set_replicas,
+)
+from gitops_layout.kustomize.fast.generators import add_hashes
+from gitops_layout.kustomize.fast.item import Item
+from gitops_layout.kustomize.fast.patches import (
+    inline_patch,
+    json_patches,
+    load_patch,
+    patched,
+    strategic_patches,
+)
+from gitops_layout.kustomize.fast.read import Reader
+from gitops_layout.kustomize.fast.replacements import replace_values
+from gitops_layout.kustomize.fast.tables import Specs
+from gitops_layout.model import Location
+
+__all__ = ["Inputs", "run", "transformed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What transformers read: files, by names relative to their kustomization's folder."""
+
+    reader: Reader
+    file: Callable[[str, Location], str]
+    """The path of a named file in the repository; the place is that of the name."""
+
+
+def transformed(
+    items: list[Item], data: Mapping[str, Any], here: Location, config: Config, inputs: Inputs
+) -> list[Item]:
+    """The items after the transformers that a kustomization's fields stand for."""
+    reader, file = inputs.reader, inputs.file
+    if data.get("patchesStrategicMerge"):
+        place = here.at("patchesStrategicMerge")
+        items = strategic_patches(reader, items, _strategic(data["patchesStrategicMerge"], place, inputs))
+    for index, entry in enumerate(data.get("patches") or ()):
+        where = here.at("patches", index)
+        items = patched(reader, items, load_patch(reader, entry, where, file), entry, where)
+    if data.get("namespace"):
+        set_namespace(items, data["namespace"], here.at("namespace"), config.namespace)
+    for name, specs in (("namePrefix", config.namePrefix), ("nameSuffix", config.nameSuffix)):
+        if data.get(name):
+            affix(items, data[name], here.at(name), specs, prefix=name == "namePrefix")
+    _label(data, here, items, config)
+    for index, entry in enumerate(data.get("patchesJson6902") or ()):
+        where = here.at("patchesJson6902", index)
+        json_patches(items, load_patch(reader, entry, where, file, trim=False), entry, where)
+    for index, entry in enumerate(data.get("replicas") or ()):
+        set_replicas(items, entry, here.at("replicas", index), config.replicas)
+    for name in ("images", "imageTags"):
+        for index, entry in enumerate(data.get(name) or ()):
+            set_images(items, entry, here.at(name, index), config.images)
+    _replace(data.get("replacements") or (), here.at("replacements"), items, inputs)
+    return items
+
+
+def _strategic(texts: Iterable[str], where: Location, inputs: Inputs) -> tuple[Item, ...]:
+    """The patches of a list of files and inline texts."""
+    found: list[Item] = []
+    for index, text in enumerate(texts):
+        place = where.at(index)
+        if "\n" in text or text.lstrip().startswith("{"):
+            patch = inline_patch(inputs.reader, text, place)
+        else:
+            patch = load_patch(inputs.reader, {"path": text}, place, inputs.file)
+        if patch.operations:
+            decline("a JSON patch among strategic merge patches", place)
+        found += patch.merges
+    if not found:
+        decline("patches without an object", where)
+    return tuple(found)
+
+
+def _label(data: Mapping[str, Any], here: Location, items: list[Item], config: Config) -> None:
+    for index, entry in enumerate(data.get("labels") or ()):
+        specs = label_specs(
+            config,
+            as_specs(entry.get("fields") or []),
+            selectors=bool(entry.get("includeSelectors")),
+            templates=bool(entry.get("includeTemplates")),
+        )
+        label(items, entry.get("pairs") or {}, specs, here.at("labels", index, "pairs"))
+    for name, specs in (
+        ("commonLabels", config.commonLabels),
+        ("commonAnnotations", config.commonAnnotations),
+    ):
+        if data.get(name):
+            label(items, data[name], specs, here.at(name))
+
+
+def _replace(entries: Iterable[Any], where: Location, items: list[Item], inputs: Inputs) -> None:
+    """Replacements, inline or in files that hold one or a list of them."""
+    for index, entry in enumerate(entries):
+        place = where.at(index)
+        if not isinstance(entry, dict):
+            decline("a replacement is no mapping", place)
+        if not entry.get("path"):
+            replace_values(items, {k: v for k, v in entry.items() if k != "path"}, place)
+            continue
+        if any(entry.get(key) for key in ("source", "targets")) or not isinstance(entry["path"], str):
+            decline("a replacement is either a path or inline", place)
+        file = Location(inputs.file(entry["path"], place.at("path")))
+        stream = inputs.reader.repo.stream(file.file)
+        if stream.problems or len(stream.documents) != 1 or stream.documents[0].duplicates:
+            decline("replacements that may be read in two ways", file)
+        listed = stream.documents[0].data
+        places = [file.at(n) for n in range(len(listed))] if isinstance(listed, list) else [file]
+        for one, spot in zip(listed if isinstance(listed, list) else [listed], places, strict=True):
+            if not isinstance(one, dict):
+                decline("a replacement is no mapping", spot)
+            replace_values(items, one, spot)
+
+
+def run(plugin: Item, items: list[Item], inputs: Inputs) -> list[Item]:
+    """The items after a built-in transformer with a configuration of its own; its form is known."""
+    data, here, reader = plugin.data, plugin.origin(())[0], inputs.reader
+    match plugin.kind:
+        case "PatchTransformer":
+            return patched(reader, items, load_patch(reader, data, here, inputs.file), data, here)
+        case "PatchStrategicMergeTransformer":
+            return strategic_patches(reader, items, _strategic_plugin(data, here, inputs))
+        case "PatchJson6902Transformer":
+            patch = load_patch(reader, data, here, inputs.file, trim=False, text="jsonOp")
+            json_patches(items, patch, data, here)
+        case "ReplacementTransformer":
+            _replace(data.get("replacements") or (), here.at("replacements"), items, inputs)
+        case "HashTransformer":
+            add_hashes(items)
+        case kind:
+            _write_fields(kind, data, here, items, Specs(as_specs(data.get("fieldSpecs") or [])))
+    return items
+
+
+def _write_fields(
+    kind: str, data: Mapping[str, Any], here: Location, items: list[Item], specs: Specs
+) -> None:
+    """The transformers that write one value into the fields that they name."""
+    match kind:
+        case "NamespaceTransformer":
+            _namespace(data, here, items, specs)
+        case "LabelTransformer" | "AnnotationsTransformer":
+            field = "labels" if kind == "LabelTransformer" else "annotations"
+            if data.get(field):
+                label(items, data[field], specs, here.at(field))
+        case "ImageTagTransformer":
+            set_images(items, data.get("imageTag") or {}, here.at("imageTag"), specs)
+        case "ReplicaCountTransformer":
+            set_replicas(items, data.get("replica") or {}, here.at("replica"), specs)
+        case "PrefixTransformer" | "SuffixTransformer" | "PrefixSuffixTransformer":
+            for name in ("prefix", "suffix"):
+                if name.title() in kind:
+                    if not data.get(name) or not data.get("fieldSpecs"):
+                        decline(f"a {name} transformer without {name} or fields", here)
+                    affix(items, data[name], here.at(name), specs, prefix=name == "prefix")
+        case _:
+            decline(f"{kind} is no transformer", here)
+
+
+def _strategic_plugin(data: Mapping[str, Any], here: Location, inputs: Inputs) -> tuple[Item, ...]:
+    found: tuple[Item, ...] = ()
+    if data.get("paths"):
+        found = _strategic(data["paths"], here.at("paths"), inputs)
+    if data.get("patches"):
+        patch = inline_patch(inputs.reader, data["patches"], here.at("patches"))
+        if patch.operations:
+            decline("a JSON patch among strategic merge patches", here.at("patches"))
+        found += patch.merges
+    if not found:
+        decline("patches without an object", here)
+    return found
+
+
+_SUBJECTS = {None: "defaultOnly", "": "defaultOnly"}
+
+
+def _namespace(data: Mapping[str, Any], here: Location, items: list[Item], specs: Specs) -> None:
+    namespace = data["metadata"].get("namespace")
+    subjects = _SUBJECTS.get(data.get("setRoleBindingSubjects"), data.get("setRoleBindingSubjects"))
+    if subjects not in ("defaultOnly", "allServiceAccounts", "none"):
+        decline(f"unknown subjects {subjects}", here.at("setRoleBindingSubjects"))
+    if namespace:
+        place = here.at("metadata", "namespace")
+        set_namespace(
+            items, namespace, place, specs, subjects=subjects, unset_only=bool(data.get("unsetOnly"))
+        )
