@@ -62,12 +62,16 @@ class DeclaredEnvironment:
 
 @dataclass(frozen=True, slots=True)
 class DeclaredCluster:
-    """A cluster that spec or config names: its environments, path globs and API server."""
+    """A cluster that spec or config names: its environments, path globs and API server, and what its Secret
+    in Argo CD is labelled and annotated with.
+    """
 
     name: str
     environments: tuple[str, ...] = ()
     paths: tuple[str, ...] = ()
     server: str | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
     origin: Literal["declared", "secret"] = "declared"
 
 

@@ -123,7 +123,9 @@ def declared(repo: Repo, config: Config) -> Declared:
     spec = _spec(repo)
     environments = {e.name: DeclaredEnvironment(e.name, e.tier, e.paths) for e in config.environments}
     clusters = {
-        c.name: DeclaredCluster(c.name, (c.environment,) if c.environment else (), c.paths, c.server)
+        c.name: DeclaredCluster(
+            c.name, (c.environment,) if c.environment else (), c.paths, c.server, c.labels, c.annotations
+        )
         for c in config.clusters
     }
     sources = list(config.sources)
@@ -165,5 +167,6 @@ def _add_spec(
         environments.setdefault(environment.name, DeclaredEnvironment(environment.name, tier, paths))
     for cluster in spec.clusters:
         paths = (f"clusters/{cluster.name}",)
-        clusters.setdefault(cluster.name, DeclaredCluster(cluster.name, tuple(cluster.environments), paths))
+        declared = DeclaredCluster(cluster.name, tuple(cluster.environments), paths, labels=cluster.labels)
+        clusters.setdefault(cluster.name, declared)
     sources.append(spec.repo.url)

@@ -68,12 +68,16 @@ class Environment:
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """A cluster: its environment, the files that only it reads, and its API server's URL."""
+    """A cluster: its environment, the files that only it reads, its API server's URL, and the labels and
+    annotations by which Argo CD knows it.
+    """
 
     name: str
     environment: str | None = None
     paths: tuple[str, ...] = ()
     server: str | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,6 +70,10 @@ class _Cluster(_Model):
     environment: Text | None = None
     paths: Texts = Field([], description="Globs of the files that only this cluster reads.")
     server: Text | None = Field(None, description="URL of its API server, as Argo CD names it.")
+    labels: dict[Text, str] = Field(
+        {}, description="Labels of its Secret in Argo CD, which ApplicationSets select clusters by."
+    )
+    annotations: dict[Text, str] = Field({}, description="Annotations of its Secret in Argo CD.")
 
 
 class _External(_Model):
@@ -223,7 +227,8 @@ def _light(parsed: ConfigFile, document: Document) -> light.Config:
             for e in parsed.environments
         ),
         clusters=tuple(
-            light.Cluster(c.name, c.environment, tuple(c.paths), c.server) for c in parsed.clusters
+            light.Cluster(c.name, c.environment, tuple(c.paths), c.server, c.labels, c.annotations)
+            for c in parsed.clusters
         ),
         agent=parsed.agent,
         sources=tuple(parsed.sources),

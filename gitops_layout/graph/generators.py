@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from gitops_layout.agents import argocd
 from gitops_layout.agents.context import Declared, DeclaredCluster, at
-from gitops_layout.model import Unchecked
+from gitops_layout.model import Unchecked, UncheckedClass
 from gitops_layout.repo.model import Repo, Resource, object_ref
 
 if TYPE_CHECKING:
@@ -69,12 +69,14 @@ def _world(
     known = {cluster.name: cluster for cluster in _registered(objects)}
     for cluster in declared.clusters:
         if cluster.server is not None:
-            known.setdefault(cluster.name, Cluster(cluster.name, cluster.server))
+            known.setdefault(
+                cluster.name, Cluster(cluster.name, cluster.server, cluster.labels, cluster.annotations)
+            )
     return World(repo, is_own, tuple(known.values()) or None)
 
 
 def _expanded(resource: Resource, world: World) -> tuple[list[Resource], list[Unchecked]]:
-    from gitops_layout.agents.applicationset import expand
+    from gitops_layout.agents.applicationset import WITHOUT_EFFECT, expand
 
     expansion = expand(resource.data, world)
     place = resource.location.at("spec", "template")
@@ -84,6 +86,17 @@ def _expanded(resource: Resource, world: World) -> tuple[list[Resource], list[Un
     ]
     what = f"ApplicationSet {resource.ref.namespace}/{resource.ref.name}"
     unseen = [
+        Unchecked(
+            f"{note} of {what}",
+            UncheckedClass.EXTERNAL,
+            "not supported yet; the set is expanded without it",
+            resource.location,
+            ("kind", "ApplicationSet"),
+        )
+        for note in expansion.notes
+        if note not in WITHOUT_EFFECT
+    ]
+    unseen += [
         Unchecked(what, kind, problem.why, resource.location.at(*problem.path), ("kind", "ApplicationSet"))
         for problem in expansion.problems
         if (kind := problem.unchecked) is not None

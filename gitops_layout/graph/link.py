@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from posixpath import basename, dirname, join
-from typing import Protocol
+from typing import Any, Protocol
 
 from gitops_layout.agents import argocd, builtin, flux
 from gitops_layout.agents.context import Context, Declared, at
@@ -148,6 +148,35 @@ def _agents(state: _State, objects: Iterable[Resource], expand: Expander) -> lis
     return found
 
 
+def _pieces(repo: Repo, agents: Sequence[Resource]) -> set[str]:
+    """Files of Applications that nobody applies as they are: they lack what the API requires, and stand
+    below a kustomization that patches Applications, which makes those whole that it includes.
+    """
+    partial = {r.file for r in agents if argocd.is_agent(r) and argocd.is_partial(r.data)}
+    if not partial:
+        return set()
+    patching = {
+        kustomization.folder
+        for kustomization in _kustomizations(repo)
+        for name in ("patches", "patchesJson6902")
+        for patch in _listed(kustomization.data.get(name))
+        if at(patch, "target", "kind") == "Application"
+    }
+    return {file for file in partial if any(parent in patching for parent in _parents(file))}
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _parents(file: str) -> Iterator[str]:
+    folder = dirname(file)
+    while folder:
+        yield folder
+        folder = dirname(folder)
+    yield ""
+
+
 def _follow(
     state: _State,
     agents: Sequence[Resource],
@@ -161,8 +190,15 @@ def _follow(
 
     An object in a file and the same object rendered by a parent are one delivery, as the parent makes it.
     """
+    pieces = _pieces(context.repo, agents)
     own = [
-        (resource, delivery_of(resource, context, cluster_of_root(context, resource.file)))
+        (
+            resource,
+            replace(
+                delivery_of(resource, context, cluster_of_root(context, resource.file)),
+                live=resource.file not in pieces,
+            ),
+        )
         for resource in agents
     ]
     completed = _completed(context.repo, inputs)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from gitops_layout.graph.model import Graph
 from gitops_layout.model import UncheckedClass
 from gitops_layout.render.build import Renders
 from gitops_layout.repo.load import from_files
-from tests.agents.trees import OWN, config_map, tree
+from tests.agents.trees import OWN, application, config_map, tree
 
 
 def linked(files: dict[str, str]) -> Graph:
@@ -137,6 +138,24 @@ def test_what_argo_cd_refuses_is_broken_and_not_rendered(spec: dict[str, Any], w
     graph = linked(tree(spec, {"a/x.yaml": config_map("a")}))
     assert [entry.kind for entry in graph.unchecked] == [UncheckedClass.BROKEN]
     assert why in graph.unchecked[0].why
+
+
+def test_an_application_that_only_a_patch_makes_whole_counts_where_it_is_included():
+    piece = {"source": {"path": "a"}}
+    patch = json.dumps([{"op": "add", "path": "/spec/source/repoURL", "value": OWN}])
+    files = {
+        "boot/kustomization.yaml": "resources: [on.yaml]\npatches:\n- target: {kind: Application}\n"
+        f"  patch: '{patch}'\n",
+        "boot/on.yaml": application(piece, name="on"),
+        "boot/off.yaml": application(piece, name="off"),
+        "a/x.yaml": config_map("x"),
+    }
+    graph = linked(tree({"source": {"repoURL": OWN, "path": "boot"}}, files))
+    found = {delivery.name: delivery for delivery in graph.deliveries}
+    assert [name for name, delivery in found.items() if delivery.live] == ["on", "web"]
+    assert found["on"].source.local
+    assert names(graph, found["on"].id) == ["x"]
+    assert [graph.reaches(entry) for entry in graph.unchecked] == [False]
 
 
 def test_every_field_of_an_application_is_understood_or_listed():

@@ -32,6 +32,7 @@ from gitops_layout.model import Path
 
 __all__ = [
     "MAX_APPLICATIONS",
+    "WITHOUT_EFFECT",
     "Cluster",
     "Expansion",
     "Generated",
@@ -46,6 +47,9 @@ _FINALIZER = "resources-finalizer.argocd.argoproj.io"
 _UNDERSTOOD = frozenset(
     "goTemplate goTemplateOptions generators template templatePatch syncPolicy applyNestedSelectors".split()
 )
+WITHOUT_EFFECT = frozenset(("spec.ignoreApplicationDifferences", "spec.preservedFields", "spec.strategy"))
+"""Notes of an expansion that say how an existing Application is changed, and nothing about what it is."""
+
 _POLICIES = ("create-only", "create-update", "create-delete", "sync")
 _META = ("name", "namespace", "labels", "annotations", "finalizers")
 _META_TYPES: dict[str, type] = {"name": str, "labels": dict, "annotations": dict, "finalizers": list}

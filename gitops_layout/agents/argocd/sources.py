@@ -18,6 +18,7 @@ from gitops_layout.repo.model import MAX_BYTES, Repo
 
 __all__ = [
     "TOOLS",
+    "is_partial",
     "is_reference",
     "listed",
     "mistake",
@@ -62,6 +63,12 @@ def is_reference(source: Mapping[str, Any]) -> bool:
     url = source.get("repoURL")
     oci = isinstance(url, str) and url.startswith("oci://")
     return bool(source.get("ref")) and not source.get("path") and not source.get("chart") and not oci
+
+
+def is_partial(data: Any) -> bool:
+    """Whether an Application lacks what the API requires of its sources, so that only a patch makes it whole."""
+    sources = listed(at(data, "spec"))
+    return not sources or any(not isinstance(source.get("repoURL"), str) for _, source in sources)
 
 
 def references(sources: list[tuple[Path, Mapping[str, Any]]]) -> Iterator[tuple[str, Mapping[str, Any]]]:

@@ -1,0 +1,154 @@
+"""What Applications bring against what their AppProjects permit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from gitops_layout.agents import argocd
+from gitops_layout.agents.applicationset.model import StopError
+from gitops_layout.agents.applicationset.selector import selects
+from gitops_layout.agents.argocd.project import (
+    Project,
+    inherited,
+    permits_destination,
+    permits_kind,
+    permits_namespace,
+    permits_source,
+    project,
+)
+from gitops_layout.agents.argocd.settings import Settings, settings
+from gitops_layout.agents.context import at, text
+from gitops_layout.agents.delivery import Delivery
+from gitops_layout.graph.model import Graph
+from gitops_layout.k8s.scope import builtin_scope
+from gitops_layout.model import Affected, Hit, Location, ObjectRef, Related
+from gitops_layout.repo.model import Resource
+
+__all__ = ["not_permitted"]
+
+_FILLED_IN = ("$", "{{", "<")
+"""What templates and patches put in place of: such a URL is not known yet."""
+
+_HERE = {"server": "https://kubernetes.default.svc", "name": "in-cluster"}
+
+
+def not_permitted(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
+    """Sources, destinations, kinds and namespaces that an Application's project does not permit.
+
+    Where several projects have the name, each must refuse it; what is not known of a destination counts
+    as permitted.
+    """
+    known = _projects(graph)
+    for delivery in graph.deliveries:
+        if delivery.agent == "argocd":
+            found = known.get(delivery.project or "default", [])
+            if found:
+                yield from _refused(graph, delivery, found)
+
+
+def _projects(graph: Graph) -> dict[str, list[Project]]:
+    """The projects by name: as they are delivered, else as they stand in files."""
+    rendered = [
+        Resource(item.ref, item.data, item.origin(()))
+        for delivery in graph.deliveries
+        for item in graph.rendered[delivery.id].objects
+        if _is_project(item.ref)
+    ]
+    read = {resource.file for resource in rendered}
+    found: dict[str, list[Project]] = {}
+    written = [r for r in graph.repo.resources if r.file not in read and _is_project(r.ref)]
+    for resource in (*rendered, *written):
+        found.setdefault(resource.ref.name, []).append(project(resource))
+    told = settings(_config_maps(graph))
+    return {
+        name: [p for item in several for p in _whole(item, found, told)] for name, several in found.items()
+    }
+
+
+def _config_maps(graph: Graph) -> Iterator[tuple[ObjectRef, Mapping[str, Any]]]:
+    yield from ((resource.ref, resource.data) for resource in graph.repo.resources)
+    yield from ((item.ref, item.data) for rendered in graph.rendered.values() for item in rendered.objects)
+
+
+def _whole(own: Project, known: Mapping[str, list[Project]], told: Settings | None) -> Iterator[Project]:
+    """The project with what global projects add, which select it by its labels.
+
+    Nothing where Argo CD's settings are not here, so that a labelled project may have more than we see.
+    """
+    if told is None:
+        if not own.labels:
+            yield own
+        return
+    for wanted in told.global_projects:
+        try:
+            selected = wanted.name != own.name and selects(wanted.selector, ())(own.labels)
+        except StopError:
+            continue
+        for common in known.get(wanted.name, ()) if selected else ():
+            own = inherited(own, common)
+    yield own
+
+
+def _is_project(ref: ObjectRef) -> bool:
+    return ref.group == argocd.GROUP and ref.kind == "AppProject" and bool(ref.name)
+
+
+def _refused(graph: Graph, delivery: Delivery, projects: list[Project]) -> Iterator[Hit]:
+    def hit(what: str, place: Location, ref: ObjectRef | None = None) -> Hit:
+        values = {"application": delivery.name, "project": projects[0].name, "what": what, "subject": what}
+        own = ObjectRef("argoproj.io/v1alpha1", delivery.kind, delivery.namespace, delivery.name)
+        affected = Affected(ref or own, delivery.id, delivery.environment, delivery.cluster)
+        return Hit(place, values, (Related(projects[0].location, "the project"),), affected)
+
+    for part in delivery.parts or (delivery,):
+        url = part.source.url
+        if (
+            url
+            and not any(sign in url for sign in _FILLED_IN)
+            and not any(permits_source(item, url) for item in projects)
+        ):
+            yield hit(f"the repository {url}", part.place("url", "source"))
+    if not any(
+        permits_namespace(item, delivery.namespace, own=item.namespace or delivery.namespace)
+        for item in projects
+    ):
+        yield hit(f"an Application in namespace {delivery.namespace}", delivery.root)
+    yield from _objects(graph, delivery, projects, hit)
+
+
+def _objects(graph: Graph, delivery: Delivery, projects: list[Project], hit: Any) -> Iterator[Hit]:
+    server, name = _destination(delivery)
+    seen: set[str] = set()
+    spaces = [delivery.target_namespace or ""]
+    for item in graph.rendered[delivery.id].objects:
+        namespaced = builtin_scope(item.ref.group, item.ref.kind)
+        if namespaced is None:
+            continue
+        kind = f"{item.ref.group}/{item.ref.kind}".lstrip("/")
+        permitted = any(
+            permits_kind(
+                one, group=item.ref.group, kind=item.ref.kind, name=item.ref.name, namespaced=namespaced
+            )
+            for one in projects
+        )
+        if not permitted and kind not in seen:
+            seen.add(kind)
+            ref = ObjectRef(item.ref.api_version, item.ref.kind, item.ref.namespace, item.ref.name)
+            yield hit(f"objects of kind {kind}", item.origin(("kind",)), ref)
+        if namespaced and item.ref.namespace:
+            spaces.append(item.ref.namespace)
+    for namespace in dict.fromkeys(spaces):
+        if not any(permits_destination(p, server=server, name=name, namespace=namespace) for p in projects):
+            cluster = name or server or "its cluster"
+            yield hit(f"namespace {namespace or '(none)'} of {cluster}", delivery.place("destination"))
+
+
+def _destination(delivery: Delivery) -> tuple[str | None, str | None]:
+    """Server and name of the destination, as far as they are known."""
+    spec = at(delivery.object, "spec", "destination")
+    server, name = text(at(spec, "server")), text(at(spec, "name"))
+    server = server.rstrip("/") if server is not None else None
+    if server == _HERE["server"] or name == _HERE["name"]:
+        return _HERE["server"], _HERE["name"]
+    return server, name
