@@ -102,7 +102,8 @@ class Declared:
 @dataclass(frozen=True, slots=True)
 class Context:
     """The repository, what is declared about it, and what Flux finds in it: sources by (kind, namespace,
-    name), and generated artifacts by (namespace, name).
+    name), and generated artifacts by (namespace, name). `brought` are the sources that deliveries bring to a
+    cluster, as they render them; `sources` those that stand in files.
 
     `stages` are environments known only by their company below `clusters/` or `envs/`; `cluster_roots` are the
     folders below a `clusters/` that a cluster's own sync object names.
@@ -115,15 +116,32 @@ class Context:
     own_urls: frozenset[str] = frozenset()
     stages: frozenset[str] = frozenset()
     cluster_roots: frozenset[str] = frozenset()
+    brought: Mapping[str, Mapping[tuple[str, str, str], Resource]] = field(default_factory=dict)
 
     def is_own(self, url: str) -> bool:
         """Whether `url` is a known URL of this repository."""
         return normal_url(url) in self.own_urls
 
-    def source(self, kind: str, namespace: str, name: str, *, near: str) -> Resource | None:
-        """The Flux source of that name; of several clusters' the one defined nearest to the file `near`."""
-        found = self.sources.get((kind, namespace, name), ())
-        return max(found, key=lambda resource: _shared(resource.file, near), default=None)
+    def source(
+        self, kind: str, namespace: str, name: str, *, near: str, cluster: str = ""
+    ) -> Resource | None:
+        """The Flux source of that name: as a delivery brings it to the cluster, else as a file has it.
+
+        Of several clusters' the one defined nearest to the file `near`.
+        """
+        key = (kind, namespace, name)
+        there = self.brought.get(cluster, {}).get(key)
+        if there is not None:
+            return there
+        return max(self.sources.get(key, ()), key=lambda resource: _shared(resource.file, near), default=None)
+
+    def sources_of(self, kind: str, namespace: str, *, near: str, cluster: str) -> tuple[Resource, ...]:
+        """All sources of a kind in a namespace of the cluster; those in files where no delivery brings any."""
+        there = self.brought.get(cluster, {})
+        found = tuple(there[key] for key in sorted(there) if key[:2] == (kind, namespace))
+        names = (key[2] for key in sorted(self.sources) if key[:2] == (kind, namespace))
+        in_files = (self.source(kind, namespace, name, near=near) for name in names if not found)
+        return found or tuple(filter(None, in_files))
 
     def artifact(self, namespace: str, name: str, *, near: str) -> Artifact | None:
         """The generated artifact of that name, nearest to the file `near`."""

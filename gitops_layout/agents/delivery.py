@@ -13,8 +13,9 @@ if TYPE_CHECKING:
 __all__ = ["Agent", "Delivery", "Renderer", "Revision", "Source", "SyncPolicy"]
 
 Agent = Literal["flux", "argocd", "kustomize", "plain"]
-Renderer = Literal["kustomize", "directory", "chart", "none"]
-"""How a delivery's path becomes objects; `chart` is Helm, `none` means there is nothing to render."""
+Renderer = Literal["kustomize", "directory", "chart", "template", "none"]
+"""How a delivery's path becomes objects; `chart` is Helm, a `template` stands in the agent object itself (a
+ResourceSet), `none` means there is nothing to render."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +71,9 @@ class Delivery:
     from the object has no place. `options` are the steps after the build, by the agent's own field
     names. `object` is the agent object itself, plain data; the kustomize and plain agents have none.
     `notes` are fields that were not understood, never ignored in silence. `live` says that an agent
-    reaches it. `origin` tells where each value of a rendered `object` was written. `parts` are the sources
-    of an object with several, each as a delivery that brings what that source alone does; none otherwise.
+    reaches it. `agent_cluster` is the agent object's own cluster where it delivers to another one. `origin`
+    tells where each value of a rendered `object` was written. `parts` are the sources of an object with
+    several, each as a delivery that brings what that source alone does; none otherwise.
     """
 
     id: str
@@ -96,6 +98,12 @@ class Delivery:
     live: bool = True
     parts: tuple[Delivery, ...] = ()
     origin: Callable[[Path], Location] | None = field(default=None, compare=False, repr=False)
+    agent_cluster: str | None = None
+
+    @property
+    def home(self) -> str:
+        """The cluster where the agent object lives, and what it refers to."""
+        return self.cluster if self.agent_cluster is None else self.agent_cluster
 
     def place(self, *names: str) -> Location:
         """The first of the named fields that the object has, else the object itself."""

@@ -56,7 +56,7 @@ def _is_it(child: Delivery, delivery: Delivery, item: RenderedObject) -> bool:
     """Whether a rendered object is the one that `child` means: by its cluster, namespace and place."""
     if item.ref.kind == "ApplicationSet":
         return True
-    near = child.cluster == delivery.cluster or child.agent == "argocd"
+    near = child.home == delivery.cluster or child.agent == "argocd"
     return near and item.origin(()).file == child.root.file and item.ref.namespace in ("", child.namespace)
 
 
@@ -99,6 +99,8 @@ def _source(graph: Graph, delivery: Delivery) -> str:
         return f"elsewhere: {source.foreign}" if source.foreign else "elsewhere"
     if delivery.agent in ("kustomize", "plain"):
         return "the tree itself"
+    if delivery.renderer == "template":
+        return "the templates in the object itself"
     if url is None:
         return "this repository: no file defines its source, so it is the one that was set up in the cluster"
     known = normal_url(url)

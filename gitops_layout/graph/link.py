@@ -37,21 +37,37 @@ class Render(Protocol):
 MAX_ROUNDS = 20
 """Deliveries that render deliveries: deeper chains than this are cut, and said to be."""
 
-_GENERATORS = frozenset(
-    {
-        ("fluxcd.controlplane.io", "ResourceSet"),
-    }
-)
-"""Kinds that make further agent objects or sources in the cluster; not expanded yet."""
+MAX_DELIVERIES = 50_000
+"""More are not followed: templates can make templates."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """An agent's object: its cluster, whether what brings it is live, the delivery that brings it, and whether
+    it is applied as it is rather than completed by a patch.
+    """
+
+    resource: Resource
+    cluster: str
+    live: bool = True
+    parent: str | None = None
+    whole: bool = True
 
 
 @dataclass(slots=True)
 class _State:
+    context: Context
+    expand: Expander
+    render: Render
     deliveries: dict[str, Delivery] = field(default_factory=dict)
     rendered: dict[str, Rendered] = field(default_factory=dict)
+    made: dict[str, _Made] = field(default_factory=dict)
     unchecked: list[Unchecked] = field(default_factory=list)
     explain: list[str] = field(default_factory=list)
     brought: dict[tuple[str, str, str, str], RenderedObject] = field(default_factory=dict)
+    children: dict[str, frozenset[str]] = field(default_factory=dict)
+    seen: dict[str, int] = field(default_factory=dict)
+    version: int = 0
 
     def lookup(self, cluster: str, kind: str, namespace: str, name: str) -> RenderedObject | None:
         """A ConfigMap or Secret that some delivery brings to a cluster."""
@@ -68,22 +84,21 @@ def link(repo: Repo, *, render: Render, declared: Declared | None = None) -> Gra
     inputs = _input_files(repo)
     objects = [resource for resource in repo.resources if resource.file not in inputs]
     context, reason = context_of(repo, declared, objects)
-    state = _State(explain=[reason] if reason else [])
     expand = expander(repo, context.declared, objects, context.is_own)
-    agents = _agents(state, objects, expand)
+    state = _State(context, expand, render, explain=[reason] if reason else [])
+    agents = _agents(state, objects)
     pulled = any(_pulls(resource) for resource in agents) or any(
         is_generator(resource) for resource in objects
     )
     agentless = declared.external_agent or not pulled
     state.explain.append(_why_delivered(agents, declared, agentless=agentless))
-    roots = _kustomize_roots(repo, context, live=agentless)
-    _follow(state, agents, roots, inputs, context, expand, render)
-    _complete(state, render)
+    _follow(state, agents, _kustomize_roots(repo, context, live=agentless), inputs)
+    _settle(state)
+    _drop_reached(state)
     if agentless:
-        _add(state, _plain_folders(repo, state, context, inputs), render)
+        _add(state, _plain_folders(repo, state, context, inputs))
     live = _live_files(repo, state, objects)
     _note_unchecked(repo, state, live)
-    _note_generators(state, objects)
     deliveries = tuple(sorted(state.deliveries.values(), key=lambda delivery: delivery.id))
     brought = (
         Resource(i.ref, i.data, i.origin(())) for d in deliveries for i in _teams(state.rendered[d.id])
@@ -109,13 +124,15 @@ def _teams(rendered: Rendered) -> list[RenderedObject]:
 
 
 def _pulls(resource: Resource) -> bool:
-    """Whether it names a path to pull; a HelmRelease alone is delivered by somebody else."""
-    return resource.ref.kind != "HelmRelease"
+    """Whether it names a path to pull; a HelmRelease or a ResourceSet alone is delivered by somebody else."""
+    return resource.ref.kind not in ("HelmRelease", "ResourceSet")
 
 
-def _reached(resource: Resource, context: Context, cluster: str, by_live: bool) -> Delivery:
-    """The delivery of an agent's object that another one brings: live if it pulls, or if its bringer is."""
-    return replace(delivery_of(resource, context, cluster), live=by_live or _pulls(resource))
+def _delivery(made: _Made, context: Context) -> Delivery:
+    """The delivery of an agent's object: live if it pulls, or if what brings it is."""
+    delivery = delivery_of(made.resource, context, made.cluster)
+    live = made.whole and (made.live or _pulls(made.resource))
+    return delivery if live else replace(delivery, live=False)
 
 
 def _input_files(repo: Repo) -> set[str]:
@@ -135,14 +152,14 @@ def _input_files(repo: Repo) -> set[str]:
     return found
 
 
-def _agents(state: _State, objects: Iterable[Resource], expand: Expander) -> list[Resource]:
+def _agents(state: _State, objects: Iterable[Resource]) -> list[Resource]:
     """The agents' objects among `objects`, ApplicationSets replaced by what they stand for."""
     found: list[Resource] = []
     for resource in objects:
         if is_agent(resource):
             found.append(resource)
         elif is_generator(resource):
-            applications, unseen = expand(resource)
+            applications, unseen = state.expand(resource)
             found += [application for application in applications if is_agent(application)]
             state.unchecked += [entry for entry in unseen if entry not in state.unchecked]
     return found
@@ -177,49 +194,41 @@ def _parents(file: str) -> Iterator[str]:
     yield ""
 
 
-def _follow(
-    state: _State,
-    agents: Sequence[Resource],
-    roots: Sequence[Delivery],
-    inputs: set[str],
-    context: Context,
-    expand: Expander,
-    render: Render,
-) -> None:
+def _follow(state: _State, agents: Sequence[Resource], roots: Sequence[Delivery], inputs: set[str]) -> None:
     """Deliveries from agent objects: first those that no other one renders, then what they render.
 
     An object in a file and the same object rendered by a parent are one delivery, as the parent makes it.
     """
-    pieces = _pieces(context.repo, agents)
+    render = state.render
+    pieces = _pieces(state.context.repo, agents)
     own = [
-        (
-            resource,
-            replace(
-                delivery_of(resource, context, cluster_of_root(context, resource.file)),
-                live=resource.file not in pieces,
-            ),
-        )
+        (made, _delivery(made, state.context))
         for resource in agents
+        for cluster in (cluster_of_root(state.context, resource.file),)
+        for made in (_Made(resource, cluster, whole=resource.file not in pieces),)
     ]
-    completed = _completed(context.repo, inputs)
+    completed = _completed(state.context.repo, inputs)
     reads = {
         delivery.id: frozenset()
-        if resource.ref.name in completed and _lacks_path(resource)
+        if made.resource.ref.name in completed and _lacks_path(made.resource)
         else render.reads(delivery)
-        for resource, delivery in own
+        for made, delivery in own
     }
     reached = frozenset().union(*reads.values()) if reads else frozenset()
     unreached = [root for root in roots if root.root.file not in reached]
-    owned = _owned([(resource.file, reads[delivery.id]) for resource, delivery in own])
+    owned = _owned([(made.resource.file, reads[delivery.id]) for made, delivery in own])
     owned |= {resource.file for resource in agents} & {
         file for root in unreached for file in render.reads(root)
     }
-    first = [*(delivery for resource, delivery in own if resource.file not in owned), *unreached]
-    context = _levels(state, first, context, expand, render)
-    lost = [
-        delivery for resource, delivery in own if resource.file in owned and _is_lost(state, resource.file)
-    ]
-    _levels(state, lost, context, expand, render)
+    kept = [(made, delivery) for made, delivery in own if made.resource.file not in owned]
+    for made, delivery in kept:
+        state.made.setdefault(delivery.id, made)
+    first = [*(delivery for _, delivery in kept), *unreached]
+    _descend(state, first)
+    for made, delivery in own:
+        if made.resource.file in owned and _is_lost(state, made.resource.file):
+            state.made.setdefault(delivery.id, made)
+            _descend(state, [delivery])
 
 
 def _is_lost(state: _State, file: str) -> bool:
@@ -231,38 +240,105 @@ def _is_lost(state: _State, file: str) -> bool:
     )
 
 
-def _levels(
-    state: _State, current: Sequence[Delivery], context: Context, expand: Expander, render: Render
-) -> Context:
-    """These deliveries, those that they render, and so on; the context with all the sources that they bring."""
+def _descend(state: _State, current: Sequence[Delivery]) -> None:
+    """Render the deliveries, and the deliveries that they bring, level by level."""
     for _ in range(MAX_ROUNDS):
-        fresh = [delivery for delivery in current if delivery.id not in state.deliveries]
+        fresh = {each.id: each for each in current if state.deliveries.get(each.id) != each}
         if not fresh:
-            return context
-        _add(state, fresh, render)
-        context = with_sources(context, (state.rendered[delivery.id] for delivery in fresh))
-        current = [child for delivery in fresh for child in _brought(state, delivery, context, expand)]
-    state.unchecked.append(
-        broken("deliveries of deliveries", f"more than {MAX_ROUNDS} levels; the rest was not followed")
-    )
-    return context
+            return
+        if len(state.deliveries) + len(fresh) > MAX_DELIVERIES:
+            break
+        state.deliveries |= fresh
+        _render(state, list(fresh.values()))
+        current = [child for parent in fresh.values() for child in _brought_by(state, parent)]
+    why = f"more than {MAX_ROUNDS} levels or {MAX_DELIVERIES} deliveries; the rest was not followed"
+    problem = broken("deliveries of deliveries", why)
+    if problem not in state.unchecked:
+        state.unchecked.append(problem)
 
 
-def _brought(state: _State, delivery: Delivery, context: Context, expand: Expander) -> list[Delivery]:
-    """The deliveries that one renders.
+def _brought_by(state: _State, parent: Delivery) -> list[Delivery]:
+    """The deliveries of the agent objects that a delivery brings; of several that bring one, the first does.
 
     A kustomize root that holds the sync object of its own folder is what that object delivers, with the
     object's variables and patches: then the object stands for the root.
     """
-    cluster = delivery.cluster or cluster_of_root(context, delivery.root.file)
-    children = _agents(state, _children(state.rendered[delivery.id]), expand)
-    found = [_reached(child, context, cluster, delivery.live) for child in children]
-    if delivery.agent != "kustomize":
-        return found
-    own = [child for child in found if child.source.local and child.source.path == delivery.source.path]
+    cluster = parent.cluster or cluster_of_root(state.context, parent.root.file)
+    children: dict[str, Delivery] = {}
+    for resource in _agents(state, _children(state.rendered[parent.id])):
+        made = _Made(resource, cluster, parent.live, parent.id)
+        child = _delivery(made, state.context)
+        if state.made.setdefault(child.id, made).parent == parent.id:
+            state.made[child.id] = made
+            children[child.id] = child
+    own = [child for child in children.values() if _stands_for(child, parent)]
     if own:
-        del state.deliveries[delivery.id], state.rendered[delivery.id]
-    return own or found
+        state.children[parent.id] = frozenset(children)
+        kept = {child.id: replace(state.made[child.id], parent=None) for child in own}
+        _forget(state, parent.id)
+        state.made |= kept
+        return own
+    for lost in state.children.get(parent.id, frozenset()) - children.keys():
+        _forget(state, lost)
+    state.children[parent.id] = frozenset(children)
+    return list(children.values())
+
+
+def _stands_for(child: Delivery, root: Delivery) -> bool:
+    return root.agent == "kustomize" and child.source.local and child.source.path == root.source.path
+
+
+def _forget(state: _State, lost: str) -> None:
+    """Drop a delivery that its parent, rendered anew, brings no longer, and all that came by it."""
+    waiting = [lost]
+    while waiting:
+        key = waiting.pop()
+        waiting += state.children.pop(key, ())
+        for known in (state.deliveries, state.rendered, state.made, state.seen):
+            known.pop(key, None)
+
+
+def _settle(state: _State) -> None:
+    """Render again what takes variables from objects that other deliveries bring, until nothing changes.
+
+    What is rendered anew may bring other agent objects, and what was met late may define others' sources.
+    """
+    for _ in range(MAX_ROUNDS):
+        late = [
+            delivery
+            for delivery in state.deliveries.values()
+            if state.seen[delivery.id] != state.version and _takes_variables(delivery)
+        ]
+        if late:
+            _render(state, late)
+        current = [child for parent in late for child in _brought_by(state, parent)]
+        current += [
+            _delivery(made, state.context)
+            for key, made in state.made.items()
+            if (known := state.deliveries.get(key)) is not None and _may_change(known)
+        ]
+        if not late and all(state.deliveries.get(child.id) == child for child in current):
+            return
+        _descend(state, current)
+
+
+def _drop_reached(state: _State) -> None:
+    """Forget the kustomizations that nobody seemed to reach and that something rendered reaches after all."""
+    read = {
+        file
+        for key, rendered in state.rendered.items()
+        if state.deliveries[key].agent not in ("kustomize", "plain")
+        for file in rendered.files
+    }
+    roots = [d for d in state.deliveries.values() if d.agent == "kustomize" and not d.live]
+    for root in roots:
+        if root.root.file in read:
+            _forget(state, root.id)
+
+
+def _may_change(delivery: Delivery) -> bool:
+    """Whether sources that other deliveries bring may change it."""
+    return not delivery.source.local or delivery.renderer == "template"
 
 
 def _completed(repo: Repo, inputs: set[str]) -> set[str]:
@@ -305,34 +381,38 @@ def _closure(start: str, children: Mapping[str, set[str]]) -> set[str]:
     return reached
 
 
-def _add(state: _State, deliveries: Sequence[Delivery], render: Render) -> None:
+def _add(state: _State, deliveries: Sequence[Delivery]) -> None:
     unique = {delivery.id: delivery for delivery in deliveries if delivery.id not in state.deliveries}
     state.deliveries |= unique
-    state.rendered |= render(list(unique.values()), state.lookup)
+    _render(state, list(unique.values()))
 
 
-def _complete(state: _State, render: Render) -> None:
-    """Render again what takes variables from objects that other deliveries bring, until nothing changes."""
-    waiting = [delivery for delivery in state.deliveries.values() if _takes_variables(delivery)]
-    for _ in range(MAX_ROUNDS if waiting else 0):
-        brought = dict(_variable_objects(state))
-        before = state.brought
-        if brought.keys() == before.keys() and all(brought[k].data == before[k].data for k in brought):
-            return
-        state.brought = brought
-        state.rendered |= render(waiting, state.lookup)
+def _render(state: _State, deliveries: Sequence[Delivery]) -> None:
+    """Render them with what is known so far, and learn what they bring."""
+    state.rendered |= state.render(deliveries, state.lookup)
+    state.seen |= dict.fromkeys((delivery.id for delivery in deliveries), state.version)
+    state.context = with_sources(state.context, [(d.cluster, state.rendered[d.id]) for d in deliveries])
+    fresh = dict(_variable_objects(state, deliveries))
+    known = state.brought
+    if any(key not in known or known[key].data != item.data for key, item in fresh.items()):
+        state.version += 1
+        state.brought |= fresh
 
 
 def _takes_variables(delivery: Delivery) -> bool:
     post_build = delivery.options.get("postBuild")
     if isinstance(post_build, dict) and post_build.get("substituteFrom"):
         return True
+    if delivery.renderer == "template":
+        return True
     return delivery.kind == "HelmRelease" and bool(at(delivery.object, "spec", "valuesFrom"))
 
 
-def _variable_objects(state: _State) -> Iterator[tuple[tuple[str, str, str, str], RenderedObject]]:
+def _variable_objects(
+    state: _State, deliveries: Iterable[Delivery]
+) -> Iterator[tuple[tuple[str, str, str, str], RenderedObject]]:
     """The plain ConfigMaps and Secrets of live deliveries; encrypted ones tell nothing."""
-    for delivery in state.deliveries.values():
+    for delivery in deliveries:
         for item in state.rendered[delivery.id].objects if delivery.live else ():
             if item.ref.kind in ("ConfigMap", "Secret") and "sops" not in item.data:
                 yield (delivery.cluster, item.ref.kind, item.ref.namespace, item.ref.name), item
@@ -435,20 +515,3 @@ def _note_unchecked(repo: Repo, state: _State, live: set[str]) -> None:
         if file in live or not is_aside(file):
             why = f"line {problem.line}, column {problem.column}: {problem.message}"
             state.unchecked.append(broken(f"file {file}", why, Location(file)))
-
-
-def _note_generators(state: _State, objects: Sequence[Resource]) -> None:
-    rendered = (item for rendered in state.rendered.values() for item in rendered.objects)
-    found = {(resource.location, resource.ref) for resource in objects}
-    found |= {
-        (item.origin(()), item.ref) for item in rendered if (item.ref.group, item.ref.kind) in _GENERATORS
-    }
-    seen: set[Location] = set()
-    for location, ref in sorted(found, key=lambda pair: (pair[0].file, pair[0].document, pair[1])):
-        if (ref.group, ref.kind) in _GENERATORS and location not in seen:
-            seen.add(location)
-            why = f"what a {ref.kind} generates is not supported yet"
-            what = f"{ref.kind} {ref.namespace}/{ref.name}"
-            state.unchecked.append(
-                Unchecked(what, UncheckedClass.EXTERNAL, why, location, ("kind", ref.kind))
-            )

@@ -9,6 +9,7 @@ from posixpath import basename, normpath
 
 from gitops_layout.agents import argocd, flux
 from gitops_layout.agents.artifacts import artifacts
+from gitops_layout.agents.artifacts import is_generator as is_artifact_generator
 from gitops_layout.agents.context import Context, Declared, at, below_clusters, normal_url, stages, text
 from gitops_layout.agents.delivery import Delivery
 from gitops_layout.graph.generators import clusters_of, expander, is_generator
@@ -64,14 +65,27 @@ def _key(resource: Resource) -> tuple[str, str, str]:
     return resource.ref.kind, resource.ref.namespace or "flux-system", resource.ref.name
 
 
-def with_sources(context: Context, rendered: Iterable[Rendered]) -> Context:
-    """The same with the sources that deliveries bring: many get their namespace only from their parent."""
-    sources = {key: list(found) for key, found in context.sources.items()}
-    for item in (item for delivered in rendered for item in delivered.objects):
-        resource = Resource(item.ref, item.data, item.origin(()))
-        if flux.is_source(resource):
-            sources.setdefault(_key(resource), []).append(resource)
-    return replace(context, sources=sources)
+def with_sources(context: Context, delivered: Iterable[tuple[str, Rendered]]) -> Context:
+    """The same with the sources that deliveries bring to their clusters, as they bring them.
+
+    Many get their namespace only from their parent, some are patched by it.
+    """
+    brought = {cluster: dict(found) for cluster, found in context.brought.items()}
+    generators: list[Resource] = []
+    for cluster, rendered in delivered:
+        for item in rendered.objects:
+            resource = Resource(item.ref, item.data, item.origin(()), item.origin)
+            if flux.is_source(resource):
+                brought.setdefault(cluster, {})[_key(resource)] = resource
+            elif is_artifact_generator(resource):
+                generators.append(resource)
+    made = dict(context.artifacts)
+    for key, found in artifacts(generators).items():
+        made[key] = [
+            *made.get(key, ()),
+            *(artifact for artifact in found if artifact not in made.get(key, ())),
+        ]
+    return replace(context, brought=brought, artifacts=made)
 
 
 def context_of(repo: Repo, declared: Declared, objects: Sequence[Resource]) -> tuple[Context, str | None]:

@@ -26,14 +26,15 @@ def files_to_text(graph: Graph) -> str:
 
 def _edges(graph: Graph) -> Iterator[tuple[str, str, str]]:
     """(from, to, what): a delivery that delivers another one, or waits for it."""
-    by_object = {(d.kind, d.namespace, d.name, d.cluster): d.id for d in graph.deliveries}
+    by_object = {(d.kind, d.namespace, d.name, d.home): d.id for d in graph.deliveries}
     for child, above in parents(graph).items():
         for parent in above:
             yield parent, child, "delivers"
     for delivery in graph.deliveries:
         for needed in delivery.depends_on:
-            namespace, _, name = needed.rpartition("/")
-            target = by_object.get((delivery.kind, namespace, name, delivery.cluster))
+            # `namespace/name` of the same kind, or with the kind before it (a ResourceSet).
+            *kind, namespace, name = needed.split("/") if "/" in needed else ("", needed)
+            target = by_object.get((kind[0] if kind else delivery.kind, namespace, name, delivery.home))
             if target is not None:
                 yield delivery.id, target, "depends on"
 

@@ -106,6 +106,7 @@ def _facts(graph: Graph, delivery: Delivery, environment: str | None) -> str:
         made,
         f"environment {environment}" if environment is not None else None,
         f"namespace {delivery.target_namespace}" if delivery.target_namespace else None,
+        f"by the agent in {delivery.home}" if delivery.home != delivery.cluster else None,
         f"every {sync.interval}" if sync.interval else None,
         "suspended" if sync.suspended else None,
         "synced by hand" if not sync.automated else None,
@@ -120,7 +121,7 @@ def _from(delivery: Delivery) -> str:
     revision = f" {source.revision.name}" if source.revision is not None else ""
     if source.chart is not None:
         return f"chart {source.chart}{revision}" + (f" of {source.url}" if source.url else "")
-    path = source.path or "."
+    path = source.path or ("its own templates" if delivery.renderer == "template" else ".")
     return path if source.local or source.url is None else f"{path} of {source.url}{revision}"
 
 

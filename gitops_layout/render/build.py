@@ -82,6 +82,8 @@ class Renders:
                 done[delivery.id] = foreign or Rendered(delivery.id, failure=failure)
             elif delivery.renderer == "directory":
                 done[delivery.id] = directory(self.repo, delivery, lookup)
+            elif delivery.renderer == "template":
+                done[delivery.id] = _from_template(delivery, lookup)
             elif delivery.renderer == "chart":
                 charts.append(delivery)
             else:
@@ -123,6 +125,8 @@ class Renders:
 
     def _reads(self, delivery: Delivery) -> frozenset[str]:
         if _cannot(delivery) is not None:
+            return frozenset()
+        if delivery.renderer == "template":
             return frozenset()
         if delivery.renderer == "chart":
             return self._charts.reads(delivery)
@@ -194,6 +198,13 @@ def _fetched(repo: Repo) -> Fetched | None:
     from gitops_layout.store import fetched
 
     return fetched(repo.content(_LOCK), _LOCK)
+
+
+def _from_template(delivery: Delivery, lookup: Lookup) -> Rendered:
+    # The template engine is imported when the first one is met.
+    from gitops_layout.render.resourcesets import resource_set
+
+    return resource_set(delivery, lookup)
 
 
 def _cannot(delivery: Delivery) -> Unchecked | None:

@@ -48,7 +48,7 @@ def flux_release(repo: Repo, delivery: Delivery, lookup: Lookup) -> Wanted | Pro
     spec, root = _mapping(delivery.object.get("spec")), delivery.root.at("spec")
 
     def found(kind: str, name: str) -> Mapping[str, str] | None:
-        item = lookup(delivery.cluster, kind, delivery.namespace, name)
+        item = lookup(delivery.home, kind, delivery.namespace, name)
         return dict(texts(kind, item.data)) if item is not None else None
 
     merged = flux_values(spec, found)

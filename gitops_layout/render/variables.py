@@ -69,7 +69,7 @@ def _take(
     from gitops_layout.render.steps import texts
 
     kind, name = named
-    item = lookup(delivery.cluster, kind, delivery.namespace, name)
+    item = lookup(delivery.home, kind, delivery.namespace, name)
     if item is not None:
         for key, value in texts(kind, item.data):
             field_name = "stringData" if key in (at(item.data, "stringData") or ()) else "data"
@@ -78,7 +78,7 @@ def _take(
         found.optional.append((f"{kind} {delivery.namespace}/{name}", where))
     else:
         what = f"variables of {kind} {delivery.namespace}/{name}"
-        why = f"no delivery brings it to {delivery.cluster or 'the cluster'}, or it is encrypted"
+        why = f"no delivery brings it to {delivery.home or 'the cluster'}, or it is encrypted"
         found.unseen.append(Unchecked(what, UncheckedClass.EXTERNAL, why, where, ("kind", kind), delivery.id))
 
 

@@ -401,9 +401,9 @@ def test_variables_come_from_what_other_deliveries_bring_to_the_cluster():
 
 
 def test_fields_that_are_not_understood_are_listed():
-    graph = linked({**FLEET, "clusters/prod-eu/apps.yaml": APPS + "  decryption: {provider: sops}\n"})
+    graph = linked({**FLEET, "clusters/prod-eu/apps.yaml": APPS + "  buildMetadata: [originAnnotations]\n"})
     (entry,) = graph.unchecked
-    assert entry.what == "spec.decryption of delivery flux:Kustomization/flux-system/apps@prod-eu"
+    assert entry.what == "spec.buildMetadata of delivery flux:Kustomization/flux-system/apps@prod-eu"
 
 
 KUSTOMIZE_OPTIONS = (

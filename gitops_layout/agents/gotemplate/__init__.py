@@ -1,4 +1,6 @@
-"""Go templates as Argo CD runs them on ApplicationSets: text/template, sprig, and Argo CD's own functions.
+"""Go templates as Argo CD runs them on ApplicationSets and the Flux operator on ResourceSets.
+
+text/template with sprig and the agent's own functions; `{{ }}` in the one case, `<< >>` in the other.
 
 A subset in this sense only: functions that depend on the clock, on chance or on the network raise
 UnsupportedError, and bounds (output, steps, depth) raise LimitError. What it does evaluate is compared
@@ -12,11 +14,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gitops_layout.agents.gotemplate.argo import FUNCTIONS, NAMES
+from gitops_layout.agents.gotemplate import argo
 from gitops_layout.agents.gotemplate.errors import LimitError, TemplateError, UnsupportedError
 from gitops_layout.agents.gotemplate.evaluate import MAX_STEPS, Miss, MissingKey, State, run
+from gitops_layout.agents.gotemplate.lex import BRACES, Delimiters
 from gitops_layout.agents.gotemplate.parse import parse
 from gitops_layout.agents.gotemplate.quoting import from_bytes, to_bytes
+from gitops_layout.agents.gotemplate.values import MISSING
 
 __all__ = [
     "LimitError",
@@ -26,6 +30,7 @@ __all__ = [
     "UnsupportedError",
     "missing_key",
     "render",
+    "render_inputs",
 ]
 
 _MAX_TEMPLATE = 1 << 18
@@ -67,8 +72,29 @@ def render(text: str, data: Mapping[str, Any], *, missing: MissingKey = "default
         return Rendering(text)
     if len(text) > _MAX_TEMPLATE:
         raise LimitError(f"the template is longer than {_MAX_TEMPLATE} characters", text, 0)
-    program = parse(text, NAMES)
-    state = State(program, FUNCTIONS, missing, program.defined)
+    program = parse(text, argo.NAMES, BRACES)
+    return _run(State(program, argo.FUNCTIONS, missing, program.defined), data, text)
+
+
+_GUILLEMETS = Delimiters("<<", ">>")
+
+
+def render_inputs(text: str, inputs: Mapping[str, Any]) -> Rendering:
+    """Execute a ResourceSet's template over one set of inputs, in Go's types (see `values.from_api`).
+
+    A key that is missing is an error there. Raises as `render` does.
+    """
+    if "<<" not in text:
+        return Rendering(text)
+    if len(text) > _MAX_TEMPLATE:
+        raise LimitError(f"the template is longer than {_MAX_TEMPLATE} characters", text, 0)
+    from gitops_layout.agents.gotemplate import flux
+
+    program = parse(text, flux.NAMES, _GUILLEMETS)
+    return _run(State(program, flux.FUNCTIONS, "error", program.defined, inputs=inputs), MISSING, text)
+
+
+def _run(state: State, data: Any, text: str) -> Rendering:
     try:
         run(state, data)
     except RecursionError:

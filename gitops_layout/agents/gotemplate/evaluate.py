@@ -72,7 +72,9 @@ class Miss:
 
 @dataclass(slots=True)
 class State:
-    """One execution: the output so far, the variables in scope, and what may still be spent."""
+    """One execution: the output so far, the variables in scope, what may still be spent, and what the function
+    `inputs` returns in the dialect that has one.
+    """
 
     program: Program
     functions: Mapping[str, Function]
@@ -85,6 +87,7 @@ class State:
     tpl_depth: int = 0
     misses: list[Miss] = field(default_factory=list)
     variables: list[tuple[str, Any]] = field(default_factory=list)
+    inputs: Any = None
 
     def error(self, message: str, at: int) -> TemplateError:
         return TemplateError(message, self.program.text, at)

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from functools import lru_cache
 
 from gitops_layout.agents.gotemplate.errors import LimitError, TemplateError
-from gitops_layout.agents.gotemplate.lex import Token, tokens
+from gitops_layout.agents.gotemplate.lex import BRACES, Delimiters, Token, tokens
 from gitops_layout.agents.gotemplate.nodes import (
     Action,
     Block,
@@ -49,18 +49,18 @@ _REAL = re.compile(
 
 
 @lru_cache(maxsize=512)
-def parse(text: str, functions: frozenset[str]) -> Program:
+def parse(text: str, functions: frozenset[str], delimiters: Delimiters = BRACES) -> Program:
     """The tree of a template that may call `functions`. Raises TemplateError."""
-    return _Parser(text, functions).program()
+    return _Parser(text, functions, delimiters).program()
 
 
 class _Parser:
     """One pass over the tokens of one template."""
 
-    def __init__(self, text: str, functions: Collection[str]) -> None:
+    def __init__(self, text: str, functions: Collection[str], delimiters: Delimiters) -> None:
         self.text = text
         self.functions = functions
-        self.tokens = list(tokens(text))
+        self.tokens = list(tokens(text, delimiters))
         self.index = 0
         self.variables = ["$"]
         self.ranges = 0

@@ -25,6 +25,7 @@ __all__ = [
     "UnorderedKeys",
     "float_digits",
     "float_text",
+    "from_api",
     "from_json",
     "kind_name",
     "measure",
@@ -90,6 +91,21 @@ def from_json(value: Any) -> Any:
             return {str(key): from_json(item) for key, item in value.items()}
         case list():
             return [from_json(item) for item in value]
+        case _:
+            return value
+
+
+def from_api(value: Any) -> Any:
+    """A value as Kubernetes decodes JSON into an empty interface: whole numbers are int64."""
+    match value:
+        case bool():
+            return value
+        case int():
+            return Int64(value) if -(2**63) <= value < 2**63 else float(value)
+        case dict():
+            return {str(key): from_api(item) for key, item in value.items()}
+        case list():
+            return [from_api(item) for item in value]
         case _:
             return value
 

@@ -1,0 +1,170 @@
+"""Where Flux objects pull from: references to sources, resolved as far as the repository tells.
+
+Facts: source-controller v1.9 (Flux 2.9) and the source-watcher's ArtifactGenerator.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from posixpath import join, normpath
+from typing import Any
+
+from gitops_layout.agents.artifacts import Artifact
+from gitops_layout.agents.context import Context, at, text
+from gitops_layout.agents.delivery import Revision, Source
+
+__all__ = ["BUCKET", "Seeker", "clamped", "revision_of"]
+
+BUCKET = "bucket://"
+"""How a bucket's address starts here: it is no repository that git could clone."""
+
+_TREES = ("GitRepository", "OCIRepository", "Bucket")
+_MAX_INCLUDES = 8
+
+
+def clamped(path: str | None) -> str:
+    """A path inside the artifact: the controller never leaves its root, so `../` is cut off."""
+    return normpath("/" + (path or ".").replace("\x00", "")).lstrip("/")
+
+
+def revision_of(reference: Any) -> Revision | None:
+    """Flux's own precedence: commit, digest, name (a full reference), semver, tag, branch."""
+    for field, kind in (
+        ("commit", "commit"), ("digest", "digest"), ("name", "branch"), ("semver", "semver"), ("tag", "tag"),
+        ("branch", "branch"),
+    ):  # fmt: skip
+        value = text(at(reference, field))
+        if value is not None:
+            return Revision("tag" if value.startswith("refs/tags/") else kind, value)  # type: ignore[arg-type]
+    return None
+
+
+class Seeker:
+    """Looks up the sources that one agent object names: it lives in `namespace` of `cluster`, in file `near`."""
+
+    def __init__(self, context: Context, cluster: str, namespace: str, near: str) -> None:
+        self.context = context
+        self.cluster = cluster
+        self.namespace = namespace
+        self.near = near
+
+    def tree(self, reference: Any, path: Any) -> Source:
+        """The source that a `sourceRef` names, and the path inside this repository where it is this one."""
+        folder = clamped(path) if isinstance(path, str) or path is None else None
+        kind, name = text(at(reference, "kind")), text(at(reference, "name"))
+        if kind is None or name is None:
+            return Source(None, None, folder, foreign="the sourceRef names no source")
+        where = text(reference.get("namespace")) or self.namespace
+        artifact = self._artifact(kind, where, name)
+        if artifact is not None:
+            return self._from_artifact(artifact, folder)
+        return self._from_source((kind, where, name), folder)
+
+    def chart(self, spec: Mapping[str, Any]) -> tuple[Source, Mapping[str, Any]]:
+        """Where a HelmRelease's chart comes from, and the chart's own spec (a HelmChart's, inline or by
+        reference).
+        """
+        reference = spec.get("chartRef")
+        if not isinstance(reference, dict):
+            given = at(spec, "chart", "spec")
+            chart = given if isinstance(given, dict) else {}
+            return self.repository_chart(chart, self.namespace), chart
+        kind, name = text(reference.get("kind")) or "", text(reference.get("name")) or ""
+        where = text(reference.get("namespace")) or self.namespace
+        artifact = self._artifact(kind, where, name)
+        if artifact is not None:
+            return self._from_artifact(artifact, ""), {}
+        found = self.context.source(kind, where, name, near=self.near, cluster=self.cluster)
+        if found is None:
+            missing = f"no file defines {kind or 'the chartRef,'} {where}/{name}"
+            return Source(None, None, None, name or None, foreign=missing), {}
+        own = at(found.data, "spec")
+        if kind == "HelmChart" and isinstance(own, dict):
+            source = Seeker(self.context, self.cluster, where, found.file).repository_chart(own, where)
+            return replace(source, defined=source.defined or found.location), own
+        if kind != "OCIRepository":
+            # A Git repository's or bucket's root as a chart: the API takes OCIRepository and the like alone.
+            return self._from_source((kind, where, name), ""), {}
+        url = text(at(own, "url"))
+        return Source(url, revision_of(at(own, "ref")), None, name, defined=found.location), {}
+
+    def _artifact(self, kind: str, where: str, name: str) -> Artifact | None:
+        if kind != "ExternalArtifact":
+            return None
+        return self.context.artifact(where, name, near=self.near)
+
+    def _from_artifact(self, artifact: Artifact, folder: str | None) -> Source:
+        """A path in an artifact is one in its source."""
+        if artifact.source is None:
+            return Source(None, None, folder, defined=artifact.location, foreign=artifact.unknown)
+        inner = normpath(join(artifact.folder, folder)) if folder is not None else None
+        seeker = Seeker(self.context, self.cluster, self.namespace, artifact.location.file)
+        source = seeker._from_source(artifact.source, "" if inner == "." else inner)
+        return replace(source, defined=source.defined or artifact.location)
+
+    def _from_source(self, key: tuple[str, str, str], folder: str | None, depth: int = 0) -> Source:
+        kind, where, name = key
+        found = self.context.source(kind, where, name, near=self.near, cluster=self.cluster)
+        if found is None:
+            # Bootstrap makes this source in the cluster; no file defines it.
+            if name == "flux-system" and kind in ("GitRepository", "OCIRepository"):
+                return Source(None, None, folder, local=True)
+            return Source(None, None, folder, foreign=f"no file defines {kind} {where}/{name}")
+        spec, place = at(found.data, "spec"), found.location
+        if kind == "ExternalArtifact":
+            why = f"ExternalArtifact {where}/{name} is filled by something in the cluster"
+            return Source(None, None, folder, defined=place, foreign=why)
+        if kind not in _TREES:
+            return Source(None, None, folder, defined=place, foreign=f"{kind} {where}/{name} holds no files")
+        included = _included(spec, folder) if kind == "GitRepository" and folder else None
+        if included is not None and depth < _MAX_INCLUDES:
+            other, inner = included
+            return self._from_source(("GitRepository", where, other), inner, depth + 1)
+        url, revision = _address(kind, spec), revision_of(at(spec, "ref"))
+        if url is None:
+            return Source(None, revision, folder, defined=place, foreign=f"{kind} {where}/{name} has no URL")
+        local = kind != "Bucket" and self.context.is_own(url)
+        foreign = None if local else f"{kind} {where}/{name} is {url}"
+        return Source(url, revision, folder, local=local, defined=place, foreign=foreign)
+
+    def repository_chart(self, chart: Mapping[str, Any], namespace: str) -> Source:
+        """A chart's source: a folder of files (its `version` is not looked at), else a repository's chart."""
+        reference, name = chart.get("sourceRef"), text(chart.get("chart"))
+        version = text(chart.get("version"))
+        kind, source = text(at(reference, "kind")) or "", text(at(reference, "name")) or ""
+        where = text(at(reference, "namespace")) or namespace
+        if kind in _TREES:
+            return self._from_source((kind, where, source), clamped(name))
+        found = self.context.source(kind, where, source, near=self.near, cluster=self.cluster)
+        url = text(at(found.data, "spec", "url")) if found is not None else None
+        revision = Revision("version", version) if version is not None else None
+        place = found.location if found else None
+        missing = f"no file defines {kind} {where}/{source}" if source else "no source names a chart"
+        return Source(
+            url,
+            revision,
+            None,
+            name or source or None,
+            defined=place,
+            foreign=missing if found is None else None,
+        )
+
+
+def _address(kind: str, spec: Any) -> str | None:
+    if kind != "Bucket":
+        return text(at(spec, "url"))
+    endpoint, name = text(at(spec, "endpoint")), text(at(spec, "bucketName"))
+    return f"{BUCKET}{endpoint}/{name}" if endpoint and name else None
+
+
+def _included(spec: Any, folder: str) -> tuple[str, str] | None:
+    """The other repository (its name, and the path there) that a path comes from by `include`."""
+    listed = at(spec, "include")
+    for item in listed if isinstance(listed, list) else ():
+        name = text(at(item, "repository", "name"))
+        target = clamped(text(at(item, "toPath")) or name)
+        if name is not None and target and f"{folder}/".startswith(f"{target}/"):
+            inner = join(clamped(text(at(item, "fromPath"))), folder[len(target) :].lstrip("/"))
+            return name, clamped(inner)
+    return None

@@ -1,0 +1,257 @@
+"""What Flux delivers: ResourceSets, other clusters, sources of every kind, late variables, hostile objects."""
+
+from __future__ import annotations
+
+import pytest
+
+from gitops_layout.agents.context import Declared, DeclaredCluster
+from gitops_layout.graph.model import Graph
+from gitops_layout.model import UncheckedClass
+from gitops_layout.output.graph_text import to_text
+from tests.graph.test_link import APPS, CONFIG_MAP, FLEET, SYNC, linked
+
+CLUSTER = "clusters/prod-eu"
+TENANTS = """\
+apiVersion: fluxcd.controlplane.io/v1
+kind: ResourceSet
+metadata: {name: tenants, namespace: flux-system}
+spec:
+  commonMetadata: {labels: {team: platform}}
+  dependsOn: [{apiVersion: kustomize.toolkit.fluxcd.io/v1, kind: Kustomization, name: apps, namespace: flux-system}]
+  inputs: [{tenant: web, path: apps/web/envs/prod}]
+  inputsFrom: [{name: more}]
+  resources:
+    - apiVersion: v1
+      kind: Namespace
+      metadata: {name: << inputs.tenant >>}
+    - apiVersion: v1
+      kind: ConfigMap
+      metadata:
+        name: info
+        namespace: << inputs.tenant >>
+        annotations: {fluxcd.controlplane.io/copyFrom: flux-system/info}
+    - apiVersion: kustomize.toolkit.fluxcd.io/v1
+      kind: Kustomization
+      metadata: {name: << inputs.tenant >>, namespace: << inputs.tenant >>}
+      spec:
+        interval: 10m
+        path: ./<< inputs.path >>
+        sourceRef: {kind: GitRepository, name: flux-system, namespace: flux-system}
+"""
+PROVIDER = """\
+apiVersion: fluxcd.controlplane.io/v1
+kind: ResourceSetInputProvider
+metadata: {name: more, namespace: flux-system}
+spec: {type: Static, defaultValues: {tenant: api, path: apps/old}}
+"""
+INFO = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: info, namespace: flux-system}\ndata: {DOMAIN: example.test}\n"
+
+
+def ids(graph: Graph) -> list[str]:
+    return [delivery.id for delivery in graph.deliveries]
+
+
+def test_a_resource_set_is_a_delivery_and_so_is_what_it_makes():
+    graph = linked(
+        {
+            **FLEET,
+            f"{CLUSTER}/tenants.yaml": TENANTS,
+            f"{CLUSTER}/provider.yaml": PROVIDER,
+            f"{CLUSTER}/info.yaml": INFO,
+        }
+    )
+    assert ids(graph) == [
+        "flux:Kustomization/api/api@prod-eu",
+        "flux:Kustomization/flux-system/apps@prod-eu",
+        "flux:Kustomization/flux-system/flux-system@prod-eu",
+        "flux:Kustomization/web/web@prod-eu",
+        "flux:ResourceSet/flux-system/tenants@prod-eu",
+    ]
+    assert graph.unchecked == ()
+    assert "apps/old/settings.yaml" in graph.live
+    objects = {
+        str(item.ref): item for item in graph.rendered["flux:ResourceSet/flux-system/tenants@prod-eu"].objects
+    }
+    info = objects["v1/ConfigMap/web/info"]
+    assert info.data["data"] == {"DOMAIN": "example.test"}
+    assert info.data["metadata"]["labels"] == {"team": "platform"}
+    web = graph.deliveries[3]
+    assert (web.root.file, web.source.path) == (f"{CLUSTER}/tenants.yaml", "apps/web/envs/prod")
+    line = graph.repo.span(web.place("path")).line
+    assert TENANTS.splitlines()[line - 1].strip() == "path: ./<< inputs.path >>"
+
+
+def test_what_a_resource_set_copies_and_nothing_brings_is_unseen():
+    graph = linked({**FLEET, f"{CLUSTER}/tenants.yaml": TENANTS, f"{CLUSTER}/provider.yaml": PROVIDER})
+    (entry,) = graph.unchecked
+    assert (entry.kind, entry.subject) == (UncheckedClass.EXTERNAL, ("kind", "ConfigMap"))
+    assert entry.what.startswith("ConfigMap flux-system/info")
+
+
+def test_variables_that_another_delivery_brings_reach_the_objects_that_a_delivery_makes():
+    """The path of a grandchild, and even its name, hang on a variable that only comes with a later delivery."""
+    child = APPS.replace("name: apps,", 'name: "app-${STAGE}",').replace("envs/prod", "envs/${STAGE}")
+    parent = (
+        SYNC.replace("name: flux-system, namespace", "name: platform, namespace")
+        .replace("./clusters/prod-eu", "./platform")
+        .replace(
+            "interval: 10m", "interval: 10m\n  postBuild: {substituteFrom: [{kind: ConfigMap, name: vars}]}"
+        )
+    )
+    late = SYNC.replace("name: flux-system, namespace", "name: zz, namespace").replace(
+        "./clusters/prod-eu", "./variables"
+    )
+    files = {path: text for path, text in FLEET.items() if not path.endswith("apps.yaml")}
+    graph = linked(
+        {
+            **files,
+            f"{CLUSTER}/platform.yaml": parent,
+            f"{CLUSTER}/zz.yaml": late,
+            "platform/apps.yaml": child,
+            "variables/vars.yaml": INFO.replace("name: info", "name: vars").replace(
+                "DOMAIN: example.test", "STAGE: prod"
+            ),
+        }
+    )
+    assert "flux:Kustomization/flux-system/app-prod@prod-eu" in ids(graph)
+    assert not [name for name in ids(graph) if "$" in name]
+    assert graph.unchecked == ()
+
+
+def test_a_kustomization_with_a_kubeconfig_delivers_to_the_cluster_that_it_names():
+    remote = "  kubeConfig: {secretRef: {name: stage-kubeconfig}}\n  postBuild: {substituteFrom: [{kind: ConfigMap, name: info}]}\n"
+    files = {
+        **FLEET,
+        f"{CLUSTER}/apps.yaml": APPS + remote,
+        f"{CLUSTER}/info.yaml": INFO.replace("DOMAIN", "HOST"),
+    }
+    graph = linked(files)
+    apps = next(delivery for delivery in graph.deliveries if delivery.name == "apps")
+    assert (apps.id, apps.cluster, apps.home) == (
+        "flux:Kustomization/flux-system/apps@prod-eu",
+        "stage",
+        "prod-eu",
+    )
+    assert graph.unchecked == ()  # the variables are looked up where the Kustomization lives
+    assert "by the agent in prod-eu" in to_text(graph)
+
+
+def test_a_kubeconfig_in_a_config_map_names_its_cluster_by_address_or_at_the_cloud():
+    reference = "  kubeConfig: {configMapRef: {name: way}}\n"
+    for data, declared, expected in (
+        ("{provider: generic, address: 'https://10.0.0.1'}", "https://10.0.0.1", "edge"),
+        ("{provider: aws, cluster: 'arn:aws:eks:eu-west-1:1:cluster/blue'}", "https://10.0.0.1", "blue"),
+    ):
+        config_map = f"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: way, namespace: flux-system}}\ndata: {data}\n"
+        graph = linked(
+            {**FLEET, f"{CLUSTER}/apps.yaml": APPS + reference, f"{CLUSTER}/way.yaml": config_map},
+            Declared(clusters=(DeclaredCluster("edge", server=declared),)),
+        )
+        assert next(d.cluster for d in graph.deliveries if d.name == "apps") == expected
+
+
+SOURCES = {
+    "Bucket": (
+        "endpoint: minio.test, bucketName: fleet",
+        "Bucket flux-system/s is bucket://minio.test/fleet",
+    ),
+    "OCIRepository": (
+        "url: 'oci://example.test/fleet'",
+        "OCIRepository flux-system/s is oci://example.test/fleet",
+    ),
+    "HelmRepository": ("url: 'https://example.test'", "HelmRepository flux-system/s holds no files"),
+    "ExternalArtifact": ("{}", "ExternalArtifact flux-system/s is filled by something in the cluster"),
+}
+
+
+@pytest.mark.parametrize("kind", SOURCES)
+def test_a_source_outside_says_what_it_is(kind: str):
+    spec, why = SOURCES[kind]
+    source = (
+        f"apiVersion: source.toolkit.fluxcd.io/v1\nkind: {kind}\nmetadata: {{name: s, namespace: flux-system}}\n"
+        f"spec: {spec if spec == '{}' else f'{{interval: 1m, {spec}}}'}\n"
+    )
+    pulled = APPS.replace("kind: GitRepository, name: flux-system", f"kind: {kind}, name: s")
+    graph = linked({**FLEET, f"{CLUSTER}/apps.yaml": pulled, f"{CLUSTER}/s.yaml": source})
+    (entry,) = graph.unchecked
+    assert (entry.kind, entry.why) == (UncheckedClass.EXTERNAL, why)
+
+
+def test_a_path_below_an_included_repository_is_a_path_of_that_one():
+    other = (
+        "---\napiVersion: source.toolkit.fluxcd.io/v1\nkind: GitRepository\n"
+        "metadata: {name: outer, namespace: flux-system}\n"
+        "spec: {url: 'https://elsewhere.test/x', include: [{repository: {name: flux-system}, fromPath: apps, toPath: in}]}\n"
+    )
+    pulled = APPS.replace("name: flux-system}", "name: outer}").replace("./apps/web", "./in/web")
+    graph = linked(
+        {
+            **FLEET,
+            f"{CLUSTER}/apps.yaml": pulled.replace(
+                "{name: apps, namespace: flux-system}", "{name: apps, namespace: flux-system}"
+            )
+            + other,
+        }
+    )
+    apps = next(delivery for delivery in graph.deliveries if delivery.name == "apps")
+    assert (apps.source.local, apps.source.path) == (True, "apps/web/envs/prod")
+
+
+def test_a_source_that_a_later_delivery_brings_is_found():
+    pulled = APPS.replace("name: flux-system}", "name: late, namespace: sources}")
+    sources = (
+        SYNC.replace("name: flux-system, namespace", "name: zz, namespace").replace(
+            "./clusters/prod-eu", "./sources"
+        )
+        + "  targetNamespace: sources\n"
+    )
+    late = "apiVersion: source.toolkit.fluxcd.io/v1\nkind: GitRepository\nmetadata: {name: late}\nspec: {url: 'https://example.test/acme/fleet'}\n"
+    graph = linked(
+        {
+            **FLEET,
+            f"{CLUSTER}/apps.yaml": pulled,
+            f"{CLUSTER}/zz.yaml": sources,
+            "sources/late.yaml": late,
+        }
+    )
+    assert graph.unchecked == ()
+    assert "apps/web/base/settings.yaml" in graph.live
+
+
+INSTANCE = """\
+apiVersion: fluxcd.controlplane.io/v1
+kind: FluxInstance
+metadata: {name: flux, namespace: flux-system}
+spec:
+  sync: {kind: GitRepository, url: 'https://example.test/acme/fleet.git', ref: refs/heads/main, path: clusters/prod-eu}
+  kustomize:
+    patches:
+      - target: {kind: Kustomization, name: flux-system}
+        patch: |
+          - op: add
+            path: /spec/postBuild
+            value: {substitute: {HOST: patched.example.test}}
+      - target: {kind: GitRepository}
+        patch: |
+          kind: GitRepository
+          metadata: {name: all}
+          spec: {ref: {name: refs/tags/v1}}
+      - target: {kind: Kustomization}
+        patch: |
+          - op: move
+            from: /spec/a
+            path: /spec/b
+"""
+
+
+def test_patches_of_a_flux_instance_act_on_the_objects_that_it_makes():
+    files = {f"{CLUSTER}/flux-system/flux.yaml": INSTANCE, f"{CLUSTER}/settings.yaml": CONFIG_MAP}
+    graph = linked(files)
+    (delivery,) = graph.deliveries
+    assert delivery.source.revision is not None
+    assert (delivery.source.revision.kind, delivery.source.revision.name) == ("tag", "refs/tags/v1")
+    hosts = [item.data["data"]["host"] for item in graph.rendered[delivery.id].objects if "data" in item.data]
+    assert hosts == ["patched.example.test"]
+    assert [entry.what for entry in graph.unchecked] == [
+        f"spec.kustomize.patches[2] of delivery {delivery.id}"
+    ]
