@@ -6,6 +6,7 @@ import contextlib
 import os
 import resource
 import signal
+import stat
 import subprocess
 import tempfile
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from gitops_layout.errors import UserError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["Completed", "cache_dir", "git", "run", "write_atomic"]
+__all__ = ["Completed", "cache_dir", "git", "private_dir", "run", "write_atomic"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,3 +151,17 @@ def cache_dir(*parts: str) -> Path:
     path = root.joinpath(*parts)
     path.mkdir(parents=True, exist_ok=True)
     return path
+
+
+def private_dir(name: str) -> Path | None:
+    """A folder of the user's cache that nobody else can look into or write to; None where that cannot be had."""
+    try:
+        folder = cache_dir(name)
+        status = folder.lstat()
+        if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
+            return None
+        if status.st_mode & 0o077:
+            folder.chmod(0o700)
+    except (OSError, RuntimeError):  # read-only, full, or no home at all
+        return None
+    return folder

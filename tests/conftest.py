@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tools.controlplane import ControlPlane
 
 _numbers = itertools.count(1)
+os.environ["GITOPS_LAYOUT_NO_CACHE"] = "1"  # tests of the cache ask for one, in a folder of their own
 
 
 @pytest.fixture(scope="session")

@@ -65,3 +65,13 @@ def test_rendering_imports_the_reader_only(tmp_path: Path):
     (tmp_path / "kustomization.yaml").write_text("resources: [a.yaml]\n")
     (tmp_path / "a.yaml").write_text("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n")
     assert imported(tmp_path, "render", ".") == {"yaml"}
+
+
+def test_a_lint_that_was_asked_before_imports_nothing_heavy(tmp_path: Path, monkeypatch):
+    folder = tmp_path / "repository"
+    folder.mkdir()
+    (folder / "a.yaml").write_text("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: x}\n")
+    monkeypatch.setenv("GITOPS_LAYOUT_NO_CACHE", "")
+    monkeypatch.setenv("GITOPS_LAYOUT_CACHE", str(tmp_path / "cache"))
+    assert imported(folder, "lint", ".") != set()
+    assert imported(folder, "lint", ".") == set()

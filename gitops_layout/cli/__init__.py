@@ -25,6 +25,7 @@ COMMANDS = {
     "diff": ("diff", "Show what a change does in each cluster."),
     "fetch": ("fetch", "Bring what lies outside into the store, pinned by a lock."),
     "graph": ("graph", "Show what is delivered where, by whom, from which files."),
+    "cache": ("cache", "Show or remove what is kept of earlier runs."),
     "reconcile": ("reconcile", "Apply an environment to a cluster and keep it so."),
 }
 EXIT_INTERNAL = 4

@@ -2,49 +2,59 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import click
 
-from gitops_layout.cli.loading import load_graph
+from gitops_layout.cli import remembered
+from gitops_layout.cli.roots import located
 from gitops_layout.model import UncheckedClass
-from gitops_layout.output import graph as output
-from gitops_layout.output.graph_text import explained, to_text
 
 __all__ = ["command"]
 
-_FORMATS = {
-    "text": to_text,
-    "json": output.to_json,
-    "mermaid": output.to_mermaid,
-    "dot": output.to_dot,
-}
+_FORMATS = ("text", "json", "mermaid", "dot")
 
 
 @click.command("graph")
 @click.argument("path", required=False, type=click.Path(path_type=Path))
-@click.option("--format", "form", type=click.Choice(list(_FORMATS)), default="text", show_default=True)
+@click.option("--format", "form", type=click.Choice(_FORMATS), default="text", show_default=True)
 @click.option(
     "--explain",
     is_flag=True,
     help="Say why each place is one, and each delivery is live, here and in its environment.",
 )
 @click.option("--files", is_flag=True, help="Say of every YAML file what becomes of it, and why.")
-def command(path: Path | None, *, form: str, explain: bool, files: bool) -> int:
+@remembered.option
+def command(path: Path | None, *, no_cache: bool, **options: Any) -> int:
     """List every delivery of the repository with its source, environment, cluster and objects.
 
     Exit code 3 says that something an agent reaches is broken and could not be followed.
     """
-    graph = load_graph((path,) if path else ()).graph
-    if files and form == "text":
-        click.echo(output.files_to_text(graph), nl=False)
-        return 0
-    click.echo(_FORMATS[form](graph), nl=False)
+    root, _ = located((path,) if path else ())
+    return remembered.command("graph", root, options, partial(_run, root, options), use=not no_cache)
+
+
+def _run(root: Path, options: dict[str, Any], memory: remembered.Memory) -> remembered.Said:
+    from gitops_layout.cli.loading import load
+    from gitops_layout.output import graph as output
+    from gitops_layout.output.graph_text import explained, to_text
+
+    graph, form = load(root, memory=memory).graph, options["form"]
+    if options["files"] and form == "text":
+        return remembered.Said([output.files_to_text(graph)])
+    words = {
+        "text": to_text,
+        "json": output.to_json,
+        "mermaid": output.to_mermaid,
+        "dot": output.to_dot,
+    }
+    said = remembered.Said([words[form](graph)])
     if form != "text":
-        return 0
-    if explain:
-        click.echo(f"\n{explained(graph)}", nl=False)
-    broken = [
-        entry for entry in graph.unchecked if entry.kind is UncheckedClass.BROKEN and graph.reaches(entry)
-    ]
-    return 3 if broken else 0
+        return said
+    if options["explain"]:
+        said.out.append(f"\n{explained(graph)}")
+    broken = any(entry.kind is UncheckedClass.BROKEN and graph.reaches(entry) for entry in graph.unchecked)
+    said.code = 3 if broken else 0
+    return said

@@ -9,23 +9,23 @@ from typing import TYPE_CHECKING, Literal
 
 from gitops_layout import config as configuration
 from gitops_layout.agents.context import Declared, DeclaredCluster, DeclaredEnvironment
+from gitops_layout.cli.roots import SPEC_FILE, find_root, located
 from gitops_layout.config import Config
 from gitops_layout.errors import UserError
 from gitops_layout.graph.link import link
 from gitops_layout.graph.model import Graph
 from gitops_layout.model import Tier
 from gitops_layout.render.build import Renders
-from gitops_layout.repo.load import from_revision, from_work_tree, top_level
+from gitops_layout.repo.load import from_revision, from_work_tree
 from gitops_layout.repo.model import Repo
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from gitops_layout.cli.remembered import Memory
     from gitops_layout.spec import Spec
 
 __all__ = ["Loaded", "declared", "find_root", "load", "load_graph"]
-
-SPEC_FILE = "gitops.yaml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,20 +38,6 @@ class Loaded:
     paths: tuple[str, ...] = ()
 
 
-def find_root(path: Path) -> Path:
-    """The repository that holds `path`: the nearest `.gitops-layout.yaml`, `gitops.yaml` or git top level
-    above it, else the path itself.
-    """
-    start = path.absolute()
-    folder = start if start.is_dir() else start.parent
-    if (folder / "HEAD").is_file() and (folder / "objects").is_dir():
-        return folder  # a bare repository, such as the reconciler's mirror: nothing above it concerns us
-    for up in (folder, *folder.parents):
-        if (up / configuration.FILE_NAME).is_file() or (up / SPEC_FILE).is_file() or (up / ".git").exists():
-            return up
-    return top_level(folder) or folder
-
-
 def load_graph(
     paths: Sequence[str | Path] = (), config_file: Path | None = None, *, exact: bool = False
 ) -> Loaded:
@@ -61,27 +47,8 @@ def load_graph(
 
     Raises UserError for a path that does not exist and for paths of two repositories.
     """
-    given = [Path(path) for path in paths] or [Path()]
-    missing = [str(path) for path in given if not path.exists() and not path.is_symlink()]
-    if missing:
-        raise UserError(f"no such file or folder: {', '.join(missing)}")
-    roots = {find_root(path): path for path in given}
-    if len(roots) > 1:
-        first, second = list(roots)[:2]
-        raise UserError(f"paths of two repositories: {first} and {second}", "lint one repository at a time")
-    root = next(iter(roots))
-    relative = tuple(_relative(path, root) for path in given) if paths else ()
-    return load(root, config_file=config_file, paths=tuple(path for path in relative if path), exact=exact)
-
-
-def _relative(path: Path, root: Path) -> str:
-    absolute = path.absolute()
-    for base in (root, root.resolve()):
-        for candidate in (absolute, absolute.resolve()):
-            if candidate.is_relative_to(base):
-                found = candidate.relative_to(base).as_posix()
-                return "" if found == "." else found
-    return ""
+    root, relative = located(paths)
+    return load(root, config_file=config_file, paths=relative, exact=exact)
 
 
 def load(
@@ -91,11 +58,15 @@ def load(
     config_file: Path | None = None,
     paths: tuple[str, ...] = (),
     exact: bool = False,
+    memory: Memory | None = None,
 ) -> Loaded:
-    """Load and link a work tree, or a git revision of it."""
+    """Load and link a work tree, or a git revision of it; `memory` has listed the tree already."""
     gc.disable()  # a short life full of small values: collecting them costs a third of the time
     try:
-        repo = from_work_tree(root) if revision is None else from_revision(root, revision)
+        if memory is not None:
+            repo = from_work_tree(memory.listing, memory.state.contents)
+        else:
+            repo = from_work_tree(root) if revision is None else from_revision(root, revision)
         config = _config(repo, config_file)
         graph = link(repo, render=Renders(repo, exact=exact), declared=declared(repo, config))
     finally:

@@ -201,7 +201,7 @@ def _bound_context(revision: Revision, environment: str) -> str:
 
 
 def _contexts(revision: Revision, environment: str) -> list[str]:
-    from gitops_layout.cli.loading import SPEC_FILE
+    from gitops_layout.cli.roots import SPEC_FILE
 
     repo = _repo(revision)
     if SPEC_FILE not in repo.entries:

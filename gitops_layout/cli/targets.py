@@ -5,17 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from gitops_layout.config import did_you_mean
 from gitops_layout.errors import UserError
-from gitops_layout.graph.model import Target
-from gitops_layout.k8s.scope import is_crd
 from gitops_layout.repo.model import MAX_BYTES, is_yaml
-from gitops_layout.source.reader import read
 from gitops_layout.validation.bundle import VERSIONS
+
+if TYPE_CHECKING:
+    from gitops_layout.graph.model import Target
 
 __all__ = ["options", "target"]
 
@@ -54,6 +54,8 @@ def options(command: _Command) -> _Command:
 
 def target(versions: Sequence[str], locations: Sequence[str], crds: Sequence[Path]) -> Target:
     """Raises UserError for versions that we have no schemas of, and for locations in the network."""
+    from gitops_layout.graph.model import Target
+
     wanted = [part for text in versions for part in text.split(",") if part]
     for location in locations:
         if "://" in location:
@@ -78,6 +80,9 @@ def _version(text: str) -> str:
 
 def _definitions(path: Path) -> Iterator[dict[str, Any]]:
     """The CRDs in a file, or in the YAML files below a folder. Raises UserError for what cannot be read."""
+    from gitops_layout.k8s.scope import is_crd
+    from gitops_layout.source.reader import read
+
     files = (
         [path] if path.is_file() else sorted(f for f in path.rglob("*") if is_yaml(f.name) and f.is_file())
     )

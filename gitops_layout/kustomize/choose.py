@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from gitops_layout.kustomize import exact, fast
 from gitops_layout.kustomize.exact import Build, Built
-from gitops_layout.repo.model import Repo
+from gitops_layout.repo.model import Repo, UnreadableError
 
 __all__ = ["Chosen", "build_all"]
 
@@ -38,9 +38,13 @@ def build_all(
         if only_exact or closure.problems:
             left[key] = None
             continue
-        result = fast.build(
-            repo, closure, restricted=wanted.restricted, overrides=wanted.overrides, bases=bases
-        )
+        try:
+            result = fast.build(
+                repo, closure, restricted=wanted.restricted, overrides=wanted.overrides, bases=bases
+            )
+        except UnreadableError as error:
+            done[key] = Chosen(Built(problem=exact.unreadable(error)))
+            continue
         if isinstance(result, fast.Declined):
             left[key] = result
         else:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from gitops_layout.kustomize.choose import Chosen
     from gitops_layout.kustomize.fast import Bases, Fast
     from gitops_layout.render.charts import Charts
-    from gitops_layout.store import Fetched
+    from gitops_layout.store.fetched import Fetched
 
 __all__ = ["Renders"]
 
@@ -195,7 +195,7 @@ def _fetched(repo: Repo) -> Fetched | None:
     entry = repo.entries.get(_LOCK)
     if entry is None or entry.target is not None or entry.size > MAX_BYTES:
         return None
-    from gitops_layout.store import fetched
+    from gitops_layout.store.fetched import fetched
 
     return fetched(repo.content(_LOCK), _LOCK)
 

@@ -25,7 +25,7 @@ from gitops_layout.render.postrender import PostRendered, post_rendered
 from gitops_layout.render.releases import Wanted, argocd_release, flux_release
 from gitops_layout.render.rendered import Made, Rendered
 from gitops_layout.render.steps import Lookup, finished, nothing
-from gitops_layout.repo.model import Repo
+from gitops_layout.repo.model import Repo, UnreadableError, broken
 
 __all__ = ["Charts"]
 
@@ -54,7 +54,7 @@ class Charts:
             return {}
         helm = find()
         with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
-            done = pool.map(lambda delivery: self._render(delivery, helm, lookup), deliveries)
+            done = pool.map(lambda delivery: self._tried(delivery, helm, lookup), deliveries)
             return {rendered.delivery: rendered for rendered in done}
 
     @cached_property
@@ -100,6 +100,15 @@ class Charts:
             ("chart", source.chart),
             delivery.id,
         )
+
+    def _tried(self, delivery: Delivery, helm: Helm | NoHelm, lookup: Lookup) -> Rendered:
+        try:
+            return self._render(delivery, helm, lookup)
+        except UnreadableError as error:
+            return Rendered(
+                delivery.id,
+                failure=broken(f"delivery {delivery.id}", f"{error.path}: {error.why}", Location(error.path)),
+            )
 
     def _render(self, delivery: Delivery, helm: Helm | NoHelm, lookup: Lookup) -> Rendered:
         what, chart = f"delivery {delivery.id}", self._chart(delivery)

@@ -19,7 +19,7 @@ from gitops_layout.store.lock import Asked, Kind, Reference
 
 if TYPE_CHECKING:
     from gitops_layout.model import Path as Steps
-    from gitops_layout.store import Fetched
+    from gitops_layout.store.fetched import Fetched
 
 __all__ = ["as_local", "brought", "placed", "tree_reference"]
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Generic, TypeVar
 
 from gitops_layout.errors import UserError
 from gitops_layout.model import Unchecked
-from gitops_layout.repo.model import MAX_BYTES, Entry, Repo, broken, is_yaml
+from gitops_layout.repo.model import MAX_BYTES, Entry, Repo, UnreadableError, broken, is_yaml
 from gitops_layout.system import git
 
-__all__ = ["from_files", "from_revision", "from_work_tree", "top_level"]
+__all__ = ["Listing", "from_files", "from_revision", "from_work_tree", "listed", "top_level"]
 
 MAX_FILES = 200_000
 """More files than this are refused: no GitOps repository comes near, and a mistaken `lint /` would not end."""
@@ -36,7 +39,31 @@ def from_files(files: dict[str, str | bytes]) -> Repo:
     return Repo(".", None, entries, contents.__getitem__)
 
 
-def from_work_tree(root: Path) -> Repo:
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The files of a work tree as they were when we looked, none of them read: what a Repo is made of."""
+
+    root: str
+    entries: Mapping[str, Entry]
+    revision: str | None = None
+    remotes: tuple[str, ...] = ()
+    unchecked: tuple[Unchecked, ...] = ()
+
+
+def from_work_tree(root: Path | Listing, known: Mapping[str, bytes] | None = None) -> Repo:
+    """The files below `root`; `known` are contents that were read already."""
+    listing = root if isinstance(root, Listing) else listed(root)
+    return Repo(
+        listing.root,
+        listing.revision,
+        listing.entries,
+        _reader(listing.root, known or {}),
+        listing.remotes,
+        listing.unchecked,
+    )
+
+
+def listed(root: Path) -> Listing:
     """The files below `root`: what git tracks or would track; every file where there is no git.
 
     Special files (pipes, sockets, devices) and files that cannot be opened are unchecked, never read.
@@ -44,54 +71,99 @@ def from_work_tree(root: Path) -> Repo:
     """
     if not root.is_dir():
         raise UserError(f"{root}: not a folder", "name the folder of a GitOps repository")
-    listed = _listed_by_git(root)
-    unchecked: list[Unchecked] = []
-    paths = listed if listed is not None else _walked(root, unchecked)
-    if len(paths) > MAX_FILES:
-        raise UserError(f"{root}: more than {MAX_FILES:,} files", "name the folder of one repository")
+    about = _Aside(lambda: _about(root))
+    others = _Aside(lambda: _names(root, "--others", "--exclude-standard"))
     entries: dict[str, Entry] = {}
+    unchecked: list[Unchecked] = []
+    tracked = _names(root, "--cached", "--deduplicate")
+    if tracked is not None:
+        _look(root, tracked, entries, unchecked)
+        _look(root, others.result() or [], entries, unchecked)
+        entries = dict(sorted(entries.items()))
+        return Listing(str(root), entries, *about.result(), tuple(unchecked))
+    others.result()
+    about.result()
+    _look(root, _walked(root, unchecked), entries, unchecked)
+    return Listing(str(root), entries, unchecked=tuple(unchecked))
+
+
+def _look(root: Path, paths: list[str], entries: dict[str, Entry], unchecked: list[Unchecked]) -> None:
+    if len(paths) + len(entries) > MAX_FILES:
+        raise UserError(f"{root}: more than {MAX_FILES:,} files", "name the folder of one repository")
+    prefix, user = f"{root}/", os.geteuid()  # text, not a Path for each of 20,000 files
     for path in paths:
-        entry, problem = _entry(root, path)
+        entry, problem = _entry(prefix, path, user)
         if entry is not None:
             entries[path] = entry
         if problem is not None:
             unchecked.append(problem)
-    if listed is None:
-        return Repo(str(root), None, entries, _reader(root), (), tuple(unchecked))
-    return Repo(str(root), _head(root), entries, _reader(root), _remotes(root), tuple(unchecked))
 
 
-def _reader(root: Path) -> Callable[[str], bytes]:
+_Result = TypeVar("_Result")
+
+
+class _Aside(Generic[_Result]):
+    """A function that runs in a thread: git looks at the tree while we do."""
+
+    def __init__(self, function: Callable[[], _Result]) -> None:
+        self._result: list[_Result] = []
+        self._error: BaseException | None = None
+        self._function = function
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            self._result.append(self._function())
+        except BaseException as error:  # raised again where it is asked for
+            self._error = error
+
+    def result(self) -> _Result:
+        """What the function gave, once it has ended; raises what it raised."""
+        self._thread.join()
+        if self._error is not None:
+            raise self._error
+        return self._result[0]
+
+
+def _reader(root: str, known: Mapping[str, bytes]) -> Callable[[str], bytes]:
     prefix = f"{root}/"  # joined as text: a Path for each of 20,000 files is what one would wait for
 
     def content(path: str) -> bytes:
+        if path in known:
+            return known[path]
         # O_NOFOLLOW and O_NONBLOCK: what was a plain file when we looked may be a link or a pipe by now.
-        handle = os.open(prefix + path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-        with os.fdopen(handle, "rb", buffering=0) as stream:
-            return stream.read(MAX_BYTES + 1) or b""
+        try:
+            handle = os.open(prefix + path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+            with os.fdopen(handle, "rb", buffering=0) as stream:
+                return stream.read(MAX_BYTES + 1) or b""
+        except OSError as error:
+            raise UnreadableError(path, error) from None
 
     return content
 
 
-def _entry(root: Path, path: str) -> tuple[Entry | None, Unchecked | None]:
+def _entry(prefix: str, path: str, user: int) -> tuple[Entry | None, Unchecked | None]:
     problem = _unnameable(path)
     if problem is not None:
         return None, problem
     try:
-        status = (root / path).lstat()
+        status = os.lstat(prefix + path)
     except (FileNotFoundError, NotADirectoryError):
         return None, None  # git lists files that were deleted but not yet committed
     except OSError as error:
         return None, broken(f"file {path}", f"cannot be looked at: {error.strerror}")
     if stat.S_ISLNK(status.st_mode):
-        return Entry(0, os.fsdecode(os.readlink(root / path))), None
+        return Entry(0, os.fsdecode(os.readlink(prefix + path))), None
     if not stat.S_ISREG(status.st_mode):
         if stat.S_ISDIR(status.st_mode):
             return None, broken(f"folder {path}", "a git repository inside this one; submodules are not read")
         return None, broken(f"file {path}", "not a regular file") if is_yaml(path) else None
-    if not os.access(root / path, os.R_OK):
+    owned = status.st_uid == user and status.st_mode & stat.S_IRUSR
+    if not owned and user != 0 and not os.access(prefix + path, os.R_OK):
         return None, broken(f"file {path}", "no permission to read it")
-    return Entry(status.st_size), None
+    signature = (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
+    return Entry(status.st_size, None, signature), None
 
 
 def _unnameable(path: str) -> Unchecked | None:
@@ -105,23 +177,15 @@ def _unnameable(path: str) -> Unchecked | None:
     return None
 
 
-def _listed_by_git(root: Path) -> list[str] | None:
+def _names(root: Path, *options: str) -> list[str] | None:
+    """The files that git lists; None outside git or without it."""
     try:
-        done = git(
-            root,
-            "ls-files",
-            "-z",
-            "--cached",
-            "--others",
-            "--exclude-standard",
-            "--deduplicate",
-            offline=True,
-        )
+        done = git(root, "ls-files", "-z", *options, offline=True)
     except UserError:
         return None
     if done.code != 0:
         return None
-    return sorted(os.fsdecode(name).rstrip("/") for name in done.stdout.split(b"\0") if name)
+    return [os.fsdecode(name).rstrip("/") for name in done.stdout.split(b"\0") if name]
 
 
 def _walked(root: Path, unchecked: list[Unchecked]) -> list[str]:
@@ -140,6 +204,14 @@ def _walked(root: Path, unchecked: list[Unchecked]) -> list[str]:
         if len(paths) > MAX_FILES:
             break
     return sorted(paths)
+
+
+def _about(root: Path) -> tuple[str | None, tuple[str, ...]]:
+    """The commit that is checked out, and the remotes' URLs; nothing outside git."""
+    try:
+        return _head(root), _remotes(root)
+    except UserError:
+        return None, ()
 
 
 def _head(root: Path) -> str | None:

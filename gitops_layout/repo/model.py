@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
+import errno
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cache, cached_property
 from itertools import islice, takewhile
 from posixpath import basename, dirname, join, normpath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gitops_layout.model import Location, ObjectRef, Path, Span, Unchecked, UncheckedClass
-from gitops_layout.source.reader import Document, Stream, SyntaxProblem, read
 
-__all__ = ["MAX_BYTES", "Entry", "Repo", "Resource", "broken", "is_aside", "is_yaml", "object_ref"]
+if TYPE_CHECKING:
+    from gitops_layout.source.reader import Document, Stream, SyntaxProblem
+
+__all__ = [
+    "MAX_BYTES",
+    "Entry",
+    "Repo",
+    "Resource",
+    "UnreadableError",
+    "broken",
+    "is_aside",
+    "is_yaml",
+    "object_ref",
+]
 
 MAX_BYTES = 10 * 2**20
 """Larger files are not read: an API server refuses objects of 3 MiB, and 10 hold the largest CRD dumps."""
@@ -37,12 +50,30 @@ def is_yaml(path: str) -> bool:
     return path.endswith((".yaml", ".yml", ".json"))
 
 
+class UnreadableError(Exception):
+    """A file of the tree that cannot be read after all; `why` says so, and what to do."""
+
+    def __init__(self, path: str, error: OSError) -> None:
+        super().__init__(path)
+        self.path = path
+        gone = error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO)
+        self.why = (
+            "it was there when the run began, and is no longer a file; run again"
+            if gone
+            else f"it cannot be read: {error.strerror}; make it readable, or keep it out of the repository"
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One file: `size` in bytes, and for a symbolic link its `target` as stored."""
+    """One file: `size` in bytes, and for a symbolic link its `target` as stored.
+
+    `signature` is what changes with a plain file of a work tree: size, mtime_ns, ctime_ns, inode.
+    """
 
     size: int
     target: str | None = None
+    signature: tuple[int, int, int, int] | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +99,7 @@ class Repo:
     """A tree of files: a work tree, a git revision, or in memory.
 
     Paths are relative to the root, with `/`, normalised; "" is the root itself. `content` reads one
-    file's bytes. Nothing outside the tree is ever read: a link that leaves it resolves to None.
+    file's bytes, or raises UnreadableError. Nothing outside the tree is ever read: a link that leaves it resolves to None.
     """
 
     root: str
@@ -181,23 +212,29 @@ class Repo:
         """The YAML of a file, read once: documents and what is wrong with them."""
         real = self.resolve(path)
         if real is None or real not in self.entries:
-            return Stream(path, "", (), (SyntaxProblem("the file is not in the repository", 1, 1),))
+            return _unread(path, "the file is not in the repository")
         if real not in self._streams:
             self._streams[real] = self._read(real)
         return self._streams[real]
 
     def _read(self, path: str) -> Stream:
         if self.entries[path].size > MAX_BYTES:
-            problem = SyntaxProblem(f"larger than {MAX_BYTES // 2**20} MiB, not read", 1, 1)
-            return Stream(path, "", (), (problem,))
-        return read(self.content(path), path)
+            return _unread(path, f"larger than {MAX_BYTES // 2**20} MiB, not read")
+        try:
+            content = self.content(path)
+        except UnreadableError as error:
+            return _unread(path, error.why)
+        return _reader()(content, path)
 
     def text(self, path: str) -> str:
         """A file's decoded text ("" where it cannot be decoded), without BOM."""
         real = self.resolve(path)
         if real is None or real not in self.entries or self.entries[real].size > MAX_BYTES:
             return ""
-        return self.content(real).decode("utf-8-sig", errors="replace")
+        try:
+            return self.content(real).decode("utf-8-sig", errors="replace")
+        except UnreadableError:
+            return ""  # whoever needs it has its stream's problem
 
     def documents(self, path: str) -> tuple[Document, ...]:
         """The documents of a YAML file that could be read."""
@@ -248,6 +285,20 @@ class Repo:
     def unparsable(self) -> tuple[tuple[str, SyntaxProblem], ...]:
         """Files that could not be read whole, each with what is wrong."""
         return tuple((path, problem) for path in self.manifests for problem in self.stream(path).problems)
+
+
+@cache
+def _reader() -> Callable[[str | bytes, str], Stream]:
+    """The reader of YAML, imported with the first file: a run that finds its result in the cache needs none."""
+    from gitops_layout.source.reader import read
+
+    return read
+
+
+def _unread(path: str, why: str) -> Stream:
+    from gitops_layout.source.reader import Stream, SyntaxProblem
+
+    return Stream(path, "", (), (SyntaxProblem(why, 1, 1),))
 
 
 def object_ref(data: Mapping[str, Any], api_version: str, kind: str) -> ObjectRef:

@@ -9,7 +9,7 @@ import time
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
-from gitops_layout.store import LOCK, fetched
+from gitops_layout.store.fetched import LOCK, fetched
 from tests.fetch.support import Server, application, archive, chart, fetch, start, write
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from gitops_layout.fetch.bases import GitBase, git_base
-from gitops_layout.store import LOCK, fetched
+from gitops_layout.store.fetched import LOCK, fetched
 from gitops_layout.store.lock import Reference, read
 from tests.fetch.support import Git, Server, application, fetch, write
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from gitops_layout.store import LOCK, fetched
+from gitops_layout.store.fetched import LOCK, fetched
 from gitops_layout.store.lock import Reference
 from tests.fetch.support import (
     CHART_LAYER,

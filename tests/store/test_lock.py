@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gitops_layout.errors import UserError
-from gitops_layout.store import Fetched, fetched
 from gitops_layout.store.content import put
+from gitops_layout.store.fetched import Fetched, fetched
 from gitops_layout.store.lock import Entry, Lock, Reference, dump, read, without_password
 from tests.store.test_archive import tarred
 

@@ -1,0 +1,138 @@
+"""What `lint` does when nobody has asked the same before: load, judge, put into words."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gitops_layout import rules
+from gitops_layout.cli import targets
+from gitops_layout.cli.lint import FORMATS
+from gitops_layout.cli.loading import Loaded, load
+from gitops_layout.cli.remembered import Said
+from gitops_layout.errors import UserError
+from gitops_layout.lint import baseline as baselines
+from gitops_layout.lint.policy import policy
+from gitops_layout.lint.report import Report, exit_code
+from gitops_layout.lint.run import lint
+from gitops_layout.model import Severity, UncheckedClass
+from gitops_layout.system import write_atomic
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gitops_layout.cli.remembered import Memory
+
+__all__ = ["run"]
+
+
+def run(root: Path, options: dict[str, Any], memory: Memory) -> Said:
+    """Lint the tree and say what was found; `options` are the command's, by name."""
+    paths, environment = options["paths"], options["environment"]
+    target = targets.target(options["versions"], options["locations"], options["crds"])
+    loaded = load(root, config_file=options["config_file"], paths=paths, memory=memory)
+    catalogue = rules.load(loaded.graph.repo, loaded.config.rules)
+    decided = policy(
+        catalogue,
+        loaded.config,
+        profile=options["profile"],
+        select=_split(options["select"]),
+        ignore=_split(options["ignore"]),
+        allow_unchecked=options["allow_unchecked"],
+    )
+    if environment is not None:
+        _check_environment(loaded, environment)
+    given = options["baseline_file"]
+    where = given or root / (loaded.config.baseline or baselines.FILE_NAME)
+    writing = options["write_baseline"]
+    if writing and (paths or environment):
+        raise UserError("--write-baseline accepts the whole repository", "leave out PATH and --env")
+    report = lint(
+        replace(loaded.graph, target=target),
+        catalogue,
+        policy=decided,
+        today=datetime.now().astimezone().date(),
+        baseline=None if writing else _baseline(where, needed=given is not None),
+        paths=loaded.paths,
+        environment=environment,
+    )
+    if writing:
+        return _write_baseline(report, where)
+    said = _said(report, Severity(options["fail_on"]) if options["fail_on"] else loaded.config.fail_on)
+    said.lasting = not report.crashes and (given is not None or _listed(memory, loaded))
+    _word(said, report, options)
+    return said
+
+
+def _listed(memory: Memory, loaded: Loaded) -> bool:
+    """Whether the tree's digest covers the baseline: one that git ignores is not part of the tree."""
+    name = loaded.config.baseline
+    return name is None or name in memory.listing.entries
+
+
+def _split(words: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(word for part in words for word in part.split(",") if word)
+
+
+def _said(report: Report, fail_on: Severity) -> Said:
+    code = exit_code(report, fail_on)
+    if code != 3:
+        return Said(code=code)
+    pending = report.coverage.open
+    counts = ", ".join(
+        f"{n} {kind}" for kind in UncheckedClass if (n := sum(s.unchecked.kind is kind for s in pending))
+    )
+    return Said(code=code, err=f"incomplete: not everything was checked ({counts})\n")
+
+
+def _check_environment(loaded: Loaded, name: str) -> None:
+    known = [environment.name for environment in loaded.graph.environments]
+    if name not in known:
+        raise UserError(f"no environment is called {name!r}", f"known: {', '.join(known) or 'none'}")
+
+
+def _baseline(path: Path, *, needed: bool) -> baselines.Baseline | None:
+    try:
+        return baselines.parse(path.read_bytes(), str(path))
+    except FileNotFoundError:
+        if needed:
+            raise UserError(f"{path}: no such baseline", "write one with --write-baseline") from None
+        return None
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror or error}") from None
+
+
+def _write_baseline(report: Report, path: Path) -> Said:
+    write_atomic(path, baselines.dump(report.findings, report.coverage.open))
+    words = (
+        f"wrote {path}: {len(report.findings)} findings and {len(report.coverage.open)} unchecked accepted\n"
+    )
+    return Said([words], code=4 if report.crashes else 0, lasting=False)
+
+
+def _word(said: Said, report: Report, options: dict[str, Any]) -> None:
+    """Standard output in the wanted form unless a bare FILE diverts it; FORMAT=FILE writes more."""
+    diverted = False
+    for target in options["outputs"]:
+        name, separator, file = target.partition("=")
+        named = bool(separator) and name in FORMATS
+        diverted = diverted or not named
+        text = _text(name if named else options["form"], report, {**options, "colour": False})
+        said.files[file if named else target] = [text]
+    if not diverted:
+        said.out = [_text(options["form"], report, options)]
+
+
+def _text(form: str, report: Report, options: dict[str, Any]) -> str:
+    from gitops_layout import output
+
+    if form == "text":
+        from gitops_layout.output.text import report_text
+
+        return report_text(
+            report, colour=options["colour"], quiet=options["quiet"], verbose=options["verbose"]
+        )
+    render: Callable[[Report], str] = output.by_name(form)
+    return render(report)

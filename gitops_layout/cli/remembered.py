@@ -1,0 +1,216 @@
+"""The one place where commands ask the cache: what did this very command say of this very tree?
+
+A command's words are a function of the tool, its options, the day and what the tree holds, so they are
+kept by the digest of all of these. A command that finds its words ends before it imports anything that
+reads YAML.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sys
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gitops_layout import __version__, bundle
+from gitops_layout.repo.digests import State, state, unchanged
+from gitops_layout.repo.load import listed
+from gitops_layout.store.cache import Cache, digest, place
+from gitops_layout.system import cache_dir, write_atomic
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from gitops_layout.repo.load import Listing
+
+__all__ = ["VARIABLE", "Memory", "Said", "command", "option"]
+
+VARIABLE = "GITOPS_LAYOUT_NO_CACHE"
+"""Set to anything but nothing, `0` or `false`, every command does as with `--no-cache`."""
+
+_LOCK = ".gitops-layout/fetch.lock.yaml"
+
+
+@dataclass(slots=True)
+class Said:
+    """What a command says and leaves: standard output in pieces, standard error, its exit code, and files
+    with their pieces. `note` is data (for `json`) that a later run of the command may find useful.
+    """
+
+    out: list[str] = field(default_factory=list)
+    err: str = ""
+    code: int = 0
+    files: dict[str, list[str]] = field(default_factory=dict)
+    note: Any = None
+    lasting: bool = True
+    """False where something outside the tree had a say."""
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """A listed tree, and what is known of it."""
+
+    listing: Listing
+    state: State
+    cache: Cache
+    key: bytes
+
+    def recall(self, tree: bytes | None = None) -> Said | None:
+        """What the command said of this tree, or of another with the same options; None where that is not known."""
+        value = self.cache.get(digest(b"said", self.key, tree or self.state.tree))
+        if value is None:
+            return None
+        data = json.loads(value)
+        names = [*data["out"], *(name for names in data["files"].values() for name in names)]
+        if data["note"] is not None:
+            names.append(data["note"])
+        texts = self.cache.many(bytes.fromhex(name) for name in names)
+        if len(texts) != len(set(names)):
+            return None
+        text = {key.hex(): value.decode() for key, value in texts.items()}
+        return Said(
+            [text[name] for name in data["out"]],
+            data["err"],
+            data["code"],
+            {file: [text[name] for name in names] for file, names in data["files"].items()},
+            json.loads(text[data["note"]]) if data["note"] is not None else None,
+        )
+
+    def keep(self, said: Said) -> None:
+        """Remember, unless the tree changed while the command ran."""
+        if not said.lasting or not self.cache.usable or not unchanged(self.listing):
+            return
+        pieces: dict[str, bytes] = {}
+
+        def named(text: str) -> str:
+            content = text.encode()
+            name = digest(b"piece", content)
+            pieces[name.hex()] = content
+            return name.hex()
+
+        value = {
+            "out": [named(text) for text in said.out],
+            "err": said.err,
+            "code": said.code,
+            "files": {file: [named(text) for text in texts] for file, texts in said.files.items()},
+            "note": named(json.dumps(said.note)) if said.note is not None else None,
+        }
+        known = self.cache.known(bytes.fromhex(name) for name in pieces)
+        for name, content in pieces.items():
+            if bytes.fromhex(name) not in known:
+                self.cache.put(bytes.fromhex(name), content)
+        self.cache.put(digest(b"said", self.key, self.state.tree), json.dumps(value).encode())
+
+
+def option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`--no-cache`, as every reading verb has it."""
+    return click.option(
+        "--no-cache", is_flag=True, envvar=VARIABLE, help="Neither use nor keep results of earlier runs."
+    )(function)
+
+
+def command(
+    verb: str,
+    root: Path,
+    options: Mapping[str, Any],
+    run: Callable[[Memory], Said],
+    *,
+    use: bool = True,
+) -> int:
+    """What `verb` said of this tree with these options before, else what `run` says now; printed. Returns the
+    exit code. `options` are everything besides the tree that decides it.
+    """
+    listing = listed(root)
+    with_cache = Cache(place() if use else None)
+    try:
+        key = digest(b"command", _tool(), verb.encode(), _surroundings(listing, options))
+        known = state(listing, with_cache, _tool()) if with_cache.usable else State(b"")
+        memory = Memory(listing, known, with_cache, key)
+        said = memory.recall() if with_cache.usable else None
+        if said is None:
+            said = run(memory)
+            memory.keep(said)
+    finally:
+        with_cache.close()
+    return _deliver(said)
+
+
+def _deliver(said: Said) -> int:
+    for file, texts in said.files.items():
+        write_atomic(Path(file), "".join(texts))
+    if said.err:
+        click.echo(said.err, nl=False, err=True)
+    if said.out:
+        click.echo("".join(said.out), nl=False)
+    return said.code
+
+
+def _surroundings(listing: Listing, options: Mapping[str, Any]) -> bytes:
+    """All that decides a command's words besides the tool and the contents of the tree."""
+    facts = {
+        "options": {name: _plain(value) for name, value in sorted(options.items())},
+        "root": listing.root,
+        "cwd": os.getcwd(),
+        "revision": listing.revision,
+        "remotes": listing.remotes,
+        "unchecked": [repr(entry) for entry in listing.unchecked],
+        "day": datetime.now().astimezone().date().isoformat(),
+        "helm": _program("helm"),
+        "store": list(_store()) if _LOCK in listing.entries else None,
+    }
+    return json.dumps(facts, default=str).encode()
+
+
+def _plain(value: Any) -> Any:
+    """An option's value; of a file that it names, the content."""
+    if isinstance(value, Path):
+        try:
+            content = hashlib.blake2b(value.read_bytes()).hexdigest() if value.is_file() else None
+        except OSError:
+            content = "unreadable"
+        return [str(value), content]
+    return [_plain(item) for item in value] if isinstance(value, tuple | list) else value
+
+
+def _program(name: str) -> list[Any]:
+    import shutil
+
+    found = shutil.which(name)
+    if found is None:
+        return []
+    status = Path(found).stat()
+    return [found, status.st_size, status.st_mtime_ns]
+
+
+def _store() -> Iterator[tuple[str, int, int]]:
+    """What was fetched, as far as names and times tell: contents are checked by digest when they are read."""
+    for folder, _, files in os.walk(cache_dir("store") / "sha256"):
+        for name in files:
+            status = os.lstat(os.path.join(folder, name))
+            yield name, status.st_size, status.st_mtime_ns
+
+
+_tools: list[bytes] = []
+
+
+def _tool() -> bytes:
+    """The tool itself: its version, its own files (in a checkout they change without one), Python, and the
+    folders of installed packages, whose time changes with each installation.
+    """
+    if not _tools:
+        rows: list[tuple[Any, ...]] = [(__version__, sys.version)]
+        rows += [(name, os.stat(name).st_mtime_ns) for name in sys.path if name.endswith("-packages")]
+        for base in (Path(__file__).parent.parent, bundle.root() / "rules"):
+            for folder, _, files in os.walk(base):
+                for name in sorted(files):
+                    if not name.endswith(".pyc"):
+                        status = os.stat(os.path.join(folder, name))
+                        rows.append((folder, name, status.st_size, status.st_mtime_ns))
+        _tools.append(digest(repr(rows).encode()))
+    return _tools[0]
