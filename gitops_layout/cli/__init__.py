@@ -17,7 +17,9 @@ __all__ = ["main", "root"]
 COMMANDS = {
     "init": ("init", "Create a GitOps repository from a declarative spec."),
     "scaffold": ("scaffold", "Converge the repository to gitops.yaml."),
-    "add": ("add", "Add an app, environment or cluster to gitops.yaml, then converge."),
+    "add": ("add", "Add an app, environment, cluster or tenant, then converge."),
+    "promote": ("promote", "Bring a version of an app from one environment into another."),
+    "skew": ("skew", "Say which environment is behind which, and by how much."),
     "lint": ("lint", "Check a repository against the OpenGitOps principles."),
     "explain": ("explain", "Explain a rule."),
     "rules": ("rules_", "List the rules, or test your own."),

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import IO, cast
 
 from gitops_layout.fetch.model import Brought, FetchError, Found
-from gitops_layout.fetch.semver import newest
+from gitops_layout.semver import newest
 from gitops_layout.store.archive import MAX_FILES, MAX_UNPACKED, leads_out
 from gitops_layout.store.content import incoming, scratch
 from gitops_layout.store.lock import Asked, without_password

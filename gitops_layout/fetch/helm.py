@@ -20,7 +20,7 @@ from gitops_layout.fetch.credentials import basic, for_chart_repository
 from gitops_layout.fetch.http import download, get
 from gitops_layout.fetch.model import Brought, FetchError, Found
 from gitops_layout.fetch.oci import CHART_LAYERS, Repository, repository
-from gitops_layout.fetch.semver import is_exact, newest
+from gitops_layout.semver import is_exact, newest
 from gitops_layout.store.archive import RefusedError, tree
 from gitops_layout.store.content import is_sha256
 from gitops_layout.store.lock import Reference, without_password

@@ -20,7 +20,7 @@ import httpx2
 from gitops_layout.fetch.credentials import Credential, basic, for_registry
 from gitops_layout.fetch.http import Answer, download, get, is_loopback
 from gitops_layout.fetch.model import Brought, FetchError, Found
-from gitops_layout.fetch.semver import newest
+from gitops_layout.semver import newest
 from gitops_layout.store.archive import RefusedError, tree
 from gitops_layout.store.content import is_sha256
 from gitops_layout.store.lock import Reference

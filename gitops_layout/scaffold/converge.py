@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from gitops_layout.scaffold.plan import OnConflict, Plan
     from gitops_layout.spec import Spec
 
-__all__ = ["SPEC", "apply", "plan"]
+__all__ = ["SPEC", "apply", "plan", "regular"]
 
 SPEC = "gitops.yaml"
 
@@ -79,7 +79,7 @@ def apply(root: Path, plan: Plan) -> None:
         raise UserError(f"nothing written: {len(undecided)} files in conflict", exit_code=3)
     changes = plan.changes
     for path in [locks.LOCK, *(action.path for action in changes)]:
-        _regular(root, path)
+        regular(root, path)
     writes = [(action.path, action.content) for action in changes if action.content is not None]
     deletions = [(action.path, action.content) for action in changes if action.content is None]
     lock = [(locks.LOCK, locks.dump(plan.lock))] if plan.relock else []
@@ -138,12 +138,12 @@ def _tree(root: Path, paths: Iterable[str], *, theirs: Collection[str] = ()) -> 
     for path in sorted(paths):
         if path in theirs and (root / path).is_symlink():
             tree[path] = b""
-        elif _regular(root, path):
+        elif regular(root, path):
             tree[path] = (root / path).read_bytes()
     return tree
 
 
-def _regular(root: Path, path: str) -> bool:
+def regular(root: Path, path: str) -> bool:
     """Whether `path` is a plain file reached through plain folders; False when it is absent.
 
     A link on the way could lead anywhere, and a lock may have been written by anybody: UserError.

@@ -23,7 +23,7 @@ _PORT = 8080
 AGENT_VERSIONS = {"flux": "2.9.4", "argocd": "3.5.1"}
 """Newest release of each agent that these templates were written against."""
 
-_MOVING_TAGS = frozenset({"latest", "main", "master", "stable", "edge", "dev", "nightly"})
+MOVING_TAGS = frozenset({"latest", "main", "master", "stable", "edge", "dev", "nightly"})
 MAX_NAME = 63
 
 
@@ -92,7 +92,7 @@ def _image(value: object) -> object:
     tag = tagged.rpartition("/")[2].partition(":")[2]
     if not tag and not digest:
         raise ValueError(f"image {value} names no version: add a tag such as {value}:1.2.3")
-    if tag in _MOVING_TAGS and not digest:
+    if tag in MOVING_TAGS and not digest:
         raise ValueError(f"image {value} can change without a commit: name a version instead of {tag!r}")
     return value
 

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from gitops_layout.fetch.semver import is_exact, newest, parse_range, parse_version
+from gitops_layout.semver import is_exact, newest, parse_range, parse_version
 
 
 def holds(asked: str, version: str) -> bool:

@@ -1,0 +1,282 @@
+"""Versions and settings of apps on their way from environment to environment.
+
+What an environment runs stands in two folders of their own, `version/` and `settings/` of its overlay: promoting
+copies their bytes, so that nothing else of an environment moves with them, and comparing them says who is behind.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from gitops_layout import system
+from gitops_layout.agents.context import at
+from gitops_layout.diff.objects import ObjectChange, object_changes
+from gitops_layout.errors import UserError
+from gitops_layout.graph.link import link
+from gitops_layout.render.build import Renders
+from gitops_layout.repo.load import from_files
+from gitops_layout.scaffold.converge import regular
+from gitops_layout.scaffold.structure import dump, load
+from gitops_layout.semver import parse_version
+from gitops_layout.source.reader import read
+from gitops_layout.spec.model import MOVING_TAGS
+
+if TYPE_CHECKING:
+    from gitops_layout.render.rendered import Rendered
+    from gitops_layout.spec import Spec
+
+__all__ = [
+    "Part",
+    "Promotion",
+    "Skew",
+    "Standing",
+    "apply",
+    "distance",
+    "promotion",
+    "release",
+    "skew",
+    "version_in",
+]
+
+Part = Literal["version", "settings"]
+_VERSION = re.compile(r"^([A-Za-z0-9_][A-Za-z0-9_.-]{0,127}|sha256:[0-9a-f]{64})$")
+
+
+@dataclass(frozen=True, slots=True)
+class Promotion:
+    """Files to write (None: to delete), by path; what that changes in the rendered objects; what to mind.
+
+    `unseen` says why the objects could not be compared, None where they could.
+    """
+
+    files: Mapping[str, bytes | None]
+    changes: tuple[ObjectChange, ...] = ()
+    warnings: tuple[str, ...] = ()
+    unseen: str | None = None
+
+
+def promotion(
+    root: Path, spec: Spec, app: str, *, source: str | None, to: str, parts: tuple[Part, ...]
+) -> Promotion:
+    """What brings an app's version or settings from one environment into another.
+
+    `source` is the environment that `to` is promoted from, if None. Raises UserError for names that are not in the
+    spec, and where the app's environment has no such folder.
+    """
+    start = _from(spec, app, source, to)
+    tree = _files(root, f"apps/{app}")
+    files: dict[str, bytes | None] = {}
+    for part in parts:
+        here, there = (f"apps/{app}/envs/{environment}/{part}/" for environment in (start, to))
+        given = {path.removeprefix(here): content for path, content in tree.items() if path.startswith(here)}
+        if not given:
+            raise UserError(f"{here} holds nothing to promote", "gitops-layout scaffold makes it anew")
+        old = {path.removeprefix(there): content for path, content in tree.items() if path.startswith(there)}
+        files |= {f"{there}{name}": data for name, data in given.items() if old.get(name) != data}
+        files |= {f"{there}{name}": None for name in old if name not in given}
+    return _shown(tree, app, to, files, tuple(_skipped(spec, app, start, to)))
+
+
+def release(root: Path, spec: Spec, app: str, *, to: str, version: str) -> Promotion:
+    """What makes an environment run `version`, a tag or a digest (`sha256:…`): how CI brings in a new build."""
+    _known(spec, app, to)
+    if not _VERSION.match(version) or version in MOVING_TAGS:
+        raise UserError(
+            f"--version {version}: not a tag or digest that stays", "name one such as 1.4.0 or sha256:…"
+        )
+    tree = _files(root, f"apps/{app}")
+    path = f"apps/{app}/envs/{to}/version/kustomization.yaml"
+    if path not in tree:
+        raise UserError(f"{path} is missing", "gitops-layout scaffold makes it anew")
+    document = load(tree[path])
+    images = document.get("images") if isinstance(document, dict) else None
+    if not isinstance(images, list) or not images or not isinstance(images[0], dict):
+        raise UserError(f"{path}: no image to give a version", "set the version by hand")
+    field, other = ("digest", "newTag") if version.startswith("sha256:") else ("newTag", "digest")
+    images[0][field] = version
+    images[0].pop(other, None)
+    content = dump(document, like=tree[path])
+    return _shown(tree, app, to, {path: content} if content != tree[path] else {}, ())
+
+
+def apply(root: Path, made: Promotion) -> None:
+    """Write the files, each in one step; UserError where a path leads through a link."""
+    for path in made.files:
+        regular(root, path)
+    for path, content in made.files.items():
+        if content is None:
+            (root / path).unlink(missing_ok=True)
+        else:
+            system.write_atomic(root / path, content)
+
+
+def _from(spec: Spec, app: str, source: str | None, to: str) -> str:
+    _known(spec, app, to)
+    start = source or _predecessor(spec, app, to)
+    if start is None:
+        raise UserError(
+            f"environment {to} is promoted from none", "name one: --from ENV, or --version V for a build"
+        )
+    _known(spec, app, start)
+    if start == to:
+        raise UserError(f"--from and --to are both {to}", "name two environments")
+    return start
+
+
+def _predecessor(spec: Spec, app: str, environment: str) -> str | None:
+    """Where an app's environment is promoted from: the nearest before it that the app is in."""
+    runs_in = next((item.environments or [] for item in spec.apps if item.name == app), [])
+    source = spec.environment(environment).from_
+    while source is not None and source not in runs_in:
+        source = spec.environment(source).from_
+    return source
+
+
+def _known(spec: Spec, app: str, environment: str) -> None:
+    from gitops_layout.spec.checks import did_you_mean
+
+    apps = {item.name: item.environments or [] for item in spec.apps}
+    if app not in apps:
+        raise UserError(f"no app {app} in gitops.yaml{did_you_mean(app, list(apps))}")
+    if environment not in apps[app]:
+        hint = did_you_mean(environment, apps[app])
+        raise UserError(
+            f"app {app} is not in environment {environment}{hint}", f"it is in {', '.join(apps[app])}"
+        )
+
+
+def _skipped(spec: Spec, app: str, start: str, to: str) -> Iterator[str]:
+    """Stages between the two that the app is in and that this promotion leaps over."""
+    runs_in = next(item.environments or [] for item in spec.apps if item.name == app)
+    chain: list[str] = []
+    step = spec.environment(to).from_
+    while step is not None and step != start:
+        chain.append(step)
+        step = spec.environment(step).from_
+    if step is None:
+        yield f"{to} is not promoted from {start}: gitops.yaml says from {spec.environment(to).from_ or 'none'}"
+    elif skipped := [name for name in reversed(chain) if name in runs_in]:
+        yield f"this skips {', '.join(skipped)}"
+
+
+def _shown(
+    tree: Mapping[str, bytes], app: str, to: str, files: dict[str, bytes | None], warnings: tuple[str, ...]
+) -> Promotion:
+    """The promotion with what it changes in the environment's objects, as kustomize builds them."""
+    later = {path: content for path, content in {**tree, **files}.items() if content is not None}
+    folder = f"apps/{app}/envs/{to}"
+    before, after = _rendered(dict(tree), folder), _rendered(later, folder)
+    for side in (before, after):
+        if side is None or side.failure is not None:
+            why = side.failure.why if side is not None and side.failure else f"{folder} is no kustomization"
+            return Promotion(files, (), warnings, why)
+    assert before is not None
+    assert after is not None
+    old, new = ([(item.ref, item.data) for item in side.objects] for side in (before, after))
+    return Promotion(files, tuple(object_changes(old, new)), warnings)
+
+
+def _rendered(files: dict[str, bytes], folder: str) -> Rendered | None:
+    repo = from_files({**files})
+    graph = link(repo, render=Renders(repo))
+    found = [delivery.id for delivery in graph.deliveries if delivery.source.path == folder]
+    return graph.rendered[found[0]] if found else None
+
+
+def _files(root: Path, folder: str) -> dict[str, bytes]:
+    """The plain files below a folder, by path; links are not followed."""
+    found: dict[str, bytes] = {}
+    for parent, _, names in os.walk(root / folder):
+        for name in sorted(names):
+            path = (Path(parent) / name).relative_to(root).as_posix()
+            if regular(root, path):
+                found[path] = (root / path).read_bytes()
+    return found
+
+
+class Standing(StrEnum):
+    """How an environment's version stands to that of the environment it is promoted from."""
+
+    FIRST = "first"
+    SAME = "same"
+    BEHIND = "behind"
+    AHEAD = "ahead"
+    DIFFERS = "differs"
+
+
+@dataclass(frozen=True, slots=True)
+class Skew:
+    """An app in an environment: what it runs, and how that stands to where it is promoted from.
+
+    `distance` is in words (`2 minor`), empty where versions cannot be compared. `settings` says whether its
+    settings are the same, None where there is nothing to compare with.
+    """
+
+    app: str
+    environment: str
+    version: str | None
+    source: str | None
+    source_version: str | None
+    standing: Standing
+    distance: str = ""
+    settings: bool | None = None
+
+
+def skew(root: Path, spec: Spec, app: str | None = None) -> Iterator[Skew]:
+    """Every app (or the one named) in every environment of it, in the order of the spec.
+
+    An environment whose predecessor the app is not in is compared with the one before that.
+    """
+    if app is not None and app not in {item.name for item in spec.apps}:
+        from gitops_layout.spec.checks import did_you_mean
+
+        raise UserError(f"no app {app} in gitops.yaml{did_you_mean(app, [item.name for item in spec.apps])}")
+    for item in spec.apps:
+        if app is not None and item.name != app:
+            continue
+        tree = _files(root, f"apps/{item.name}/envs")
+        for environment in item.environments or []:
+            yield _standing(tree, item.name, environment, _predecessor(spec, item.name, environment))
+
+
+def _standing(tree: Mapping[str, bytes], app: str, environment: str, source: str | None) -> Skew:
+    version = version_in(tree, f"apps/{app}/envs/{environment}/version/")
+    if source is None:
+        return Skew(app, environment, version, None, None, Standing.FIRST)
+    other = version_in(tree, f"apps/{app}/envs/{source}/version/")
+    here, there = (_part(tree, f"apps/{app}/envs/{name}/settings/") for name in (environment, source))
+    standing, words = distance(version, other)
+    return Skew(app, environment, version, source, other, standing, words, here == there)
+
+
+def _part(tree: Mapping[str, bytes], folder: str) -> dict[str, bytes]:
+    return {path.removeprefix(folder): content for path, content in tree.items() if path.startswith(folder)}
+
+
+def version_in(tree: Mapping[str, bytes], folder: str) -> str | None:
+    """The version that a `version/` folder names: an image's tag or digest, or a chart's version."""
+    content = tree.get(f"{folder}kustomization.yaml")
+    documents = read(content, folder).documents if content is not None else []
+    data: Any = documents[0].data if documents else None
+    found = at(data, "images", 0, "newTag") or at(data, "images", 0, "digest")
+    return str(found) if found else None
+
+
+def distance(version: str | None, source: str | None) -> tuple[Standing, str]:
+    """How `version` stands to `source`, and how far: the first part of a semantic version that differs."""
+    if version == source:
+        return Standing.SAME, ""
+    here, there = (parse_version(text) if text else None for text in (version, source))
+    if here is None or there is None or here == there:
+        return Standing.DIFFERS, ""
+    standing = Standing.BEHIND if here < there else Standing.AHEAD
+    for part in ("major", "minor", "patch"):
+        if steps := abs(getattr(here, part) - getattr(there, part)):
+            return standing, f"{steps} {part}"
+    return standing, "a pre-release"
