@@ -6,8 +6,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from gitops_layout.agents import argocd
-from gitops_layout.agents.applicationset.model import StopError
-from gitops_layout.agents.applicationset.selector import selects
 from gitops_layout.agents.argocd.project import (
     Project,
     inherited,
@@ -80,6 +78,9 @@ def _whole(own: Project, known: Mapping[str, list[Project]], told: Settings | No
         if not own.labels:
             yield own
         return
+    from gitops_layout.agents.applicationset.model import StopError
+    from gitops_layout.agents.applicationset.selector import selects
+
     for wanted in told.global_projects:
         try:
             selected = wanted.name != own.name and selects(wanted.selector, ())(own.labels)

@@ -13,8 +13,6 @@ from typing import Any
 
 from gitops_layout.agents.argocd.globs import matches
 from gitops_layout.agents.context import at
-from gitops_layout.agents.gotemplate.errors import FunctionError
-from gitops_layout.agents.gotemplate.regex import compile_regex
 from gitops_layout.model import Location
 from gitops_layout.repo.model import Resource
 
@@ -179,6 +177,9 @@ def permits_namespace(project: Project, namespace: str, *, own: str = "argocd") 
 
 def _is_namespace(pattern: str, namespace: str) -> bool:
     if len(pattern) > 2 and pattern.startswith("/") and pattern.endswith("/"):
+        from gitops_layout.agents.gotemplate.errors import FunctionError
+        from gitops_layout.agents.gotemplate.regex import compile_regex
+
         try:
             if compile_regex(pattern[1:-1]).search(namespace) is not None:
                 return True
