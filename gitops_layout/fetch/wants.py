@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from posixpath import normpath
+from posixpath import join, normpath
 from typing import Any, get_args
 
 from gitops_layout.agents import argocd
@@ -13,7 +13,7 @@ from gitops_layout.agents.delivery import Delivery, Revision
 from gitops_layout.fetch.model import Want
 from gitops_layout.graph.model import Graph
 from gitops_layout.helm import chart as charts
-from gitops_layout.kustomize.model import FILE_NAMES, Kustomization, find
+from gitops_layout.kustomize.model import FILE_NAMES, Kustomization, find, mappings
 from gitops_layout.kustomize.mount import remote_bases
 from gitops_layout.model import Location, UncheckedClass
 from gitops_layout.render.foreign import tree_reference
@@ -42,12 +42,29 @@ def wants(graph: Graph) -> tuple[Want, ...]:
                 _want("kustomize-base", text, place)
                 for text, place in remote_bases(graph.repo, kustomization)
             ]
+            found += _inflated(kustomization, graph.repo)
     first: dict[Reference, Want] = {}
     for want in sorted(found, key=_order):
         known = first.setdefault(want.reference, want)
         paths = tuple(dict.fromkeys((*known.paths, *want.paths)))
         first[want.reference] = replace(known, paths=paths)
     return tuple(first.values())
+
+
+def _inflated(kustomization: Kustomization, repo: Repo) -> Iterator[Want]:
+    """The charts that a kustomization has inflated, as far as they do not stand in its chart home."""
+    home = at(kustomization.data, "helmGlobals", "chartHome")
+    for entry, index in mappings(kustomization.data, "helmCharts"):
+        url, name, version = entry.get("repo"), entry.get("name"), entry.get("version")
+        if not isinstance(url, str) or not url or not isinstance(name, str) or not name:
+            continue
+        named = version if isinstance(version, str) and version else None
+        parts = (f"{name}-{named}", name) if named else (name,)
+        folder = join(kustomization.folder, home if isinstance(home, str) and home else "charts", *parts)
+        if not repo.is_folder(folder):
+            revision = Revision("version", named) if named else None
+            place = kustomization.location.at("helmCharts", index)
+            yield _want("helm-chart", url, place, name, revision)
 
 
 def _order(want: Want) -> tuple[str, int, tuple[str, ...], Reference]:

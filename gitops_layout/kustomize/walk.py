@@ -140,7 +140,7 @@ def _check(state: _Walk, found: Kustomization) -> None:
             where = found.location.at(name, index)
             state.add(
                 BuildClass.HELM,
-                f"chart {chart} needs helm, which is not supported yet",
+                f"chart {chart} is inflated by helm, which this build does not do",
                 where,
                 ("chart", chart),
             )
@@ -330,7 +330,7 @@ def _plugin_config(state: _Walk, owner: Kustomization, data: Any, here: Location
         state.add(BuildClass.PLUGIN, why, where)
     elif kind == "HelmChartInflationGenerator":
         chart = str(data.get("name"))
-        why = f"chart {chart} needs helm, which is not supported yet"
+        why = f"chart {chart} is inflated by helm, which this build does not do"
         state.add(BuildClass.HELM, why, where, ("chart", chart))
     elif kind in _BUILTIN_INPUTS:
         for reference in generator_inputs(data, here):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gitops_layout.agents.delivery import Delivery
 from gitops_layout.kustomize.exact import Build
@@ -24,6 +25,7 @@ from gitops_layout.repo.model import MAX_BYTES, Repo, broken
 if TYPE_CHECKING:
     import pathlib
 
+    from gitops_layout.agents.argocd.settings import Settings
     from gitops_layout.kustomize.choose import Chosen
     from gitops_layout.kustomize.fast import Bases, Fast
     from gitops_layout.render.charts import Charts
@@ -40,6 +42,8 @@ class _Wanted:
     delivery: Delivery
     build: Build
     key: str
+    places: Mapping[str, Location] = field(default_factory=dict)
+    """Where files that are not in the repository stand for something in it."""
 
 
 class Renders:
@@ -88,6 +92,7 @@ class Renders:
                 charts.append(delivery)
             else:
                 wanted.append(self._want(delivery))
+        wanted = self._inflated(wanted)
         if charts:
             done |= self._charts(charts, lookup)
         missing = {item.key: item.build for item in wanted if item.key not in self._built}
@@ -157,6 +162,52 @@ class Renders:
         build = Build(closure, restricted, tuple(sorted(files.items())))
         return _Wanted(delivery, build, f"{key}\0{restricted}")
 
+    def _inflated(self, wanted: Sequence[_Wanted]) -> list[_Wanted]:
+        """The same builds with the charts rendered that their kustomizations list; Flux renders none of these."""
+        with_charts = [
+            item
+            for item in wanted
+            if item.delivery.agent != "flux"
+            and any(problem.kind is BuildClass.HELM for problem in item.build.closure.problems)
+        ]
+        if not with_charts:
+            return list(wanted)
+        from concurrent.futures import ThreadPoolExecutor
+
+        with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
+            done = dict(zip(map(id, with_charts), pool.map(self._inflate, with_charts), strict=True))
+        return [done.get(id(item), item) for item in wanted]
+
+    def _inflate(self, wanted: _Wanted) -> _Wanted:
+        from gitops_layout.render.inflate import inflate
+
+        closure, files = wanted.build.closure, dict(wanted.build.overrides)
+        told = self._settings if wanted.delivery.agent == "argocd" else None
+        if told is not None and "--enable-helm" not in told.build_options:
+            why = "kustomize.buildOptions of argocd-cm lacks --enable-helm, without which charts are refused"
+            problem = Problem(BuildClass.OTHER, why, closure.problems[0].location)
+            return replace(wanted, build=replace(wanted.build, closure=replace(closure, problems=(problem,))))
+        flags = _helm_flags(wanted.delivery)
+        done = inflate(
+            self.repo.over(files) if files else self.repo,
+            closure,
+            fetched=self._charts.fetched,
+            restricted=wanted.build.restricted,
+            flags=flags or self._charts.served,
+        )
+        files |= done.files
+        walked = walk(self.repo.over(files), closure.root)
+        walked = replace(walked, files=walked.files | done.read, problems=(*done.problems, *walked.problems))
+        build = replace(wanted.build, closure=walked, overrides=tuple(sorted(files.items())))
+        return _Wanted(wanted.delivery, build, f"{wanted.key}\0{flags}", done.places)
+
+    @cached_property
+    def _settings(self) -> Settings | None:
+        """What the repository tells Argo CD, if it does."""
+        from gitops_layout.agents.argocd.settings import settings
+
+        return settings((resource.ref, resource.data) for resource in self.repo.resources)
+
     def _foreign(self, delivery: Delivery, lookup: Lookup) -> Rendered | None:
         """A delivery of another repository's tree, if that was fetched."""
         if self._fetched is None:
@@ -188,6 +239,17 @@ class Renders:
         files = {**overrides, **mounted.files}
         closure = walk(self.repo.over(files), folder)
         return replace(closure, problems=(*mounted.problems, *closure.problems)), files
+
+
+def _helm_flags(delivery: Delivery) -> tuple[str, ...]:
+    """What an Application says about the cluster to charts in its kustomizations."""
+    given = delivery.options.get("kustomize")
+    options: Mapping[str, Any] = given if isinstance(given, dict) else {}
+    version, listed = options.get("kubeVersion"), options.get("apiVersions")
+    flags = [f"--kube-version={version}"] if isinstance(version, str) and version else []
+    if isinstance(listed, list):
+        flags += [f"--api-versions={item}" for item in listed if isinstance(item, str)]
+    return tuple(flags)
 
 
 def _fetched(repo: Repo) -> Fetched | None:
@@ -249,10 +311,25 @@ def _finish(
             for n, data in enumerate(built.objects)
         ]
     else:
-        tracer = Tracer(repo, closure, fallback)
-        objects = [Made(data, tracer.origin(data)) for data in built.objects]
+        view = repo.over(dict(wanted.build.overrides)) if wanted.places else repo
+        tracer = Tracer(view, closure, fallback)
+        objects = [Made(data, _standing(tracer.origin(data), wanted.places)) for data in built.objects]
     files = closure.files & repo.entries.keys()
     return replace(finished(delivery, objects, files, lookup, strict=strict), declined=chosen.declined)
+
+
+def _standing(
+    origin: Callable[[Path], Location], places: Mapping[str, Location]
+) -> Callable[[Path], Location]:
+    """The same origins with files that stand for something replaced by what they stand for."""
+    if not places:
+        return origin
+
+    def locate(path: Path) -> Location:
+        found = origin(path)
+        return places.get(found.file, found)
+
+    return locate
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,7 +58,7 @@ class Charts:
             return {rendered.delivery: rendered for rendered in done}
 
     @cached_property
-    def _served(self) -> tuple[str, ...]:
+    def served(self) -> tuple[str, ...]:
         """The APIs that the repository's own CRDs bring, as flags: beside Kubernetes' own the cluster has them."""
         versions = (
             (spec.get("group"), at(version, "name"), at(spec, "names", "kind"))
@@ -124,7 +124,7 @@ class Charts:
             return Rendered(delivery.id, files=files, failure=failure)
         release = wanted.release
         if not any(flag.startswith("--api-versions") for flag in release.flags):
-            release = replace(release, flags=(*release.flags, *self._served))
+            release = replace(release, flags=(*release.flags, *self.served))
         result = template(helm, self.repo, chart, release)
         if result.problem is not None:
             problem = _blamed(delivery, result.problem, result, wanted, self._written(chart, wanted))

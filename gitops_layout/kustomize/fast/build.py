@@ -299,6 +299,8 @@ def _finished(state: _Build, made: Made, root: Kustomization) -> list[Item]:
     follow_names(items, made.config)
     unique(items)
     substitute(state.bases.reader, items, made.variables, made.config)
+    if any(_is_marked(item) for item in items):
+        decline("marks of kustomize's own on an object", root.location)
     items = [item for item in items if not _is_local(item)]
     for item in items:
         if "annotations" in item.data["metadata"] and not item.data["metadata"]["annotations"]:
@@ -313,6 +315,12 @@ def _finished(state: _Build, made: Made, root: Kustomization) -> list[Item]:
     if legacy is None:
         return in_legacy_order(items)
     return in_order(items, legacy.get("orderFirst") or [], legacy.get("orderLast") or [])
+
+
+def _is_marked(item: Item) -> bool:
+    """Whether an annotation steers kustomize itself, which what a chart rendered has."""
+    annotations = item.data["metadata"].get("annotations") or {}
+    return any(str(name).startswith("internal.config.kubernetes.io/") for name in annotations)
 
 
 def _is_local(item: Item) -> bool:
