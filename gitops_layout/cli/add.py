@@ -7,12 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gitops_layout.cli.converging import find_root, read_spec, show_and_apply
+from gitops_layout.cli.converging import edit_and_converge
 from gitops_layout.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from gitops_layout.spec import Spec
 
 __all__ = ["command"]
@@ -68,7 +66,7 @@ def app(
         _refuse_second("app", name, [other.name for other in spec.apps])
         return append(content, ("spec", "apps"), item)
 
-    code = _edit_and_converge(folder, edit, only_plan=only_plan)
+    code = edit_and_converge(folder, edit, only_plan=only_plan)
     if image is None and code == 0 and not only_plan:
         from gitops_layout.spec import PLACEHOLDER_IMAGE
 
@@ -105,7 +103,7 @@ def environment(
         content = append(content, ("spec", "environments"), item)
         return _placed(content, spec, name, cluster)
 
-    return _edit_and_converge(folder, edit, only_plan=only_plan)
+    return edit_and_converge(folder, edit, only_plan=only_plan)
 
 
 @command.command("cluster")
@@ -128,7 +126,7 @@ def cluster(
         _refuse_second("cluster", name, [other.name for other in spec.clusters])
         return append(_with_clusters(content, spec), ("spec", "clusters"), item)
 
-    return _edit_and_converge(folder, edit, only_plan=only_plan)
+    return edit_and_converge(folder, edit, only_plan=only_plan)
 
 
 @command.command("tenant")
@@ -167,7 +165,7 @@ def tenant(
         _refuse_second("tenant", name, [other.name for other in spec.tenants])
         return append(content, ("spec", "tenants"), item)
 
-    return _edit_and_converge(folder, edit, only_plan=only_plan)
+    return edit_and_converge(folder, edit, only_plan=only_plan)
 
 
 def _placed(content: bytes, spec: Spec, environment: str, cluster: str | None) -> bytes:
@@ -205,14 +203,3 @@ def _has_clusters(content: bytes) -> bool:
 def _refuse_second(kind: str, name: str, known: list[str]) -> None:
     if name in known:
         raise UserError(f"{kind} {name} is already in gitops.yaml")
-
-
-def _edit_and_converge(folder: Path | None, edit: Callable[[bytes, Spec], bytes], *, only_plan: bool) -> int:
-    from gitops_layout.scaffold import converge
-    from gitops_layout.spec import load
-
-    root = find_root(folder)
-    content = edit(*read_spec(root))
-    plan = converge.plan(root, load(content, "gitops.yaml (as it would be)"), spec_file=content)
-    hint = "edit gitops.yaml by hand, then gitops-layout scaffold --on-conflict ours|theirs|markers"
-    return show_and_apply(root, plan, only_plan=only_plan, hint=hint)

@@ -11,10 +11,12 @@ import click
 from gitops_layout.errors import UserError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from gitops_layout.scaffold.plan import Plan
     from gitops_layout.spec import Spec
 
-__all__ = ["INCOMPLETE", "find_root", "read_spec", "show_and_apply"]
+__all__ = ["INCOMPLETE", "edit_and_converge", "find_root", "read_spec", "show_and_apply"]
 
 _DECIDE = "edit gitops.yaml or the files, or decide with --on-conflict ours|theirs|markers"
 
@@ -46,6 +48,26 @@ def read_spec(root: Path) -> tuple[bytes, Spec]:
     except OSError as error:
         raise UserError(f"{error.filename}: {error.strerror}") from None
     return content, load(content, os.path.relpath(root / "gitops.yaml"))
+
+
+def edit_and_converge(
+    folder: Path | None,
+    edit: Callable[[bytes, Spec], bytes],
+    *,
+    only_plan: bool,
+    prune: bool = False,
+    form: str = "text",
+) -> int:
+    """Edit gitops.yaml and converge to what it then says, in one plan; the process's exit code."""
+    from gitops_layout.scaffold import converge
+    from gitops_layout.spec import load
+
+    root = find_root(folder)
+    content = edit(*read_spec(root))
+    spec = load(content, "gitops.yaml (as it would be)")
+    plan = converge.plan(root, spec, spec_file=content, prune=prune)
+    hint = "edit gitops.yaml by hand, then gitops-layout scaffold --on-conflict ours|theirs|markers"
+    return show_and_apply(root, plan, only_plan=only_plan, form=form, hint=hint)
 
 
 def show_and_apply(

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from gitops_layout.model import Path
 
-__all__ = ["append", "assign"]
+__all__ = ["append", "assign", "remove", "replace"]
 
 
 def append(content: bytes, path: Path, item: object) -> bytes:
@@ -120,3 +120,64 @@ def _value(data: Any, path: Path) -> Any:
     for step in path:
         data = data[step]
     return data
+
+
+def remove(content: bytes, path: Path) -> bytes:
+    """Take what is at `path` out of its list or map; a list in block style loses just the item's lines.
+
+    Comments right above an item go with it, but for the first one: there they may speak of the list.
+    """
+    document = _document(content)
+    *parent, index = path
+    items = _value(document.data, tuple(parent))
+    text = _without(document, path) if isinstance(index, int) and len(items) > 1 else None
+    if text is not None:
+        return text
+    tree = _tree(content)
+    target: Any = tree
+    for step in parent:
+        target = target[step]
+    del target[index]
+    return dump(tree, like=content)
+
+
+def replace(content: bytes, values: Mapping[Path, str]) -> bytes:
+    """Write other words in the place of scalars, and change nothing else.
+
+    Raises UserError when the file cannot be edited safely.
+    """
+    document = _document(content)
+    text = document.source.text
+    spans = {path: document.span(path) for path in values}
+    for path, span in sorted(spans.items(), key=lambda pair: -pair[1].start):
+        quote = text[span.start] if text[span.start] in "\"'" else ""
+        text = f"{text[: span.start]}{quote}{values[path]}{quote}{text[span.end :]}"
+    stream = read(text, document.file)
+    if stream.problems or any(_value(stream.documents[0].data, path) != new for path, new in values.items()):
+        raise UserError(
+            "gitops.yaml cannot be edited safely", "make this change by hand, then run gitops-layout scaffold"
+        )
+    return text.encode()
+
+
+def _without(document: Document, path: Path) -> bytes | None:
+    """The text without the lines of a block list's item; None where it does not stand in lines of its own."""
+    *parent, index = path
+    node = _at(document.node, tuple(parent))
+    assert isinstance(index, int)
+    text = document.source.text
+    if node is None or text[node.start] != "-":
+        return None
+    lines = text.splitlines(keepends=True)
+    first, last = document.span(path).line, document.span(path).end_line
+    while first > 1 and index > 0 and lines[first - 2].lstrip().startswith("#"):
+        first -= 1
+    del lines[first - 1 : last]
+    new = "".join(lines)
+    stream = read(new, document.file)
+    expected = [
+        item for position, item in enumerate(_value(document.data, tuple(parent))) if position != index
+    ]
+    if stream.problems or _value(stream.documents[0].data, tuple(parent)) != expected:
+        return None
+    return new.encode()

@@ -32,6 +32,7 @@ __all__ = [
     "answers",
     "layouts",
     "owner_of",
+    "places",
     "render",
     "render_answers",
     "template_digest",
@@ -39,6 +40,7 @@ __all__ = [
 
 LAYOUTS = ("config", "platform")
 _SUFFIX = ".jinja"
+_INDICES = "_indices"  # in a path's context: which item of each loop it was made from
 _YIELD = re.compile(r"\{% yield (\w+) from (.+?) %\}(.*)\{% endyield %\}")
 # Copier alone writes its answers file; we keep a lock instead.
 _COPIER_ONLY = "{{ _copier_conf.answers_file }}"
@@ -85,6 +87,16 @@ def render_answers(values: Mapping[str, Any]) -> dict[str, File]:
                 content = (root / name).read_bytes()
             files[path] = File(content, owner_of(path, folder))
     return dict(sorted(files.items()))
+
+
+def places(spec: Spec) -> dict[tuple[str, tuple[int, ...]], str]:
+    """Every path by the template and the items of its loops that made it: what stays when a name changes."""
+    folder = folder_of(spec.layout)
+    return {
+        (template, context.get(_INDICES, ())): path
+        for template in _templates(bundle.root(), folder)
+        for path, context in _paths(tuple(template.removesuffix(_SUFFIX).split("/")), answers(spec))
+    }
 
 
 def answers(spec: Spec) -> dict[str, Any]:
@@ -183,8 +195,8 @@ def _part(part: str, context: dict[str, Any]) -> Iterator[tuple[str, dict[str, A
         return
     variable, items, body = loop.groups()
     body = part[: loop.start()] + body + part[loop.end() :]
-    for item in _expression(items)(**context):
-        inner = {**context, variable: item}
+    for index, item in enumerate(_expression(items)(**context)):
+        inner = {**context, variable: item, _INDICES: (*context.get(_INDICES, ()), index)}
         yield _text(body, inner), inner
 
 

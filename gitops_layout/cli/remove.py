@@ -1,0 +1,40 @@
+"""`remove`: an app, environment, cluster or tenant less in gitops.yaml, then the same converging as `scaffold`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import click
+
+from gitops_layout.cli.converging import edit_and_converge
+
+if TYPE_CHECKING:
+    from gitops_layout.scaffold.names import Kind
+    from gitops_layout.spec import Spec
+
+__all__ = ["command"]
+
+
+@click.command("remove")
+@click.argument("kind", type=click.Choice(["app", "env", "cluster", "tenant"]))
+@click.argument("name")
+@click.option(
+    "--dir", "folder", type=click.Path(path_type=Path), help="Folder of gitops.yaml; found upwards if absent."
+)
+@click.option("--prune", is_flag=True, help="Also delete files of it that you edited.")
+@click.option("--plan", "only_plan", is_flag=True, help="Show what would change, write nothing.")
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+def command(kind: str, name: str, *, folder: Path | None, prune: bool, only_plan: bool, form: str) -> int:
+    """Remove NAME from gitops.yaml and delete what was generated for it.
+
+    A file that you edited is a conflict, and nothing is written, unless --prune says to delete it. What the agent
+    delivered of it goes from the clusters with the commit.
+    """
+
+    def edit(content: bytes, _spec: Spec) -> bytes:
+        from gitops_layout.scaffold.names import removed
+
+        return removed(content, cast("Kind", kind), name)
+
+    return edit_and_converge(folder, edit, only_plan=only_plan, prune=prune, form=form)

@@ -1,0 +1,52 @@
+"""`rename`: another name for an app, environment, cluster or tenant; files and hand edits move along."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import click
+
+from gitops_layout.cli.converging import find_root, read_spec, show_and_apply
+
+if TYPE_CHECKING:
+    from gitops_layout.scaffold.names import Kind
+
+__all__ = ["command"]
+
+_EFFECT = {
+    "app": "its objects carry the name: the agent creates them anew and deletes those of the old name",
+    "env": "deliveries carry its name: the agent creates them anew and deletes those of the old name",
+    "cluster": "the agent that runs there pulls the old path: apply its start again, as README.md says",
+    "tenant": "its namespaces may carry the name: the agent creates them anew and deletes the old ones",
+}
+
+
+@click.command("rename")
+@click.argument("kind", type=click.Choice(["app", "env", "cluster", "tenant"]))
+@click.argument("old")
+@click.argument("new")
+@click.option(
+    "--dir", "folder", type=click.Path(path_type=Path), help="Folder of gitops.yaml; found upwards if absent."
+)
+@click.option("--plan", "only_plan", is_flag=True, help="Show what would change, write nothing.")
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+def command(kind: str, old: str, new: str, *, folder: Path | None, only_plan: bool, form: str) -> int:
+    """Call the app, environment, cluster or tenant OLD by the name NEW, in gitops.yaml and in the tree.
+
+    What you edited in its files is kept, your own files move along. The clusters know no renaming: what changes
+    there is said.
+    """
+    from gitops_layout.scaffold import rename
+    from gitops_layout.scaffold.names import renamed
+    from gitops_layout.spec import load
+
+    root = find_root(folder)
+    content, spec = read_spec(root)
+    edited = renamed(content, cast("Kind", kind), old, new)
+    wanted = load(edited, "gitops.yaml (as it would be)")
+    plan = rename.plan(root, spec, wanted, spec_file=edited)
+    plan = replace(plan, warnings=(*plan.warnings, f"{kind} {old} becomes {new}: {_EFFECT[kind]}"))
+    hint = "settle the files in conflict by hand, then rename"
+    return show_and_apply(root, plan, only_plan=only_plan, form=form, hint=hint)

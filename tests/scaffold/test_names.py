@@ -1,0 +1,141 @@
+"""Removing and renaming: gitops.yaml keeps everything else, and people's files go where they belong."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from gitops_layout.errors import UserError
+from gitops_layout.scaffold.edit import append
+from gitops_layout.scaffold.names import removed, renamed
+from gitops_layout.spec import load
+from tests.scaffold.specs import data
+from tests.scaffold.test_promote import _run
+
+SPEC = b"""\
+apiVersion: gitops-layout/v1alpha1
+kind: GitOpsRepo
+metadata: {name: acme}
+spec: # ours
+  agent: flux
+  repo: {url: "https://github.com/acme/platform.git"}
+  environments:
+    - name: dev
+    # before production
+    - name: staging
+      from: dev # after the tests
+    - {name: prod, from: staging}
+  clusters:
+    - name: lab
+      environments: [dev, staging] # small
+    - name: eu
+      environments:
+        - prod
+  apps:
+    - name: web # the shop
+      image: "ghcr.io/acme/web:1.0"
+    # behind it
+    - name: api
+      environments: [dev, prod]
+"""
+
+
+def test_what_was_added_can_be_removed_without_a_trace() -> None:
+    more = append(SPEC, ("spec", "apps"), {"name": "jobs", "environments": ["dev"]})
+    assert removed(more, "app", "jobs") == SPEC
+
+
+def test_a_removed_item_takes_its_comment_along_and_no_other() -> None:
+    assert removed(SPEC, "app", "api").decode() == SPEC.decode()[: SPEC.index(b"    # behind it")]
+    first = removed(SPEC, "app", "web").decode()
+    assert "the shop" not in first
+    assert "# behind it\n    - name: api" in first
+
+
+def test_an_environment_leaves_everything_that_names_it() -> None:
+    without = removed(SPEC, "env", "staging")
+    spec = load(without)
+    assert [(item.name, item.from_) for item in spec.environments] == [("dev", None), ("prod", "dev")]
+    assert [(item.name, item.environments) for item in spec.clusters] == [("lab", ["dev"]), ("eu", ["prod"])]
+    last = load(removed(without, "env", "prod"))
+    assert [item.name for item in last.clusters] == ["lab"]
+    assert [item.environments for item in last.apps] == [["dev"], ["dev"]]
+    first = load(removed(SPEC, "env", "dev"))
+    assert [(item.name, item.from_) for item in first.environments] == [
+        ("staging", None),
+        ("prod", "staging"),
+    ]
+    alone = SPEC.replace(b"[dev, prod]", b"[prod]")
+    with pytest.raises(UserError, match="only in environment prod: app api"):
+        removed(alone, "env", "prod")
+
+
+def test_a_new_name_stands_wherever_the_old_one_did_and_changes_nothing_else() -> None:
+    text = renamed(SPEC, "env", "staging", "qa").decode()
+    assert text == SPEC.decode().replace("name: staging", "name: qa").replace(
+        "from: staging", "from: qa"
+    ).replace("[dev, staging]", "[dev, qa]")
+    with pytest.raises(UserError, match="did you mean api"):
+        renamed(SPEC, "app", "apo", "shop")
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    (tmp_path / "gitops.yaml").write_text(yaml.safe_dump(data("flux"), sort_keys=False))
+    done = _run(tmp_path, "scaffold")
+    assert done.returncode == 0, done.stderr
+    return tmp_path
+
+
+def test_renaming_an_app_moves_its_files_with_every_hand_edit(root: Path) -> None:
+    base = root / "apps/web/base"
+    (base / "dashboard.yaml").write_text("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: dashboard}\n")
+    (base / "kustomization.yaml").write_text(
+        (base / "kustomization.yaml").read_text() + "  - dashboard.yaml # of ours\n"
+    )
+    local = root / "apps/web/envs/prod/local.yaml"
+    local.write_text(local.read_text().replace("replicas: 2", "replicas: 9"))
+    _run(root, "promote", "web", "--to", "dev", "--version", "3.0.0")
+    plan = _run(root, "rename", "app", "web", "shop", "--plan")
+    assert (plan.returncode, (root / "apps/web").exists()) == (0, True), plan.stderr
+    assert "the agent creates them anew and deletes those of the old name" in plan.stdout
+    done = _run(root, "rename", "app", "web", "shop")
+    assert done.returncode == 0, done.stderr
+    assert not (root / "apps/web").exists()
+    assert "dashboard.yaml # of ours" in (root / "apps/shop/base/kustomization.yaml").read_text()
+    assert (root / "apps/shop/base/dashboard.yaml").is_file()
+    moved = yaml.safe_load((root / "apps/shop/envs/prod/local.yaml").read_text())
+    assert (moved["metadata"]["name"], moved["spec"]["replicas"]) == ("shop", 9)
+    version = yaml.safe_load((root / "apps/shop/envs/dev/version/kustomization.yaml").read_text())
+    assert version["images"] == [{"name": "shop", "newTag": "3.0.0"}]
+    assert (root / "clusters/lab/apps/dev/shop.yaml").is_file()
+    lint = _run(root, "lint")
+    assert lint.returncode == 0, lint.stdout
+    again = _run(root, "scaffold", "--plan", "--exit-code")
+    assert again.returncode == 0, again.stdout
+
+
+def test_renaming_an_environment_and_back_is_identity(root: Path) -> None:
+    def files() -> dict[str, bytes]:
+        return {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()}
+
+    before = files()
+    for old, new in (("staging", "qa"), ("qa", "staging")):
+        done = _run(root, "rename", "env", old, new)
+        assert done.returncode == 0, done.stderr
+    assert files() == before
+
+
+def test_removing_an_app_that_was_edited_asks_first(root: Path) -> None:
+    (root / "apps/web/base/service.yaml").write_text("# ours\n")
+    done = _run(root, "remove", "app", "web")
+    assert done.returncode == 3
+    assert (root / "apps/web/envs").is_dir()
+    done = _run(root, "remove", "app", "web", "--prune", "--format", "json")
+    assert done.returncode == 0, done.stderr
+    assert not (root / "apps/web").exists()
+    assert json.loads(_run(root, "list", "app", "--format", "json").stdout)["apps"][0]["name"] == "api"
+    assert _run(root, "list", "app").stdout.splitlines()[0].startswith("api  ")
