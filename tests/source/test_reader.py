@@ -9,7 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gitops_layout.source.reader import MAX_DEPTH, read
+from gitops_layout.source.events import MAX_DEPTH
+from gitops_layout.source.reader import read
 from tests.kubectl import read_objects
 
 HEADER = "apiVersion: example.test/v1\nkind: Probe\nmetadata:\n  name: probe\n"

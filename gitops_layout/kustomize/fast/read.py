@@ -149,11 +149,13 @@ def _check_folded(documents: tuple[Document, ...], text: str) -> None:
 
 
 def _with_data(document: Document, data: Any) -> Document:
-    return Document(document.file, document.index, data, document.node, document.source, document.duplicates)
+    return Document(document.file, document.index, data, document.source, document.duplicates)
 
 
 def without_added_newline(document: Document, text: str) -> Document:
     """Our reader ends the last line of a file; kustomize does not, which shows in a final block scalar."""
+    if "|" not in text and ">" not in text:
+        return document
     path: list[str | int] = []
     node, data = document.node, document.data
     while node.items:

@@ -1,0 +1,206 @@
+"""Plain block YAML read line by line: the common form of a manifest, five times as fast as by events.
+
+Where every line is a comment, a key with a short value or a list item, one pattern a line tells all. It
+*declines rather than guesses*: anchors, tags, folded texts, escapes, values of several lines, keys that
+stand twice, and whatever else the pattern does not know are left to libyaml. Both read the same data,
+which the tests compare over everything they can find.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from gitops_layout.source.typing import NotJsonError, plain, plain_key
+
+if TYPE_CHECKING:
+    from gitops_layout.source.typing import Mode
+
+__all__ = ["by_lines"]
+
+_MAX_LEVELS = 60
+"""Deeper nesting is declined: libyaml's reader holds the limit, in its own words."""
+
+# Tabs, carriage returns, other control characters, and what libyaml takes for a line's end or refuses.
+_UNUSUAL = re.compile("[^\n -~\xa0-\u2027\u202a-\ud7ff]")
+
+_FLOW_PLAIN = r"[A-Za-z0-9_./][\w./+=@-]*+(?:\ [\w./+=@-]++)*+"
+_QUOTED = r"\"[^\"\\]*\"|'[^']*'"
+_FLOW_ITEM = rf"(?:{_FLOW_PLAIN}|{_QUOTED})"
+_FLOW_KEY = r"[A-Za-z_][\w./-]{0,250}+"
+_LINE = re.compile(
+    rf"""
+    (?P<indent>\ *+)
+    (?P<dash>-(?=\ |\Z)\ *+)?
+    (?:
+        (?P<key>[A-Za-z0-9_./][\w./-]{{0,250}}+|"[^"\\]{{1,250}}"|'[^']{{1,250}}')
+        :(?=\ |\Z)\ *+
+    )?
+    (?:
+        (?P<plain>
+            (?:[A-Za-z0-9_./$~+()^;=<\\]|-(?=[^ ]))
+            (?:[^ :]++|:(?!\ |\Z)|\ ++(?!\Z|\#))*+
+        )
+      | (?P<quoted>{_QUOTED})
+      | (?P<flow>\[\ *(?:{_FLOW_ITEM}\ *(?:,\ *{_FLOW_ITEM}\ *)*)?\]
+            | \{{\ *(?:{_FLOW_KEY}:\ +{_FLOW_ITEM}\ *(?:,\ *{_FLOW_KEY}:\ +{_FLOW_ITEM}\ *)*)?\}})
+      | (?P<block>\|-?)
+    )?
+    \ *(?:(?<![^\ ])\#.*)?
+    """,
+    re.VERBOSE,
+)
+_FLOW_PARTS = re.compile(rf"(?:({_FLOW_KEY}):\ +)?({_FLOW_ITEM})", re.VERBOSE)
+
+_VALUE, _WAITS, _FLOW, _CLIPPED, _STRIPPED, _NOTHING, _SEPARATOR = range(7)
+"""What a line holds: a scalar, nothing yet, a flow collection, the head of a literal text (`|`, `|-`), at most a
+comment, the end of a document."""
+
+
+class _DeclinedError(Exception):
+    pass
+
+
+def by_lines(text: str, mode: Mode) -> list[Any] | None:
+    """The data of every document that holds something, as libyaml's reader has it; None where that has to read.
+
+    `text` ends with a line feed. Nothing is said of positions: a text that is read so has no fault.
+    """
+    if _UNUSUAL.search(text):
+        return None
+    try:
+        return _documents(text.split("\n"), mode)
+    except (_DeclinedError, NotJsonError):
+        return None
+
+
+@lru_cache(maxsize=16384)  # manifests repeat themselves: most lines were seen before
+def _line(line: str, mode: Mode) -> tuple[int, int, str | None, int, Any]:
+    """A line's column, the width of its dash with the blanks behind (0: none), its key, and what it holds."""
+    found = _LINE.fullmatch(line)
+    if found is None:
+        raise _DeclinedError
+    indent, dash, name, scalar, quoted, flow, block = found.groups()
+    key: str | None = None
+    if name is not None:
+        key = name[1:-1] if name[0] in "\"'" else plain_key(name, mode)
+        if key is None:
+            raise _DeclinedError
+    holds: tuple[int, Any] = (_WAITS, None)
+    if scalar is not None:
+        holds = (_VALUE, plain(scalar, mode))
+    elif quoted is not None:
+        holds = (_VALUE, quoted[1:-1])
+    elif flow is not None:
+        holds = (_FLOW, _flow(flow, mode))
+    elif block is not None:
+        holds = (_CLIPPED if block == "|" else _STRIPPED, None)
+    if key is None and dash is None:
+        if holds[0] == _WAITS:
+            holds = (_NOTHING, None)
+        elif scalar == "---" and not indent:
+            holds = (_SEPARATOR, None)
+        else:
+            raise _DeclinedError
+    return len(indent), len(dash or ""), key, *holds
+
+
+def _flow(text: str, mode: Mode) -> list[Any] | dict[str, Any]:
+    """A list or mapping of scalars on one line."""
+    parts = _FLOW_PARTS.findall(text[1:-1])
+    values = [item[1:-1] if item[0] in "\"'" else plain(item, mode) for _, item in parts]
+    if text[0] == "[":
+        return values
+    pairs: dict[str, Any] = {}
+    for (name, _), value in zip(parts, values, strict=True):
+        key = plain_key(name, mode)
+        if key is None or key in pairs:
+            raise _DeclinedError
+        pairs[key] = value
+    return pairs
+
+
+def _documents(lines: list[str], mode: Mode) -> list[Any]:
+    documents: list[Any] = []
+    number, end = 0, len(lines)
+    # The open mappings and lists with their columns, the innermost last; `slot` is the key or index in it
+    # whose value may follow below.
+    root: list[Any] = [None]
+    stack: list[tuple[int, Any]] = [(-1, root)]
+    slot: Any = 0
+    while number < end:
+        column, dash, key, kind, value = _line(lines[number], mode)
+        number += 1
+        if kind == _NOTHING:
+            continue
+        if kind == _SEPARATOR:
+            documents += root
+            root = [None]
+            stack, slot = [(-1, root)], 0
+            continue
+        top = _container(stack, column, slot, dash=dash > 0)
+        if dash:
+            slot = len(top)
+            top.append(None)
+            if key is not None:
+                below: dict[str, Any] = {}
+                top[slot] = below
+                stack.append((column + dash, below))
+                top = below
+        if key is not None:
+            if key in top:
+                raise _DeclinedError
+            slot = key
+        if kind == _FLOW:
+            value = value.copy()
+        elif kind in (_CLIPPED, _STRIPPED):
+            value, number = _block(lines, number, stack[-1][0])
+            if kind == _CLIPPED:
+                value += "\n"
+        top[slot] = value
+        if kind != _WAITS:
+            slot = None
+    documents += root
+    return [document for document in documents if document is not None]
+
+
+def _container(stack: list[tuple[int, Any]], column: int, slot: Any, *, dash: bool) -> Any:
+    """The mapping or list that a line in `column` belongs to: opened as the value of `slot`, or open already."""
+    here, top = stack[-1]
+    # A list may stand as far left as the key above it.
+    if column > here or (dash and slot is not None and column == here and type(top) is dict):
+        if slot is None or len(stack) > _MAX_LEVELS:
+            raise _DeclinedError
+        below: Any = [] if dash else {}
+        top[slot] = below
+        stack.append((column, below))
+        return below
+    while column < here:
+        stack.pop()
+        here, top = stack[-1]
+    if not dash and type(top) is list and column == here:
+        stack.pop()
+        here, top = stack[-1]
+    if column != here or type(top) is not (list if dash else dict):
+        raise _DeclinedError
+    return top
+
+
+def _block(lines: list[str], start: int, column: int) -> tuple[str, int]:
+    """A literal text below a key or dash in `column`, without its last line feeds, and the line behind it."""
+    first = start
+    while first < len(lines) and not lines[first].strip(" "):
+        first += 1
+    if first == len(lines):
+        raise _DeclinedError
+    width = len(lines[first]) - len(lines[first].lstrip(" "))
+    if width <= column or any(len(line) > width for line in lines[start:first]):
+        raise _DeclinedError
+    prefix, number = " " * width, first
+    while number < len(lines):
+        line = lines[number]
+        if not line.startswith(prefix) and line.strip(" "):
+            break
+        number += 1
+    return "\n".join([line[width:] for line in lines[start:number]]).rstrip("\n"), number
