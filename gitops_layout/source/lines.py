@@ -1,7 +1,7 @@
 """Plain block YAML read line by line: the common form of a manifest, five times as fast as by events.
 
 Where every line is a comment, a key with a short value or a list item, one pattern a line tells all. It
-*declines rather than guesses*: anchors, tags, folded texts, escapes, values of several lines, keys that
+*declines rather than guesses*: anchors, tags, escapes, values of several lines, keys that
 stand twice, and whatever else the pattern does not know are left to libyaml. Both read the same data,
 which the tests compare over everything they can find.
 """
@@ -22,13 +22,20 @@ __all__ = ["by_lines"]
 _MAX_LEVELS = 60
 """Deeper nesting is declined: libyaml's reader holds the limit, in its own words."""
 
+_MAX_FLOWS = 20
+"""The same for lists and mappings on one line."""
+
 # Tabs, carriage returns, other control characters, and what libyaml takes for a line's end or refuses.
 _UNUSUAL = re.compile("[^\n -~\xa0-\u2027\u202a-\ud7ff]")
 
-_FLOW_PLAIN = r"[A-Za-z0-9_./][\w./+=@-]*+(?:\ [\w./+=@-]++)*+"
 _QUOTED = r"\"[^\"\\]*\"|'[^']*'"
-_FLOW_ITEM = rf"(?:{_FLOW_PLAIN}|{_QUOTED})"
-_FLOW_KEY = r"[A-Za-z_][\w./-]{0,250}+"
+_FLOW_ITEM = re.compile(
+    rf"""
+    (?:(?P<key>[A-Za-z_][\w./-]{{0,250}}+):\ ++)?
+    (?:(?P<plain>[A-Za-z0-9_./][\w./+=@-]*+(?:\ [\w./+=@-]++)*+)|(?P<quoted>{_QUOTED})|(?P<open>[\[{{]))
+    """,
+    re.VERBOSE,
+)
 _LINE = re.compile(
     rf"""
     (?P<indent>\ *+)
@@ -43,19 +50,19 @@ _LINE = re.compile(
             (?:[^ :]++|:(?!\ |\Z)|\ ++(?!\Z|\#))*+
         )
       | (?P<quoted>{_QUOTED})
-      | (?P<flow>\[\ *(?:{_FLOW_ITEM}\ *(?:,\ *{_FLOW_ITEM}\ *)*)?\]
-            | \{{\ *(?:{_FLOW_KEY}:\ +{_FLOW_ITEM}\ *(?:,\ *{_FLOW_KEY}:\ +{_FLOW_ITEM}\ *)*)?\}})
-      | (?P<block>\|-?)
+      | (?P<flow>[\[{{].*)
+      | (?P<block>[|>]-?)
     )?
     \ *(?:(?<![^\ ])\#.*)?
     """,
     re.VERBOSE,
 )
-_FLOW_PARTS = re.compile(rf"(?:({_FLOW_KEY}):\ +)?({_FLOW_ITEM})", re.VERBOSE)
+_REST = re.compile(r" *(?:(?<= )#.*)?")
+_FOLDS = re.compile(r"(?<=[^\n])\n(\n*)(?=[^\n])")
 
-_VALUE, _WAITS, _FLOW, _CLIPPED, _STRIPPED, _NOTHING, _SEPARATOR = range(7)
-"""What a line holds: a scalar, nothing yet, a flow collection, the head of a literal text (`|`, `|-`), at most a
-comment, the end of a document."""
+_VALUE, _WAITS, _FLOW, _BLOCK, _NOTHING, _SEPARATOR = range(6)
+"""What a line holds: a scalar, nothing yet, a flow collection, the head of a literal or folded text,
+at most a comment, the end of a document."""
 
 
 class _DeclinedError(Exception):
@@ -93,9 +100,12 @@ def _line(line: str, mode: Mode) -> tuple[int, int, str | None, int, Any]:
     elif quoted is not None:
         holds = (_VALUE, quoted[1:-1])
     elif flow is not None:
-        holds = (_FLOW, _flow(flow, mode))
+        value, end = _flow(flow, 0, mode)
+        if not _REST.fullmatch(flow, end):
+            raise _DeclinedError
+        holds = (_FLOW, value)
     elif block is not None:
-        holds = (_CLIPPED if block == "|" else _STRIPPED, None)
+        holds = (_BLOCK, block)
     if key is None and dash is None:
         if holds[0] == _WAITS:
             holds = (_NOTHING, None)
@@ -106,19 +116,51 @@ def _line(line: str, mode: Mode) -> tuple[int, int, str | None, int, Any]:
     return len(indent), len(dash or ""), key, *holds
 
 
-def _flow(text: str, mode: Mode) -> list[Any] | dict[str, Any]:
-    """A list or mapping of scalars on one line."""
-    parts = _FLOW_PARTS.findall(text[1:-1])
-    values = [item[1:-1] if item[0] in "\"'" else plain(item, mode) for _, item in parts]
-    if text[0] == "[":
-        return values
+def _flow(text: str, at: int, mode: Mode, depth: int = 0) -> tuple[list[Any] | dict[str, Any], int]:
+    """The list or mapping on one line that opens at `at`, and where it ends."""
+    items: list[Any] = []
     pairs: dict[str, Any] = {}
-    for (name, _), value in zip(parts, values, strict=True):
-        key = plain_key(name, mode)
-        if key is None or key in pairs:
+    is_map = text[at] == "{"
+    close = "}" if is_map else "]"
+    at = _behind_blanks(text, at + 1)
+    if depth > _MAX_FLOWS:
+        raise _DeclinedError
+    while text[at : at + 1] != close or items:
+        value: Any
+        found = _FLOW_ITEM.match(text, at)
+        if found is None or (found["key"] is None) == is_map:
             raise _DeclinedError
-        pairs[key] = value
-    return pairs
+        at = found.end()
+        if found["open"] is not None:
+            value, at = _flow(text, at - 1, mode, depth + 1)
+        else:
+            value = plain(found["plain"], mode) if found["plain"] is not None else found["quoted"][1:-1]
+        items.append(value)
+        if is_map:
+            key = plain_key(found["key"], mode)
+            if key is None or key in pairs:
+                raise _DeclinedError
+            pairs[key] = value
+        at = _behind_blanks(text, at)
+        if text[at : at + 1] == close:
+            break
+        if text[at : at + 1] != ",":
+            raise _DeclinedError
+        at = _behind_blanks(text, at + 1)
+    return pairs if is_map else items, at + 1
+
+
+def _behind_blanks(text: str, at: int) -> int:
+    while text[at : at + 1] == " ":
+        at += 1
+    return at
+
+
+def _copied(value: Any) -> Any:
+    """Nothing is shared: each document has its own lists and mappings."""
+    if isinstance(value, dict):
+        return {key: _copied(item) for key, item in value.items()}
+    return [_copied(item) for item in value] if isinstance(value, list) else value
 
 
 def _documents(lines: list[str], mode: Mode) -> list[Any]:
@@ -153,11 +195,9 @@ def _documents(lines: list[str], mode: Mode) -> list[Any]:
                 raise _DeclinedError
             slot = key
         if kind == _FLOW:
-            value = value.copy()
-        elif kind in (_CLIPPED, _STRIPPED):
-            value, number = _block(lines, number, stack[-1][0])
-            if kind == _CLIPPED:
-                value += "\n"
+            value = _copied(value)
+        elif kind == _BLOCK:
+            value, number = _block(lines, number, stack[-1][0], value)
         top[slot] = value
         if kind != _WAITS:
             slot = None
@@ -187,8 +227,8 @@ def _container(stack: list[tuple[int, Any]], column: int, slot: Any, *, dash: bo
     return top
 
 
-def _block(lines: list[str], start: int, column: int) -> tuple[str, int]:
-    """A literal text below a key or dash in `column`, without its last line feeds, and the line behind it."""
+def _block(lines: list[str], start: int, column: int, head: str) -> tuple[str, int]:
+    """The text below a key or dash in `column` with `head` (`|`, `>-`), and the number of the line behind it."""
     first = start
     while first < len(lines) and not lines[first].strip(" "):
         first += 1
@@ -203,4 +243,10 @@ def _block(lines: list[str], start: int, column: int) -> tuple[str, int]:
         if not line.startswith(prefix) and line.strip(" "):
             break
         number += 1
-    return "\n".join([line[width:] for line in lines[start:number]]).rstrip("\n"), number
+    body = [line[width:] for line in lines[start:number]]
+    if head[0] == ">" and any(line[:1] == " " for line in body):
+        raise _DeclinedError  # lines that stand further right are not folded
+    text = "\n".join(body).rstrip("\n")
+    if head[0] == ">":
+        text = _FOLDS.sub(lambda fold: fold[1] or " ", text)
+    return (text if head[1:] else text + "\n"), number
