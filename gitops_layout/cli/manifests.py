@@ -54,6 +54,12 @@ def run(
         said.err += "".join(f"{line}\n" for line in _explained(repo, chosen, exact=options["exact"]))
     if options["output"] is None:
         said.out = _pieces(repo, chosen, options)
+        if (
+            isinstance(graph, Graph)
+            and options["form"] == "yaml"
+            and not (options["exact"] or options["explain"])
+        ):
+            said.note = _noted(graph, chosen, memory)
     else:
         for name, delivery, item in _named(chosen):
             file = str(Path(options["output"]) / f"{name}.{options['form']}")
@@ -61,6 +67,16 @@ def run(
     said.err += "".join(_failed(repo, item) for _, item in chosen)
     said.code = 3 if any(item.failure is not None for _, item in chosen) else 0
     return said
+
+
+def _noted(graph: Graph, chosen: _Chosen, memory: Memory) -> str | None:
+    if not memory.cache.usable:
+        return None
+    from gitops_layout.cli.again import note
+
+    printed = [delivery.id for delivery, item in chosen if item.objects]
+    pieces = {delivery.id: -1 for delivery, _ in chosen}
+    return note(graph, pieces | {identity: number for number, identity in enumerate(printed)})
 
 
 def _failed(repo: Repo, item: Rendered) -> str:

@@ -40,14 +40,14 @@ _LOCK = ".gitops-layout/fetch.lock.yaml"
 @dataclass(slots=True)
 class Said:
     """What a command says and leaves: standard output in pieces, standard error, its exit code, and files
-    with their pieces. `note` is data (for `json`) that a later run of the command may find useful.
+    with their pieces. `note` is what a later run of the command may find useful.
     """
 
     out: list[str] = field(default_factory=list)
     err: str = ""
     code: int = 0
     files: dict[str, list[str]] = field(default_factory=dict)
-    note: Any = None
+    note: str | None = None
     lasting: bool = True
     """False where something outside the tree had a say."""
 
@@ -79,7 +79,7 @@ class Memory:
             data["err"],
             data["code"],
             {file: [text[name] for name in names] for file, names in data["files"].items()},
-            json.loads(text[data["note"]]) if data["note"] is not None else None,
+            text[data["note"]] if data["note"] is not None else None,
         )
 
     def keep(self, said: Said) -> None:
@@ -99,7 +99,7 @@ class Memory:
             "err": said.err,
             "code": said.code,
             "files": {file: [named(text) for text in texts] for file, texts in said.files.items()},
-            "note": named(json.dumps(said.note)) if said.note is not None else None,
+            "note": named(said.note) if said.note is not None else None,
         }
         known = self.cache.known(bytes.fromhex(name) for name in pieces)
         for name, content in pieces.items():

@@ -57,9 +57,23 @@ def command(target: str | None, *, no_cache: bool, output: Path | None, **option
 def _run(
     root: Path, path: Path | None, options: dict[str, Any], memory: remembered.Memory
 ) -> remembered.Said:
+    again = _again(memory)
+    if again is not None:
+        return again
     from gitops_layout.cli.manifests import run  # all that reads YAML and builds
 
     return run(root, path, options, memory, note=_note)
+
+
+def _again(memory: remembered.Memory) -> remembered.Said | None:
+    """The words of the nearest earlier run, with what was touched since made anew, if that is safe to say."""
+    for tree, changed in memory.state.before:
+        earlier = memory.recall(tree)
+        if earlier is not None and earlier.note is not None:
+            from gitops_layout.cli.again import rendered_again
+
+            return rendered_again(memory, earlier, changed)
+    return None
 
 
 def _note(text: str) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from gitops_layout.cli import _run, remembered
+from gitops_layout.render.build import Renders
 from gitops_layout.repo import digests
 from gitops_layout.repo.load import Listing
 
@@ -228,7 +229,7 @@ class Mutations:
         return name
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(8))
 def test_with_a_cache_every_command_says_what_it_says_without(
     repository: Path, capfd, monkeypatch, seed: int
 ):
@@ -258,6 +259,41 @@ def test_an_unchanged_tree_is_not_worked_on_again(repository: Path, capfd, monke
     for command in COMMANDS:
         said(capfd, monkeypatch, *command)
     assert len(worked) == len(COMMANDS)
+
+
+def test_after_a_change_only_the_deliveries_that_read_the_file_are_built(
+    repository: Path, capfd, monkeypatch
+):
+    said(capfd, monkeypatch, "render", "--all")
+    built: list[list[str]] = []
+    render = Renders.__call__
+
+    def noting(renders: Renders, deliveries, *rest):
+        built.append([delivery.id for delivery in deliveries])
+        return render(renders, deliveries, *rest)
+
+    monkeypatch.setattr(Renders, "__call__", noting)
+    for file, old, new, ids in (
+        ("apps/web/overlays/prod/kustomization.yaml", '"1.0"', '"1.7"', ["prod"]),
+        ("apps/web/base/deployment.yaml", "app: web", "app: api", ["dev", "prod"]),
+        ("README.md", "words", "other words", []),
+    ):
+        path = repository / file
+        path.write_text(path.read_text().replace(old, new))
+        built.clear()
+        code, out, _ = said(capfd, monkeypatch, "render", "--all")
+        assert code == 0
+        assert sorted(i.rpartition("@")[2] for some in built for i in some) == ids, file
+        assert out == said(capfd, monkeypatch, "render", "--all", "--no-cache")[1]
+
+
+def test_a_change_that_makes_a_delivery_is_not_taken_for_a_small_one(repository: Path, capfd, monkeypatch):
+    said(capfd, monkeypatch, "render", "--all")
+    agent = (repository / "clusters/dev/web.yaml").read_text().replace("name: web,", "name: more,")
+    write(repository / "apps/web/base/config.yaml", agent.replace("overlays/dev", "base"))
+    assert said(capfd, monkeypatch, "render", "--all") == said(
+        capfd, monkeypatch, "render", "--all", "--no-cache"
+    )
 
 
 def test_a_fresh_checkout_of_the_same_content_is_known(repository: Path, capfd, monkeypatch):

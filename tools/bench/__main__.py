@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from gitops_layout.kustomize.exact import kubectl
@@ -39,12 +40,14 @@ def main(apps: int) -> int:
         else:
             _report("kustomize library", library, ours)
         _report(f"kubectl ({SAMPLE} measured)", _kubectl(root, apps * 3, workers), ours)
+        for name, seconds in _commands(root, Path(temporary)):
+            _report(name, seconds, None)
     return 0
 
 
 def _report(name: str, seconds: float, ours: float | None) -> float:
     ratio = f"  {seconds / ours:6.1f} x" if ours is not None else ""
-    print(f"{name:24} {seconds:8.2f} s{ratio}", flush=True)
+    print(f"{name:32} {seconds:8.2f} s{ratio}", flush=True)
     return seconds
 
 
@@ -79,6 +82,33 @@ def _build(folders: list[str]) -> int:
     bases = Bases(repo)
     results = (build(repo, walk(repo, folder), bases=bases) for folder in folders)
     return sum(not isinstance(result, Declined) for result in results)
+
+
+def _commands(root: Path, temporary: Path) -> Iterator[tuple[str, float]]:
+    """Whole commands, from start to end: with an empty cache, again, and after a change of one file."""
+    for command in (("init", "-q"), ("add", "-A")):
+        subprocess.run(["git", *command], cwd=root, check=True)
+    image = root / "apps/app-0001/overlays/production/kustomization.yaml"
+    for number, verb in enumerate((("render", "--all"), ("lint",))):
+        environment = {**os.environ, "GITOPS_LAYOUT_CACHE": str(temporary / f"cache{number}")}
+        environment.pop("GITOPS_LAYOUT_NO_CACHE", None)
+        name = " ".join(verb)
+        time.sleep(2.5)  # files that were written this very moment are read again
+        yield f"{name}, empty cache", _timed(verb, root, environment)
+        yield f"{name}, unchanged", min(_timed(verb, root, environment) for _ in range(3))
+        image.write_text(image.read_text().replace("newTag: 1.", "newTag: 2."))
+        yield f"{name}, one file changed", _timed(verb, root, environment)
+        image.write_text(image.read_text().replace("newTag: 2.", "newTag: 1."))
+
+
+def _timed(verb: Sequence[str], root: Path, environment: Mapping[str, str]) -> float:
+    start = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, "-m", "gitops_layout", *verb], cwd=root, env=environment, capture_output=True
+    )
+    if done.returncode not in (0, 1, 3):
+        raise SystemExit(done.stderr.decode())
+    return time.perf_counter() - start
 
 
 def _library(root: Path, temporary: Path, workers: int) -> float | None:

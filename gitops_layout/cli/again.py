@@ -1,0 +1,195 @@
+"""`render` after a change of a few files: only the deliveries that read them are built again.
+
+That holds where the change cannot alter which deliveries there are. So the note of the earlier run says what
+that hangs on, and whatever is not known to be harmless (an agent's object, a Secret, a file that no delivery
+reads, a build that failed or that takes what others bring) is left to the ordinary way.
+"""
+
+from __future__ import annotations
+
+import json
+from posixpath import basename
+from typing import TYPE_CHECKING
+
+from gitops_layout.agents.delivery import Delivery, Revision, Source, SyncPolicy
+from gitops_layout.kustomize.model import FILE_NAMES
+from gitops_layout.model import Location, UncheckedClass
+from gitops_layout.output.manifests import to_yaml
+from gitops_layout.render.build import Renders
+from gitops_layout.repo.load import from_work_tree
+from gitops_layout.repo.model import Repo, is_yaml
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from gitops_layout.cli.remembered import Memory, Said
+    from gitops_layout.graph.model import Graph
+    from gitops_layout.model import ObjectRef
+    from gitops_layout.render.rendered import Rendered
+    from gitops_layout.repo.model import Resource
+
+__all__ = ["note", "rendered_again"]
+
+_MOST = 200
+"""Deliveries that are built again so; beyond, the ordinary way uses all processors."""
+
+_PLAIN_GROUPS = frozenset(
+    {
+        "",
+        "apps",
+        "autoscaling",
+        "batch",
+        "kustomize.config.k8s.io",
+        "networking.k8s.io",
+        "policy",
+        "rbac.authorization.k8s.io",
+    }
+)
+"""Groups whose objects deliver nothing and define nothing, Secrets (an agent's clusters) excepted."""
+
+_OWN = (".gitops-layout", "gitops.yaml", "gitops.d/")
+"""How the paths of our own files begin: they change the meaning of all others."""
+
+
+def _plain(ref: ObjectRef) -> bool:
+    return (
+        ref.group in _PLAIN_GROUPS
+        and ref.kind not in ("Secret", "List")
+        and not ref.name.startswith("argocd")
+    )
+
+
+def note(graph: Graph, pieces: dict[str, int]) -> str | None:
+    """What a later run has to know of this graph, as JSON; `pieces` says which part of the output is whose, -1
+    where there is nothing to print and -2 where nobody asked. None where any change may change everything.
+    """
+    repo, rendered = graph.repo, graph.rendered
+    if any(resource.ref.kind in ("ApplicationSet", "ResourceSet") for resource in repo.resources):
+        return None  # what they make may hang on any file
+    failures = [item.failure for item in rendered.values() if item.failure is not None]
+    if any(failure.kind is UncheckedClass.BROKEN for failure in failures):
+        return None  # what would mend it is not among the files that were read
+    numbers = {path: number for number, path in enumerate(repo.entries)}
+    special = {resource.file for resource in repo.resources if not _plain(resource.ref)}
+    special |= {failure.location.file for failure in failures if failure.location is not None}
+    rows = [
+        [
+            delivery.id,
+            pieces.get(delivery.id, -2),
+            sorted(numbers[file] for file in rendered[delivery.id].files if file in numbers),
+            _coded(delivery) if _simple(delivery, rendered[delivery.id]) else None,
+        ]
+        for delivery in graph.deliveries
+    ]
+    return json.dumps(
+        {
+            "rows": rows,
+            "special": sorted(numbers[file] for file in special if file in numbers),
+            "variables": any(_takes_variables(delivery) for delivery in graph.deliveries),
+        }
+    )
+
+
+def _takes_variables(delivery: Delivery) -> bool:
+    """Whether its objects may hang on what other deliveries bring."""
+    return delivery.renderer == "chart" or "postBuild" in delivery.options
+
+
+def _simple(delivery: Delivery, item: Rendered) -> bool:
+    """Whether its objects hang on the files that it reads and on nothing else, and bring no delivery."""
+    return (
+        delivery.renderer == "kustomize"
+        and not delivery.parts
+        and item.failure is None
+        and not item.unseen
+        and not _takes_variables(delivery)
+        and all(_plain(made.ref) for made in item.objects)
+    )
+
+
+def rendered_again(memory: Memory, said: Said, changed: Iterable[str]) -> Said | None:
+    """The words of an earlier run with what `changed` touches made anew; None where that may not be all."""
+    known = json.loads(said.note or "null")
+    numbers = {path: number for number, path in enumerate(memory.listing.entries)}
+    wanted = {numbers[path]: path for path in changed}
+    touched = [row for row in known["rows"] if not wanted.keys().isdisjoint(row[2])]
+    read = {number for row in touched for number in row[2]}
+    special = set(known["special"])
+    if not _harmless(wanted, read, special) or len(touched) > _MOST or any(row[3] is None for row in touched):
+        return None
+    if any(basename(path) in FILE_NAMES for path in wanted.values()) and not special.isdisjoint(read):
+        return None  # what was a patch may be an object now
+    repo = from_work_tree(memory.listing, memory.state.contents)
+    if not all(_plain(found.ref) for path in wanted.values() for found in _objects(repo, path)):
+        return None
+    done = Renders(repo)([_decoded(row[3]) for row in touched])
+    for identity, piece, files, _ in touched:
+        item = done[identity]
+        if not _as_before(
+            item, {number for file in item.files if (number := numbers.get(file)) is not None}, files
+        ):
+            return None
+        if known["variables"] and any(made.ref.kind == "ConfigMap" for made in item.objects):
+            return None
+        text = to_yaml(made.data for made in item.objects)
+        if piece != -2 and bool(text) != (piece >= 0):
+            return None
+        if piece >= 0:
+            said.out[piece] = text if piece == 0 else f"---\n{text}"
+    return said
+
+
+def _as_before(item: Rendered, files: set[int], before: list[int]) -> bool:
+    """Whether a delivery still reads the same files and brings nothing that others hang on."""
+    whole = item.failure is None and not item.unseen
+    return whole and files == set(before) and all(_plain(made.ref) for made in item.objects)
+
+
+def _harmless(wanted: dict[int, str], read: set[int], special: set[int]) -> bool:
+    for number, path in wanted.items():
+        if path.startswith(_OWN) or number in special:
+            return False
+        if number not in read and (
+            is_yaml(path) or basename(path) in FILE_NAMES or basename(path).startswith(".git")
+        ):
+            return False
+    return True
+
+
+def _objects(repo: Repo, path: str) -> Iterable[Resource]:
+    return repo.objects(path) if is_yaml(path) else ()
+
+
+_FIELDS = (
+    "id", "agent", "kind", "namespace", "name", "cluster", "environment", "tier", "renderer",
+    "target_namespace", "project", "options", "object", "live",
+)  # fmt: skip
+_SOURCE_FIELDS = ("url", "path", "chart", "local", "foreign")
+
+
+def _coded(delivery: Delivery) -> str | None:
+    """What a build needs of a delivery, as text; None where `_decoded` would not make the same of it."""
+    source, root = delivery.source, delivery.root
+    data = {name: getattr(delivery, name) for name in _FIELDS} | {
+        "source": [getattr(source, name) for name in _SOURCE_FIELDS],
+        "revision": [source.revision.kind, source.revision.name] if source.revision else None,
+        "root": [root.file, root.path, root.document],
+    }
+    try:
+        text = json.dumps(data)
+    except (TypeError, ValueError):
+        return None
+    again = _decoded(text)
+    return text if (again.options, again.object) == (delivery.options, delivery.object) else None
+
+
+def _decoded(text: str) -> Delivery:
+    data = json.loads(text)
+    revision, (file, path, document) = data.pop("revision"), data.pop("root")
+    source = dict(zip(_SOURCE_FIELDS, data.pop("source"), strict=True))
+    return Delivery(
+        **data,
+        source=Source(**source, revision=Revision(*revision) if revision else None),
+        sync=SyncPolicy(),
+        root=Location(file, tuple(path), document),
+    )

@@ -1,0 +1,146 @@
+"""`render` as a user meets it: both builders compared, one file a delivery, files that vanish meanwhile."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from gitops_layout.cli import _run, manifests
+from gitops_layout.render.rendered import Rendered
+from gitops_layout.repo import load
+from tests.cli.test_cache import tree, write
+
+
+@pytest.fixture
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name, text in tree().items():
+        write(tmp_path / name, text)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def said(capfd, monkeypatch, *command: str) -> tuple[int, str, str]:
+    monkeypatch.setattr("sys.argv", ["gitops-layout", "render", *command])
+    code = _run()
+    out, err = capfd.readouterr()
+    return code, out, err
+
+
+def test_both_builders_agree_and_it_is_said(repository: Path, capfd, monkeypatch):
+    code, out, err = said(capfd, monkeypatch, "--all", "--verify-render")
+    assert (code, out) == (0, "")
+    assert "deliveries built both ways, 0 differ" in err
+
+
+def test_a_difference_names_object_field_and_both_values(repository: Path, capfd, monkeypatch):
+    exactly = manifests._exactly
+
+    def other(graph, chosen):
+        def changed(item: Rendered) -> Rendered:
+            first, *rest = item.objects
+            data = {**first.data, "kind": "Other"} if first.ref.kind == "ConfigMap" else first.data
+            return replace(item, objects=(replace(first, data=data), *rest))
+
+        return [(delivery, changed(item)) for delivery, item in exactly(graph, chosen)]
+
+    monkeypatch.setattr(manifests, "_exactly", other)
+    code, out, _ = said(capfd, monkeypatch, "web", "--env", "prod", "--verify-render")
+    assert code == 1
+    assert '~ v1/ConfigMap/web-prod/web.kind: "ConfigMap" here, "Other" from real kustomize' in out
+
+
+@pytest.mark.parametrize("target", [("--all",), ("web", "--env", "dev"), ("apps/web/overlays/dev",)])
+def test_exact_renders_are_the_same_and_know_their_origins(repository: Path, capfd, monkeypatch, target):
+    json_ = ("--format", "json")
+    fast, exact = (said(capfd, monkeypatch, *target, *json_, *way) for way in ((), ("--exact",)))
+    assert (fast[0], exact[0]) == (0, 0)
+    assert json.loads(fast[1]) == json.loads(exact[1])
+    code, out, _ = said(capfd, monkeypatch, *target, "--exact", "--format", "json", "--origins")
+    assert code == 0
+    assert '"file": "apps/web/overlays/dev/replicas.yaml"' in out
+
+
+def test_each_delivery_gets_a_file_of_its_own_below_the_folder(
+    repository: Path, capfd, monkeypatch, tmp_path: Path
+):
+    agent = (repository / "clusters/dev/web.yaml").read_text()
+    write(repository / "clusters/dev/upper.yaml", agent.replace("name: web,", "name: WEB,"))
+    write(repository / "clusters/dev/out.yaml", agent.replace("name: web,", "name: ../../../out,"))
+    write(repository / "clusters/dev/long.yaml", agent.replace("name: web,", f"name: {'x' * 400},"))
+    code, out, _ = said(capfd, monkeypatch, "--all", "--output", "made")
+    assert (code, out) == (0, "")
+    made = sorted(path.relative_to(tmp_path / "made") for path in (tmp_path / "made").rglob("*"))
+    assert len({str(path).lower() for path in made}) == 5
+    assert all(len(path.parts) == 1 and len(str(path)) < 240 for path in made)
+    assert not list(tmp_path.parent.glob("out*"))
+
+
+def test_output_to_a_file_is_refused_before_any_work(repository: Path, capfd, monkeypatch):
+    code, _, err = said(capfd, monkeypatch, "--all", "--output", "README.md")
+    assert code == 2
+    assert "not a folder" in err
+
+
+def test_who_built_what_is_explained(repository: Path, capfd, monkeypatch):
+    _, _, err = said(capfd, monkeypatch, "web", "--env", "dev", "--explain")
+    assert "our own builder builds flux:Kustomization/flux-system/web@" in err
+    _, _, err = said(capfd, monkeypatch, "web", "--env", "dev", "--explain", "--exact")
+    assert "real kustomize builds, as --exact asks, flux:" in err
+
+
+@pytest.mark.parametrize("exact", [(), ("--exact",)])
+@pytest.mark.parametrize(
+    "file",
+    ["apps/web/base/config.yaml", "apps/web/base/words.txt", "apps/web/overlays/dev/kustomization.yaml"],
+)
+def test_a_file_that_vanishes_meanwhile_fails_its_deliveries_by_name(
+    repository: Path, capfd, monkeypatch, file: str, exact
+):
+    write(repository / "apps/web/base/words.txt", "words")
+    write(
+        repository / "apps/web/base/kustomization.yaml",
+        "resources: [deployment.yaml, config.yaml]\nconfigMapGenerator: [{name: words, files: [words.txt]}]\n",
+    )
+    look = load._look
+
+    def then_remove(root, *rest):
+        look(root, *rest)
+        (repository / file).unlink(missing_ok=True)
+
+    monkeypatch.setattr(load, "_look", then_remove)
+    code, _, err = said(capfd, monkeypatch, "--all", *exact)
+    assert code == 3
+    assert file in err
+    assert "it was there when the run began" in err
+    assert "Traceback" not in err
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
+def test_what_may_not_be_read_is_named(repository: Path, capfd, monkeypatch):
+    (repository / "apps/web/base/config.yaml").chmod(0)
+    (repository / "apps/web/overlays/dev").chmod(0)
+    code, _, err = said(capfd, monkeypatch, "--all")
+    assert code == 3
+    assert "config.yaml" in err
+
+
+def test_the_verdict_on_bad_kustomizations_is_kustomizes_own(repository: Path, capfd, monkeypatch):
+    """What is refused here is refused by kustomize too, or the deepest chain that we follow."""
+    config = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n"
+    bad = {
+        "twice": ({"kustomization.yaml": "resources: [a.yaml, a.yaml]\n", "a.yaml": config}, "may not add resource with an already registered id"),
+        "cycle": ({"kustomization.yaml": "resources: [b]\n", "b/kustomization.yaml": "resources: [..]\n"}, "include each other"),
+        "missing": ({"kustomization.yaml": "resources: [a.yaml, none.yaml]\n", "a.yaml": config}, "none.yaml does not exist"),
+        "patch": ({"kustomization.yaml": "resources: [a.yaml]\npatches: [{path: p.yaml}]\n", "a.yaml": config, "p.yaml": config.replace("name: a", "name: b")}, "no resource matches"),
+        "deep": ({"kustomization.yaml": "resources: [a.yaml]\n", "a.yaml": config + "data: " + "{a: " * 10_000 + "b" + "}" * 10_000}, "a.yaml"),
+    }  # fmt: skip
+    for name, (files, words) in bad.items():
+        for file, text in files.items():
+            write(repository / "bad" / name / file, text)
+        for exact in ((), ("--exact",)):
+            code, _, err = said(capfd, monkeypatch, f"bad/{name}", *exact)
+            assert (code, words in err) == (3, True), (name, exact, err[:500])
