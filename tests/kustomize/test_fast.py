@@ -85,6 +85,7 @@ def test_it_builds_as_kubectl_builds(name):
 
 DECLINED: dict[str, tuple[dict[str, Any], dict[str, str | bytes], tuple[str | int, ...]]] = {
     "fields left to kustomize": ({"helmCharts": [{"name": "X"}], "resources": EVERY}, {}, ("helmCharts", 0)),
+    "a schema that a base brings": ({"resources": ["base"]}, {"base/kustomization.yaml": "resources: [../c.yaml]\nopenapi: {path: ../c.yaml}\n"}, ("openapi",)),
     "a number where kustomize wants a text": ({"images": [{"name": "nginx", "newTag": 1.2}], "resources": EVERY}, {}, ("images", 0, "newTag")),
     "two objects with one identity": ({"resources": ["c.yaml", "c2.yaml"]}, {"c2.yaml": CONFIG}, ()),
     "a patch that matches nothing": ({"resources": ["c.yaml"], "patches": [{"patch": "{apiVersion: v1, kind: ConfigMap, metadata: {name: gone}}"}]}, {}, ("patches", 0, "patch", 0)),

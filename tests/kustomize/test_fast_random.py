@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from random import Random
+from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gitops_layout.kustomize.fast import Bases, Declined
+from gitops_layout.kustomize.exact import Built
+from gitops_layout.kustomize.fast import Bases, Declined, Fast
 from tests.kustomize.oracle import differences, fast, real, repository
+from tests.kustomize.rare import SCHEMA, root_fields
 from tests.kustomize.trees import damaged, tree
 
 CASES = 40
@@ -46,13 +49,26 @@ def _taken_alike(trees: dict[str, dict[str, str | bytes]]) -> int:
     built = {case: fast(repo, f"{case}/overlay", bases) for case in trees}
     taken = [case for case, result in built.items() if not isinstance(result, Declined)]
     # Objects of different cases have different names, so that one kustomization can hold them all.
-    umbrella = {"sortOptions": {"order": "fifo"}, "resources": [f"{case}/overlay" for case in taken]}
-    repo = repository(files | {"kustomization.yaml": json.dumps(umbrella)})
-    whole = fast(repo, "")
-    if not isinstance(whole, Declined) and not differences(whole, real(repo, "")):
-        return len(taken)
-    for case in taken:  # damaged names may clash, and a failure wants its case
-        ours = fast(repo, f"{case}/overlay")
-        assert not isinstance(ours, Declined)
-        assert not differences(ours, real(repo, f"{case}/overlay")), trees[case]
+    whole, theirs = _under(files, taken, {"sortOptions": {"order": "fifo"}})
+    if isinstance(whole, Declined) or differences(whole, theirs):
+        for case in taken:  # damaged names may clash, and a failure wants its case
+            ours = fast(repo, f"{case}/overlay")
+            assert not isinstance(ours, Declined)
+            assert not differences(ours, real(repo, f"{case}/overlay")), trees[case]
+    left = list(taken)
+    whole, theirs = _under(files, left, root_fields(Random(len(files))))
+    while isinstance(whole, Declined) and whole.location.file.partition("/")[0] in left:
+        left.remove(whole.location.file.partition("/")[0])
+        whole, theirs = _under(files, left, root_fields(Random(len(files))))
+    assert isinstance(whole, Declined) or not differences(whole, theirs)
     return len(taken)
+
+
+def _under(
+    files: dict[str, str | bytes], cases: list[str], fields: dict[str, Any]
+) -> tuple[Fast | Declined, Built]:
+    """Both builds of a kustomization that holds cases; only ours where that is declined."""
+    umbrella = {**fields, "resources": [f"{case}/overlay" for case in cases]}
+    repo = repository(files | {"kustomization.yaml": json.dumps(umbrella), "schema.json": SCHEMA})
+    whole = fast(repo, "")
+    return whole, Built() if isinstance(whole, Declined) else real(repo, "")

@@ -6,6 +6,8 @@ import re
 from random import Random
 from typing import Any
 
+from tests.kustomize.rare import rare_fields, refer
+
 __all__ = ["damaged", "tree", "yaml_text"]
 
 
@@ -177,6 +179,7 @@ def objects(rnd: Random, case: str) -> list[dict[str, Any]]:
         {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": meta("-data"), "spec": {"storageClassName": f"{case}-class", "volumeName": f"{case}-pv"}},
         {"apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "metadata": meta("-class", None), "provisioner": "x"},
         {"apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingWebhookConfiguration", "metadata": meta("-hook", None), "webhooks": [{"name": "h", "clientConfig": {"service": {"name": case, "namespace": rnd.choice(["default", f"{case}-ns"])}}}]},
+        {"apiVersion": "example.com/v1", "kind": "Thing", "metadata": meta("-thing"), "spec": {"ref": {"name": f"{case}-cm"}, "id": case, "labels": {"a": "b"}, "list": [{"name": "a", "x": 1}, {"name": "b"}], "image": "nginx:1"}},
         {"apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicyBinding", "metadata": meta("-vapb", None), "spec": {"policyName": "x"}},
     ]  # fmt: skip
     return rnd.sample(choices, rnd.randint(1, 6))
@@ -354,6 +357,7 @@ def _replacement(rnd: Random, known: list[dict[str, Any]]) -> dict[str, Any]:
 def tree(rnd: Random, case: str) -> dict[str, str | bytes]:
     """The files of one case; `<case>/overlay` is its root."""
     known = objects(rnd, case)
+    refer(rnd, case, known)
     files: dict[str, str | bytes] = {f"{case}/base/{n}.yaml": yaml_text(o) for n, o in enumerate(known)}
     if rnd.random() < 0.3:
         files = {f"{case}/base/all.yaml": "---\n".join(str(text) for text in files.values())}
@@ -361,9 +365,12 @@ def tree(rnd: Random, case: str) -> dict[str, str | bytes]:
         files[f"{case}/{layer}/data.txt"] = "some\n  data\r\nwith <all> & sorts\n"
         files[f"{case}/{layer}/binary.bin"] = bytes(range(0, 250, 3))
         files[f"{case}/{layer}/vars.env"] = "# comment\nV=1\n  W=a=b \n\nEMPTY\n"
-    base = {"resources": [path.rpartition("/")[2] for path in files if path.endswith(".yaml")]}
+    base: dict[str, Any] = {
+        "resources": [path.rpartition("/")[2] for path in files if path.endswith(".yaml")]
+    }
     if rnd.random() < 0.3:
         base |= kustomization(rnd, case, known, "base")
+    rare_fields(rnd, base, f"{case}/base", known, files)
     files[f"{case}/base/kustomization.yaml"] = yaml_text(base)
     # Most outer layers stay simple: what the base renames, their patches may miss.
     overlay: dict[str, Any] = {"resources": ["../base"]} | kustomization(rnd, case, known, "overlay")
@@ -371,7 +378,10 @@ def tree(rnd: Random, case: str) -> dict[str, str | bytes]:
         overlay["components"] = ["../part"]
         part = {"apiVersion": "kustomize.config.k8s.io/v1alpha1", "kind": "Component"}
         part |= kustomization(rnd, case, known, "part")
+        rare_fields(rnd, part, f"{case}/part", known, files)
         files[f"{case}/part/kustomization.yaml"] = yaml_text(part)
+    if rnd.random() < 0.3:
+        rare_fields(rnd, overlay, f"{case}/overlay", known, files)
     files[f"{case}/overlay/kustomization.yaml"] = yaml_text(overlay)
     return files
 

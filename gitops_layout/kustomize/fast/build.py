@@ -171,6 +171,9 @@ def _custom_rules(state: _Build, root: Kustomization) -> Rules:
 def _accumulated(state: _Build, kustomization: Kustomization, made: Made) -> Made:
     """What a kustomization makes of its resources, and of what its parent has so far (for a component)."""
     data, here, folder = _checked_data(state, kustomization), kustomization.location, kustomization.folder
+    if data.get("openapi") and state.bases.rules is list_rules():
+        # Only the first schema counts, and here merges may have come before it.
+        decline("a schema that is not the root's", here.at("openapi"))
     made = _resources(state, kustomization, [*_named(data, "resources"), *_named(data, "bases")], made)
     items, config, variables = made
     unique(items)
@@ -190,6 +193,8 @@ def _accumulated(state: _Build, kustomization: Kustomization, made: Made) -> Mad
     for plugin in _plugins(state, data, "transformers", kustomization):
         items = run(plugin, items, inputs)
         unique(items)
+    if state.traced:
+        buildmetadata.check(items)
     _validate(state, data, kustomization, items, inputs)
     unique(items)
     declared = claim(items, data.get("vars") or (), here.at("vars"))

@@ -17,7 +17,7 @@ from gitops_layout.kustomize.fast.marks import ABSENT, at
 from gitops_layout.kustomize.model import is_remote
 from gitops_layout.model import Location
 
-__all__ = ["described", "finish", "keep", "located", "moved", "options"]
+__all__ = ["check", "described", "finish", "keep", "located", "moved", "options"]
 
 _ORIGIN = ("metadata", "annotations", "config.kubernetes.io/origin")
 _MANAGED_BY = ("metadata", "labels", "app.kubernetes.io/managed-by")
@@ -71,6 +71,13 @@ def keep(new: Item, old: Item) -> None:
     if text is not ABSENT:
         new.source = old.source
         new.write(_ORIGIN, text, old.origin(_ORIGIN)[0])
+
+
+def check(items: Iterable[Item]) -> None:
+    """Decline where a patch took a note away: kustomize then takes the object for the patch's own."""
+    for item in items:
+        if item.source is None or at(item.data, _ORIGIN) != "".join(item.source):
+            decline("a patch changes what kustomize notes in annotations", item.origin(_ORIGIN)[0])
 
 
 def _note(item: Item, source: tuple[str, str, str], where: Location) -> None:
