@@ -41,6 +41,9 @@ _CORE_DROPPED = re.compile(r"x-kubernetes-.*|enum")
 _NOT_REQUIRED = {
     # Required by the schema, but the server takes the zero value; asked of kube-apiserver 1.36.3.
     ("CSINodeSpec", "drivers"),
+    ("DeviceCapacity", "value"),
+    ("FieldSelectorRequirement", "operator"),
+    ("ResourcePool", "generation"),
     ("ControllerRevision", "revision"),
     ("LimitRangeSpec", "limits"),
     ("SleepAction", "seconds"),
@@ -357,6 +360,8 @@ def _core(schema: Any, name: str) -> Any:
     match out.pop("format", None):
         case "int32":
             out |= {"minimum": -(2**31), "maximum": 2**31 - 1}
+        case "int64":
+            out |= {"minimum": -(2**63), "maximum": 2**63 - 1}
         case "byte" | "date-time" as form:
             out["format"] = form
     return out

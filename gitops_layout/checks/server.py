@@ -48,9 +48,7 @@ def _refused(graph: Graph) -> tuple[tuple[Subject, Refusal], ...]:
 def _find(graph: Graph) -> Iterator[tuple[Subject, Refusal]]:
     for subject in judged(graph).subjects:
         known = {violation.path for violation in subject.verdict.violations}
-        # Flux applies on the server's side; others create first, which merges nothing.
-        applied = (subject.affected.delivery or "").startswith("flux:")
-        for refusal in refusals(subject.data, apply=applied):
+        for refusal in refusals(subject.data, apply=subject.applied):
             path = refusal.path
             # A value of the wrong type, or a missing one, is the schema's finding already.
             if path in known or (path[:-1] in known and _value(subject.data, path) is None):

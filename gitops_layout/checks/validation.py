@@ -17,6 +17,7 @@ __all__ = [
     "api_deprecated",
     "api_removed",
     "cel_violation",
+    "integer_wraps",
     "other_release",
     "schema_violation",
     "unknown_field",
@@ -38,6 +39,11 @@ def unknown_field(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
 def other_release(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
     """Fields and words that the packed release of a project does not have."""
     yield from _violations(graph, "newer")
+
+
+def integer_wraps(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
+    """Integers that a server-side apply takes and cuts."""
+    yield from _violations(graph, "wraps")
 
 
 def cel_violation(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:

@@ -30,6 +30,7 @@ _WORDS = {
     "minItems": "at least {} items", "maxItems": "at most {} items", "minProperties": "at least {} fields",
     "maxProperties": "at most {} fields", "pattern": "text that matches {}", "const": "{}",
 }  # fmt: skip
+_INTEGERS = {2**31 - 1: 32, -(2**31): 32, 2**63 - 1: 64, -(2**63): 64}
 _FORMS = {"byte": "padded base64", "date-time": "a time as in 2006-01-02T15:04:05Z"}
 
 
@@ -38,11 +39,11 @@ class Violation:
     """What is refused of one value.
 
     `kind` says by what: a schema's types and bounds, a missing or an unknown field, or a rule in CEL. `newer` is a field
-    or word that the packed release of a project does not have, but another release may. `near` are names
-    that were perhaps meant. `versions` are the Kubernetes versions that refuse it, empty where all asked do.
+    or word that the packed release of a project does not have, but another release may; `wraps` is an integer that
+    an apply takes, and cuts to 32 bits. `near` are names that were perhaps meant. `versions` are the Kubernetes versions that refuse it, empty where all asked do.
     """
 
-    kind: Literal["schema", "missing", "unknown", "newer", "cel"]
+    kind: Literal["schema", "missing", "unknown", "newer", "wraps", "cel"]
     path: Path
     message: str
     expected: str = ""
@@ -60,9 +61,17 @@ class Verdict:
     unjudged: tuple[RuleProblem, ...] = ()
 
 
-def validate(ref: ObjectRef, data: dict[str, Any], *, schemas: Schemas, kubernetes: Sequence[str]) -> Verdict:
+def validate(
+    ref: ObjectRef,
+    data: dict[str, Any],
+    *,
+    schemas: Schemas,
+    kubernetes: Sequence[str],
+    apply: bool = False,
+) -> Verdict:
     """What the API servers of all `kubernetes` versions (`1.36`) would refuse of an object by their schemas.
 
+    `apply` tells a server-side apply from a create: they differ in nulls and in integers that are too large.
     `data` is the whole object as it is applied; what SOPS adds to it is not looked at. Pure but for
     what `schemas` compiles and keeps.
     """
@@ -82,7 +91,7 @@ def validate(ref: ObjectRef, data: dict[str, Any], *, schemas: Schemas, kubernet
             known = True
             key = tuple(id(candidate) for candidate in candidates)
             if key not in judged:
-                judged[key] = _judged(ref, data, candidates)
+                judged[key] = _judged(ref, data, candidates, apply=apply)
             violations, problems = judged[key]
             unjudged |= dict.fromkeys(problems)
         for violation in violations:
@@ -128,12 +137,12 @@ def _unknown_kind(ref: ObjectRef, version: str) -> list[Violation]:
 
 
 def _judged(
-    ref: ObjectRef, data: dict[str, Any], candidates: Sequence[Known]
+    ref: ObjectRef, data: dict[str, Any], candidates: Sequence[Known], *, apply: bool
 ) -> tuple[list[Violation], list[RuleProblem]]:
     """What the first schema refuses, unless another one takes the object: clusters may have different CRDs."""
     first: tuple[list[Violation], list[RuleProblem]] | None = None
     for known in candidates:
-        verdict = _by_schema(ref, data, known)
+        verdict = _by_schema(ref, data, known, apply=apply)
         if not verdict[0]:
             return verdict
         first = first or verdict
@@ -141,7 +150,7 @@ def _judged(
 
 
 def _by_schema(
-    ref: ObjectRef, data: dict[str, Any], known: Known
+    ref: ObjectRef, data: dict[str, Any], known: Known, *, apply: bool
 ) -> tuple[list[Violation], list[RuleProblem]]:
     if known.drops_status and "status" in data:
         data = {key: value for key, value in data.items() if key != "status"}
@@ -149,10 +158,10 @@ def _by_schema(
     if valid and not known.ruled:
         return [], []
     if known.structural is not None:
-        data = filled(data, known.structural, known.definitions)
+        data = filled(data, known.structural, known.definitions, apply=apply)
         valid = known.validator.is_valid(data)
     if not valid:
-        return list(islice(_errors(ref, data, known), _MOST)), []
+        return list(islice(_errors(ref, data, known, apply=apply), _MOST)), []
     if known.structural is None:
         return [], []
     found: list[Violation] = []
@@ -181,7 +190,7 @@ def _twice(path: Path, items: Any, keys: tuple[str, ...]) -> Iterator[Violation]
         seen.add(name)
 
 
-def _errors(ref: ObjectRef, data: dict[str, Any], known: Known) -> Iterator[Violation]:
+def _errors(ref: ObjectRef, data: dict[str, Any], known: Known, *, apply: bool) -> Iterator[Violation]:
     secret = ref.kind == "Secret"
     of = f" in {known.release}" if known.release else ""
     for error in known.validator.iter_errors(data):
@@ -195,10 +204,20 @@ def _errors(ref: ObjectRef, data: dict[str, Any], known: Known) -> Iterator[Viol
                     yield Violation(kind, (*path, name), f'unknown field "{name}"{of}', near=near)
             case "required":
                 yield Violation("missing", path, f'required field "{error.kind.property}" is missing')
+            case "maximum" | "minimum" if apply and known.built_in and error.kind.value in _INTEGERS:
+                yield Violation("wraps", path, _wrapped(error.instance, _INTEGERS[error.kind.value]))
             case name:
                 got = _kind_of(error.instance) if secret else _got(error.instance)
                 violation = _value_violation(name, path, error, got)
                 yield replace(violation, kind="newer") if of and name == "enum" else violation
+
+
+def _wrapped(value: Any, bits: int) -> str:
+    """What an apply makes of an integer; beyond 64 bits JSON has floats, which become the least integer."""
+    least = -(2**63)
+    kept = value if least <= value < -least else least
+    stored = (kept + 2 ** (bits - 1)) % 2**bits - 2 ** (bits - 1)
+    return f"{_value(value)} is more than {bits} bits hold: the server stores {stored}"
 
 
 def _value_violation(name: str, path: Path, error: Any, got: str) -> Violation:

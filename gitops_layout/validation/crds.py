@@ -25,6 +25,7 @@ _FORMATS = frozenset({"byte", "date-time"})
 """Formats that are judged; what the others take is wider than their names say (Go's own parsers)."""
 _JUNCTORS = ("allOf", "anyOf", "oneOf")
 _LIMITS = (("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum"))
+_WIDTHS = {"int32": 31, "int64": 63}
 MAX_NODES = 100_000
 """Nodes of a schema; the largest CRD known to us has 25,000."""
 
@@ -173,6 +174,8 @@ def _values(node: dict[str, Any], budget: list[int]) -> dict[str, Any]:
             out[exclusive if node.get(exclusive) is True else limit] = node[limit]
     if node.get("format") in _FORMATS:
         out["format"] = node["format"]
+    if node.get("type") == "integer" or node.get("x-kubernetes-int-or-string"):
+        _bound(out, _WIDTHS.get(str(node.get("format")), 63))
     if node.get("x-kubernetes-list-type") == "set":
         out["uniqueItems"] = True
     for junctor in _JUNCTORS:
@@ -181,6 +184,14 @@ def _values(node: dict[str, Any], budget: list[int]) -> dict[str, Any]:
     if "not" in node:
         out["not"] = _judging(node["not"], budget)
     return out
+
+
+def _bound(out: dict[str, Any], width: int) -> None:
+    """The server holds integers in 32 or 64 bits."""
+    if "exclusiveMinimum" not in out:
+        out.setdefault("minimum", -(2**width))
+    if "exclusiveMaximum" not in out:
+        out.setdefault("maximum", 2**width - 1)
 
 
 def _judging(node: Any, budget: list[int]) -> dict[str, Any]:
@@ -198,12 +209,19 @@ def _judging(node: Any, budget: list[int]) -> dict[str, Any]:
     return out
 
 
-def filled(value: Any, schema: dict[str, Any], definitions: Mapping[int, dict[str, Any]]) -> Any:
-    """A copy of `value` with defaults, and without the nulls that a create drops."""
+def filled(
+    value: Any, schema: dict[str, Any], definitions: Mapping[int, dict[str, Any]], *, apply: bool = False
+) -> Any:
+    """A copy of `value` with defaults, and without the nulls that the server drops.
+
+    A create drops every null that the schema does not take; an apply only those that a default replaces.
+    """
     schema = _resolved(schema, definitions)
     if isinstance(value, list):
         items = schema.get("items")
-        return [filled(item, items, definitions) for item in value] if isinstance(items, dict) else value
+        if not isinstance(items, dict):
+            return value
+        return [filled(item, items, definitions, apply=apply) for item in value]
     if not isinstance(value, dict):
         return value
     properties = schema.get("properties") or {}
@@ -213,12 +231,14 @@ def filled(value: Any, schema: dict[str, Any], definitions: Mapping[int, dict[st
         below = properties.get(key, more if isinstance(more, dict) else None)
         if below is None:
             out[key] = item
-        elif item is not None or _resolved(below, definitions).get("nullable"):
-            out[key] = filled(item, below, definitions)
+            continue
+        node = _resolved(below, definitions)
+        if item is not None or node.get("nullable") or (apply and "default" not in node):
+            out[key] = filled(item, below, definitions, apply=apply)
     for key, below in properties.items():
         node = _resolved(below, definitions)
         if key not in out and "default" in node:
-            out[key] = filled(node["default"], node, definitions)
+            out[key] = filled(node["default"], node, definitions, apply=apply)
     return out
 
 

@@ -17,7 +17,7 @@ from gitops_layout.validation.schemas import Schemas
 from gitops_layout.validation.versions import lifecycle
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from gitops_layout.graph.model import Graph
     from gitops_layout.model import ObjectRef, Path
@@ -32,7 +32,10 @@ _LATER = re.compile(r"\$\{[^}]*\}")
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A delivered object, where its values come from, whom it belongs to, and what its schema says."""
+    """A delivered object, where its values come from, whom it belongs to, and what its schema says.
+
+    `applied` says that whoever delivers it has the server apply it, and does not create it.
+    """
 
     ref: ObjectRef
     data: dict[str, Any]
@@ -40,6 +43,7 @@ class Subject:
     affected: Affected
     live: bool
     verdict: Verdict
+    applied: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +74,16 @@ def _judge(graph: Graph) -> Judged:
     target = graph.target
     schemas = Schemas(_crds(graph), locations=target.schemas, read=target.read)
     versions = targets(graph)
-    verdicts: dict[int, Verdict] = {}
+    verdicts: dict[tuple[int, bool], Verdict] = {}
+    applying = _applying(graph)
     subjects = []
     pieces = _may_be_pieces(graph)
     for ref, data, origin, affected, live, unseen in _objects(graph):
-        if id(data) not in verdicts:
-            verdicts[id(data)] = validate(ref, data, schemas=schemas, kubernetes=versions)
-        verdict = verdicts[id(data)]
+        applied = affected.delivery in applying or _asks_for_apply(data)
+        key = (id(data), applied)
+        if key not in verdicts:
+            verdicts[key] = validate(ref, data, schemas=schemas, kubernetes=versions, apply=applied)
+        verdict = verdicts[key]
         if unseen and verdict.violations:
             settled = tuple(v for v in verdict.violations if not _LATER.search(v.got))
             verdict = Verdict(verdict.known, settled, verdict.unjudged)
@@ -86,7 +93,7 @@ def _judge(graph: Graph) -> Judged:
         ):
             whole = tuple(v for v in verdict.violations if v.kind != "missing")
             verdict = Verdict(verdict.known, whole, verdict.unjudged)
-        subjects.append(Subject(ref, data, origin, affected, live, verdict))
+        subjects.append(Subject(ref, data, origin, affected, live, verdict, applied))
     validated = sum(subject.verdict.known for subject in subjects)
     return Judged(tuple(subjects), validated, tuple(_unchecked(subjects, schemas)))
 
@@ -110,6 +117,31 @@ def _objects(graph: Graph) -> Iterator[_Row]:
         place = resource.location
         if (place.file, place.document) in roots - read:
             yield resource.ref, resource.data, _below(place), Affected(resource.ref), True, True
+
+
+def _applying(graph: Graph) -> frozenset[str]:
+    """Deliveries that are applied on the server's side: Flux does so always, Argo CD where it is told to."""
+    return frozenset(
+        delivery.id
+        for delivery in graph.deliveries
+        if delivery.agent == "flux"
+        or (delivery.agent == "argocd" and "ServerSideApply=true" in _sync_options(delivery.object))
+    )
+
+
+def _sync_options(application: Mapping[str, Any]) -> tuple[object, ...]:
+    match application:
+        case {"spec": {"syncPolicy": {"syncOptions": list(options)}}}:
+            return tuple(options)
+    return ()
+
+
+def _asks_for_apply(data: dict[str, Any]) -> bool:
+    """Argo CD's annotation on one object."""
+    match data:
+        case {"metadata": {"annotations": {"argocd.argoproj.io/sync-options": str(options)}}}:
+            return "ServerSideApply=true" in options
+    return False
 
 
 def _may_be_pieces(graph: Graph) -> frozenset[str]:

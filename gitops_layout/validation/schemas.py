@@ -30,7 +30,7 @@ _FIELD = re.compile(r"\{\{\s*\.(\w+)\s*\}\}")
 class Known:
     """A kind's schema, ready: `document` is the JSON Schema that `validator` (of jsonschema-rs) was made of.
 
-    `structural` and its `definitions` are the CRD's own words, None for kinds that no CRD defines. `release` names
+    `built_in` says that it is one of Kubernetes' own. `structural` and its `definitions` are the CRD's own words, None for kinds that no CRD defines. `release` names
     the project and version that a packed CRD is of: a cluster may run a newer one.
     """
 
@@ -41,6 +41,7 @@ class Known:
     drops_status: bool = False
     ruled: bool = False
     release: str = ""
+    built_in: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +162,7 @@ def _of_pack(packed: bundle.Packed) -> Known:
         return replace(known, release=packed.release)
     defs = {str(number): schema for number, schema in packed.definitions.items()}
     document = {"$ref": f"#/$defs/{packed.root}", "$defs": defs}
-    return Known(document, _validator(document))
+    return Known(document, _validator(document), built_in=True)
 
 
 def _of_file(content: bytes) -> Known:

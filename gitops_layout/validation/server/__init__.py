@@ -27,6 +27,7 @@ _KINDS: dict[tuple[str, str], str] = {
         "": {
             "ConfigMap": "config.config_map",
             "Endpoints": "services.endpoints",
+            "Event": "events.event",
             "LimitRange": "config.limit_range",
             "Namespace": "config.namespace",
             "Node": "cluster.node",
@@ -56,10 +57,21 @@ _KINDS: dict[tuple[str, str], str] = {
             "ReplicaSet": "workloads.replica_set",
             "StatefulSet": "workloads.stateful_set",
         },
+        "authentication.k8s.io": {
+            "TokenReview": "reviews.token",
+        },
+        "authorization.k8s.io": {
+            "LocalSubjectAccessReview": "reviews.access",
+            "SelfSubjectAccessReview": "reviews.access",
+            "SelfSubjectRulesReview": "reviews.rules",
+            "SubjectAccessReview": "reviews.access",
+        },
         "autoscaling": {"HorizontalPodAutoscaler": "autoscaling.horizontal_pod_autoscaler"},
         "batch": {"CronJob": "batch.cron_job", "Job": "batch.job"},
+        "certificates.k8s.io": {"CertificateSigningRequest": "certificates.signing_request"},
         "coordination.k8s.io": {"Lease": "policy.lease"},
         "discovery.k8s.io": {"EndpointSlice": "services.endpoint_slice"},
+        "events.k8s.io": {"Event": "events.event"},
         "flowcontrol.apiserver.k8s.io": {
             "FlowSchema": "cluster.flow_schema",
             "PriorityLevelConfiguration": "cluster.priority_level",
@@ -80,8 +92,10 @@ _KINDS: dict[tuple[str, str], str] = {
             "RoleBinding": "rbac.role_binding",
         },
         "resource.k8s.io": {
-            "ResourceClaim": "cluster.resource_claim",
-            "ResourceClaimTemplate": "cluster.resource_claim_template",
+            "DeviceClass": "devices.device_class",
+            "ResourceClaim": "devices.resource_claim",
+            "ResourceClaimTemplate": "devices.resource_claim_template",
+            "ResourceSlice": "devices.resource_slice",
         },
         "scheduling.k8s.io": {"PriorityClass": "policy.priority_class"},
         "storage.k8s.io": {

@@ -14,6 +14,7 @@ from gitops_layout.validation.server.quantity import quantity
 __all__ = [
     "above",
     "all_of",
+    "any_quantity",
     "at_least",
     "base64",
     "between",
@@ -134,7 +135,7 @@ def exact(form: Format) -> Check:
     """A string of a certain form, even where it is empty."""
 
     def check(at: At) -> Iterator[Refusal]:
-        if isinstance(at.value, str) and (fault := form(at.value)):
+        if at.is_text and (fault := form(at.text)):
             yield at.refuse(f"{shown(at.text)} {fault}")
 
     return check
@@ -245,6 +246,12 @@ def int_or_percent(at: At) -> Iterator[Refusal]:
         yield at.refuse(f"{shown(at.value)} {fault}")
 
 
+def any_quantity(at: At) -> Iterator[Refusal]:
+    """A quantity, however small."""
+    if isinstance(at.value, str) and quantity(at.value) is None:
+        yield at.refuse(f"{shown(at.value)} is no quantity, expected a number and a unit such as 100m or 2Gi")
+
+
 def not_negative_quantity(at: At) -> Iterator[Refusal]:
     """A quantity from 0."""
     yield from _quantity(at, at_zero=True)
@@ -275,8 +282,8 @@ def base64(at: At) -> Iterator[Refusal]:
 
 def ip(at: At) -> Iterator[Refusal]:
     """An IP address without leading zeros."""
-    if isinstance(at.value, str) and not formats.is_ip(at.value):
-        yield at.refuse(f"{shown(at.value)} is no IP address")
+    if at.is_text and not formats.is_ip(at.text):
+        yield at.refuse(f"{shown(at.text)} is no IP address")
 
 
 def all_of(*checks: Check) -> Check:

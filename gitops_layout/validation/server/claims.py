@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from gitops_layout.validation.server import formats
 from gitops_layout.validation.server.checks import (
+    any_quantity,
     choice,
     not_negative_quantity,
     option,
@@ -32,6 +33,7 @@ _TABLE: tuple[Row, ...] = (
     ("ValidatePersistentVolumeClaimSpec", "resources!.requests!.storage", positive_quantity),
     # Other amounts are only decoded.
     ("Quantity", "resources.limits{}", not_negative_quantity),
+    ("Quantity", "resources.requests{}", any_quantity),
 )
 
 

@@ -1,6 +1,6 @@
-"""Kinds that run the cluster itself: API priority, CSI nodes, device claims.
+"""Kinds that run the cluster itself: API priority, CSI nodes, nodes.
 
-Source: k8s.io/kubernetes 1.36, pkg/apis/{flowcontrol,storage,resource}/validation/validation.go; table rows
+Source: k8s.io/kubernetes 1.36, pkg/apis/{flowcontrol,storage,core}/validation/validation.go; table rows
 and functions name the Go function.
 """
 
@@ -16,13 +16,11 @@ from gitops_layout.validation.server.checks import (
     distinct,
     exact,
     named,
-    one_of,
     required,
-    size,
 )
 from gitops_layout.validation.server.cursor import At, Refusal, Row, evaluate, find, shown
 
-__all__ = ["csi_node", "flow_schema", "node", "priority_level", "resource_claim", "resource_claim_template"]
+__all__ = ["csi_node", "flow_schema", "node", "priority_level"]
 
 _VERBS = frozenset("get list create update delete deletecollection patch watch proxy".split())
 _SUBJECTS = {"ServiceAccount": "serviceAccount", "User": "user", "Group": "group"}
@@ -148,42 +146,6 @@ def csi_node(at: At) -> Iterator[Refusal]:
             yield driver["nodeID"].refuse("must have at most 256 characters")
         if len(set(driver["topologyKeys"].texts)) != len(driver["topologyKeys"].texts):
             yield driver["topologyKeys"].refuse("repeats a key")
-
-
-_REQUEST: tuple[Row, ...] = (
-    ("validateDeviceRequest", "name", named(formats.label)),
-    ("validateDeviceClass", "exactly.deviceClassName", named(formats.subdomain)),
-    ("validateDeviceAllocationMode", "exactly.allocationMode", one_of("All", "ExactCount")),
-    ("validateDeviceAllocationMode", "exactly.count", at_least(0)),
-    ("validateDeviceRequest", "firstAvailable", size(8)),
-    ("validateDeviceRequest", "firstAvailable", distinct("name")),
-    ("validateDeviceSubRequest", "firstAvailable[].name", named(formats.label)),
-    ("validateDeviceClass", "firstAvailable[].deviceClassName", named(formats.subdomain)),
-)
-
-
-def resource_claim(at: At) -> Iterator[Refusal]:
-    """ValidateResourceClaim."""
-    yield from _devices(at["spec"]["devices"])
-
-
-def resource_claim_template(at: At) -> Iterator[Refusal]:
-    """ValidateResourceClaimTemplate."""
-    yield from _devices(at["spec"]["spec"]["devices"])
-
-
-def _devices(at: At) -> Iterator[Refusal]:
-    yield from size(32)(at["requests"])
-    yield from distinct("name")(at["requests"])
-    for request in at["requests"]:
-        if not request.is_map:
-            continue
-        yield from evaluate(_REQUEST, request)
-        if (request["exactly"].value is None) == (not request["firstAvailable"]):
-            yield request.refuse("needs either exactly or firstAvailable")
-        exactly = request["exactly"]
-        if exactly["allocationMode"].text == "All" and exactly["count"].number:
-            yield exactly["count"].refuse("has no place with allocationMode All")
 
 
 _TAINTS: tuple[Row, ...] = (

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from gitops_layout.validation.server import formats
 from gitops_layout.validation.server.checks import (
     above,
+    any_quantity,
     at_least,
     between,
     choice,
@@ -241,6 +242,7 @@ def resource_field(at: At, *, volume: bool) -> Iterator[Refusal]:
     value = quantity(divisor) if isinstance(divisor, str | int | float) else None
     allowed = _CPU if name == "cpu" else _BYTES
     spelt = isinstance(divisor, str) and re.search(r"[eE][+-]?[0-9]", divisor)
+    yield from any_quantity(at["divisor"])
     if known and value and (spelt or value not in [quantity(each) for each in allowed]):
         yield at["divisor"].refuse(f"is {divisor}, expected one of {', '.join(allowed)}")
 

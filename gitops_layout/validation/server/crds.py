@@ -38,6 +38,9 @@ _NOT_NESTED = (
     "x-kubernetes-map-type",
     "x-kubernetes-validations",
 )
+_RULE = 10_000
+_STRING = re.compile(r"[rR]?(?:\"[^\"\\\\]*(?:\\\\.[^\"\\\\]*)*\"|'[^'\\\\]*(?:\\\\.[^'\\\\]*)*')")
+_ACCESS = re.compile(r"(?<![\w.])(?:self|oldSelf)\.([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)(?![\w]*\s*\()")
 _INT_OR_STRING = [{"type": "integer"}, {"type": "string"}]
 
 
@@ -180,7 +183,7 @@ def _schemas(root: At) -> Iterator[Refusal]:
         count += 1
         if place.at.is_map:
             yield from _nested(place) if place.nested else _structural(place)
-            yield from _shared(place.at)
+            yield from _shared(place.at, root=place.root)
             places += _children(place)
 
 
@@ -263,7 +266,7 @@ def _keys(at: At) -> set[str]:
     return {key for key, _ in at.pairs}
 
 
-def _shared(at: At) -> Iterator[Refusal]:
+def _shared(at: At, *, root: bool) -> Iterator[Refusal]:
     """ValidateCustomResourceDefinitionOpenAPISchema."""
     yield from one_of(*_TYPES)(at["type"])
     for name in _UNSUPPORTED:
@@ -285,6 +288,7 @@ def _shared(at: At) -> Iterator[Refusal]:
     yield from _list_type(at)
     for rule in at["x-kubernetes-validations"]:
         yield from _cel_rule(rule)
+        yield from _undefined(rule["rule"], at, root=root)
 
 
 def _list_type(at: At) -> Iterator[Refusal]:
@@ -317,6 +321,35 @@ def _list_type(at: At) -> Iterator[Refusal]:
             yield field["type"].refuse("must be a scalar, as it is a key of the list")
         elif key.text not in items["required"].texts and field["default"].value is None:
             yield key.refuse(f"{shown(key.text)} must be required in the items or have a default")
+
+
+def _undefined(rule: At, schema: At, *, root: bool) -> Iterator[Refusal]:
+    """Fields that a rule asks of `self` and the schema does not have: the server compiles with its types."""
+    for access in _ACCESS.finditer(_STRING.sub('""', rule.text[:_RULE])):
+        node, implied = schema, root
+        for escaped in access[1].split("."):
+            name = _unescaped(escaped)
+            implied = implied or node["x-kubernetes-embedded-resource"].is_true
+            typed = node["type"].text == "object" and node["additionalProperties"].value in (None, False)
+            if not typed or (implied and name in ("apiVersion", "kind", "metadata")):
+                break
+            inner = node["properties"][name]
+            if not inner.is_map:
+                if not node["x-kubernetes-preserve-unknown-fields"].is_true:
+                    yield rule.refuse(f"does not compile: the schema has no field {shown(name)}")
+                break
+            node, implied = inner, False
+
+
+def _unescaped(name: str) -> str:
+    for escaped, plain in (
+        ("__dot__", "."),
+        ("__dash__", "-"),
+        ("__slash__", "/"),
+        ("__underscores__", "__"),
+    ):
+        name = name.replace(escaped, plain)
+    return re.sub(r"^__(\w+?)__$", r"\1", name)
 
 
 def _cel_rule(at: At) -> Iterator[Refusal]:

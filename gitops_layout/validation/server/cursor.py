@@ -13,6 +13,9 @@ from typing import Any
 
 from gitops_layout.model import Path
 
+_ZERO: dict[str, Any] = {}
+"""A null in a list or map is decoded to the zero value of its type; an empty map reads as every one of them."""
+
 __all__ = ["At", "Check", "Refusal", "Row", "evaluate", "find", "shown"]
 
 
@@ -38,7 +41,7 @@ class At:
     def __iter__(self) -> Iterator[At]:
         if isinstance(self.value, list):
             for index, item in enumerate(self.value):
-                yield At(item, (*self.path, index))
+                yield At(_ZERO if item is None else item, (*self.path, index))
 
     def __bool__(self) -> bool:
         """Whether there is a value: what a Go pointer would be, or a list or map with something in it."""
@@ -50,7 +53,12 @@ class At:
         if isinstance(self.value, dict):
             for key, value in self.value.items():
                 if isinstance(key, str):
-                    yield key, At(value, (*self.path, key))
+                    yield key, At(_ZERO if value is None else value, (*self.path, key))
+
+    @property
+    def is_text(self) -> bool:
+        """Whether a string stands here, or a null in a list of strings."""
+        return isinstance(self.value, str) or self.value is _ZERO
 
     @property
     def text(self) -> str:
@@ -148,6 +156,8 @@ def _walk(value: Any, path: Path, segments: tuple[_Segment, ...]) -> Iterator[At
         yield At(inner, place)
         return
     for key, item in pairs:
+        if item is None and segment.items:
+            item = _ZERO
         if rest:
             yield from _walk(item, (*place, key), rest)
         else:

@@ -33,6 +33,7 @@ __all__ = [
     "port_name",
     "qualified",
     "regex",
+    "signer",
     "subdomain",
     "subdomain_underscore",
     "timeout",
@@ -189,6 +190,16 @@ def driver(text: str) -> str | None:
     if len(text) > _SHORT:
         return f"must have at most {_SHORT} characters"
     return subdomain(text.lower())
+
+
+def signer(text: str) -> str | None:
+    """The name of a signer of certificates (core: ValidateSignerName)."""
+    domain, slash, path = text.partition("/")
+    if not slash or "/" in path or "." not in domain:
+        return "must be a domain and a name, as in example.com/signer"
+    if any(label(part) for part in domain.split(".")) or len(domain) > _LONG:
+        return "must have a domain before the '/'"
+    return next((fault for part in path.split(".") if (fault := subdomain(part))), None)
 
 
 def has_backstep(text: str) -> str | None:

@@ -42,6 +42,7 @@ _NAMES: dict[tuple[str, str], Callable[[str], str | None]] = {
         ],
         formats.path_segment,
     ),
+    ("certificates.k8s.io", "CertificateSigningRequest"): formats.path_segment,
 }
 
 _GENERIC = (
@@ -54,14 +55,24 @@ _GENERIC = (
 """Built-in groups that know no standard finalizers (they use the generic validation, as custom kinds do)."""
 
 
-_GENERATED = (("", "LimitRange"),)
-"""Kinds whose missing name the server makes up on create."""
+_GENERATED = (
+    ("", "LimitRange"),
+    ("authentication.k8s.io", "SelfSubjectReview"),
+    ("authentication.k8s.io", "TokenReview"),
+)
+"""Kinds whose missing name the server makes up on create, or does not look at."""
+_ANONYMOUS = frozenset(
+    {"LocalSubjectAccessReview", "SelfSubjectAccessReview", "SelfSubjectRulesReview", "SubjectAccessReview"}
+)
+"""Kinds whose metadata nobody looks at, or that may have none."""
 
 
 def metadata(group: str, kind: str, at: At, *, apply: bool) -> Iterator[Refusal]:
     """What is wrong with `metadata`; `at` is the whole object."""
     meta = at["metadata"]
     if meta.value is not None and not meta.is_map:
+        return
+    if group == "authorization.k8s.io" and kind in _ANONYMOUS:
         return
     namespaced = builtin_scope(group, kind)
     named = apply or (group, kind) not in _GENERATED

@@ -17,6 +17,7 @@ import yaml
 
 from gitops_layout.k8s.scope import builtin_scope
 from gitops_layout.validation.server import Refusal, refusals
+from gitops_layout.validation.server.formats import label
 
 if TYPE_CHECKING:
     from tools.controlplane import ControlPlane
@@ -170,7 +171,10 @@ class Server:
                 if "/" not in item["name"]:
                     self._plurals[version, item["kind"]] = item["name"]
         group = version.rpartition("/")[0]
-        namespace = data.get("metadata", {}).get("namespace") or "default"
+        namespace = data.get("metadata", {}).get("namespace")
+        # A namespace that nothing can have is the body's mistake: the request has to arrive first.
+        if not isinstance(namespace, str) or label(namespace):
+            namespace = "default"
         place = f"/namespaces/{namespace}" if builtin_scope(group, kind) else ""
         return f"{root}{place}/{self._plurals[version, kind]}"
 
