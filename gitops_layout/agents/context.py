@@ -62,8 +62,8 @@ class DeclaredEnvironment:
 
 @dataclass(frozen=True, slots=True)
 class DeclaredCluster:
-    """A cluster that spec or config names: its environments, path globs and API server, and what its Secret
-    in Argo CD is labelled and annotated with.
+    """A cluster that spec or config names: its environments, path globs, API server and version, and what
+    its Secret in Argo CD is labelled and annotated with.
     """
 
     name: str
@@ -73,6 +73,7 @@ class DeclaredCluster:
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
     origin: Literal["declared", "secret"] = "declared"
+    kubernetes: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

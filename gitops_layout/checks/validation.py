@@ -92,9 +92,9 @@ def _related(subject: Subject, place: Location) -> tuple[Related, ...]:
 
 def api_removed(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
     """Objects of API versions that a targeted Kubernetes does not serve."""
-    versions = targets(graph)
     for subject in judged(graph).subjects:
         ref = subject.ref
+        versions = targets(graph, subject.affected.cluster)
         life = lifecycle(ref.api_version, ref.kind)
         removed = life.removed if life is not None else None
         if life is not None and removed is not None:
@@ -113,9 +113,9 @@ def api_removed(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
 
 def api_deprecated(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
     """Objects of API versions that a targeted Kubernetes serves for the time being."""
-    versions = targets(graph)
     for subject in judged(graph).subjects:
         life = lifecycle(subject.ref.api_version, subject.ref.kind)
+        versions = targets(graph, subject.affected.cluster) if life is not None else ()
         if life is None or not any(at_least(version, life.deprecated) for version in versions):
             continue
         if life.removed is not None and any(at_least(version, life.removed) for version in versions):

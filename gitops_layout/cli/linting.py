@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from gitops_layout import rules
 from gitops_layout.cli import targets
 from gitops_layout.cli.lint import FORMATS
-from gitops_layout.cli.loading import Loaded, load
+from gitops_layout.cli.loading import Loaded, declared, load
 from gitops_layout.cli.remembered import Said
 from gitops_layout.errors import UserError
 from gitops_layout.lint import baseline as baselines
@@ -31,8 +31,10 @@ __all__ = ["run"]
 def run(root: Path, options: dict[str, Any], memory: Memory) -> Said:
     """Lint the tree and say what was found; `options` are the command's, by name."""
     paths, environment = options["paths"], options["environment"]
-    target = targets.target(options["versions"], options["locations"], options["crds"])
+    named = options["versions"], options["locations"], options["crds"]
+    targets.target(*named)  # refuses what cannot be meant before anything is read
     loaded = load(root, config_file=options["config_file"], paths=paths, memory=memory)
+    target = targets.target(*named, clusters=declared(loaded.graph.repo, loaded.config).clusters)
     catalogue = rules.load(loaded.graph.repo, loaded.config.rules)
     decided = policy(
         catalogue,

@@ -95,7 +95,13 @@ def declared(repo: Repo, config: Config) -> Declared:
     environments = {e.name: DeclaredEnvironment(e.name, e.tier, e.paths) for e in config.environments}
     clusters = {
         c.name: DeclaredCluster(
-            c.name, (c.environment,) if c.environment else (), c.paths, c.server, c.labels, c.annotations
+            c.name,
+            (c.environment,) if c.environment else (),
+            c.paths,
+            c.server,
+            c.labels,
+            c.annotations,
+            kubernetes=c.kubernetes,
         )
         for c in config.clusters
     }
@@ -138,6 +144,12 @@ def _add_spec(
         environments.setdefault(environment.name, DeclaredEnvironment(environment.name, tier, paths))
     for cluster in spec.clusters:
         paths = (f"clusters/{cluster.name}",)
-        declared = DeclaredCluster(cluster.name, tuple(cluster.environments), paths, labels=cluster.labels)
+        declared = DeclaredCluster(
+            cluster.name,
+            tuple(cluster.environments),
+            paths,
+            labels=cluster.labels,
+            kubernetes=cluster.kubernetes,
+        )
         clusters.setdefault(cluster.name, declared)
     sources.append(spec.repo.url)

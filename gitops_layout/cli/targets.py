@@ -15,6 +15,7 @@ from gitops_layout.repo.model import MAX_BYTES, is_yaml
 from gitops_layout.validation.bundle import VERSIONS
 
 if TYPE_CHECKING:
+    from gitops_layout.agents.context import DeclaredCluster
     from gitops_layout.graph.model import Target
 
 __all__ = ["options", "target"]
@@ -45,15 +46,25 @@ def options(command: _Command) -> _Command:
             "versions",
             multiple=True,
             metavar="V",
-            help=f"Kubernetes of the clusters, {VERSIONS[0]} to {VERSIONS[-1]} (repeatable); by default the newest.",
+            help=f"Kubernetes of the clusters, {VERSIONS[0]} to {VERSIONS[-1]} (repeatable); by default what the"
+            " declared clusters run, else the newest.",
         ),
     ):
         command = option(command)
     return command
 
 
-def target(versions: Sequence[str], locations: Sequence[str], crds: Sequence[Path]) -> Target:
-    """Raises UserError for versions that we have no schemas of, and for locations in the network."""
+def target(
+    versions: Sequence[str],
+    locations: Sequence[str],
+    crds: Sequence[Path],
+    *,
+    clusters: Sequence[DeclaredCluster] = (),
+) -> Target:
+    """What to judge by; `clusters` are the declared ones, whose versions hold where the options name none.
+
+    Raises UserError for versions that we have no schemas of, and for locations in the network.
+    """
     from gitops_layout.graph.model import Target
 
     wanted = [part for text in versions for part in text.split(",") if part]
@@ -61,20 +72,25 @@ def target(versions: Sequence[str], locations: Sequence[str], crds: Sequence[Pat
         if "://" in location:
             raise UserError(f"--schema-location {location}: only local paths", "download the schemas first")
     return Target(
-        tuple(dict.fromkeys(_version(text) for text in wanted)),
+        tuple(dict.fromkeys(_version(text, f"--kubernetes-version {text}") for text in wanted)),
         tuple(definition for path in crds for definition in _definitions(path)),
         tuple(location for location in locations if location != "default"),
         _read,
+        {
+            cluster.name: _version(
+                cluster.kubernetes, f"cluster {cluster.name}: kubernetes {cluster.kubernetes}"
+            )
+            for cluster in clusters
+            if cluster.kubernetes and not wanted
+        },
     )
 
 
-def _version(text: str) -> str:
+def _version(text: str, words: str) -> str:
     match = _VERSION.fullmatch(text)
     if match is None or match[1] not in VERSIONS:
         near = did_you_mean(text, VERSIONS)
-        raise UserError(
-            f"--kubernetes-version {text}: no schemas of that version{near}", f"known: {', '.join(VERSIONS)}"
-        )
+        raise UserError(f"{words}: no schemas of that version{near}", f"known: {', '.join(VERSIONS)}")
     return match[1]
 
 

@@ -68,7 +68,7 @@ class Environment:
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """A cluster: its environment, the files that only it reads, its API server's URL, and the labels and
+    """A cluster: its environment, the files that only it reads, its API server's URL and version (`1.36`), and the labels and
     annotations by which Argo CD knows it.
     """
 
@@ -78,6 +78,7 @@ class Cluster:
     server: str | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
+    kubernetes: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

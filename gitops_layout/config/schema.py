@@ -74,6 +74,10 @@ class _Cluster(_Model):
         {}, description="Labels of its Secret in Argo CD, which ApplicationSets select clusters by."
     )
     annotations: dict[Text, str] = Field({}, description="Annotations of its Secret in Argo CD.")
+    kubernetes: Annotated[str, StringConstraints(pattern=r"^v?1\.[0-9]+(\.[0-9]+)?$")] | None = Field(
+        None,
+        description="Version of Kubernetes that it runs, in quotes: what is delivered to it is judged by that.",
+    )
 
 
 class _External(_Model):
@@ -227,7 +231,9 @@ def _light(parsed: ConfigFile, document: Document) -> light.Config:
             for e in parsed.environments
         ),
         clusters=tuple(
-            light.Cluster(c.name, c.environment, tuple(c.paths), c.server, c.labels, c.annotations)
+            light.Cluster(
+                c.name, c.environment, tuple(c.paths), c.server, c.labels, c.annotations, c.kubernetes
+            )
             for c in parsed.clusters
         ),
         agent=parsed.agent,

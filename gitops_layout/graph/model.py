@@ -61,7 +61,8 @@ def _no_file(_path: str) -> bytes | None:
 class Target:
     """What the clusters run, as far as somebody said so.
 
-    `kubernetes` are versions as `1.36`, empty for the newest that we know. `definitions` are
+    `kubernetes` are versions as `1.36` that hold for every cluster; where there are none, `clusters` says what the clusters
+    by these names run, and an unnamed cluster runs any of them, or the newest that we know. `definitions` are
     CustomResourceDefinition objects from outside the repository. `schemas` are templates of the paths of JSON Schemas,
     as kubeconform has them, read with `read` (None: no such file).
     """
@@ -70,6 +71,7 @@ class Target:
     definitions: tuple[Mapping[str, Any], ...] = ()
     schemas: tuple[str, ...] = ()
     read: Callable[[str], bytes | None] = _no_file
+    clusters: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

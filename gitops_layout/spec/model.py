@@ -141,6 +141,10 @@ class Cluster(_Model):
     name: Name
     environments: list[Name] = Field(min_length=1)
     context: str | None = Field(None, min_length=1, description="The kubeconfig context that reaches it.")
+    kubernetes: Annotated[str, StringConstraints(pattern=r"^v?1\.[0-9]+(\.[0-9]+)?$")] | None = Field(
+        None,
+        description="Version of Kubernetes that it runs, in quotes: what is delivered to it is judged by that.",
+    )
     labels: dict[
         Annotated[str, StringConstraints(pattern=_LABEL_KEY)],
         Annotated[str, StringConstraints(pattern=_LABEL_VALUE)],

@@ -65,24 +65,34 @@ def judged(graph: Graph) -> Judged:
     return _last[0][1]
 
 
-def targets(graph: Graph) -> tuple[str, ...]:
-    """The Kubernetes versions to judge by: those that somebody named, else the newest we know."""
-    return graph.target.kubernetes or bundle.VERSIONS[-1:]
+def targets(graph: Graph, cluster: str | None = None) -> tuple[str, ...]:
+    """The Kubernetes versions to judge by what is delivered to a cluster.
+
+    They are those that somebody named for this run, else what the cluster is declared to run, else what any
+    declared cluster runs, else the newest we know.
+    """
+    target = graph.target
+    if target.kubernetes or not target.clusters:
+        return target.kubernetes or bundle.VERSIONS[-1:]
+    if cluster is not None and cluster in target.clusters:
+        return (target.clusters[cluster],)
+    return tuple(version for version in bundle.VERSIONS if version in target.clusters.values())
 
 
 def _judge(graph: Graph) -> Judged:
     target = graph.target
     schemas = Schemas(_crds(graph), locations=target.schemas, read=target.read)
-    versions = targets(graph)
-    verdicts: dict[tuple[int, bool], Verdict] = {}
+    versions = {name: targets(graph, name) for name in (None, *target.clusters)}
+    verdicts: dict[tuple[int, bool, tuple[str, ...]], Verdict] = {}
     applying = _applying(graph)
     subjects = []
     pieces = _may_be_pieces(graph)
     for ref, data, origin, affected, live, unseen in _objects(graph):
         applied = affected.delivery in applying or _asks_for_apply(data)
-        key = (id(data), applied)
+        judging = versions.get(affected.cluster, versions[None])
+        key = (id(data), applied, judging)
         if key not in verdicts:
-            verdicts[key] = validate(ref, data, schemas=schemas, kubernetes=versions, apply=applied)
+            verdicts[key] = validate(ref, data, schemas=schemas, kubernetes=judging, apply=applied)
         verdict = verdicts[key]
         if unseen and verdict.violations:
             settled = tuple(v for v in verdict.violations if not _LATER.search(v.got))

@@ -169,6 +169,54 @@ def test_no_kind_climbs_out_of_a_schema_location() -> None:
     assert path.count("/") == 2
 
 
+CLUSTERS = """\
+clusters:
+  - {name: old, paths: [clusters/old/**], kubernetes: "1.36"}
+  - {name: new, paths: [clusters/new/**], kubernetes: v1.37.1}
+"""
+FLUX = """\
+apiVersion: kustomize.toolkit.fluxcd.io/v1
+kind: Kustomization
+metadata: {{name: apps, namespace: flux-system}}
+spec: {{interval: 1h, prune: true, path: ./{name}, sourceRef: {{kind: GitRepository, name: flux-system}}}}
+"""
+ADDRESS = """\
+apiVersion: networking.k8s.io/v1beta1
+kind: IPAddress
+metadata: {name: 10.0.0.1}
+spec: {parentRef: {resource: services, name: web}}
+"""
+
+
+def test_what_a_cluster_gets_is_judged_by_the_version_that_it_is_declared_to_run(
+    tree: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tree / "queue.yaml").unlink()
+    (tree / ".gitops-layout.yaml").write_text(CLUSTERS)
+    for name in ("old", "new"):
+        (tree / "clusters" / name).mkdir(parents=True)
+        (tree / "clusters" / name / "flux.yaml").write_text(FLUX.format(name=name))
+        (tree / name).mkdir()
+        (tree / name / "address.yaml").write_text(ADDRESS)
+
+    assert run(monkeypatch, "lint", str(tree)) == 1
+
+    lines = [line for line in capsys.readouterr().out.splitlines() if "[M00" in line]
+    assert [(line.partition(":")[0], line.split("[")[1][:4]) for line in lines] == [
+        ("new/address.yaml", "M005"),
+        ("old/address.yaml", "M006"),
+    ]
+
+
+def test_a_declared_version_that_nobody_knows_is_refused_by_the_clusters_name(
+    tree: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tree / ".gitops-layout.yaml").write_text(CLUSTERS.replace("1.36", "1.12"))
+
+    assert run(monkeypatch, "lint", str(tree)) == 2
+    assert "cluster old: kubernetes 1.12" in capsys.readouterr().err
+
+
 def test_versions_are_asked_together_and_said_apart(
     tree: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
