@@ -9,7 +9,7 @@ from typing import Any
 
 from gitops_layout.graph.model import Graph
 from gitops_layout.model import Hit, Path, Related
-from gitops_layout.validation.check import dotted
+from gitops_layout.validation.check import as_stored, dotted
 from gitops_layout.validation.judged import Subject, judged
 from gitops_layout.validation.server import Refusal, refusals
 
@@ -47,8 +47,9 @@ def _refused(graph: Graph) -> tuple[tuple[Subject, Refusal], ...]:
 
 def _find(graph: Graph) -> Iterator[tuple[Subject, Refusal]]:
     for subject in judged(graph).subjects:
-        known = {violation.path for violation in subject.verdict.violations}
-        for refusal in refusals(subject.data, apply=subject.applied):
+        known = {v.path for v in subject.verdict.violations if v.kind != "wraps"}
+        data = as_stored(subject.data, subject.verdict)
+        for refusal in refusals(data, apply=subject.applied):
             path = refusal.path
             # A value of the wrong type, or a missing one, is the schema's finding already.
             if path in known or (path[:-1] in known and _value(subject.data, path) is None):

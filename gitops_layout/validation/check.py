@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import difflib
 import json
 import re
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from gitops_layout.model import ObjectRef, Path
     from gitops_layout.validation.schemas import Known, Schemas
 
-__all__ = ["Verdict", "Violation", "dotted", "validate"]
+__all__ = ["Verdict", "Violation", "as_stored", "dotted", "validate"]
 
 _MOST = 50
 """Violations of one object that are reported: nobody reads more, and a hostile object has a million."""
@@ -40,7 +41,7 @@ class Violation:
 
     `kind` says by what: a schema's types and bounds, a missing or an unknown field, or a rule in CEL. `newer` is a field
     or word that the packed release of a project does not have, but another release may; `wraps` is an integer that
-    an apply takes, and cuts to 32 bits. `near` are names that were perhaps meant. `versions` are the Kubernetes versions that refuse it, empty where all asked do.
+    an apply takes and cuts to what is `stored`. `near` are names that were perhaps meant. `versions` are the Kubernetes versions that refuse it, empty where all asked do.
     """
 
     kind: Literal["schema", "missing", "unknown", "newer", "wraps", "cel"]
@@ -50,6 +51,7 @@ class Violation:
     got: str = ""
     near: tuple[str, ...] = ()
     versions: tuple[str, ...] = ()
+    stored: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,19 +207,34 @@ def _errors(ref: ObjectRef, data: dict[str, Any], known: Known, *, apply: bool) 
             case "required":
                 yield Violation("missing", path, f'required field "{error.kind.property}" is missing')
             case "maximum" | "minimum" if apply and known.built_in and error.kind.value in _INTEGERS:
-                yield Violation("wraps", path, _wrapped(error.instance, _INTEGERS[error.kind.value]))
+                yield _wrapped(path, error.instance, _INTEGERS[error.kind.value])
             case name:
                 got = _kind_of(error.instance) if secret else _got(error.instance)
                 violation = _value_violation(name, path, error, got)
                 yield replace(violation, kind="newer") if of and name == "enum" else violation
 
 
-def _wrapped(value: Any, bits: int) -> str:
+def as_stored(data: dict[str, Any], verdict: Verdict) -> dict[str, Any]:
+    """The object with the integers that an apply stores in place of those that wrap; itself where none does."""
+    wrapping = [(v.path, v.stored) for v in verdict.violations if v.stored is not None]
+    if not wrapping:
+        return data
+    result = copy.deepcopy(data)
+    for path, stored in wrapping:
+        place: Any = result
+        for step in path[:-1]:
+            place = place[step]
+        place[path[-1]] = stored
+    return result
+
+
+def _wrapped(path: Path, value: Any, bits: int) -> Violation:
     """What an apply makes of an integer; beyond 64 bits JSON has floats, which become the least integer."""
     least = -(2**63)
     kept = value if least <= value < -least else least
     stored = (kept + 2 ** (bits - 1)) % 2**bits - 2 ** (bits - 1)
-    return f"{_value(value)} is more than {bits} bits hold: the server stores {stored}"
+    words = f"{_value(value)} is more than {bits} bits hold: the server stores {stored}"
+    return Violation("wraps", path, words, stored=stored)
 
 
 def _value_violation(name: str, path: Path, error: Any, got: str) -> Violation:

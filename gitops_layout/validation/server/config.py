@@ -124,11 +124,16 @@ _SECURITY = "pod-security.kubernetes.io/"
 
 def namespace(at: At) -> Iterator[Refusal]:
     """ValidateNamespace; the levels of pod security (pod-security-admission, api.PolicyToEvaluate)."""
+    labels = dict(at["metadata"]["labels"].pairs)  # a null is an empty label, not an absent one
     for mode in ("enforce", "audit", "warn"):
-        level = at["metadata"]["labels"][f"{_SECURITY}{mode}"]
-        yield from option(*_LEVELS)(level)
-        version = at["metadata"]["labels"][f"{_SECURITY}{mode}-version"]
-        if isinstance(version.value, str) and not re.fullmatch(r"latest|v1\.(0|[1-9][0-9]*)", version.text):
+        for level in filter(None, [labels.get(f"{_SECURITY}{mode}")]):
+            yield from option(*_LEVELS)(level)
+        version = labels.get(f"{_SECURITY}{mode}-version")
+        if (
+            version is not None
+            and version.is_text
+            and not re.fullmatch(r"latest|v1\.(0|[1-9][0-9]*)", version.text)
+        ):
             yield version.refuse(f"is {shown(version.text)}, expected latest or a version such as v1.36")
     for item in at["spec"]["finalizers"]:
         if item.text and (

@@ -49,7 +49,8 @@ def _fault(words: str, text: str, variables: tuple[str, ...], *, truth: bool) ->
         return words if truth else None
     found = _UNDECLARED.match(words)
     name = found[1].partition(".")[0] if found else ""
-    called = re.search(rf"(?<![\w.]){re.escape(name)}\s*[({{]", text)
+    opened = "[({]" if name in ("Object", "JSONPatch") else r"\("
+    called = re.search(rf"(?<![\w.]){re.escape(name)}\s*{opened}", text)
     if not name or name in variables or name in _LIBRARIES or called or _TWO_VARIABLES.search(text):
         return None
     # A method that our engine lacks is reported by its bare name, too.

@@ -23,6 +23,8 @@ def quantity(value: object) -> Fraction | None:
 
     Exponents beyond what the server can hold (it caps at 2^63) are cut: only their order matters.
     """
+    if value == {}:
+        return Fraction(0)  # a null in a map of quantities
     text = str(value).strip()
     found = _FORM.fullmatch(text) if len(text) <= _DIGITS and not isinstance(value, bool) else None
     if found is None:
