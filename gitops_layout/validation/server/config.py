@@ -262,8 +262,8 @@ def _limits_of(at: At, kind: str, name: str) -> dict[str, Fraction]:
     """The numbers of one resource; for containers with the server's defaults (v1.SetDefaults_LimitRangeItem)."""
     values: dict[str, Fraction] = {}
     for bound in _BOUNDS:
-        raw = at[bound][name].value
-        number = quantity(raw) if isinstance(raw, str | int | float) else None
+        raw = dict(at[bound].pairs).get(name)
+        number = None if raw is None or isinstance(raw.value, bool | list) else quantity(raw.value)
         if number is not None and not (kind == "Pod" and bound.startswith("default")):
             values[bound] = number
     if kind == "Container":

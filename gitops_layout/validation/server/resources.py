@@ -145,7 +145,7 @@ def _against_limit(name: str, asked: At, limit: At | None) -> Iterator[Refusal]:
 
 
 def _number(at: At) -> Fraction | None:
-    return None if at.value is None or isinstance(at.value, bool | list | dict) else quantity(at.value)
+    return None if at.value is None or isinstance(at.value, bool | list) else quantity(at.value)
 
 
 def _claims(at: At, known: set[str]) -> Iterator[Refusal]:
