@@ -139,7 +139,8 @@ class Strictness:
 
     def _image(self, data: Mapping[str, Any]) -> str:
         containers = at(data, "spec", "template", "spec", "containers")
-        images = [at(container, "image") for container in containers if at(container, "name") == "manager"]
+        listed = containers if isinstance(containers, list) else ()  # it may be a patch
+        images = [at(container, "image") for container in listed if at(container, "name") == "manager"]
         return str(images[0]).rpartition(":")[2] if images else ""
 
     def _gate(self, file: str) -> bool | None:

@@ -81,11 +81,23 @@ def repeated(group: str, kind: str, at: At) -> Iterator[Refusal]:
             yield from _items(place, keys)
     for path in ("metadata.finalizers", *_SETS.get((group, kind), ())):
         for place in find(at, path):
+            yield from _nulls(place)
             yield from duplicates(place, lambda item: (True, item.text))
     yield from _items(at["metadata"]["ownerReferences"], ("uid",))
+    if (group, kind) == ("", "ServiceAccount"):
+        for item in at["secrets"]:
+            if item.is_map and item["name"].value is None:
+                yield item["name"].refuse("is required, as items are merged by it")
+
+
+def _nulls(at: At) -> Iterator[Refusal]:
+    for index, item in enumerate(at.value if isinstance(at.value, list) else ()):
+        if item is None:
+            yield Refusal((*at.path, index), "is null, which no item of a merged list may be")
 
 
 def _items(at: At, keys: tuple[str, ...]) -> Iterator[Refusal]:
+    yield from _nulls(at)
     yield from duplicates(at, lambda item: tuple(_key(item, name) for name in keys))
 
 
