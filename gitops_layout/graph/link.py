@@ -263,6 +263,8 @@ def _brought_by(state: _State, parent: Delivery) -> list[Delivery]:
     A kustomize root that holds the sync object of its own folder is what that object delivers, with the
     object's variables and patches: then the object stands for the root.
     """
+    if parent.id not in state.rendered:
+        return []  # what brought it, rendered anew, brings it no longer
     cluster = parent.cluster or cluster_of_root(state.context, parent.root.file)
     children: dict[str, Delivery] = {}
     for resource in _agents(state, _children(state.rendered[parent.id])):
