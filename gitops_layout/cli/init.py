@@ -26,6 +26,12 @@ _NOBODY = "https://github.com/example/"
 @click.argument("folder", metavar="[DIR]", default=".", type=click.Path(path_type=Path, file_okay=False))
 @click.option("--spec", "spec_file", type=click.Path(path_type=Path), help="Start from this gitops.yaml.")
 @click.option("--layout", default="config", show_default=True, help="Shape of the repository.")
+@click.option(
+    "--platform",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    help="For layout tenant: the folder of the platform's repository.",
+)
+@click.option("--tenant", help="For layout tenant: which of the platform's tenants this is.")
 @click.option("--agent", help="Who pulls it into the clusters: flux (default) or argocd.")
 @click.option(
     "--env", "environments", metavar="NAME", multiple=True, help="An environment, in order of promotion."
@@ -41,6 +47,8 @@ def command(
     *,
     spec_file: Path | None,
     layout: str,
+    platform: Path | None,
+    tenant: str | None,
     agent: str | None,
     environments: tuple[str, ...],
     repo_url: str | None,
@@ -52,6 +60,8 @@ def command(
     from gitops_layout.scaffold import converge
     from gitops_layout.spec import load
 
+    if layout == "split" and spec_file is None:
+        folder = folder / "config"
     if (folder / "gitops.yaml").exists():
         raise UserError(f"{folder / 'gitops.yaml'} exists", "converge to it: gitops-layout scaffold")
     if spec_file is not None:
@@ -61,6 +71,11 @@ def command(
             )
         content = _from_file(spec_file, settings)
         spec = load(content, "gitops.yaml" if settings else str(spec_file))
+    elif layout == "tenant" or platform is not None or tenant is not None:
+        content = _from_platform(
+            folder, layout, platform, tenant, agent or "", environments, repo_url, settings
+        )
+        spec = load(content)
     else:
         if not defaults and sys.stdin.isatty():
             agent, environments, repo_url = _ask(folder, agent, environments, repo_url)
@@ -69,6 +84,8 @@ def command(
     plan = converge.plan(folder, spec, spec_file=content)
     hint = "move what is in the way, or try an empty folder"
     code = show_and_apply(folder, plan, only_plan=only_plan, hint=hint)
+    if code == 0 and spec.layout == "split":
+        _write_app(folder.parent / "app", spec, only_plan=only_plan)
     if code == 0 and not only_plan:
         click.echo(_next_steps(folder, spec), nl=False)
     return code
@@ -92,10 +109,9 @@ def _from_options(
     repo_url: str | None,
     settings: tuple[str, ...],
 ) -> bytes:
-    from gitops_layout.scaffold.render import render
-    from gitops_layout.spec import API_VERSION, KIND, parse
+    from gitops_layout.spec import API_VERSION, KIND
 
-    name = _slug(folder.resolve().name)
+    name = _slug(folder.resolve().name if layout != "split" else folder.resolve().parent.name)
     chosen = environments or _ENVIRONMENTS
     data: dict[str, Any] = {
         "apiVersion": API_VERSION,
@@ -111,6 +127,79 @@ def _from_options(
             ],
         },
     }
+    if layout == "split":
+        data["spec"]["apps"] = [{"name": name, "image": f"ghcr.io/example/{name}:0.1.0", "port": 8080}]
+    return _rendered(data, settings)
+
+
+def _from_platform(
+    folder: Path,
+    layout: str,
+    platform: Path | None,
+    tenant: str | None,
+    agent: str,
+    environments: tuple[str, ...],
+    repo_url: str | None,
+    settings: tuple[str, ...],
+) -> bytes:
+    """The spec of a tenant's repository out of its platform's."""
+    from gitops_layout.cli.converging import read_spec
+    from gitops_layout.spec import API_VERSION, KIND, in_environment
+    from gitops_layout.spec.checks import did_you_mean
+
+    if layout not in ("config", "tenant") or platform is None or tenant is None or agent or environments:
+        raise UserError(
+            "layout tenant takes --platform PATH and --tenant NAME, and agent and environments from there",
+            "gitops-layout init DIR --layout tenant --platform ../platform --tenant payments",
+        )
+    _, given = read_spec(platform)
+    known = {item.name: item for item in given.tenants}
+    if tenant not in known:
+        raise UserError(f"{platform}/gitops.yaml has no tenant {tenant}{did_you_mean(tenant, list(known))}")
+    found = known[tenant]
+    runs_in = found.environments or []
+    url = repo_url or (found.repo.url if found.repo else None) or _origin(folder)
+    return _rendered(
+        {
+            "apiVersion": API_VERSION,
+            "kind": KIND,
+            "metadata": {"name": _slug(folder.resolve().name)},
+            "spec": {
+                "layout": "tenant",
+                "agent": {"name": given.agent.name, "version": given.agent.version},
+                "repo": {
+                    "url": url or f"{_NOBODY}{tenant}.git",
+                    "branch": found.repo.branch if found.repo else "main",
+                    "owners": list(found.owners),
+                },
+                "environments": [
+                    {
+                        "name": item.name,
+                        "tier": item.tier,
+                        **({"from": item.from_} if item.from_ in runs_in else {}),
+                    }
+                    for item in given.environments
+                    if item.name in runs_in
+                ],
+                "tenancy": {
+                    "tenant": tenant,
+                    "platform": given.repo.url,
+                    "namespaces": {
+                        base: {name: in_environment(base, name, given.clusters) for name in runs_in}
+                        for base in found.namespaces or []
+                    },
+                },
+            },
+        },
+        settings,
+    )
+
+
+def _rendered(data: dict[str, Any], settings: tuple[str, ...]) -> bytes:
+    """gitops.yaml of the data with the settings in it."""
+    from gitops_layout.scaffold.render import render
+    from gitops_layout.spec import parse
+
     for path, value in _settings(settings).items():
         target = data
         for step in path[:-1]:
@@ -149,6 +238,19 @@ def _ask(
         environments = tuple(text.replace(",", " ").split())
     default = _origin(folder) or f"{_NOBODY}{_slug(folder.resolve().name)}.git"
     return str(agent), environments, repo_url or click.prompt("URL the clusters pull from", default=default)
+
+
+def _write_app(folder: Path, spec: Spec, *, only_plan: bool) -> None:
+    """The app's own repository beside the config repository: written once, never converged."""
+    from gitops_layout.scaffold.render import render_app
+
+    files = render_app(spec, spec.apps[0].name) if spec.apps else {}
+    if taken := [path for path in files if (folder / path).exists()]:
+        raise UserError(f"{folder / taken[0]} exists", "move it away: an app's repository is written once")
+    for path, file in files.items():
+        if not only_plan:
+            system.write_atomic(folder / path, file.content)
+        click.echo(f"create    {(folder / path).as_posix()}")
 
 
 def _slug(text: str) -> str:

@@ -115,7 +115,7 @@ def declared(repo: Repo, config: Config) -> Declared:
         tuple(environments.values()),
         tuple(clusters.values()),
         tuple(sources),
-        config.agent == "external",
+        config.agent == "external" or (spec is not None and spec.layout == "tenant"),
         origin,
     )
 

@@ -485,7 +485,7 @@ def _plain_folders(repo: Repo, state: _State, context: Context, inputs: set[str]
     folders: dict[str, dict[str, None]] = {}
     for resource in repo.resources:
         file = resource.file
-        hidden = is_aside(file)
+        hidden = is_aside(file) or resource.ref.group == "gitops-layout"  # our own spec is nobody's object
         kustomization = basename(file) in FILE_NAMES
         if hidden or kustomization or not resource.ref.name or file in elsewhere:
             continue

@@ -35,10 +35,11 @@ __all__ = [
     "places",
     "render",
     "render_answers",
+    "render_app",
     "template_digest",
 ]
 
-LAYOUTS = ("config", "platform")
+LAYOUTS = ("config", "monorepo", "split", "platform", "tenant")
 _SUFFIX = ".jinja"
 _INDICES = "_indices"  # in a path's context: which item of each loop it was made from
 _YIELD = re.compile(r"\{% yield (\w+) from (.+?) %\}(.*)\{% endyield %\}")
@@ -70,6 +71,14 @@ class File:
 def render(spec: Spec) -> dict[str, File]:
     """Every file of the repository that `spec` asks for, by path relative to its root with `/`."""
     return render_answers(answers(spec))
+
+
+def render_app(spec: Spec, app: str) -> dict[str, File]:
+    """The repository of an app whose releases open pull requests on the one that `spec` describes: all seed."""
+    values = answers(spec)
+    [chosen] = (item for item in values["apps"] if item["name"] == app)
+    files = render_answers({**values, "layout": "app", "own_app": chosen})
+    return {path: File(file.content, Ownership.SEED) for path, file in files.items()}
 
 
 def render_answers(values: Mapping[str, Any]) -> dict[str, File]:
@@ -113,13 +122,14 @@ def answers(spec: Spec) -> dict[str, Any]:
         "environments": [item.model_dump(by_alias=True) for item in spec.environments],
         "clusters": [item.model_dump() for item in spec.clusters],
         "tenants": [item.model_dump() for item in spec.tenants],
+        "tenancy": spec.tenancy.model_dump(by_alias=True) if spec.tenancy else {},
         "apps": [item.model_dump(exclude={"kind"}) for item in spec.apps],
     }
 
 
 def folder_of(layout: str) -> str:
     """The folder of templates/ that a layout renders, as copier.yml's `_subdirectory` says."""
-    return "tenant" if layout == "tenant" else "repository"
+    return "app" if layout == "app" else "repository"
 
 
 def owner_of(path: str, folder: str) -> Ownership:

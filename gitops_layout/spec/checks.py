@@ -6,7 +6,7 @@ import difflib
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
-from gitops_layout.spec.model import MAX_NAME, File, Spec, complete, in_environment
+from gitops_layout.spec.model import MAX_NAME, File, Spec, Tenancy, complete, in_environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -30,7 +30,7 @@ def reference_problems(data: object) -> Iterator[Problem]:
     yield from _references(body, list(environments))
     yield from _tenants(body)
     yield from _cycles(environments)
-    if isinstance(body.get("clusters"), list):
+    if isinstance(body.get("clusters"), list) and body.get("layout") != "tenant":
         held = {
             name
             for cluster in _named(body, "clusters").values()
@@ -79,17 +79,29 @@ def _references(body: dict[str, Any], environments: list[str]) -> Iterator[Probl
 def _tenants(body: dict[str, Any]) -> Iterator[Problem]:
     """Tenants where the layout has none, and apps of tenants that are not there."""
     tenants = _named(body, "tenants")
+    own = body.get("tenancy")
+    if (body.get("layout") == "tenant") != (own is not None):
+        if own is None:
+            text = "layout tenant needs spec.tenancy: gitops-layout init --platform PATH --tenant NAME"
+            yield ("spec", "layout"), False, text
+        else:
+            yield ("spec", "tenancy"), True, "tenancy is for layout tenant: set spec.layout"
+    if body.get("layout") == "tenant" and isinstance(body.get("clusters"), list):
+        yield ("spec", "clusters"), True, "a tenant's repository names no clusters: they are the platform's"
     if tenants and body.get("layout", "config") != "platform":
         yield ("spec", "tenants"), True, "tenants need layout platform: set spec.layout"
     for name, (index, item) in _indexed(body, "apps").items():
         tenant = item.get("tenant")
-        if isinstance(tenant, str) and tenant not in tenants:
+        if isinstance(tenant, str) and own is None and tenant not in tenants:
             place = ("spec", "apps", index, "tenant")
             yield place, False, _unknown(f"app {name}", "tenant", tenant, list(tenants))
 
 
 def tenancy_problems(file: File) -> Iterator[Problem]:
     """Apps outside what their tenant has: its namespaces, its environments."""
+    if file.spec.tenancy is not None:
+        yield from _outside(file, file.spec.tenancy)
+        return
     tenants = {tenant.name: tenant for tenant in complete(file).tenants}
     for index, app in enumerate(file.spec.apps):
         tenant = tenants.get(app.tenant or "")
@@ -117,6 +129,29 @@ def _cycles(environments: dict[str, dict[str, Any]]) -> Iterator[Problem]:
             reported |= set(chain)
             text = f"environments promote in a circle: {' from '.join([*chain, name])}"
             yield ("spec", "environments", index, "from"), False, text
+
+
+def _outside(file: File, tenancy: Tenancy) -> Iterator[Problem]:
+    """Apps of a tenant's repository in namespaces or environments that the platform does not give."""
+    names = [environment.name for environment in file.spec.environments]
+    first = next(iter(tenancy.namespaces))
+    for index, app in enumerate(file.spec.apps):
+        place: Path = ("spec", "apps", index, "namespace" if app.namespace else "name")
+        given = tenancy.namespaces.get(app.namespace or first)
+        if app.tenant not in (None, tenancy.tenant):
+            yield (
+                ("spec", "apps", index, "tenant"),
+                False,
+                f"app {app.name} is of another tenant than {tenancy.tenant}",
+            )
+        if given is None:
+            known = ", ".join(tenancy.namespaces)
+            yield place, False, f"app {app.name}: the platform gives no namespace {app.namespace} ({known})"
+            continue
+        for name in app.environments or names:
+            if name in names and name not in given:
+                text = f"app {app.name}: the platform gives no namespace {app.namespace or first} in {name}"
+                yield place, False, text
 
 
 def namespace_problems(file: File) -> Iterator[Problem]:

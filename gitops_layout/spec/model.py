@@ -60,12 +60,6 @@ Branch = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][\w./-]*$", max_
 Version = Annotated[str, StringConstraints(pattern=r"^[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.-]+)?$")]
 
 
-def _layout(value: object) -> object:
-    if value in ("monorepo", "split", "tenant"):
-        raise ValueError(f"not supported yet: layout {value}")
-    return value
-
-
 def _agent(value: object) -> object:
     if isinstance(value, str):
         value = {"name": value}
@@ -97,7 +91,7 @@ def _image(value: object) -> object:
     return value
 
 
-Layout = Literal["config", "platform"]
+Layout = Literal["config", "monorepo", "split", "platform", "tenant"]
 
 
 class _Model(BaseModel):
@@ -203,18 +197,31 @@ class App(_Model):
     owners: list[Owner] = []
 
 
+class Tenancy(_Model):
+    """What a platform gives the tenant whose repository this is; `init --platform` takes it from there."""
+
+    tenant: Name
+    platform: Url | None = Field(None, description="The platform's repository, for readers.")
+    service_account: Name = Field("tenant", alias="serviceAccount")
+    namespaces: dict[Name, dict[Name, Name]] = Field(
+        min_length=1,
+        description="The names of each namespace by environment, such as `shop: {dev: shop-dev, prod: shop}`.",
+    )
+
+
 class Features(_Model):
     """What comes with the repository."""
 
-    ci: Literal["github", "none"] | None = Field(
-        None, description="Who checks changes: github where the repository's URL names it, else none."
+    ci: Literal["github", "gitlab", "none"] | None = Field(
+        None,
+        description="Who checks changes: github or gitlab where the repository's URL names it, else none.",
     )
 
 
 class Body(_Model):
     """The `spec:` of gitops.yaml."""
 
-    layout: Annotated[Layout, BeforeValidator(_layout)] = "config"
+    layout: Layout = "config"
     agent: Annotated[Agent, BeforeValidator(_agent)]
     repo: Repository
     environments: list[Environment] = Field(min_length=1)
@@ -222,6 +229,7 @@ class Body(_Model):
         None, description="One per environment, of the same name, if absent."
     )
     tenants: list[Tenant] = Field([], description="Teams that share the clusters; in layout platform.")
+    tenancy: Tenancy | None = Field(None, description="What the platform gives; in layout tenant.")
     apps: list[App] = []
     features: Features = Features()
 
@@ -237,7 +245,7 @@ class File(_Model):
 
 class Spec(_Model):
     """gitops.yaml with every default filled in: None stands only where there is none (`from`, `context`,
-    `tenant`, a tenant's `repo`).
+    `tenant`, a tenant's `repo`, `tenancy`).
     """
 
     name: Name
@@ -247,6 +255,7 @@ class Spec(_Model):
     environments: list[Environment]
     clusters: list[Cluster]
     tenants: list[Tenant]
+    tenancy: Tenancy | None
     apps: list[App]
     features: Features
 
@@ -271,9 +280,15 @@ def json_schema() -> dict[str, Any]:
     }
 
 
-def namespace_of(app: App, environment: str, clusters: Sequence[Cluster]) -> str:
-    """The namespace of an app in an environment: its own, unless a cluster holds several environments."""
-    return in_environment(app.namespace or app.name, environment, clusters)
+def namespace_of(spec: Spec, app: App, environment: str) -> str:
+    """The namespace of an app in an environment: its own, unless a cluster holds several environments.
+
+    In a tenant's repository it is the one that the platform gives.
+    """
+    base = app.namespace or app.name
+    if spec.tenancy is not None:
+        return spec.tenancy.namespaces[base][environment]
+    return in_environment(base, environment, spec.clusters)
 
 
 def in_environment(base: str, environment: str, clusters: Sequence[Cluster]) -> str:
@@ -300,12 +315,17 @@ def complete(file: File) -> Spec:
         )
         for tenant in body.tenants
     ]
+    tenancy = body.tenancy
     home = {tenant.name: tenant.namespaces[0] for tenant in tenants if tenant.namespaces}
+    if tenancy is not None:
+        home[tenancy.tenant] = next(iter(tenancy.namespaces))
+    owner = tenancy.tenant if tenancy is not None else None
     run_in = {tenant.name: tenant.environments for tenant in tenants}
     apps = [
         app.model_copy(
             update={
-                "namespace": app.namespace or home.get(app.tenant or ""),
+                "tenant": owner or app.tenant,
+                "namespace": app.namespace or home.get(owner or app.tenant or ""),
                 "image": app.image or PLACEHOLDER_IMAGE,
                 "port": app.port or (_PORT if app.image else _PLACEHOLDER_PORT),
                 "environments": [
@@ -319,15 +339,19 @@ def complete(file: File) -> Spec:
     ]
     agent = body.agent.model_copy(update={"version": body.agent.version or AGENT_VERSIONS[body.agent.name]})
     repo = body.repo.model_copy(update={"url": _with_scheme(body.repo.url)})
-    ci = body.features.ci or ("github" if "github" in _host(repo.url) else "none")
+    host = _host(repo.url)
+    ci = body.features.ci or next((name for name in ("github", "gitlab") if name in host), "none")
     return Spec(
         name=file.metadata.name,
         layout=body.layout,
         agent=agent,
         repo=repo,
         environments=environments,
-        clusters=body.clusters or [Cluster(name=name, environments=[name]) for name in names],
+        clusters=[]
+        if body.layout == "tenant"
+        else body.clusters or [Cluster(name=name, environments=[name]) for name in names],
         tenants=tenants,
+        tenancy=tenancy,
         apps=apps,
         features=Features(ci=ci),
     )

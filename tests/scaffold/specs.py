@@ -39,6 +39,31 @@ PLATFORM = {
 }
 """Changes to `data`: tenants with and without a repository of their own, and with apps in this one."""
 
+TENANT = {
+    "layout": "tenant",
+    "clusters": None,
+    "tenancy": {
+        "tenant": "payments",
+        "platform": "https://github.com/acme/platform.git",
+        "namespaces": {
+            "payments": {"dev": "payments-dev", "staging": "payments-staging", "prod": "payments"},
+            "jobs": {"dev": "jobs-dev", "staging": "jobs-staging", "prod": "jobs"},
+        },
+    },
+    "apps": [
+        {"name": "web", "image": "ghcr.io/acme/web:1.4.0"},
+        {"name": "report", "image": "a/b:1.0", "namespace": "jobs", "environments": ["dev", "prod"]},
+    ],
+}
+"""Changes to `data`: the repository of a platform's tenant."""
+LAYOUTS: dict[str, dict[str, Any]] = {
+    "config": {},
+    "monorepo": {"layout": "monorepo"},
+    "split": {"layout": "split"},
+    "platform": PLATFORM,
+    "tenant": TENANT,
+}
+
 
 def data(agent: str, **spec: Any) -> dict[str, Any]:
     """gitops.yaml with three environments on two clusters, one of them shared, and three apps."""

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -94,7 +95,7 @@ def test_init_plans_without_writing_and_takes_settings(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("--layout", "split"), "not supported yet: layout split"),
+        (("--layout", "splitt"), "expected config, monorepo, split"),
         (("--agent", "builtin"), "not supported yet: agent builtin"),
         (("--agent", "fluxx"), "expected flux or argocd"),
         (("--set", "branch"), "expected FIELD=VALUE"),
@@ -241,3 +242,78 @@ def test_tenants_of_a_platform_come_and_are_whole(tmp_path: Path, agent: str) ->
     assert _run("scaffold", "--plan", "--exit-code", cwd=root).returncode == 0
     second = _run("add", "tenant", "pay", cwd=root)
     assert (second.returncode, "tenant pay" in second.stderr) == (2, True)
+
+
+def test_a_tenants_repository_fits_the_platform_that_pulls_it(tmp_path: Path) -> None:
+    url = "https://github.com/acme/pay.git"
+    for arguments in (
+        (
+            "init",
+            "plat",
+            "--layout",
+            "platform",
+            "--defaults",
+            "--set",
+            "clusters=[{name: one, environments: [dev, staging, prod]}]",
+        ),
+        (
+            "add",
+            "tenant",
+            "pay",
+            "--dir",
+            "plat",
+            "--namespaces",
+            "pay,jobs",
+            "--environments",
+            "dev,prod",
+            "--repo-url",
+            url,
+        ),
+        ("init", "pay", "--layout", "tenant", "--platform", "plat", "--tenant", "pay"),
+        ("add", "app", "api", "--dir", "pay", "--image", "ghcr.io/acme/api:1.0.0"),
+        ("add", "app", "cron", "--dir", "pay", "--image", "ghcr.io/acme/cron:1.0.0", "--namespace", "jobs"),
+    ):
+        done = _run(*arguments, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+    for environment in ("dev", "prod"):
+        given = _objects(tmp_path / f"plat/tenants/pay/envs/{environment}")
+        namespaces = {item["metadata"]["name"] for item in given if item["kind"] == "Namespace"}
+        [sync] = (item for item in given if item["kind"] == "Kustomization")
+        [source] = (item for item in given if item["kind"] == "GitRepository")
+        assert source["spec"]["url"] == url
+        pulled = _objects(tmp_path / "pay" / sync["spec"]["path"])
+        assert {item["metadata"]["namespace"] for item in pulled} == namespaces
+    lint = _run("lint", "--select", "ALL", "--fail-on", "info", cwd=tmp_path / "pay")
+    assert lint.returncode == 0, lint.stdout + lint.stderr
+    refused = _run("add", "app", "x", "--namespace", "web", cwd=tmp_path / "pay")
+    assert "the platform gives no namespace web (pay, jobs)" in refused.stderr
+    unknown = _run("init", "t", "--layout", "tenant", "--platform", "plat", "--tenant", "pya", cwd=tmp_path)
+    assert (unknown.returncode, "did you mean pay?" in unknown.stderr) == (2, True)
+
+
+def _objects(folder: Path) -> list[dict[str, Any]]:
+    built = subprocess.run([KUBECTL, "kustomize", str(folder)], capture_output=True, check=False)
+    assert built.returncode == 0, built.stderr
+    return [item for item in yaml.safe_load_all(built.stdout) if item]
+
+
+def test_a_split_pair_is_a_config_repository_and_an_app_that_feeds_it(tmp_path: Path) -> None:
+    done = _run(
+        "init",
+        "shop",
+        "--layout",
+        "split",
+        "--defaults",
+        "--repo-url",
+        "https://github.com/acme/c.git",
+        cwd=tmp_path,
+    )
+    assert done.returncode == 0, done.stderr
+    config, app = tmp_path / "shop/config", tmp_path / "shop/app"
+    assert (config / "gitops.yaml").is_file()
+    assert not (app / ".gitops-layout").exists()
+    assert "repository: acme/c" in (app / ".github/workflows/release.yaml").read_text()
+    released = _run("promote", "shop", "--to", "dev", "--version", "1.0.7", cwd=config)
+    assert "ghcr.io/example/shop:1.0.7" in released.stdout, released.stderr
+    assert _run("scaffold", "--plan", "--exit-code", cwd=config).returncode == 0
+    assert _run("lint", "--select", "ALL", "--fail-on", "info", cwd=config).returncode == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -11,22 +12,27 @@ import pytest
 import yaml
 
 from gitops_layout import __version__, bundle
-from gitops_layout.scaffold.render import Ownership, answers, render
+from gitops_layout.scaffold.render import Ownership, answers, render, render_app
 from gitops_layout.spec import Spec, load
 from tests.kubectl import KUBECTL
-from tests.scaffold.specs import PLATFORM, spec
+from tests.scaffold.specs import LAYOUTS, PLATFORM, TENANT, spec
 
 AGENTS = ("flux", "argocd")
 BARE = {"repo": {"url": "git@git.example.com:a/b.git", "branch": "1.0"}, "features": {"ci": "none"}}
-CHANGES: list[dict[str, Any]] = [{}, {"apps": []}, BARE, PLATFORM, {**PLATFORM, "apps": []}]
+CHANGES: dict[str, dict[str, Any]] = {
+    **LAYOUTS,
+    "no-apps": {"apps": []},
+    "bare": BARE,
+    "gitlab": {"features": {"ci": "gitlab"}},
+    "platform-no-apps": {**PLATFORM, "apps": []},
+    "tenant-no-apps": {**TENANT, "apps": []},
+}
 
 
-@pytest.fixture(
-    scope="module", params=[(agent, layout) for agent in AGENTS for layout in ("config", "platform")]
-)
+@pytest.fixture(scope="module", params=[(agent, layout) for agent in AGENTS for layout in LAYOUTS])
 def wanted(request: pytest.FixtureRequest) -> Spec:
     agent, layout = request.param
-    return spec(agent, **(PLATFORM if layout == "platform" else {}))
+    return spec(agent, **LAYOUTS[layout])
 
 
 @pytest.fixture(scope="module")
@@ -60,14 +66,12 @@ def _build(folder: Path) -> list[dict[str, Any]]:
     return [item for item in yaml.safe_load_all(done.stdout) if item]
 
 
-@pytest.mark.parametrize("changes", CHANGES, ids=["all", "no-apps", "bare", "platform", "platform-no-apps"])
+@pytest.mark.parametrize("changes", CHANGES)
 @pytest.mark.parametrize("agent", AGENTS)
-def test_copier_makes_the_same_bytes(
-    agent: str, changes: dict[str, Any], source: Path, tmp_path: Path
-) -> None:
+def test_copier_makes_the_same_bytes(agent: str, changes: str, source: Path, tmp_path: Path) -> None:
     from copier import run_copy
 
-    wanted = spec(agent, **changes)
+    wanted = spec(agent, **CHANGES[changes])
     run_copy(str(source), tmp_path, data=answers(wanted), defaults=True, quiet=True, vcs_ref="v1")
     made = {
         path.relative_to(tmp_path).as_posix(): path.read_bytes()
@@ -85,7 +89,7 @@ def test_copier_can_update_what_it_made(source: Path, tmp_path: Path) -> None:
     shutil.copytree(source, origin)
     run_copy(str(origin), root, data=answers(spec()), defaults=True, quiet=True, vcs_ref="v1")
     _git(root, ["init", "-q"], ["add", "-A"], ["commit", "-qm", "made"])
-    template = next((origin / "templates/repository").rglob("{% yield app*.jinja"))
+    template = next((origin / "templates/repository/clusters").rglob("{% yield app*.jinja"))
     template.write_text(template.read_text().replace("interval: 10m", "interval: 30m"))
     _git(origin, ["commit", "-qam", "later"], ["tag", "v2"])
     run_update(root, defaults=True, overwrite=True, quiet=True, vcs_ref="v2")
@@ -101,14 +105,19 @@ def test_every_kustomization_builds(wanted: Spec, tmp_path: Path) -> None:
     roots = [
         path.parent for path in tmp_path.rglob("kustomization.yaml") if "Component" not in path.read_text()
     ]
-    # bases, environments of three apps, clusters and their bootstraps; then two apps' and tenants' own
-    assert len(roots) == 3 + 3 + 2 + 3 + 4 + (0 if wanted.layout == "config" else 2 + 5 + 2 + 5 + 3 * 2 + 2)
-    for root in roots:
-        assert _build(root)
+    counts = {
+        "config": 3 + 8 + 2 + 2,  # bases, environments of apps, clusters and their bootstraps
+        "platform": 5 + 13 + 2 + 2 + 2 + 5 + 8,  # two apps more; tenants' bases, environments and namespaces
+        "tenant": 2 + 5 + 3,  # bases, environments of apps, environments
+    }
+    assert len(roots) == counts.get(wanted.layout, counts["config"])
+    if wanted.layout in counts:  # the others differ in no kustomization
+        for root in roots:
+            assert _build(root)
 
 
-def test_every_environment_runs_its_own_version_under_restricted_rules(wanted: Spec, tmp_path: Path) -> None:
-    _write(wanted, tmp_path)
+def test_every_environment_runs_its_own_version_under_restricted_rules(tmp_path: Path) -> None:
+    _write(spec(), tmp_path)
     objects = {
         (item["kind"], item["metadata"]["name"]): item for item in _build(tmp_path / "apps/web/envs/prod")
     }
@@ -173,7 +182,7 @@ def test_template_names_are_legal_on_every_system() -> None:
 def test_generated_text_is_clean(wanted: Spec) -> None:
     for path, file in render(wanted).items():
         text = file.content.decode()
-        assert "{{" not in text, path
+        assert "{{" not in text.replace("${{", ""), path
         assert "{%" not in text, path
         assert text == text.strip("\n") + "\n", path
         assert all(line == line.rstrip() for line in text.splitlines()), path
@@ -186,4 +195,42 @@ def test_people_own_what_they_edit_and_bots_own_the_versions(wanted: Spec) -> No
     assert owners["apps/web/base/deployment.yaml"] is Ownership.SEED
     assert owners["apps/web/envs/dev/version/kustomization.yaml"] is Ownership.ROBOT
     assert owners["apps/web/envs/dev/kustomization.yaml"] is Ownership.MANAGED
-    assert owners["clusters/eu/kustomization.yaml"] is Ownership.FRAGMENT
+    shared = "envs/prod/kustomization.yaml" if wanted.layout == "tenant" else "clusters/eu/kustomization.yaml"
+    assert owners[shared] is Ownership.FRAGMENT
+
+
+def test_an_apps_own_repository_is_what_copier_makes_too(source: Path, tmp_path: Path) -> None:
+    from copier import run_copy
+
+    wanted = spec(layout="split")
+    [chosen] = (app for app in answers(wanted)["apps"] if app["name"] == "web")
+    given = {**answers(wanted), "layout": "app", "own_app": chosen}
+    run_copy(str(source), tmp_path, data=given, defaults=True, quiet=True, vcs_ref="v1")
+    (tmp_path / ".copier-answers.yml").unlink()
+    made = {
+        path.relative_to(tmp_path).as_posix(): path.read_bytes()
+        for path in tmp_path.rglob("*")
+        if path.is_file()
+    }
+    assert made == {path: file.content for path, file in render_app(wanted, "web").items()}
+    workflow = yaml.safe_load(made[".github/workflows/release.yaml"])
+    steps = workflow["jobs"]["release"]["steps"]
+    assert [step["with"]["repository"] for step in steps if "repository" in step.get("with", {})] == [
+        "acme/platform"
+    ]
+    assert "promote web --to dev" in steps[-1]["run"]
+
+
+def test_every_workflow_pins_what_it_uses(wanted: Spec) -> None:
+    workflows = [
+        file.content for path, file in render(wanted).items() if path.startswith(".github/workflows/")
+    ]
+    used = [
+        step["uses"]
+        for content in workflows
+        for job in yaml.safe_load(content)["jobs"].values()
+        for step in job["steps"]
+        if "uses" in step
+    ]
+    assert len(used) >= 4
+    assert all(re.fullmatch(r"[\w./-]+@[0-9a-f]{40}", name) for name in used)

@@ -48,7 +48,7 @@ apiVersion: gitops-layout/v1alpha1
 kind: GitOpsRepo
 metadata: {name: Acme}
 spec:
-  layout: split
+  layout: splitt
   agent: flux
   repo: {url: https://github.com/acme/platform.git}
   environments: [{name: dev}, {name: staging, from: dev}]
@@ -65,7 +65,7 @@ spec:
 """
     assert _refused(text) == [
         "gitops.yaml:3:18: metadata.name: 'Acme' is not a DNS label (a lower case letter, then letters, digits, inner dashes)",
-        "gitops.yaml:5:11: not supported yet: layout split",
+        "gitops.yaml:5:11: spec.layout is 'splitt', expected config, monorepo, split, platform or tenant",
         "gitops.yaml:8:38: environment staging is on no cluster: add it to one under spec.clusters",
         "gitops.yaml:11:27: cluster eu names environment stagin, which does not exist, did you mean staging?",
         "gitops.yaml:14:7: unknown field enviroments, did you mean environments?",
@@ -106,8 +106,8 @@ def test_a_broken_file_names_the_place() -> None:
 
 def test_a_cluster_of_several_environments_keeps_their_namespaces_apart() -> None:
     spec = load(GOOD + "  clusters: [{name: one, environments: [dev, prod]}]\n")
-    assert namespace_of(spec.apps[0], "dev", spec.clusters) == "web-dev"
-    assert namespace_of(load(GOOD).apps[0], "dev", load(GOOD).clusters) == "web"
+    assert namespace_of(spec, spec.apps[0], "dev") == "web-dev"
+    assert namespace_of(load(GOOD), load(GOOD).apps[0], "dev") == "web"
 
 
 def test_a_scp_like_url_becomes_one_that_flux_takes_and_tells_the_ci() -> None:
