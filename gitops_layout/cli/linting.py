@@ -32,8 +32,14 @@ def run(root: Path, options: dict[str, Any], memory: Memory) -> Said:
     """Lint the tree and say what was found; `options` are the command's, by name."""
     paths, environment = options["paths"], options["environment"]
     named = options["versions"], options["locations"], options["crds"]
-    targets.target(*named)  # refuses what cannot be meant before anything is read
-    loaded = load(root, config_file=options["config_file"], paths=paths, memory=memory)
+    asked = targets.target(*named)  # refuses what cannot be meant before anything is read
+    loaded = load(
+        root,
+        config_file=options["config_file"],
+        paths=paths,
+        memory=memory,
+        kubernetes=next(iter(asked.kubernetes), None),
+    )
     target = targets.target(*named, clusters=declared(loaded.graph.repo, loaded.config).clusters)
     catalogue = rules.load(loaded.graph.repo, loaded.config.rules)
     decided = policy(

@@ -39,16 +39,20 @@ class Loaded:
 
 
 def load_graph(
-    paths: Sequence[str | Path] = (), config_file: Path | None = None, *, exact: bool = False
+    paths: Sequence[str | Path] = (),
+    config_file: Path | None = None,
+    *,
+    exact: bool = False,
+    kubernetes: str | None = None,
 ) -> Loaded:
     """Load the repository that holds all `paths` (the current folder without any).
 
-    With `exact`, real kustomize builds everything.
+    With `exact`, real kustomize builds everything. Charts are told the version `kubernetes` (`1.36`).
 
     Raises UserError for a path that does not exist and for paths of two repositories.
     """
     root, relative = located(paths)
-    return load(root, config_file=config_file, paths=relative, exact=exact)
+    return load(root, config_file=config_file, paths=relative, exact=exact, kubernetes=kubernetes)
 
 
 def load(
@@ -59,6 +63,7 @@ def load(
     paths: tuple[str, ...] = (),
     exact: bool = False,
     memory: Memory | None = None,
+    kubernetes: str | None = None,
 ) -> Loaded:
     """Load and link a work tree, or a git revision of it; `memory` has listed the tree already."""
     gc.disable()  # a short life full of small values: collecting them costs a third of the time
@@ -68,7 +73,9 @@ def load(
         else:
             repo = from_work_tree(root) if revision is None else from_revision(root, revision)
         config = _config(repo, config_file)
-        graph = link(repo, render=Renders(repo, exact=exact), declared=declared(repo, config))
+        graph = link(
+            repo, render=Renders(repo, exact=exact, kubernetes=kubernetes), declared=declared(repo, config)
+        )
     finally:
         gc.enable()
     return Loaded(root, graph, config, paths)

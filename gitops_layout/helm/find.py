@@ -1,16 +1,18 @@
-"""Which helm renders charts: the one on PATH, if it is new enough."""
+"""Which helm renders charts: the one on PATH, if it is new enough, else its library from the extra `[helm]`."""
 
 from __future__ import annotations
 
 import re
 import shutil
+import sys
 from dataclasses import dataclass
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
 from gitops_layout.system import run
 
-__all__ = ["Helm", "NoHelm", "find"]
+__all__ = ["Helm", "Library", "NoHelm", "find"]
 
 OLDEST = (3, 14)
 """Older ones merge null values otherwise than Flux and Argo CD do today."""
@@ -27,16 +29,27 @@ class Helm:
 
 
 @dataclass(frozen=True, slots=True)
+class Library:
+    """helm's library, in an interpreter of its own; it renders only charts that do not look at the cluster."""
+
+    interpreter: Path
+
+
+@dataclass(frozen=True, slots=True)
 class NoHelm:
     """Why there is no usable helm."""
 
     why: str
 
 
-def find() -> Helm | NoHelm:
-    """The helm on PATH; each program is asked for its version once."""
+def find() -> Helm | Library | NoHelm:
+    """The helm on PATH, asked for its version once; where there is none, the library if it is installed."""
     program = shutil.which("helm")
-    return NoHelm("helm is not installed") if program is None else _asked(program)
+    if program is not None:
+        return _asked(program)
+    if find_spec("helm_python") is not None:
+        return Library(Path(sys.executable))
+    return NoHelm("helm is not installed, nor is the extra gitops-layout[helm]")
 
 
 @cache

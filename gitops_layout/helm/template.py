@@ -7,20 +7,23 @@ kubeconfig and no name server (helm resolves names only when told to); its time 
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import tempfile
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from posixpath import join
 from typing import Any
 
+from gitops_layout.helm.assign import assign
 from gitops_layout.helm.chart import Chart, Problem
-from gitops_layout.helm.find import Helm
+from gitops_layout.helm.find import Helm, Library
 from gitops_layout.helm.schemas import outside
-from gitops_layout.model import Location, Span
+from gitops_layout.helm.values import merge, parse
+from gitops_layout.model import Location, Span, UncheckedClass
 from gitops_layout.repo.model import Repo
 from gitops_layout.source.reader import read
 from gitops_layout.system import Completed, run, write_atomic
@@ -79,7 +82,7 @@ class Templated:
     invalid: tuple[tuple[tuple[str | int, ...], str], ...] = ()
 
 
-def template(helm: Helm, repo: Repo, chart: Chart, release: Release) -> Templated:
+def template(helm: Helm | Library, repo: Repo, chart: Chart, release: Release) -> Templated:
     """Render one release; a chart with problems is not started."""
     if chart.problems:
         return Templated(problem=chart.problems[0])
@@ -90,7 +93,12 @@ def template(helm: Helm, repo: Repo, chart: Chart, release: Release) -> Template
         return Templated(problem=problem)
     with tempfile.TemporaryDirectory(prefix="gitops-layout-") as temporary:
         try:
-            done = _run(helm, repo, chart, release, Path(temporary))
+            if isinstance(helm, Library):
+                done = rendered(helm, repo, chart, release, Path(temporary))
+                if isinstance(done, Problem):
+                    return Templated(problem=done)
+            else:
+                done = _run(helm, repo, chart, release, Path(temporary))
         except (ValueError, OSError) as error:  # a NUL in a name, a parameter longer than any argument
             return Templated(problem=Problem(f"helm cannot be started: {error}", chart.definition))
     if done.code is None:
@@ -100,14 +108,11 @@ def template(helm: Helm, repo: Repo, chart: Chart, release: Release) -> Template
     if len(done.stdout) > OUTPUT_LIMIT:
         why = f"the chart renders more than {OUTPUT_LIMIT // 2**20} MiB"
         return Templated(problem=Problem(why, chart.definition))
-    return _objects(chart, done.stdout)
+    return _objects(repo, chart, done.stdout)
 
 
 def _run(helm: Helm, repo: Repo, chart: Chart, release: Release, folder: Path) -> Completed:
-    (folder / "home").mkdir()
-    _copy(repo, chart, folder / "chart")
-    if release.defaults is not None:
-        write_atomic(folder / "chart" / "values.yaml", release.defaults)
+    _prepare(repo, chart, release, folder)
     return run(
         [helm.program, "template", *_arguments(release, folder), "--", release.name, _target(chart)],
         cwd=folder,
@@ -115,6 +120,82 @@ def _run(helm: Helm, repo: Repo, chart: Chart, release: Release, folder: Path) -
         timeout=TIME_LIMIT,
         memory=MEMORY_LIMIT,
     )
+
+
+def rendered(helm: Library, repo: Repo, chart: Chart, release: Release, folder: Path) -> Completed | Problem:
+    """The same by helm's library, in a process as bounded; or why it cannot be trusted with this chart."""
+    from gitops_layout.helm.capabilities import reads_cluster
+
+    _prepare(repo, chart, release, folder)
+    target = folder / _target(chart)
+    given = [*release.values, *(text.encode() for text in (*release.set, *release.set_string))]
+    why = reads_cluster(target, [*given, *(content for _, content in release.set_file)])
+    if why is None and not set(release.flags) <= {"--include-crds"} | {
+        flag for flag in release.flags if flag.startswith(("--api-versions=", "--kube-version="))
+    }:
+        why = f"it is asked for {' '.join(sorted(release.flags))}"
+    if why is None and _has_integers([_assigned(release)]):
+        why = "a single value is set to a number"  # which reaches templates as another type
+    if why is not None:
+        reason = f"{why}; helm's library cannot be told about that, the helm program can"
+        return Problem(f"chart not rendered: {reason}", chart.definition, UncheckedClass.EXTERNAL)
+    asked = {
+        "chart": str(target),
+        "name": release.name,
+        "namespace": release.namespace,
+        "values": _values(release),
+        "crds": "--include-crds" in release.flags,
+    }
+    write_atomic(folder / "request.json", json.dumps(asked))
+    worker = Path(__file__).with_name("sdk_worker.py")
+    return run(
+        [helm.interpreter, "-I", worker, folder / "request.json"],
+        cwd=folder,
+        env=_environment(folder),
+        timeout=TIME_LIMIT,
+        memory=MEMORY_LIMIT,
+    )
+
+
+def _assigned(release: Release) -> dict[str, Any]:
+    """The values that are set one by one, numbers as numbers."""
+    values: dict[str, Any] = {}
+    for text in release.set:
+        assign(values, text)
+    return values
+
+
+def _has_integers(items: Iterable[Any]) -> bool:
+    return any(
+        _has_integers(item.values())
+        if isinstance(item, dict)
+        else _has_integers(item)
+        if isinstance(item, list)
+        else isinstance(item, int) and not isinstance(item, bool)
+        for item in items
+    )
+
+
+def _values(release: Release) -> dict[str, Any]:
+    """Everything that gives the release values, merged in helm's order. Raises ValueError where helm refuses it."""
+    values: dict[str, Any] = {}
+    for content in release.values:
+        values = merge(values, parse(content, "values"))
+    for text in release.set:
+        assign(values, text)
+    for text in release.set_string:
+        assign(values, text, strings=True)
+    for path, content in release.set_file:
+        escaped = content.decode().replace("\\", "\\\\").replace(",", "\\,")
+        assign(values, f"{path}={escaped}", strings=True)
+    return values
+
+
+def _prepare(repo: Repo, chart: Chart, release: Release, folder: Path) -> None:
+    (folder / "home").mkdir()
+    _copy(repo, chart, folder / "chart")
+    if release.defaults is not None:
+        write_atomic(folder / "chart" / "values.yaml", release.defaults)
 
 
 def _copy(repo: Repo, chart: Chart, target: Path) -> None:
@@ -163,17 +244,29 @@ def _environment(folder: Path) -> Mapping[str, str]:
     }
 
 
-def _objects(chart: Chart, output: bytes) -> Templated:
+def _objects(repo: Repo, chart: Chart, output: bytes) -> Templated:
     stream = read(output, "output of helm")
-    if stream.problems:
-        why = f"helm wrote unreadable YAML: {stream.problems[0].message}"
-        return Templated(problem=Problem(why, chart.definition))
     starts, sources = _sources(stream.text)
+
+    def source(line: int) -> str:
+        index = bisect_right(starts, line)
+        return sources[index - 1] if index else ""
+
+    def refused(why: str, line: int) -> Templated:
+        file = _file(repo, chart, source(line))
+        return Templated(problem=Problem(why, chart.definition if file is None else Location(file)))
+
+    # The helm program looks at each manifest before it prints any; its library leaves that to us.
+    if stream.problems:
+        problem = stream.problems[0]
+        return refused(f"{source(problem.line)} renders to unreadable YAML: {problem.message}", problem.line)
     objects: list[Template] = []
     for document in stream.documents:
+        line = document.span(()).line
         if isinstance(document.data, dict):
-            index = bisect_right(starts, document.span(()).line)
-            objects += _opened(document.data, sources[index - 1] if index else "")
+            objects += _opened(document.data, source(line))
+        elif document.data is not None:
+            return refused(f"{source(line)} renders to something that is no object", line)
     return Templated(tuple(objects))
 
 
@@ -202,16 +295,17 @@ def _sources(text: str) -> tuple[list[int], list[str]]:
 _AT = re.compile(r"(?P<file>[^\s:()\"]+/[^\s:()\"]+):(?P<line>\d+)(?::(?P<column>\d+))?")
 _ON = re.compile(r"(?:parse error on|YAML parse error on) (?P<file>[^\s:]+)")
 _SCHEMA = re.compile(r"^- at '(?P<path>[^']*)': (?P<what>.+)$", re.MULTILINE)
+_OUT_OF_MEMORY = ("out of memory", "cannot allocate memory", "C malloc failed", "MemoryError")
 _NOISE = ("Use --debug flag", "level=", "WARNING:", "walk.go", "coalesce.go")
 
 
 def _failed(repo: Repo, chart: Chart, stderr: str) -> Templated:
     """helm's own words, at the line that they name."""
-    if "out of memory" in stderr or "cannot allocate memory" in stderr:
+    if any(word in stderr for word in _OUT_OF_MEMORY):
         why = f"rendering takes more than {MEMORY_LIMIT // 2**20} MiB of memory"
         return Templated(problem=Problem(why, chart.definition))
     lines = [line for line in stderr.splitlines() if line.strip() and not line.startswith(_NOISE)]
-    text = "\n".join(lines).removeprefix("Error: ")[:_MESSAGE_LIMIT]
+    text = _short("\n".join(lines).removeprefix("Error: "), _MESSAGE_LIMIT)
     invalid = tuple(
         (_steps(match["path"]), match["what"])
         for match in (_SCHEMA.finditer(text) if "specifications of the schema" in text else ())
@@ -231,8 +325,9 @@ def _steps(pointer: str) -> tuple[str | int, ...]:
     return tuple(int(step) if step.isdigit() else step for step in steps)
 
 
-def _short(text: str) -> str:
-    return text if len(text) <= 500 else f"{text[:500]}…"
+def _short(text: str, limit: int = 500) -> str:
+    """Both ends of a long message: helm says first where it was, and last what went wrong there."""
+    return text if len(text) <= limit else f"{text[: limit // 2]} … {text[-limit // 2 :]}"
 
 
 def _place(repo: Repo, chart: Chart, text: str) -> Location:

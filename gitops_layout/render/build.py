@@ -49,12 +49,20 @@ class _Wanted:
 class Renders:
     """Renders deliveries of one repository; equal builds are done once, however many deliveries share them."""
 
-    def __init__(self, repo: Repo, *, fetched: Fetched | None = None, exact: bool = False) -> None:
+    def __init__(
+        self,
+        repo: Repo,
+        *,
+        fetched: Fetched | None = None,
+        exact: bool = False,
+        kubernetes: str | None = None,
+    ) -> None:
         """`fetched` is what lies outside; by default what the repository's own lock names. With `exact`,
         real kustomize builds everything.
         """
         self.repo = repo
         self._exact = exact
+        self._kubernetes = kubernetes
         self._bases: Bases | None = None
         self._built: dict[str, Chosen] = {}
         self._closures: dict[str, tuple[Closure, Mapping[str, bytes]]] = {}
@@ -122,7 +130,9 @@ class Renders:
     def _charts(self) -> Charts:
         from gitops_layout.render.charts import Charts
 
-        return Charts(self.repo) if self._fetched is None else Charts(self.repo, fetched=self._fetched.chart)
+        if self._fetched is None:
+            return Charts(self.repo, kubernetes=self._kubernetes)
+        return Charts(self.repo, fetched=self._fetched.chart, kubernetes=self._kubernetes)
 
     def reads(self, delivery: Delivery) -> frozenset[str]:
         """The files that a delivery's build reads, found without building."""
@@ -219,7 +229,12 @@ class Renders:
         if tree is None:
             return None
         if tree not in self._abroad:
-            there = Renders(from_unpacked(tree), fetched=self._fetched, exact=self._exact)
+            there = Renders(
+                from_unpacked(tree),
+                fetched=self._fetched,
+                exact=self._exact,
+                kubernetes=self._kubernetes,
+            )
             there._strictness = self._strict  # its Flux is the one of this repository
             self._abroad[tree] = there
         there = self._abroad[tree]

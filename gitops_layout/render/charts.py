@@ -16,7 +16,7 @@ from typing import Any
 from gitops_layout.agents.context import at
 from gitops_layout.agents.delivery import Delivery
 from gitops_layout.helm.chart import Chart, Fetched, Problem, nothing_fetched, walk
-from gitops_layout.helm.find import Helm, NoHelm, find
+from gitops_layout.helm.find import Helm, Library, NoHelm, find
 from gitops_layout.helm.origins import Origins, Written, last_written
 from gitops_layout.helm.template import Template, Templated, template
 from gitops_layout.k8s.scope import is_crd
@@ -43,8 +43,12 @@ class Charts:
     `fetched` finds a chart that lies outside, where it was brought.
     """
 
-    def __init__(self, repo: Repo, *, fetched: Fetched = nothing_fetched) -> None:
+    def __init__(
+        self, repo: Repo, *, fetched: Fetched = nothing_fetched, kubernetes: str | None = None
+    ) -> None:
+        """`kubernetes` is the clusters' version, where somebody said so (`1.36`)."""
         self.repo = repo
+        self.kubernetes = kubernetes
         self.fetched = fetched
         self._charts: dict[str, Chart] = {}
 
@@ -101,7 +105,7 @@ class Charts:
             delivery.id,
         )
 
-    def _tried(self, delivery: Delivery, helm: Helm | NoHelm, lookup: Lookup) -> Rendered:
+    def _tried(self, delivery: Delivery, helm: Helm | Library | NoHelm, lookup: Lookup) -> Rendered:
         try:
             return self._render(delivery, helm, lookup)
         except UnreadableError as error:
@@ -110,7 +114,7 @@ class Charts:
                 failure=broken(f"delivery {delivery.id}", f"{error.path}: {error.why}", Location(error.path)),
             )
 
-    def _render(self, delivery: Delivery, helm: Helm | NoHelm, lookup: Lookup) -> Rendered:
+    def _render(self, delivery: Delivery, helm: Helm | Library | NoHelm, lookup: Lookup) -> Rendered:
         what, chart = f"delivery {delivery.id}", self._chart(delivery)
         if isinstance(chart, Unchecked):
             return Rendered(delivery.id, failure=chart)
@@ -125,6 +129,8 @@ class Charts:
         release = wanted.release
         if not any(flag.startswith("--api-versions") for flag in release.flags):
             release = replace(release, flags=(*release.flags, *self.served))
+        if self.kubernetes and not any(flag.startswith("--kube-version") for flag in release.flags):
+            release = replace(release, flags=(*release.flags, f"--kube-version={self.kubernetes}"))
         result = template(helm, self.repo, chart, release)
         if result.problem is not None:
             problem = _blamed(delivery, result.problem, result, wanted, self._written(chart, wanted))

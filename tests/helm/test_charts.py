@@ -360,9 +360,10 @@ def test_a_chart_that_fails_without_values_of_the_cluster_is_external():
 
 def test_without_helm_a_chart_is_external(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("PATH", "")
+    monkeypatch.setattr("gitops_layout.helm.find.find_spec", lambda _name: None)
     kind, file, line, why = failure(application())
     assert (kind, file, line) == ("external", "app.yaml", 8)
-    assert why == "chart charts/web is not rendered: helm is not installed"
+    assert why.startswith("chart charts/web is not rendered: helm is not installed")
 
 
 def test_a_helm_that_is_too_old_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -522,6 +523,14 @@ def test_a_chart_sees_the_apis_that_the_repository_brings():
 
     assert seen(rendered(application(**files))) == [True, True, False]
     assert seen(rendered(application(given, **files))) == [False, False, True]
+
+
+@pytest.mark.usefixtures("helm")
+def test_a_chart_is_told_the_version_that_the_clusters_have():
+    shows = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\nv: {{ .Capabilities.KubeVersion.Minor }}\n"
+    repo = from_files(application(**{"charts/web/templates/x.yaml": shows}))  # type: ignore[arg-type]
+    graph = link(repo, render=Renders(repo, kubernetes="1.34"))
+    assert [item.data["v"] for item in rendered_objects(graph) if item.ref.kind == "ConfigMap"] == [34]
 
 
 @pytest.mark.usefixtures("helm")
