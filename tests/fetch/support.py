@@ -112,6 +112,11 @@ def answer(
     handler.wfile.write(content)
 
 
+def redirect(url: str) -> Callable[[BaseHTTPRequestHandler], None]:
+    """An answer that sends the client elsewhere."""
+    return lambda handler: answer(handler, 307, b"", {"Location": url})
+
+
 @contextmanager
 def serving() -> Iterator[Server]:
     server = Server()

@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 from gitops_layout.store.fetched import LOCK, fetched
-from tests.fetch.support import Server, application, archive, chart, fetch, start, write
+from tests.fetch.support import Server, application, archive, chart, fetch, redirect, serving, start, write
 
 
 def app(server: Server, version: str = "1.x", name: str = "web") -> str:
@@ -268,6 +268,32 @@ def test_helms_own_credentials_are_used_for_that_repository_only_and_never_shown
     }
     everywhere = printed + (root / LOCK).read_text() + "".join(files_in(tmp_path / "cache"))
     assert "s3cret" not in everywhere.lower()
+
+
+def test_a_redirect_takes_no_credentials_to_another_host(root: Path, charts: Server, tmp_path: Path) -> None:
+    with serving() as elsewhere:
+        elsewhere.serve({"web": {"1.0.0": chart("web", "1.0.0")}})
+        for path in elsewhere.files:
+            charts.files[path] = redirect(f"{elsewhere.url}{path}")
+        repositories = tmp_path / "home/.config/helm/repositories.yaml"
+        login = f"repositories:\n- {{name: x, url: {charts.url}, username: bot, password: s3cret}}\n"
+        write(repositories.parent, {repositories.name: login})
+        write(root, {"web.yaml": app(charts)})
+
+        code, status, printed = fetch(root)
+
+        assert (code, status) == (0, {"web": "fetched"}), printed
+        assert {authorization for _, authorization in charts.asked} == {"Basic Ym90OnMzY3JldA=="}
+        assert [authorization for _, authorization in elsewhere.asked] == ["", ""]
+        assert elsewhere.host not in (root / LOCK).read_text()
+
+
+def test_redirects_without_end_are_a_failure(root: Path, charts: Server) -> None:
+    charts.files["/index.yaml"] = redirect(f"{charts.url}/index.yaml")
+    write(root, {"web.yaml": app(charts)})
+    code, status, printed = fetch(root)
+    assert (code, status) == (3, {"web": "failed"})
+    assert len(charts.asked) < 10, printed
 
 
 def test_what_nobody_names_any_more_leaves_the_lock(root: Path, charts: Server) -> None:

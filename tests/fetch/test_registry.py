@@ -24,6 +24,8 @@ from tests.fetch.support import (
     fetch,
     free_port,
     process,
+    redirect,
+    serving,
     sha256,
     write,
 )
@@ -220,8 +222,6 @@ class Guarded:
 def test_a_token_is_asked_for_at_the_registrys_token_server(
     root: Path, charts: Server, tmp_path: Path
 ) -> None:
-    from tests.fetch.support import serving
-
     with serving() as tokens:
         Guarded(charts, tokens)
         login = {"auths": {charts.host: {"auth": base64.b64encode(b"bot:s3cret").decode()}}}
@@ -240,6 +240,20 @@ def test_a_token_is_asked_for_at_the_registrys_token_server(
         assert authorization == f"Basic {base64.b64encode(b'bot:s3cret').decode()}"
         # The password goes to the token server alone; the registry sees the token.
         assert {seen for _, seen in charts.asked} == {"", "Bearer opened"}
+
+
+def test_a_layer_that_lies_on_another_host_is_brought_without_the_token(root: Path, charts: Server) -> None:
+    with serving() as storage:
+        guarded = Guarded(charts, charts)
+        layer = f"/v2/acme/platform/blobs/sha256:{sha256(guarded.layer)}"
+        storage.files["/blob"] = guarded.layer
+        charts.files[layer] = redirect(f"{storage.url}/blob?signature=s3cret")
+        url = f"oci://{charts.host}/acme/platform"
+        write(root, {"platform.yaml": oci_source(url, "{tag: v1}")})
+
+        assert fetch(root)[:2] == (0, {url: "fetched"})
+        assert [authorization for _, authorization in storage.asked] == [""]
+        assert (layer, "Bearer opened") in charts.asked
 
 
 @pytest.mark.parametrize("lie", ["manifest", "layer"])
