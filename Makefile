@@ -36,6 +36,7 @@ bench: $(VENV)/.stamp
 corpus: $(VENV)/.stamp
 	$(BIN)/python -m tools.corpus
 	$(BIN)/python -m tools.origins
+	$(BIN)/python -m tools.kustomizations
 	$(BIN)/python -m pytest -m corpus $(PYTEST_ARGS)
 
 docs: $(VENV)/.stamp

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from gitops_layout.kustomize import exact, fast
 from gitops_layout.kustomize.exact import Build, Built
+from gitops_layout.kustomize.model import Problem
 from gitops_layout.repo.model import Repo, UnreadableError
 
 __all__ = ["Chosen", "build_all"]
@@ -50,5 +51,13 @@ def build_all(
         else:
             done[key] = Chosen(Built(result.objects), result)
     for key, built in exact.build_all(repo, {key: builds[key] for key in left}).items():
-        done[key] = Chosen(built, None, left[key])
+        done[key] = Chosen(_explained(built, left[key]), None, left[key])
     return {key: done[key] for key in builds}
+
+
+def _explained(built: Built, declined: fast.Declined | None) -> Built:
+    """A refusal of kustomize's with the line that causes it and what to do, where the fast builder met it."""
+    if built.problem is None or declined is None or declined.remedy is None:
+        return built
+    why = f"{declined.reason}: {declined.remedy} (kustomize: {built.problem.why[:200]})"
+    return Built(problem=Problem(built.problem.kind, why, declined.location))

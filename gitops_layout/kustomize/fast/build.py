@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from gitops_layout.kustomize.fast import buildmetadata, crds
 from gitops_layout.kustomize.fast.config import Config, configured, default_config
-from gitops_layout.kustomize.fast.declined import Declined, DeclinedError, decline
+from gitops_layout.kustomize.fast.declined import Declined, DeclinedError, decline, refuse
 from gitops_layout.kustomize.fast.forms import check_forms
 from gitops_layout.kustomize.fast.generators import absorb, add_hashes, generate
 from gitops_layout.kustomize.fast.inline import inside_text
@@ -106,7 +106,7 @@ def build(
         items = _finished(state, _accumulated(state, root, _nothing()), root)
         buildmetadata.finish(items, wanted, root.location.at("buildMetadata"))
     except DeclinedError as declined:
-        return Declined(declined.reason, declined.location or root.location)
+        return Declined(declined.reason, declined.location or root.location, declined.remedy)
     return Fast(tuple(item.data for item in items), tuple(item.mark for item in items), view)
 
 
@@ -316,7 +316,7 @@ def _finished(state: _Build, made: Made, root: Kustomization) -> list[Item]:
     if order == "fifo" and legacy is None:
         return items
     if order != "legacy":
-        decline(f"unknown order {order}", root.location.at("sortOptions"))
+        refuse(f"unknown order {order}", root.location.at("sortOptions"), "write fifo or legacy")
     if legacy is None:
         return in_legacy_order(items)
     return in_order(items, legacy.get("orderFirst") or [], legacy.get("orderLast") or [])

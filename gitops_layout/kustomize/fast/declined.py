@@ -7,29 +7,37 @@ from typing import NoReturn
 
 from gitops_layout.model import Location
 
-__all__ = ["Declined", "DeclinedError", "decline"]
+__all__ = ["Declined", "DeclinedError", "decline", "refuse"]
 
 
 @dataclass(frozen=True, slots=True)
 class Declined:
     """A build that real kustomize must do: what stands at `location` is not known to build alike here.
 
-    It says nothing about the build: kustomize may take it or refuse it.
+    Without a `remedy` it says nothing about the build: kustomize may take it or refuse it. With one, it is
+    what kustomize refuses the build for, and the remedy is what to do about it.
     """
 
     reason: str
     location: Location
+    remedy: str | None = None
 
 
 class DeclinedError(Exception):
     """Ends a fast build; `location` may be filled in by a caller that knows it better."""
 
-    def __init__(self, reason: str, location: Location | None = None) -> None:
+    def __init__(self, reason: str, location: Location | None = None, remedy: str | None = None) -> None:
         super().__init__(reason)
         self.reason = reason
         self.location = location
+        self.remedy = remedy
 
 
 def decline(reason: str, location: Location | None = None) -> NoReturn:
     """Leave this build to real kustomize."""
     raise DeclinedError(reason, location)
+
+
+def refuse(reason: str, location: Location, remedy: str) -> NoReturn:
+    """Leave to real kustomize what it is known to refuse; the remedy is an act: `name an object …`."""
+    raise DeclinedError(reason, location, remedy)

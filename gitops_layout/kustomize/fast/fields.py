@@ -8,7 +8,7 @@ from functools import cache, lru_cache
 from typing import Any
 
 from gitops_layout.kustomize.fast.config import Config, joined
-from gitops_layout.kustomize.fast.declined import decline
+from gitops_layout.kustomize.fast.declined import decline, refuse
 from gitops_layout.kustomize.fast.item import Item, plain_text, unique
 from gitops_layout.kustomize.fast.marks import ABSENT, at
 from gitops_layout.kustomize.fast.spots import spots
@@ -267,4 +267,4 @@ def set_replicas(items: list[Item], entry: Mapping[str, Any], where: Location, s
                     decline("replicas is no number", item.origin(path)[0])
                 item.write(path, count, where.at("count"))
     if not found:
-        decline(f"no workload is called {name}", where.at("name"))
+        refuse(f"no workload is called {name}", where.at("name"), "use the name before any prefix or suffix")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from gitops_layout.kustomize.fast.declined import decline
+from gitops_layout.kustomize.fast.declined import decline, refuse
 from gitops_layout.model import Location
 
 __all__ = ["PLUGINS", "check_forms", "check_plugin"]
@@ -26,7 +26,7 @@ _VERSIONS = {
 def _plain(kind: type, word: str) -> Check:
     def check(value: Any, where: Location) -> None:
         if type(value) is not kind:
-            decline(f"{where.path[-1]} is no {word}", where)
+            refuse(f"{where.path[-1]} is no {word}", where, f"write a {word}")
 
     return check
 
@@ -37,7 +37,7 @@ _text, _boolean, _number = _plain(str, "text"), _plain(bool, "boolean"), _plain(
 def _list(element: Check) -> Check:
     def check(value: Any, where: Location) -> None:
         if not isinstance(value, list):
-            decline(f"{where.path[-1]} is no list", where)
+            refuse(f"{where.path[-1]} is no list", where, "write a list")
         for index, entry in enumerate(value):
             element(entry, where.at(index))
 
@@ -199,7 +199,7 @@ def check_forms(data: dict[str, Any], where: Location) -> None:
                 continue
             decline(f"{key} is left to kustomize", where.key_at(key))
         if key not in _FIELDS:
-            decline(f"kustomize has no field {key}", where.key_at(key))
+            refuse(f"kustomize has no field {key}", where.key_at(key), "correct its spelling, or remove it")
         _FIELDS[key](value, where.at(key))
     kind = data.get("kind") or "Kustomization"
     if kind not in _VERSIONS:

@@ -10,7 +10,7 @@ from posixpath import basename
 from typing import Any, Literal
 
 from gitops_layout.kustomize.fast.buildmetadata import keep
-from gitops_layout.kustomize.fast.declined import decline
+from gitops_layout.kustomize.fast.declined import decline, refuse
 from gitops_layout.kustomize.fast.item import Item, plain_text
 from gitops_layout.kustomize.fast.marks import Mark
 from gitops_layout.model import Location, Span
@@ -66,7 +66,7 @@ def _add_data(item: Item, kind: str, entry: dict[str, Any], where: Location, ope
     kids: dict[str, dict[str | int, Mark]] = {"data": {}, "binaryData": {}}
     for key, content, place in _pairs(entry, where, opened):
         if key in seen:
-            decline(f"the generator repeats the key {key}", place)
+            refuse(f"the generator repeats the key {key}", place, "keep one of them")
         seen.add(key)
         text = None if kind == "Secret" else _text(content)
         field = "data" if text is not None or kind == "Secret" else "binaryData"
@@ -107,7 +107,7 @@ def _pairs(entry: dict[str, Any], where: Location, opened: Open) -> Iterator[Pai
         place = where.at("literals", index)
         key, equals, value = literal.partition("=")
         if not key or not equals:
-            decline("a literal is key=value", place)
+            refuse(f"the literal {literal} has no value", place, "write key=value")
         if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"":
             value = value[1:-1]
         yield key, value.encode(), place
@@ -151,15 +151,12 @@ def _env_lines(path: str, content: bytes, place: Location) -> Iterator[Pair]:
 
 def absorb(items: list[Item], new: Item, behavior: str, where: Location) -> None:
     """Add a generated object, or merge it into or put it in place of the one that has its name."""
-    found = [item for item in items if new.id in item.ids]
     if behavior not in ("merge", "replace"):
-        if found:
-            decline(f"{new.kind} {new.name} exists already", where)
+        if any(new.id in item.ids for item in items):
+            refuse(f"{new.kind} {new.name} exists already", where, "set behavior to merge or replace")
         items.append(new)
         return
-    if len(found) != 1:
-        decline(f"{len(found)} objects match the generator {new.name}", where.at("name"))
-    old = found[0]
+    old = _absorbing(items, new, behavior, where)
     for field in ("labels", "annotations"):
         _keep(new, old, ("metadata", field), drop_empty=True)
     if behavior == "merge":
@@ -179,6 +176,17 @@ def absorb(items: list[Item], new: Item, behavior: str, where: Location) -> None
     if sum(new.id in item.ids[-1:] for item in items) != 1:
         decline(f"several objects are {new.kind} {old.name}", where)
     items[items.index(old)] = new
+
+
+def _absorbing(items: list[Item], new: Item, behavior: str, where: Location) -> Item:
+    """The object that a generated one is merged into or replaces."""
+    found = [item for item in items if new.id in item.ids]
+    if not found:
+        reason = f"there is no {new.kind} {new.name} to {behavior}"
+        refuse(reason, where.at("name"), "name one of this build and its namespace, or leave out behavior")
+    if len(found) > 1:
+        decline(f"{len(found)} objects match the generator {new.name}", where.at("name"))
+    return found[0]
 
 
 def _keep(new: Item, old: Item, path: tuple[str, ...], *, drop_empty: bool) -> None:

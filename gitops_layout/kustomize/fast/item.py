@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gitops_layout.kustomize.fast.declined import decline
+from gitops_layout.kustomize.fast.declined import decline, refuse
 from gitops_layout.kustomize.fast.marks import ABSENT, Mark, at, insert, origin, put, remove
 from gitops_layout.kustomize.fast.tables import CLUSTER_SCOPED
 from gitops_layout.model import Location, Path
@@ -163,11 +163,13 @@ def unique(items: list[Item]) -> None:
     ids = {item.id for item in items}
     if len(ids) == len(items):
         return
-    seen: set[Id] = set()
+    seen: dict[Id, Item] = {}
     for item in items:
         if item.id in seen:
-            decline(f"two objects are {item.kind} {item.name}", item.origin(())[0])
-        seen.add(item.id)
+            first = seen[item.id].origin(())[0]
+            reason = f"two objects are {item.kind} {item.name}; the first is from {first.file}"
+            refuse(reason, item.origin(())[0], "list it once, or give one of them another name")
+        seen[item.id] = item
 
 
 _MAYBE_TYPED = frozenset("0123456789+-.~yYnNtTfFoO")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gitops_layout.kustomize.fast.declined import decline
+from gitops_layout.kustomize.fast.declined import decline, refuse
 from gitops_layout.kustomize.fast.item import Item, plain_text
 from gitops_layout.kustomize.fast.marks import ABSENT, at
 from gitops_layout.model import Location, Path
@@ -22,6 +22,7 @@ _FIELDS = {
     "move": {"op", "path", "from"},
     "copy": {"op", "path", "from"},
 }
+_ADD_FIRST = "correct the path, or add what it leads through first"
 _NOTES = (("metadata",), ("metadata", "annotations"))
 
 
@@ -61,7 +62,7 @@ def _apply(item: Item, operation: Any, where: Location) -> None:
             item.remove(_existing(item, path, where))
         case "test":
             if not _same(at(item.data, _existing(item, path, where)), operation["value"]):
-                decline("the test of a JSON patch fails", where)
+                refuse("the test of a JSON patch fails", where, "make it expect what the object has")
         case _:
             source = _existing(item, _pointer(operation["from"], where.at("from")), where)
             if source in _NOTES or path[: len(source)] == source:
@@ -94,7 +95,7 @@ def _container(item: Item, steps: tuple[str, ...], where: Location) -> tuple[Any
         data = at(data, (key,))
         path.append(key)
         if not isinstance(data, dict | list):
-            decline(f"the object has nothing at /{'/'.join(steps[:-1])}", where)
+            refuse(f"the object has nothing at /{'/'.join(steps[:-1])}", where, _ADD_FIRST)
     return data, tuple(path)
 
 
@@ -106,7 +107,7 @@ def _existing(item: Item, steps: tuple[str, ...], where: Location) -> Path:
             decline(f"{last} is no index of a list", where)
         last = int(steps[-1])
     if at(holder, (last,)) is ABSENT:
-        decline(f"the object has nothing at /{'/'.join(steps)}", where)
+        refuse(f"the object has nothing at /{'/'.join(steps)}", where, _ADD_FIRST)
     return (*path, last)
 
 

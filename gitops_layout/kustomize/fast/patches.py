@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from gitops_layout.kustomize.fast.declined import decline
+from gitops_layout.kustomize.fast.declined import decline, refuse
 from gitops_layout.kustomize.fast.item import Item, unique
 from gitops_layout.kustomize.fast.jsonpatch import apply_operations
 from gitops_layout.kustomize.fast.merge import merged
@@ -132,7 +132,10 @@ def json_patches(items: list[Item], patch: Patch, entry: dict[str, Any], where: 
 
 def _only(items: list[Item], merge: Item) -> Item:
     found = [item for item in items if merge.id in item.ids]
-    if len(found) != 1:
+    if not found:
+        reason = f"the patch of {merge.kind} {merge.name} matches no object"
+        refuse(reason, merge.origin(())[0], "name an object of this build, or give the patch a target")
+    if len(found) > 1:
         decline(f"{len(found)} objects match the patch of {merge.kind} {merge.name}", merge.origin(())[0])
     return found[0]
 

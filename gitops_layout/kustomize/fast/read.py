@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from gitops_layout.kustomize.fast.declined import decline
+from gitops_layout.kustomize.fast.declined import decline, refuse
 from gitops_layout.kustomize.fast.item import Item, plain_text
 from gitops_layout.kustomize.fast.marks import ABSENT, Mark, at
 from gitops_layout.kustomize.fast.tables import Rules, list_rules
@@ -113,7 +113,8 @@ def kustomized(stream: Stream, where: Location) -> tuple[Document, ...]:
         documents = again.documents
     for document in documents:
         if document.duplicates:
-            decline("a key stands twice", Location(where.file, document.duplicates[0].path, document.index))
+            place = Location(where.file, document.duplicates[0].path, document.index)
+            refuse("a key stands twice", place, "keep one of them")
     if "\n---" in text and _SEPARATOR.search(text.replace("\r\n", "\n")):
         decline("a document separator is followed by text", where)
     if "#" in text and _FIELD_COMMENT.search(text):
@@ -265,7 +266,7 @@ def _checked(data: Any, document: Document, path: Path, place: Location, *, patc
                 continue
             decline(f"metadata.{name} is not plain text", place.at("metadata", name))
     if not metadata.get("name"):
-        decline("an object needs a name", place)
+        refuse("an object needs a name", place, "give it metadata.name")
     identity = (data["kind"], data.get("apiVersion", ""), metadata["name"], metadata.get("namespace") or "")
     if any(len(text) > MAX_NAME for text in identity):
         decline(f"a name of more than {MAX_NAME} characters", place)

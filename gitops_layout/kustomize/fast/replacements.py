@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from gitops_layout.kustomize.fast.declined import decline
+from gitops_layout.kustomize.fast.declined import decline, refuse
 from gitops_layout.kustomize.fast.item import Item, plain_text
 from gitops_layout.kustomize.fast.marks import ABSENT, at
 from gitops_layout.kustomize.fast.select import SELECTOR_FIELDS, matches_labels, pattern
@@ -98,7 +98,8 @@ def _source(items: list[Item], selector: Mapping[str, Any], where: Location) -> 
         ):
             found.append(item)
     if len(found) != 1:
-        decline(f"{len(found)} objects match the source of a replacement", where)
+        reason = f"{len(found)} objects match the source of a replacement"
+        refuse(reason, where, "make kind, name and namespace name one object")
     return found[0]
 
 
@@ -195,7 +196,7 @@ def _copy(
         decline("a replacement writes what kustomize keeps its notes in", where)
     paths = list(_matches(item.data, steps, (), bool(options.get("create")), where))
     if not paths:
-        decline(f"a target has no field {field}", where)
+        refuse(f"a target has no field {field}", where, "correct the path, or set options.create")
     for path in paths:
         _write(item, path, text, options, written, where)
     if field in ("kind", "apiVersion") or steps[:2] in (["metadata", "name"], ["metadata", "namespace"]):

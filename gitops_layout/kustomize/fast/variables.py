@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gitops_layout.kustomize.fast.config import Config
-from gitops_layout.kustomize.fast.declined import decline
+from gitops_layout.kustomize.fast.declined import decline, refuse
 from gitops_layout.kustomize.fast.item import Id, Item
 from gitops_layout.kustomize.fast.marks import ABSENT, at
 from gitops_layout.kustomize.fast.read import Reader
@@ -115,7 +115,8 @@ def _value(reader: Reader, items: list[Item], variable: Variable) -> _Value:
     """A variable's value and who wrote it."""
     item = next((item for item in items if variable.name in item.variables), None)
     if item is None:
-        decline(f"no object matches the variable {variable.name}", variable.where.at("objref"))
+        reason = f"no object matches the variable {variable.name}"
+        refuse(reason, variable.where.at("objref"), "give its exact apiVersion, kind and name")
     value = at(item.data, variable.steps)
     if value is ABSENT or value is None or isinstance(value, dict | list | float):
         decline(f"the variable {variable.name} has no plain value", variable.where)

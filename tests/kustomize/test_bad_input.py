@@ -1,0 +1,105 @@
+"""What kustomize refuses we refuse, on the line that causes it and with what to do; what it takes we take."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gitops_layout.kustomize.choose import build_all
+from gitops_layout.kustomize.exact import Build, Built
+from gitops_layout.kustomize.walk import walk
+from gitops_layout.model import Location
+from tests.kubectl import KUBECTL
+from tests.kustomize.oracle import repository
+
+CONFIG = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\ndata: {k: v}\n"
+GONE = CONFIG.replace("name: c", "name: gone")
+DEEP = f"{CONFIG}x: {'[' * 10_000}{']' * 10_000}\n"
+COMPONENT = {"kind": "Component", "apiVersion": "kustomize.config.k8s.io/v1alpha1"}
+SOURCE = {"source": {"kind": "ConfigMap"}, "targets": [{"select": {"kind": "ConfigMap"}, "fieldPaths": ["data.gone.x"]}]}  # fmt: skip
+K = "kustomization.yaml"
+
+
+def on(operation: str) -> dict[str, Any]:
+    """A kustomization that applies a JSON patch."""
+    return {
+        "resources": ["c.yaml"],
+        "patches": [{"target": {"kind": "ConfigMap"}, "patch": f"- {operation}"}],
+    }
+
+
+# The kustomization, more files, the line of the complaint (None: it builds) and words of it.
+CASES: dict[str, tuple[Any, dict[str, Any], str | None, str]] = {
+    "a patch that matches nothing": ({"resources": ["c.yaml"], "patches": [{"path": "p.yaml"}]}, {"p.yaml": GONE}, "p.yaml:1", "matches no object: name an object"),
+    "an inline patch that matches nothing": ({"resources": ["c.yaml"], "patches": [{"patch": GONE}]}, {}, f"{K}:1", "ConfigMap gone matches no object"),
+    "a target that matches nothing": ({"resources": ["c.yaml"], "patches": [{"target": {"kind": "Gone"}, "patch": "- {op: add, path: /x, value: 1}"}]}, {}, None, ""),
+    "a JSON patch of what is not there": (on("{op: remove, path: /data/gone}"), {}, f"{K}:1", "nothing at /data/gone"),
+    "a JSON patch below what is not there": (on("{op: replace, path: /data/gone/x, value: 1}"), {}, f"{K}:1", "correct the path"),
+    "a test that fails": (on("{op: test, path: /data/k, value: w}"), {}, f"{K}:1", "the test of a JSON patch fails"),
+    "folders that include each other": ({"resources": ["a"]}, {f"a/{K}": {"resources": ["../b"]}, f"b/{K}": {"resources": ["../a"]}}, f"b/{K}:1", "a → b → a"),
+    "a folder that includes itself": ({"resources": ["."]}, {}, f"{K}:1", "include each other"),
+    "a component that includes itself": ({"resources": ["c.yaml"], "components": ["x"]}, {f"x/{K}": {**COMPONENT, "components": ["../x"]}}, f"x/{K}:1", "x → x"),
+    "an object of 10,000 levels": ({"resources": ["d.yaml"]}, {"d.yaml": DEEP}, f"{K}:1", ""),
+    "a patch of 10,000 levels": ({"resources": ["c.yaml"], "patches": [{"path": "d.yaml"}]}, {"d.yaml": DEEP}, f"{K}:1", ""),
+    "a kustomization of 10,000 levels": (f"resources: {'[' * 10_000}{']' * 10_000}\n", {}, f"{K}:1", "nesting"),
+    "a file listed twice": ({"resources": ["c.yaml", "./c.yaml"]}, {}, "c.yaml:1", "list it once"),
+    "an object in two files": ({"resources": ["c.yaml", "e.yaml"]}, {"e.yaml": CONFIG}, "e.yaml:1", "the first is from c.yaml"),
+    "a base brought twice": ({"resources": ["a", "b"]}, {f"a/{K}": {"resources": ["../c.yaml"]}, f"b/{K}": {"resources": ["../c.yaml"]}}, "c.yaml:1", "two objects are ConfigMap c"),
+    "a generator of what is there": ({"resources": ["c.yaml"], "configMapGenerator": [{"name": "c"}]}, {}, f"{K}:1", "set behavior"),
+    "a generator that merges into nothing": ({"configMapGenerator": [{"name": "g", "behavior": "merge"}]}, {}, f"{K}:1", "no ConfigMap g to merge"),
+    "a literal without a value": ({"configMapGenerator": [{"name": "g", "literals": ["a"]}]}, {}, f"{K}:1", "write key=value"),
+    "a generator that repeats a key": ({"configMapGenerator": [{"name": "g", "literals": ["a=1", "a=2"]}]}, {}, f"{K}:1", "repeats the key a"),
+    "a replacement from nothing": ({"resources": ["c.yaml"], "replacements": [{**SOURCE, "source": {"kind": "X"}}]}, {}, f"{K}:1", "0 objects match the source"),
+    "a replacement of nothing": ({"resources": ["c.yaml"], "replacements": [SOURCE]}, {}, f"{K}:1", "options.create"),
+    "replicas of nothing": ({"resources": ["c.yaml"], "replicas": [{"name": "gone", "count": 2}]}, {}, f"{K}:1", "no workload is called gone"),
+    "a variable of nothing": ({"resources": ["c.yaml"], "vars": [{"name": "X", "objref": {"kind": "ConfigMap", "name": "c"}}]}, {}, f"{K}:1", "exact apiVersion"),
+    "an image that nothing has": ({"resources": ["c.yaml"], "images": [{"name": "gone", "newTag": "1"}]}, {}, None, ""),
+    "a namespace that makes two of one": ({"resources": ["c.yaml", "e.yaml"], "namespace": "x1"}, {"e.yaml": CONFIG.replace("name: c", "name: c, namespace: other")}, "e.yaml:1", "two objects are"),
+    "an object without a name": ({"resources": ["e.yaml"]}, {"e.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {}\n"}, "e.yaml:1", "give it metadata.name"),
+    "a field that is none": ("resources: [c.yaml]\nnamePrefx: a\n", {}, f"{K}:2", "correct its spelling"),
+    "a text where a list is needed": ("resources: c.yaml\n", {}, f"{K}:1", "write a list"),
+    "a key that stands twice": ({"resources": ["e.yaml"]}, {"e.yaml": f"{CONFIG}data: {{}}\n"}, "e.yaml:5", "a key stands twice"),
+    "an order that is none": ({"resources": ["c.yaml"], "sortOptions": {"order": "x"}}, {}, f"{K}:1", "write fifo or legacy"),
+}  # fmt: skip
+
+
+def kubectl_takes(folder: Path, files: dict[str, str]) -> bool:
+    """kubectl's own verdict, without any of our code on the way."""
+    for path, text in files.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(text)
+    command = [KUBECTL, "kustomize", str(folder), "--load-restrictor=LoadRestrictionsNone"]
+    return subprocess.run(command, capture_output=True, timeout=60, check=False).returncode == 0
+
+
+def ours(files: dict[str, str]) -> tuple[Built, str]:
+    """Our build, and the file and line of its complaint."""
+    repo = repository(dict(files))
+    built = build_all(repo, {"": Build(walk(repo, ""))})[""].built
+    where: Location | None = built.problem.location if built.problem is not None else None
+    return built, f"{where.file}:{repo.span(where).line}" if where is not None else ""
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_verdict_is_kustomizes_and_names_the_line_and_the_remedy(name, tmp_path):
+    data, more, line, words = CASES[name]
+    given = {K: data, "c.yaml": CONFIG, **more}
+    files = {path: text if isinstance(text, str) else json.dumps(text) for path, text in given.items()}
+    built, place = ours(files)
+    assert kubectl_takes(tmp_path, files) == (line is None)
+    assert (built.problem is None) == (line is None)
+    if built.problem is not None:
+        assert place == line, built.problem
+        assert words in built.problem.why
+
+
+def test_aliases_that_expand_without_end_are_refused_before_kustomize_starts():
+    rows = "".join(f"{chr(98 + n)}: &{chr(98 + n)} [{','.join([f'*{chr(97 + n)}'] * 9)}]\n" for n in range(9))
+    built, place = ours({K: "resources: [c.yaml]\n", "c.yaml": f"{CONFIG}a: &a [x]\n{rows}"})
+    assert built.problem is not None
+    assert place == f"{K}:1"
+    assert "aliases expand" in built.problem.why
