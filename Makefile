@@ -32,6 +32,7 @@ demo: $(VENV)/.stamp
 
 bench: $(VENV)/.stamp
 	$(BIN)/python -m tools.bench
+	$(BIN)/python -m tools.bench link
 
 corpus: $(VENV)/.stamp
 	$(BIN)/python -m tools.corpus

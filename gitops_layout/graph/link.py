@@ -422,8 +422,19 @@ def _variable_objects(
 
 def _children(rendered: Rendered) -> list[Resource]:
     """The agent objects among the rendered ones; their place is where the render comes from."""
-    found = (Resource(item.ref, item.data, item.origin(()), item.origin) for item in rendered.objects)
-    return [resource for resource in found if is_agent(resource) or is_generator(resource)]
+    return [
+        Resource(item.ref, item.data, item.origin(()), item.origin)
+        for item in rendered.objects
+        if _brings(Resource(item.ref, item.data, _NOWHERE))
+    ]
+
+
+_NOWHERE = Location("")
+"""Where an object is from is asked only when it turns out to be an agent's: most are not."""
+
+
+def _brings(resource: Resource) -> bool:
+    return is_agent(resource) or is_generator(resource)
 
 
 def _live_files(repo: Repo, state: _State, objects: Sequence[Resource]) -> set[str]:

@@ -135,12 +135,31 @@ def _reader(root: str, known: Mapping[str, bytes]) -> Callable[[str], bytes]:
         # O_NOFOLLOW and O_NONBLOCK: what was a plain file when we looked may be a link or a pipe by now.
         try:
             handle = os.open(prefix + path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-            with os.fdopen(handle, "rb", buffering=0) as stream:
-                return stream.read(MAX_BYTES + 1) or b""
+            try:
+                return _whole(handle)
+            finally:
+                os.close(handle)
         except OSError as error:
             raise UnreadableError(path, error) from None
 
     return content
+
+
+_CHUNK = 64 * 2**10
+"""Bytes asked for at once: most files are smaller, and a buffer for the largest would cost more than the read."""
+
+
+def _whole(handle: int) -> bytes:
+    """All that a file holds, or enough to see that it is too large. Raises OSError, also for a pipe nobody fills."""
+    found = os.read(handle, _CHUNK)
+    if len(found) < _CHUNK:
+        return found
+    parts, size = [found], len(found)
+    while found and size <= MAX_BYTES:
+        found = os.read(handle, _CHUNK)
+        parts.append(found)
+        size += len(found)
+    return b"".join(parts)
 
 
 def _entry(prefix: str, path: str, user: int) -> tuple[Entry | None, Unchecked | None]:

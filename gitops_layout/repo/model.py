@@ -129,6 +129,9 @@ class Repo:
 
         The links passed on the way are added to `links`.
         """
+        entry = self.entries.get(path)
+        if entry is not None and entry.target is None:
+            return path
         passed: list[str] = []
         real = self._resolve(path, passed)
         if real is not None and links is not None:

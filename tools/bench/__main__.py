@@ -1,10 +1,13 @@
-"""`python -m tools.bench [APPS]`: ours, kustomize's Go library and kubectl on one generated monorepo."""
+"""`python -m tools.bench [APPS]`: ours, kustomize's Go library and kubectl on one generated monorepo.
+
+`python -m tools.bench link` shows load + link by the number of files instead. Both print Markdown tables, which
+docs/benchmarks.md keeps with date and command.
+"""
 
 from __future__ import annotations
 
-import gc
-import multiprocessing
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -14,10 +17,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from gitops_layout.kustomize.exact import kubectl
-from gitops_layout.kustomize.fast import Bases, Declined, build
-from gitops_layout.kustomize.walk import walk
-from gitops_layout.repo.load import from_work_tree
-from gitops_layout.repo.model import Repo
+from tools.bench.linking import by_size, whole
 from tools.bench.monorepo import write_monorepo
 
 _HERE = Path(__file__).parent
@@ -32,56 +32,45 @@ def main(apps: int) -> int:
         root = Path(temporary, "monorepo")
         write_monorepo(root, apps)
         files = sum(1 for path in root.rglob("*") if path.is_file())
-        print(f"{apps} apps, {apps * 3} overlays, {files} files, {workers} workers", flush=True)
-        ours = _report("gitops-layout", _ours(root, workers), None)
+        print(f"{apps} apps, {apps * 3} overlays, {files} files, {workers} workers\n", flush=True)
+        print("| what | processor seconds a worker | against ours |\n| --- | ---: | ---: |")
+        found = whole(root)
+        ours = _report("gitops-layout: load, link, render with origins; one process", found.seconds, None)
+        _report("  of it the builds", found.rendering, None)
         library = _library(root, Path(temporary), workers)
         if library is None:
             print("kustomize library: no go command, not measured")
         else:
-            _report("kustomize library", library, ours)
-        _report(f"kubectl ({SAMPLE} measured)", _kubectl(root, apps * 3, workers), ours)
+            _report(f"kustomize's library, {workers} workers", library, ours)
+        _report(f"kubectl, {workers} at a time ({SAMPLE} measured)", _kubectl(root, apps * 3, workers), ours)
+        print(f"\npeak memory of ours: {found.megabytes:.0f} MB\n")
+        print("| whole commands, by the clock | seconds | |\n| --- | ---: | ---: |")
         for name, seconds in _commands(root, Path(temporary)):
             _report(name, seconds, None)
     return 0
 
 
+def linking() -> int:
+    """Print a row a size."""
+    print("| files | deliveries | objects | load + link, µs a file | with rendering, s | peak, MB |")
+    print("| ---: | ---: | ---: | ---: | ---: | ---: |")
+    for row in by_size():
+        cells = (
+            row.files,
+            row.deliveries,
+            row.objects,
+            round(row.linking),
+            f"{row.seconds:.1f}",
+            round(row.megabytes),
+        )
+        print(f"| {' | '.join(map(str, cells))} |", flush=True)
+    return 0
+
+
 def _report(name: str, seconds: float, ours: float | None) -> float:
-    ratio = f"  {seconds / ours:6.1f} x" if ours is not None else ""
-    print(f"{name:32} {seconds:8.2f} s{ratio}", flush=True)
+    ratio = f"{seconds / ours:.1f} x" if ours is not None else ""
+    print(f"| {name} | {seconds:.2f} | {ratio} |", flush=True)
     return seconds
-
-
-def _ours(root: Path, workers: int) -> float:
-    """Cold: load the tree, walk and build every overlay, each value with its origin."""
-    start = time.perf_counter()
-    gc.disable()  # as every short run of ours does
-    repo = from_work_tree(root)
-    folders = sorted(folder for folder in repo.folders if "/overlays/" in folder)
-    # Neighbours share bases, so each worker takes one stretch.
-    size = -(-len(folders) // workers)
-    shares = [folders[n : n + size] for n in range(0, len(folders), size)]
-    context = multiprocessing.get_context("fork")
-    with context.Pool(workers, _adopt, (repo,)) as pool:
-        built = sum(pool.map(_build, shares))
-    gc.enable()
-    if built != len(folders):
-        raise SystemExit(f"only {built} of {len(folders)} overlays were built")
-    return time.perf_counter() - start
-
-
-_adopted: list[Repo] = []
-
-
-def _adopt(repo: Repo) -> None:
-    """A forked worker keeps the parent's tree: handing it over by value would cost more than reading it."""
-    _adopted[:] = [repo]
-
-
-def _build(folders: list[str]) -> int:
-    repo = _adopted[0]
-    bases = Bases(repo)
-    results = (build(repo, walk(repo, folder), bases=bases) for folder in folders)
-    return sum(not isinstance(result, Declined) for result in results)
 
 
 def _commands(root: Path, temporary: Path) -> Iterator[tuple[str, float]]:
@@ -117,15 +106,20 @@ def _library(root: Path, temporary: Path, workers: int) -> float | None:
         return None
     binary = temporary / "krusty"
     subprocess.run([go, "build", "-o", binary, "."], cwd=_HERE / "krusty", check=True)
-    done = subprocess.run(
-        [binary, root, str(workers)], capture_output=True, text=True, check=True, timeout=3600
-    )
-    return float(done.stdout.split()[1])
+    before = _children()
+    subprocess.run([binary, root, str(workers)], capture_output=True, check=True, timeout=3600)
+    return (_children() - before) / workers
+
+
+def _children() -> float:
+    """Processor seconds of all processes that ended so far and that we started."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _kubectl(root: Path, overlays: int, workers: int) -> float:
     folders = sorted(root.glob("apps/*/overlays/*"))[:SAMPLE]
-    start = time.perf_counter()
+    before = _children()
     for first in range(0, len(folders), workers):
         running = [
             subprocess.Popen(
@@ -136,8 +130,10 @@ def _kubectl(root: Path, overlays: int, workers: int) -> float:
         ]
         if any(process.wait() for process in running):
             raise SystemExit("kubectl could not build an overlay")
-    return (time.perf_counter() - start) / len(folders) * overlays
+    return (_children() - before) / workers / len(folders) * overlays
 
 
 if __name__ == "__main__":
+    if sys.argv[1:] == ["link"]:
+        sys.exit(linking())
     sys.exit(main(int(sys.argv[1]) if len(sys.argv) > 1 else 1000))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import Any
 
 from gitops_layout.kustomize.fast.config import Config, joined
@@ -160,12 +160,17 @@ def _label_at(
 
 
 _SAFE_IMAGE = re.compile(r"[A-Za-z0-9_./:@-]+\Z")
-_TAGGED = r"(:[a-zA-Z0-9_.{}-]*)?(@sha256:[a-zA-Z0-9_.{}-]*)?\Z"
+_TAGGED = re.compile(r"(:[a-zA-Z0-9_.{}-]*)?(@sha256:[a-zA-Z0-9_.{}-]*)?\Z")
 
 
-@cache
-def _image_pattern(name: str) -> re.Pattern[str]:
-    return re.compile(name + _TAGGED)
+def _is_image(name: str, text: str) -> bool:
+    """Whether an image is called so: a pattern to kustomize, in which a point stands for any character."""
+    head = text[: len(name)]
+    if head != name:
+        pairs = zip(name, head, strict=False)
+        if len(head) < len(name) or any(a != b and (a != "." or b == "\n") for a, b in pairs):
+            return False
+    return _TAGGED.match(text, len(name)) is not None
 
 
 def set_images(items: Iterable[Item], entry: Mapping[str, Any], where: Location, specs: Specs) -> None:
@@ -178,7 +183,8 @@ def set_images(items: Iterable[Item], entry: Mapping[str, Any], where: Location,
     for item in items:
         if item.kind == "CustomResourceDefinition":
             continue
-        places = list(_containers(item, item.data, ()))
+        places: list[Path] = []
+        _containers(item, item.data, (), places)
         for path in places:
             _set_image(item, path, entry, where)
         for spec in specs.of(item.api_version, item.kind):
@@ -189,17 +195,17 @@ def set_images(items: Iterable[Item], entry: Mapping[str, Any], where: Location,
                 _set_image(item, path, entry, where)
 
 
-def _containers(item: Item, data: Any, path: Path) -> Iterator[Path]:
+def _containers(item: Item, data: Any, path: Path, found: list[Path]) -> None:
     if isinstance(data, dict):
         for key, value in data.items():
             if isinstance(value, dict | list):
-                yield from _containers(item, value, (*path, key))
+                _containers(item, value, (*path, key), found)
                 if key in ("containers", "initContainers") and isinstance(value, list):
-                    yield from _images_of(item, value, (*path, key))
+                    found += _images_of(item, value, (*path, key))
     elif isinstance(data, list):
         for index, value in enumerate(data):
             if isinstance(value, dict | list):
-                yield from _containers(item, value, (*path, index))
+                _containers(item, value, (*path, index), found)
 
 
 def _images_of(item: Item, containers: list[Any], path: Path) -> Iterator[Path]:
@@ -218,7 +224,7 @@ def _set_image(item: Item, path: Path, entry: Mapping[str, Any], where: Location
     old = at(item.data, path)
     if not isinstance(old, str):
         return
-    if not _image_pattern(entry["name"]).match(old):
+    if not _is_image(entry["name"], old):
         return
     name, tag, digest = split_image(old)
     name = entry.get("newName") or name

@@ -105,7 +105,11 @@ class Item:
     @property
     def id(self) -> Id:
         """What no other object may be now."""
-        return (self.api_version, self.kind, self.effective_namespace, self.name)
+        data = self.data  # asked for so often that the properties would be half of the time
+        version, kind, metadata = data.get("apiVersion", ""), data["kind"], data["metadata"]
+        scoped = (version, kind) in CLUSTER_SCOPED
+        space = NO_NAMESPACE if scoped else metadata.get("namespace") or "default"
+        return (version, kind, space, metadata["name"])
 
     @property
     def ids(self) -> list[Id]:

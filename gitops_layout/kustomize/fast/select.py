@@ -29,8 +29,26 @@ _REPEATED_GROUP = re.compile(r"\)[*+]")
 _MAX_REPETITIONS = 3
 
 
+_PLAIN = re.compile(r"[A-Za-z0-9_/-]+\Z")
+
+
+class Exactly:
+    """A pattern that means one text only, as most do: compiling it would cost more than the match."""
+
+    __slots__ = ("text",)
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def match(self, text: str) -> bool:
+        """Whether it is this text."""
+        return text == self.text
+
+
 @lru_cache(maxsize=4096)
-def _compiled(text: str) -> re.Pattern[str] | None:
+def _compiled(text: str) -> re.Pattern[str] | Exactly | None:
+    if _PLAIN.match(text):
+        return Exactly(text)
     repetitions = text.count("*") + text.count("+")
     if len(text) > 1_000 or repetitions > _MAX_REPETITIONS or _REPEATED_GROUP.search(text):
         return None
@@ -42,7 +60,7 @@ def _compiled(text: str) -> re.Pattern[str] | None:
         return None
 
 
-def pattern(text: str, where: Location) -> re.Pattern[str]:
+def pattern(text: str, where: Location) -> re.Pattern[str] | Exactly:
     """A selector's pattern, to be used with `match`."""
     compiled = _compiled(text)
     if compiled is None:
@@ -71,7 +89,7 @@ def selected(items: list[Item], selector: Mapping[str, Any], where: Location) ->
     return wanted
 
 
-def _matches(item: Item, patterns: Mapping[str, re.Pattern[str]]) -> bool:
+def _matches(item: Item, patterns: Mapping[str, re.Pattern[str] | Exactly]) -> bool:
     group, version = group_version(item.api_version)
     _, namespace, name = (
         item.previous[0] if item.previous else (item.kind, item.effective_namespace, item.name)
