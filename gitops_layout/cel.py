@@ -48,31 +48,45 @@ class Expression:
 
         Raises CelError for an absent key, a wrong type, too many loop steps or a result that is no bool.
         """
+        result, kind = self._evaluated(binding)
+        if not isinstance(result, bool):
+            raise CelError(f"`{self.text}` is {kind.lower()}, not true or false")
+        return result
+
+    def words(self, binding: Binding) -> str:
+        """The text that the expression makes of the bound data. Raises CelError as `holds` does."""
+        result, kind = self._evaluated(binding)
+        if not isinstance(result, str):
+            raise CelError(f"`{self.text}` is {kind.lower()}, not text")
+        return result
+
+    def _evaluated(self, binding: Binding) -> tuple[Any, str]:
         if binding.variables != self.variables:
             raise CelError(f"compiled for {', '.join(self.variables)}, given {', '.join(binding.variables)}")
         try:
             value = self.program.eval(binding.activation)
         except RuntimeError as error:
             raise CelError(_plain(error)) from None
-        kind = value.type().name()
+        kind: str = value.type().name()
         if kind == "*error*" or value.type() == _engine().Type.ERROR:
             raise CelError(str(value.value()))
-        result = value.value()
-        if not isinstance(result, bool):
-            raise CelError(f"`{self.text}` is {kind.lower()}, not true or false")
-        return result
+        return value.value(), kind
 
 
 @lru_cache(maxsize=256)
-def compile_expression(text: str, variables: tuple[str, ...]) -> Expression:
-    """Compile `text`, which may name only `variables`. Raises CelError with the engine's words."""
+def compile_expression(text: str, variables: tuple[str, ...], *, words: bool = False) -> Expression:
+    """Compile `text`, which may name only `variables` and makes `words` or a truth value.
+
+    Raises CelError with the engine's words.
+    """
     try:
         program = _environment(variables).compile(text)
     except RuntimeError as error:
         raise CelError(_plain(error)) from None
     returned = program.return_type()
-    if returned not in (_engine().Type.BOOL, _engine().Type.DYN):
-        raise CelError(f"`{text}` is {returned.name()}, not true or false")
+    kinds = _engine().Type
+    if returned not in (kinds.STRING if words else kinds.BOOL, kinds.DYN):
+        raise CelError(f"`{text}` is {returned.name()}, not {'text' if words else 'true or false'}")
     return Expression(text, variables, program)
 
 

@@ -13,9 +13,11 @@ from gitops_layout.validation.check import dotted
 from gitops_layout.validation.judged import Subject, judged, targets
 from gitops_layout.validation.namespaces import Namespace, Namespaces
 from gitops_layout.validation.podsecurity import Level, breaches, enforced
+from gitops_layout.validation.policies import Denial, denials
 
-__all__ = ["pod_security"]
+__all__ = ["admission_policy", "pod_security"]
 
+_NAME = ("metadata", "name")
 _MAKE_PODS = frozenset({"", "apps", "batch", "argoproj.io"})
 """Groups whose kinds make pods as their templates say."""
 
@@ -33,6 +35,22 @@ def pod_security(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
         yield from _forbidden(
             subject, *found, namespace, level, newest=targets(graph, subject.affected.cluster)[-1]
         )
+
+
+def admission_policy(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
+    """Objects that a ValidatingAdmissionPolicy of the repository denies."""
+    for denial in denials(graph, judged(graph).subjects):
+        if isinstance(denial, Denial):
+            subject, policy = denial.subject, denial.policy
+            values = {
+                "kind": subject.ref.kind,
+                "name": subject.ref.name,
+                "policy": policy.ref.name,
+                "problem": denial.message,
+                "subject": f"{policy.ref.name}: {denial.message}",
+            }
+            related = Related(policy.origin(("metadata", "name")), f"policy {policy.ref.name}")
+            yield Hit(subject.origin(_NAME), values, (related,), subject.affected)
 
 
 def _forbidden(

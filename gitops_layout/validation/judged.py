@@ -104,8 +104,9 @@ def _judge(graph: Graph) -> Judged:
             whole = tuple(v for v in verdict.violations if v.kind != "missing")
             verdict = Verdict(verdict.known, whole, verdict.unjudged)
         subjects.append(Subject(ref, data, origin, affected, live, verdict, applied))
+    unchecked = (*_unchecked(subjects, schemas), *_policies(graph, subjects))
     validated = sum(subject.verdict.known for subject in subjects)
-    return Judged(tuple(subjects), validated, tuple(_unchecked(subjects, schemas)))
+    return Judged(tuple(subjects), validated, unchecked)
 
 
 _Row = tuple["ObjectRef", dict[str, Any], "Callable[[Path], Location]", Affected, bool, bool]
@@ -219,6 +220,18 @@ def _unchecked(subjects: list[Subject], schemas: Schemas) -> Iterator[Unchecked]
         name = owner.lstrip("/")
         short = rule if len(rule) <= 100 else f"{rule[:99]}…"
         yield _external(f"rule of kind {name}: {short}", f"our CEL engine: {words}", name, subject)
+
+
+def _policies(graph: Graph, subjects: list[Subject]) -> Iterator[Unchecked]:
+    """Admission policies that could not be judged on something, once a policy and reason."""
+    if not any(subject.ref.kind == "ValidatingAdmissionPolicyBinding" for subject in subjects):
+        return
+    from gitops_layout.validation.policies import Unjudged, denials
+
+    found = (each for each in denials(graph, subjects) if isinstance(each, Unjudged))
+    for name, why in dict.fromkeys((each.policy.ref.name, each.why) for each in found):
+        policy = next(s for s in subjects if s.ref.name == name and s.ref.kind == "ValidatingAdmissionPolicy")
+        yield _external(f"admission policy {name}", why, "ValidatingAdmissionPolicy", policy)
 
 
 def _broken(broken: Broken) -> Unchecked:
