@@ -170,10 +170,28 @@ def _of_file(content: bytes) -> Known:
         document = json.loads(content)
     except ValueError as error:
         raise SchemaError(f"is no JSON: {error}") from None
+    except RecursionError:
+        raise SchemaError("is nested too deeply") from None
     if not isinstance(document, dict):
         raise SchemaError("is no JSON object")
+    if _goes_round(document):
+        raise SchemaError("refers to itself and says nothing")
     document = {key: value for key, value in document.items() if key not in ("$schema", "$id", "id")}
     return Known(document, _validator(document))
+
+
+def _goes_round(document: dict[str, Any]) -> bool:
+    """Whether the references from the root on lead in a circle."""
+    node: Any = document
+    seen: set[str] = set()
+    while isinstance(node, dict) and isinstance(ref := node.get("$ref"), str) and ref.startswith("#"):
+        if ref in seen or ref == "#":
+            return True
+        seen.add(ref)
+        node = document
+        for part in ref[2:].split("/"):
+            node = node.get(part.replace("~1", "/").replace("~0", "~")) if isinstance(node, dict) else None
+    return False
 
 
 def _custom(
@@ -199,6 +217,8 @@ def _validator(document: dict[str, Any]) -> Any:
             pattern_options=jsonschema_rs.RegexOptions(),
             offline=True,
         )
+    except RecursionError:
+        raise SchemaError("is nested too deeply") from None
     except (ValueError, jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError) as error:
         words = str(error).split("\n", 1)[0]
         raise SchemaError(f"cannot be compiled: {words[:300]}") from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -160,6 +161,56 @@ def test_schemas_of_a_folder_and_of_a_template_judge(
     template = "{{.Group}}/{{ .ResourceKind }}_{{.ResourceAPIVersion}}.json"
     assert run(monkeypatch, "lint", str(tree), "--schema-location", f"{folder}/{template}") == 3
     assert "cannot be compiled" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("schema", "words"),
+    [
+        ("not json", "is no JSON"),
+        ("[]", "is no JSON object"),
+        ('{"type": 7}', "cannot be compiled"),
+        ('{"pattern": "(a"}', "cannot be compiled"),
+        ('{"$ref": "http://example.com/queue.json"}', "cannot be compiled"),
+        ('{"$ref": "#"}', "refers to itself"),
+        ('{"$ref": "#/$defs/a", "$defs": {"a": {"$ref": "#/$defs/b"}, "b": {"$ref": "#/$defs/a"}}}', "refers to itself"),
+        ('{"properties": {"a": ' * 3000 + "{}" + "}}" * 3000, "is nested too deeply"),
+    ],
+)  # fmt: skip
+def test_a_schema_that_cannot_be_used_is_told_with_its_file_and_all_else_is_judged(
+    schema: str, words: str, tree: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tree / "bad.yaml").write_text(CONFIG.replace("name: a", "name: A_"))
+    (tree.parent / "queue.json").write_text(schema)
+
+    assert run(monkeypatch, "lint", str(tree), "--schema-location", "{{ .ResourceKind }}.json") == 1
+
+    said = capsys.readouterr().out
+    assert "M019" in said
+    assert f"kind acme.example/Queue: its schema {words}" in said
+    assert "(queue.json)" in said
+
+
+def test_a_schema_may_speak_of_itself_further_down(
+    tree: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    schema = '{"type": "object", "properties": {"spec": {"$ref": "#"}, "size": {"type": "integer"}}}'
+    (tree.parent / "queue.json").write_text(schema)
+
+    assert run(monkeypatch, "lint", str(tree), "--schema-location", "{{ .ResourceKind }}.json") == 1
+    assert 'spec.size: expected integer, got string "big"' in capsys.readouterr().out
+
+
+def test_an_object_as_large_as_the_server_takes_is_judged_in_time() -> None:
+    data = "".join(f"  key-{number}: {'x' * 100}\n" for number in range(14_000))
+    text = f"{CONFIG}data:\n{data}"
+    assert len(text) > 1_500_000
+    started = time.monotonic()
+
+    report = linted({"big.yaml": text, "small.yaml": CONFIG.replace("name: a", "name: A_")})
+
+    assert time.monotonic() - started < 20
+    assert report.coverage.validated == 2
+    assert {finding.file for finding in report.findings if finding.rule.id == "M019"} == {"small.yaml"}
 
 
 def test_no_kind_climbs_out_of_a_schema_location() -> None:
