@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: check test agents demo bench docs schemas corpus oracles controlplane wheel clean fix
+.PHONY: check test agents agreement demo bench docs schemas corpus oracles controlplane wheel clean fix
 .DEFAULT_GOAL := check
 
 # pip 25.1 knows dependency groups; the stamp is older than pyproject.toml when they have changed.
@@ -42,6 +42,10 @@ corpus: $(VENV)/.stamp
 
 docs: $(VENV)/.stamp
 	$(BIN)/python -m tools.docs
+
+# Our verdicts against those of a real API server, for the table in docs/validation.md.
+agreement: $(VENV)/.stamp
+	$(BIN)/python -m tools.agreement
 
 # The packed schemas, from pinned releases; needs a network, and writes the same bytes from the same pins.
 schemas: $(VENV)/.stamp

@@ -86,7 +86,7 @@ def repeated(group: str, kind: str, at: At) -> Iterator[Refusal]:
     yield from _items(at["metadata"]["ownerReferences"], ("uid",))
     if (group, kind) == ("", "ServiceAccount"):
         for item in at["secrets"]:
-            if item.is_map and item["name"].value is None:
+            if item.is_map and "name" not in item.value:
                 yield item["name"].refuse("is required, as items are merged by it")
 
 
