@@ -11,6 +11,7 @@ from gitops_layout.agents.delivery import Delivery
 from gitops_layout.graph.accounts import State, accounts
 from gitops_layout.graph.explain import Why, parents, whys
 from gitops_layout.graph.model import Graph
+from gitops_layout.output.graph_automation import automation_to_data
 
 __all__ = ["files_to_text", "to_dot", "to_json", "to_mermaid"]
 
@@ -108,6 +109,7 @@ def to_json(graph: Graph) -> str:
             for tenant in graph.tenants
         ],
         "deliveries": [_delivery(graph, delivery, why) for delivery, why in whys(graph)],
+        "automation": automation_to_data(graph),
         "unchecked": [
             {
                 "what": entry.what,

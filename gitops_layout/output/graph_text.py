@@ -10,6 +10,7 @@ from gitops_layout.agents.delivery import Delivery
 from gitops_layout.graph.explain import parents, whys
 from gitops_layout.graph.model import Graph
 from gitops_layout.model import Unchecked, UncheckedClass
+from gitops_layout.output.graph_automation import automation_to_text
 
 __all__ = ["explained", "to_text"]
 
@@ -20,7 +21,14 @@ _MANY = 20
 def to_text(graph: Graph) -> str:
     """What is delivered, where, by whom and from which files, and what was not seen."""
     live = [delivery for delivery in graph.deliveries if delivery.live]
-    blocks = [[_head(graph, live)], *_clusters(graph, live), _tenants(graph), _dead(graph), _unseen(graph)]
+    blocks = [
+        [_head(graph, live)],
+        *_clusters(graph, live),
+        _tenants(graph),
+        *automation_to_text(graph),
+        _dead(graph),
+        _unseen(graph),
+    ]
     return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
 
 

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gitops_layout.model import Path
+from gitops_layout.output.graph import to_json
 from gitops_layout.source.reader import read
 from tests.graph.test_link import CONFIG_MAP, SOURCE, linked
 
@@ -176,6 +177,16 @@ apiVersion: image.toolkit.fluxcd.io/v1
 kind: ImagePolicy
 metadata: {name: web, namespace: flux-system, labels: {a: b}}
 spec: {imageRepositoryRef: {name: web, namespace: flux-system}, policy: {semver: {range: 1.x}}, filterTags: {pattern: x, extract: $x}}
+---
+apiVersion: notification.toolkit.fluxcd.io/v1
+kind: Alert
+metadata: {name: all, namespace: flux-system}
+spec: {providerRef: {name: chat}, eventSources: [{kind: Kustomization, name: '*', namespace: x, matchLabels: {a: b}}]}
+---
+apiVersion: notification.toolkit.fluxcd.io/v1
+kind: Receiver
+metadata: {name: hook, namespace: flux-system}
+spec: {type: github, resources: [{kind: ImageRepository, name: web, namespace: other}]}
 """
 OTHERS = (
     None,
@@ -243,6 +254,7 @@ def test_a_value_of_any_type_at_any_field_never_raises(place: tuple[int, Path], 
     index, path = place
     graph = linked(files(index, put(DOCUMENTS[index], path, other)))
     assert graph.rendered.keys() == {delivery.id for delivery in graph.deliveries}
+    json.loads(to_json(graph))
 
 
 CIRCLE = """\
