@@ -75,6 +75,7 @@ profile: recommended
     "--output", "outputs", multiple=True, metavar="[FORMAT=]FILE", help="Write to a file (repeatable)."
 )
 @click.option("-q", "--quiet", is_flag=True, help="Only findings that agents reach.")
+@click.option("--full", is_flag=True, help="Every finding, also of a repository without configuration.")
 @click.option("-v", "--verbose", is_flag=True, help="List everything that was not checked.")
 @click.option("--fix", is_flag=True, hidden=True)
 @click.option("--diff", hidden=True)

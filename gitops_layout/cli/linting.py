@@ -12,6 +12,7 @@ from gitops_layout.cli import targets
 from gitops_layout.cli.lint import FORMATS
 from gitops_layout.cli.loading import Loaded, declared, load
 from gitops_layout.cli.remembered import Said
+from gitops_layout.cli.roots import SPEC_FILE
 from gitops_layout.errors import UserError
 from gitops_layout.lint import baseline as baselines
 from gitops_layout.lint.policy import policy
@@ -69,9 +70,37 @@ def run(root: Path, options: dict[str, Any], memory: Memory) -> Said:
     if writing:
         return _write_baseline(report, where)
     said = _said(report, Severity(options["fail_on"]) if options["fail_on"] else loaded.config.fail_on)
+    first = _first_answer(report, loaded, options)
     said.lasting = not report.crashes and (given is not None or _listed(memory, loaded))
     _word(said, report, options)
+    if first is not None and said.out:
+        said.out = [first]
     return said
+
+
+def _first_answer(report: Report, loaded: Loaded, options: dict[str, Any]) -> str | None:
+    """The short form, for a repository that says nothing about itself and a command that asks for nothing special."""
+    asked = (
+        "full",
+        "quiet",
+        "verbose",
+        "select",
+        "ignore",
+        "profile",
+        "environment",
+        "paths",
+        "config_file",
+        "outputs",
+    )
+    known = loaded.config.file is not None or SPEC_FILE in loaded.graph.repo.entries or report.known
+    if options["form"] != "text" or known or any(options[name] for name in asked):
+        return None
+    from gitops_layout.output.first import LINES, first_answer
+    from gitops_layout.output.text import painter, report_text
+
+    if report.crashes or report_text(report).count("\n") <= LINES:
+        return None
+    return first_answer(report, loaded.graph, paint=painter(colour=options["colour"]))
 
 
 def _listed(memory: Memory, loaded: Loaded) -> bool:

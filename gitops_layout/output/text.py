@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from gitops_layout.lint.report import Coverage, Finding, Report, Seen
 
-__all__ = ["finding_text", "report_text"]
+__all__ = ["finding_text", "painter", "report_text"]
 
 _COLOURS = {
     "error": "1;31",
@@ -33,9 +33,14 @@ def _painted(text: str, colour: str) -> str:
     return f"\x1b[{_COLOURS[colour]}m{text}\x1b[0m"
 
 
+def painter(*, colour: bool) -> Callable[[str, str], str]:
+    """What colours a text for a terminal, or leaves it as it is."""
+    return _painted if colour else _plain
+
+
 def report_text(report: Report, *, colour: bool = False, quiet: bool = False, verbose: bool = False) -> str:
     """The whole report; `quiet` leaves out what no agent reaches and the coverage, `verbose` cuts nothing."""
-    paint = _painted if colour else _plain
+    paint = painter(colour=colour)
     shown = [f for f in report.findings if f.live or not quiet]
     blocks = [finding_text(finding, paint=paint) for finding in shown]
     out = "\n".join(blocks)

@@ -1,0 +1,152 @@
+"""The first answer: what a repository that says nothing about itself holds, in about thirty lines.
+
+Whoever tries the linter on a repository it does not know wants to see whether it understood it, what is worst, and
+what to type next; every finding in full is one flag away.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from gitops_layout.model import Severity, UncheckedClass
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from gitops_layout.agents.delivery import Agent
+    from gitops_layout.graph.model import Graph
+    from gitops_layout.lint.report import Finding, Report
+
+__all__ = ["LINES", "first_answer"]
+
+LINES = 30
+"""A report of more lines than this is cut to a first answer."""
+
+_CAUSES = 10
+_NAMES = 6
+_WIDTH = 110
+_AGENTS = {"flux": "Flux", "argocd": "Argo CD"}
+
+
+def first_answer(report: Report, graph: Graph, *, paint: Callable[[str, str], str]) -> str:
+    """What was understood, the worst live causes, what was not seen, and the command that mends each."""
+    blocks = [
+        list(_understood(report, graph, paint)),
+        list(_causes(report, paint)),
+        list(_unseen(report, paint)),
+        list(_next(report, paint)),
+    ]
+    return "\n".join("".join(f"{line}\n" for line in block) for block in blocks if block)
+
+
+def _understood(report: Report, graph: Graph, paint: Callable[[str, str], str]) -> Iterator[str]:
+    live = [delivery for delivery in graph.deliveries if delivery.live]
+    kinds = Counter((delivery.agent, delivery.kind) for delivery in live)
+    agents = dict.fromkeys(_AGENTS[agent] for agent, _ in kinds if agent in _AGENTS)
+    yield paint(
+        f"{' and '.join(agents) or 'No agent'}: {_deliveries(kinds) or 'nothing is delivered'}", "bold"
+    )
+    if graph.environments:
+        words = [f"{item.name} ({item.tier}: {item.evidence or item.reason})" for item in graph.environments]
+        yield f"  environments  {_listed(words, 3)}"
+    else:
+        yield "  environments  none told apart"
+    if graph.clusters:
+        yield f"  clusters      {_listed([item.name for item in graph.clusters], _NAMES)}"
+    coverage = report.coverage
+    yield (
+        f"  read          {coverage.files} files, {coverage.documents} documents, {coverage.objects} rendered objects,"
+        f" {coverage.validated} held against schemas"
+    )
+    manifests = {resource.file for resource in graph.repo.resources}
+    dead = [file for file in manifests if not graph.is_live(file)]
+    if dead:
+        yield f"  not reached   {len(dead)} of {len(manifests)} files with objects; gitops-layout graph --files says why"
+
+
+def _deliveries(kinds: Counter[tuple[Agent, str]]) -> str:
+    words = [f"{count} {kind}{'s' if count != 1 else ''}" for (_, kind), count in kinds.most_common(4)]
+    more = len(kinds) - len(words)
+    return ", ".join(words) + (f" and {more} other kinds" if more > 0 else "")
+
+
+def _causes(report: Report, paint: Callable[[str, str], str]) -> Iterator[str]:
+    live = [finding for finding in report.findings if finding.live]
+    apart = len(report.findings) - len(live)
+    counts = [
+        f"{n} {s.value}{'s' if n != 1 and s is not Severity.INFO else ''}"
+        for s in Severity
+        if (n := _of(live, s))
+    ]
+    more = f"; {apart} more where no agent reaches" if apart else ""
+    yield paint(", ".join(counts) or "No findings", "bold") + more
+    groups: dict[str, list[Finding]] = {}
+    for finding in live:
+        groups.setdefault(finding.rule.id, []).append(finding)
+    ranked = sorted(
+        groups.values(), key=lambda found: (found[0].severity.rank, -len(found), found[0].rule.id)
+    )
+    for found in ranked[:_CAUSES]:
+        worst = found[0]
+        label = f"{worst.severity:<8}{worst.rule.id:<6}{len(found):>4} x {worst.rule.name}"
+        place = f"{worst.file}:{worst.span.line}"
+        yield f"  {paint(label, worst.severity)}  {_cut(f'{place}: {worst.message}', _WIDTH - len(label))}"
+    if len(ranked) > _CAUSES:
+        rest = sum(map(len, ranked[_CAUSES:]))
+        yield f"  … and {rest} of {len(ranked) - _CAUSES} more rules"
+
+
+def _of(findings: Sequence[Finding], severity: Severity) -> int:
+    return sum(finding.severity is severity for finding in findings)
+
+
+_SUBJECTS = {
+    "chart": ("chart that was not fetched", "charts that were not fetched", "gitops-layout fetch"),
+    "base": ("remote base that was not fetched", "remote bases that were not fetched", "gitops-layout fetch"),
+    "source": ("source elsewhere", "sources elsewhere", "gitops-layout fetch, or declare them: lint --init"),
+    "kind": ("kind without a schema", "kinds without a schema", "--crds, or declare them: lint --init"),
+}
+
+
+def _unseen(report: Report, paint: Callable[[str, str], str]) -> Iterator[str]:
+    pending = report.coverage.open
+    if not pending:
+        return
+    yield paint(f"Not seen: {len(pending)}", "bold")
+    broken = [seen for seen in pending if seen.unchecked.kind is UncheckedClass.BROKEN]
+    if broken:
+        first = broken[0]
+        place = f"{first.unchecked.location.file}:{first.line}: " if first.unchecked.location else ""
+        yield _cut(f"  {len(broken)} broken, such as {place}{first.unchecked.why}", _WIDTH)
+    subjects = Counter(
+        seen.unchecked.subject[0] if seen.unchecked.subject else ""
+        for seen in pending
+        if seen.unchecked.kind is not UncheckedClass.BROKEN
+    )
+    for subject, count in subjects.most_common():
+        one, many, act = _SUBJECTS.get(subject, ("other thing", "other things", "lint --verbose lists them"))
+        yield f"  {count} {one if count == 1 else many}: {act}"
+
+
+def _next(report: Report, paint: Callable[[str, str], str]) -> Iterator[str]:
+    yield paint("Next", "bold")
+    yield "  gitops-layout lint --full            every finding on its line"
+    live = [finding for finding in report.findings if finding.live]
+    if live:
+        worst = min(live, key=lambda finding: finding.order)
+        yield f"  gitops-layout explain {worst.rule.id:<15}why it matters, and how to mend it"
+    if report.coverage.open:
+        yield "  gitops-layout fetch                  bring charts, bases and sources, pinned by a lock"
+    yield "  gitops-layout lint --init            write down what was detected, for people to correct"
+    if report.findings or report.coverage.open:
+        yield "  gitops-layout lint --write-baseline  accept what is there today; fail on what comes later"
+
+
+def _listed(words: Sequence[str], most: int) -> str:
+    return ", ".join(words[:most]) + (f" and {len(words) - most} more" if len(words) > most else "")
+
+
+def _cut(text: str, width: int) -> str:
+    clean = "".join(c if c.isprintable() else " " for c in text)
+    return clean if len(clean) <= width else f"{clean[: width - 1]}…"

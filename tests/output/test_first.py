@@ -1,0 +1,61 @@
+"""The first answer to a repository that nobody configured: short, true, and with the next command."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.cli.test_lint import run
+
+POD = """\
+apiVersion: v1
+kind: Pod
+metadata: {{name: web-{number}}}
+spec: {{containers: [{{name: web, image: "ghcr.io/acme/web-{number}:latest"}}]}}
+"""
+
+
+@pytest.fixture(autouse=True)
+def _many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
+    for number in range(40):
+        (tmp_path / f"pod-{number}.yaml").write_text(POD.format(number=number))
+    (tmp_path / "bad.yaml").write_text("a: [\n")
+    (tmp_path / "kustomization.yaml").write_text("resources: [https://github.com/acme/base//x?ref=v1.0.0]\n")
+
+
+def test_many_findings_without_a_configuration_become_a_first_answer(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(monkeypatch, "lint")
+    said = capsys.readouterr().out
+    assert said.count("\n") <= 30
+    assert "V001    40 x image-mutable-tag" in said
+    assert "1 remote base that was not fetched: gitops-layout fetch" in said
+    assert "1 broken, such as bad.yaml:" in said
+    for command in ("lint --full", "explain", "fetch", "lint --init", "lint --write-baseline"):
+        assert f"  gitops-layout {command}" in said
+
+
+def test_asking_for_anything_in_particular_gives_all_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for arguments in (["--full"], ["--select", "V001"], ["pod-1.yaml"], ["--verbose"]):
+        run(monkeypatch, "lint", *arguments)
+        assert "Next" not in capsys.readouterr().out, arguments
+    (tmp_path / ".gitops-layout.yaml").write_text("profile: recommended\n")
+    run(monkeypatch, "lint")
+    assert capsys.readouterr().out.count("V001") == 40
+
+
+def test_a_baseline_accepts_today_and_still_fails_on_what_comes_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "bad.yaml").unlink()
+    assert run(monkeypatch, "lint", "--write-baseline") == 0
+    assert run(monkeypatch, "lint", "--fail-on", "warning") == 0
+    (tmp_path / "new.yaml").write_text(POD.format(number=99))
+    assert run(monkeypatch, "lint", "--fail-on", "warning") == 1
+    assert "web-99:latest" in capsys.readouterr().out
