@@ -34,6 +34,12 @@ def command() -> None:
 @click.argument("name")
 @click.option("--tenant", help="Whose it is; it lives in that tenant's namespace.")
 @click.option("--image", help="Image with its first version, such as ghcr.io/acme/web:1.2.3.")
+@click.option(
+    "--chart",
+    metavar="URL",
+    help="A published chart: oci://REGISTRY/PATH/NAME:VERSION, or REPO/NAME:VERSION.",
+)
+@click.option("--kind", type=click.Choice(["kustomize", "helm", "chart"]), help="chart: a chart of its own.")
 @click.option("--environments", metavar="A,B", callback=_names, help="Where it runs; everywhere if absent.")
 @click.option("--namespace", help="Its namespace; its name if absent.")
 @click.option("--port", type=click.IntRange(1, 65535), help="The port its container listens on.")
@@ -44,6 +50,8 @@ def app(
     *,
     tenant: str | None,
     image: str | None,
+    chart: str | None,
+    kind: str | None,
     environments: list[str] | None,
     namespace: str | None,
     port: int | None,
@@ -53,6 +61,8 @@ def app(
     """Add the app NAME; its name alone is enough."""
     fields = {
         "tenant": tenant,
+        "kind": kind,
+        "chart": None if chart is None else _chart(chart),
         "image": image,
         "port": port,
         "environments": environments,
@@ -67,7 +77,7 @@ def app(
         return append(content, ("spec", "apps"), item)
 
     code = edit_and_converge(folder, edit, only_plan=only_plan)
-    if image is None and code == 0 and not only_plan:
+    if image is None and chart is None and code == 0 and not only_plan:
         from gitops_layout.spec import PLACEHOLDER_IMAGE
 
         click.echo(
@@ -166,6 +176,17 @@ def tenant(
         return append(content, ("spec", "tenants"), item)
 
     return edit_and_converge(folder, edit, only_plan=only_plan)
+
+
+def _chart(text: str) -> dict[str, str]:
+    """`oci://HOST/PATH/NAME:VERSION` or `https://HOST/PATH/NAME:VERSION` as the spec's field."""
+    url, colon, version = text.rpartition(":")
+    if not colon or "/" in version:
+        raise UserError(f"--chart {text} names no version", f"add one: --chart {text}:1.2.3")
+    if url.startswith("oci://"):
+        return {"oci": url, "version": version}
+    repo, _, name = url.rpartition("/")
+    return {"repo": repo, "name": name, "version": version}
 
 
 def _placed(content: bytes, spec: Spec, environment: str, cluster: str | None) -> bytes:

@@ -37,7 +37,10 @@ def judge(
     `verdicts` are what schemas said, None where nobody asked them.
     """
     everything = [*_everything(graph), *(verdicts.unchecked if verdicts is not None else ())]
-    used = {id(entry) for item in everything for entry in policy.external if _declares(entry, item)}
+    # A chart that was fetched is looked at, and still lies outside.
+    outside = [item.subject for item in everything if item.subject is not None]
+    outside += [("chart", d.source.chart) for d in graph.deliveries if d.source.chart is not None]
+    used = {id(entry) for subject in outside for entry in policy.external if _declares(entry, subject)}
     unused = [
         (
             "C005",
@@ -91,12 +94,9 @@ def _everything(graph: Graph) -> Iterator[Unchecked]:
         yield broken("repository", "no Kubernetes object was found in it")
 
 
-def _declares(entry: External, item: Unchecked) -> bool:
-    return (
-        item.subject is not None
-        and item.subject[0] == entry.kind
-        and (item.subject[1] == entry.pattern or fnmatchcase(item.subject[1], entry.pattern))
-    )
+def _declares(entry: External, subject: tuple[str, str]) -> bool:
+    kind, name = subject
+    return kind == entry.kind and (name == entry.pattern or fnmatchcase(name, entry.pattern))
 
 
 def _seen(graph: Graph, policy: Policy, baseline: Baseline | None, item: Unchecked) -> Seen:
@@ -111,7 +111,8 @@ def _accepted(graph: Graph, policy: Policy, baseline: Baseline | None, item: Unc
         return "no agent reaches it"
     if file and glob_matches(file, policy.exclude):
         return "excluded by the config"
-    declared = next((entry for entry in policy.external if _declares(entry, item)), None)
+    subject = item.subject
+    declared = next((e for e in policy.external if subject is not None and _declares(e, subject)), None)
     if declared is not None and item.kind is UncheckedClass.EXTERNAL:
         return f"declared external: {declared.reason}"
     if baseline is not None and (item.what, item.kind.value, file) in baseline.unchecked:

@@ -12,10 +12,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from gitops_layout import system
-from gitops_layout.agents.context import at
 from gitops_layout.diff.objects import ObjectChange, object_changes
 from gitops_layout.errors import UserError
 from gitops_layout.graph.link import link
@@ -45,6 +44,7 @@ __all__ = [
 ]
 
 Part = Literal["version", "settings"]
+_PATCHED = ("/targetRevision", "/tag", "/version")
 _VERSION = re.compile(r"^([A-Za-z0-9_][A-Za-z0-9_.-]{0,127}|sha256:[0-9a-f]{64})$")
 
 
@@ -80,7 +80,7 @@ def promotion(
         old = {path.removeprefix(there): content for path, content in tree.items() if path.startswith(there)}
         files |= {f"{there}{name}": data for name, data in given.items() if old.get(name) != data}
         files |= {f"{there}{name}": None for name in old if name not in given}
-    return _shown(tree, app, to, files, tuple(_skipped(spec, app, start, to)))
+    return _shown(root, tree, app, to, files, tuple(_skipped(spec, app, start, to)))
 
 
 def release(root: Path, spec: Spec, app: str, *, to: str, version: str) -> Promotion:
@@ -91,18 +91,44 @@ def release(root: Path, spec: Spec, app: str, *, to: str, version: str) -> Promo
             f"--version {version}: not a tag or digest that stays", "name one such as 1.4.0 or sha256:…"
         )
     tree = _files(root, f"apps/{app}")
-    path = f"apps/{app}/envs/{to}/version/kustomization.yaml"
-    if path not in tree:
-        raise UserError(f"{path} is missing", "gitops-layout scaffold makes it anew")
-    document = load(tree[path])
-    images = document.get("images") if isinstance(document, dict) else None
-    if not isinstance(images, list) or not images or not isinstance(images[0], dict):
-        raise UserError(f"{path}: no image to give a version", "set the version by hand")
-    field, other = ("digest", "newTag") if version.startswith("sha256:") else ("newTag", "digest")
-    images[0][field] = version
-    images[0].pop(other, None)
-    content = dump(document, like=tree[path])
-    return _shown(tree, app, to, {path: content} if content != tree[path] else {}, ())
+    folder = f"apps/{app}/envs/{to}/version/"
+    path = next(
+        (folder + name for name in ("values.yaml", "kustomization.yaml") if folder + name in tree), None
+    )
+    if path is None:
+        raise UserError(f"{folder} names no version", "gitops-layout scaffold makes it anew")
+    content = _with_version(tree[path], path, version)
+    files: dict[str, bytes | None] = {path: content} if content != tree[path] else {}
+    return _shown(root, tree, app, to, files, ())
+
+
+def _with_version(content: bytes, path: str, version: str) -> bytes:
+    """The file of a `version/` folder with another version in it."""
+    document = load(content)
+    digest = version.startswith("sha256:")
+    match document:
+        case {"images": [{"name": _} as image, *_]}:
+            field, other = ("digest", "newTag") if digest else ("newTag", "digest")
+        case {"image": {} as image}:
+            field, other = ("digest", "tag") if digest else ("tag", "digest")
+        case {"patches": [{"patch": str(patch)}, *_]} if (old := _patched(patch)) is not None:
+            if parse_version(version) is None:
+                raise UserError(f"--version {version}: not the version of a chart", "name one such as 1.4.0")
+            return content.replace(f"value: {old}".encode(), f"value: {version}".encode(), 1)
+        case _:
+            raise UserError(f"{path}: nothing to give a version", "set the version by hand")
+    image[field] = version
+    image.pop(other, None)
+    return dump(document, like=content)
+
+
+def _patched(patch: str) -> str | None:
+    """The version that a patch of an agent object sets, a chart's."""
+    match [document.data for document in read(patch, "").documents]:
+        case [[{"op": _, "path": str(path), "value": str(version)}]] if path.endswith(_PATCHED):
+            return version
+        case _:
+            return None
 
 
 def apply(root: Path, made: Promotion) -> None:
@@ -166,11 +192,17 @@ def _skipped(spec: Spec, app: str, start: str, to: str) -> Iterator[str]:
 
 
 def _shown(
-    tree: Mapping[str, bytes], app: str, to: str, files: dict[str, bytes | None], warnings: tuple[str, ...]
+    root: Path,
+    tree: Mapping[str, bytes],
+    app: str,
+    to: str,
+    files: dict[str, bytes | None],
+    warnings: tuple[str, ...],
 ) -> Promotion:
     """The promotion with what it changes in the environment's objects, as kustomize builds them."""
+    folder = _built_in(root, app, to)
+    tree = {**tree, **_files(root, folder)}
     later = {path: content for path, content in {**tree, **files}.items() if content is not None}
-    folder = f"apps/{app}/envs/{to}"
     before, after = _rendered(dict(tree), folder), _rendered(later, folder)
     for side in (before, after):
         if side is None or side.failure is not None:
@@ -180,6 +212,14 @@ def _shown(
     assert after is not None
     old, new = ([(item.ref, item.data) for item in side.objects] for side in (before, after))
     return Promotion(files, tuple(object_changes(old, new)), warnings)
+
+
+def _built_in(root: Path, app: str, environment: str) -> str:
+    """The folder whose objects carry an app's version: its overlay, or where Argo CD's Application of a chart is."""
+    overlay = f"apps/{app}/envs/{environment}"
+    for cluster in sorted((root / "clusters").glob(f"*/apps/{environment}/{app}/kustomization.yaml")):
+        return cluster.parent.relative_to(root).as_posix()
+    return overlay
 
 
 def _rendered(files: dict[str, bytes], folder: str) -> Rendered | None:
@@ -261,11 +301,16 @@ def _part(tree: Mapping[str, bytes], folder: str) -> dict[str, bytes]:
 
 def version_in(tree: Mapping[str, bytes], folder: str) -> str | None:
     """The version that a `version/` folder names: an image's tag or digest, or a chart's version."""
-    content = tree.get(f"{folder}kustomization.yaml")
-    documents = read(content, folder).documents if content is not None else []
-    data: Any = documents[0].data if documents else None
-    found = at(data, "images", 0, "newTag") or at(data, "images", 0, "digest")
-    return str(found) if found else None
+    for name in ("values.yaml", "kustomization.yaml"):
+        documents = read(tree[folder + name], folder).documents if folder + name in tree else []
+        match documents[0].data if documents else None:
+            case {"images": [{"newTag": found} | {"digest": found}, *_]} if found:
+                return str(found)
+            case {"image": {"tag": found} | {"digest": found}} if found:
+                return str(found)
+            case {"patches": [{"patch": str(patch)}, *_]}:
+                return _patched(patch)
+    return None
 
 
 def distance(version: str | None, source: str | None) -> tuple[Standing, str]:

@@ -123,7 +123,7 @@ def answers(spec: Spec) -> dict[str, Any]:
         "clusters": [item.model_dump() for item in spec.clusters],
         "tenants": [item.model_dump() for item in spec.tenants],
         "tenancy": spec.tenancy.model_dump(by_alias=True) if spec.tenancy else {},
-        "apps": [item.model_dump(exclude={"kind"}) for item in spec.apps],
+        "apps": [item.model_dump() for item in spec.apps],
     }
 
 

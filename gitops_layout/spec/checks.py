@@ -97,6 +97,31 @@ def _tenants(body: dict[str, Any]) -> Iterator[Problem]:
             yield place, False, _unknown(f"app {name}", "tenant", tenant, list(tenants))
 
 
+def chart_problems(file: File) -> Iterator[Problem]:
+    """Charts where the kind of the app has none, and kinds that an agent cannot deliver there."""
+    layout, agent = file.spec.layout, file.spec.agent.name
+    for index, app in enumerate(file.spec.apps):
+        place: Path = ("spec", "apps", index)
+        kind = app.kind or ("helm" if app.chart else "kustomize")
+        if (kind == "helm") != (app.chart is not None):
+            text = "is of kind helm but names no chart" if kind == "helm" else f"of kind {kind} names a chart"
+            yield (*place, "kind"), False, f"app {app.name} {text}"
+        elif kind == "helm" and (app.image or app.port):
+            text = f"app {app.name} is a chart: its image and port are set by its values"
+            yield (*place, "image" if app.image else "port"), True, text
+        elif kind != "kustomize" and layout == "tenant" and agent == "argocd":
+            text = (
+                f"app {app.name}: under Argo CD a tenant's repository holds no Application, so kind {kind} "
+            )
+            yield (*place, "kind" if app.kind else "chart"), True, f"{text}is for the platform's repository"
+        elif kind == "chart" and layout in ("platform", "tenant") and agent == "flux":
+            text = f"app {app.name}: Flux locked down for tenants reads no chart out of another namespace's source: "
+            yield (*place, "kind"), False, f"{text}publish the chart and use kind helm"
+        elif kind == "helm" and layout == "split" and index == 0:
+            text = f"app {app.name}: the first app of layout split is built from source, a published chart is not"
+            yield (*place, "name"), False, text
+
+
 def tenancy_problems(file: File) -> Iterator[Problem]:
     """Apps outside what their tenant has: its namespaces, its environments."""
     if file.spec.tenancy is not None:

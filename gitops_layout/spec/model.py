@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
 from gitops_layout.model import tier_by_name
 from gitops_layout.source.typing import plain
@@ -58,6 +58,9 @@ Url = Annotated[
 ]
 Branch = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][\w./-]*$", max_length=200)]
 Version = Annotated[str, StringConstraints(pattern=r"^[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.-]+)?$")]
+ChartVersion = Annotated[
+    str, StringConstraints(pattern=r"^v?[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?$")
+]
 
 
 def _agent(value: object) -> object:
@@ -69,12 +72,6 @@ def _agent(value: object) -> object:
 def _agent_name(value: object) -> object:
     if value == "builtin":
         raise ValueError("not supported yet: agent builtin")
-    return value
-
-
-def _app_kind(value: object) -> object:
-    if value == "helm":
-        raise ValueError("not supported yet: apps of kind helm")
     return value
 
 
@@ -177,12 +174,44 @@ class Tenant(_Model):
     repo: TenantRepository | None = None
 
 
+class Chart(_Model):
+    """A Helm chart that others publish, in an OCI registry (`oci`) or a Helm repository (`repo` and `name`)."""
+
+    oci: Annotated[str, StringConstraints(pattern=r"^oci://[a-z0-9][\w.:-]*(/[\w.-]+)+$")] | None = Field(
+        None, description="URL of the chart in an OCI registry, without its version."
+    )
+    repo: Annotated[str, StringConstraints(pattern=r"^https://[^\s\"'\\<>{}]*[\w/]$")] | None = Field(
+        None, description="URL of a Helm repository."
+    )
+    name: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]*$", max_length=63)] | None = Field(
+        None, description="The chart's name in that repository; in an OCI registry the URL ends with it."
+    )
+    version: ChartVersion = Field(
+        description="Exact first version; environments whose version file nobody edited follow it."
+    )
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Chart:
+        if self.oci is None and (self.repo is None or self.name is None):
+            raise ValueError("a chart lies at oci: URL, or in repo: URL under a name: NAME")
+        if self.oci is not None and (
+            self.repo is not None or self.name not in (None, self.oci.rpartition("/")[2])
+        ):
+            raise ValueError("a chart lies at oci: or in repo:, not at both")
+        return self
+
+
 class App(_Model):
     """A workload; its name alone is enough."""
 
     name: Name
     tenant: Name | None = Field(None, description="Whose it is: it lives in a namespace of that tenant.")
-    kind: Annotated[Literal["kustomize"], BeforeValidator(_app_kind)] = "kustomize"
+    kind: Literal["kustomize", "helm", "chart"] | None = Field(
+        None,
+        description="kustomize: manifests; helm: a published chart; chart: one of its own in apps/<app>/chart. "
+        "helm if it names a chart, else kustomize.",
+    )
+    chart: Chart | None = Field(None, description="The published chart that it is, for kind helm.")
     image: Annotated[str, BeforeValidator(_image)] | None = Field(
         None,
         description="Image with its first version; environments whose version file nobody edited follow it.",
@@ -326,8 +355,10 @@ def complete(file: File) -> Spec:
             update={
                 "tenant": owner or app.tenant,
                 "namespace": app.namespace or home.get(owner or app.tenant or ""),
-                "image": app.image or PLACEHOLDER_IMAGE,
-                "port": app.port or (_PORT if app.image else _PLACEHOLDER_PORT),
+                "kind": (kind := app.kind or ("helm" if app.chart else "kustomize")),
+                "chart": _named_chart(app.chart),
+                "image": app.image or (None if kind == "helm" else PLACEHOLDER_IMAGE),
+                "port": app.port or (None if kind == "helm" else _PORT if app.image else _PLACEHOLDER_PORT),
                 "environments": [
                     name
                     for name in names
@@ -355,6 +386,12 @@ def complete(file: File) -> Spec:
         apps=apps,
         features=Features(ci=ci),
     )
+
+
+def _named_chart(chart: Chart | None) -> Chart | None:
+    if chart is None or chart.oci is None:
+        return chart
+    return chart.model_copy(update={"name": chart.oci.rpartition("/")[2]})
 
 
 def _with_scheme(url: str) -> str:

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 from gitops_layout.errors import UserError
 from gitops_layout.source.reader import read
 from gitops_layout.spec.checks import (
+    chart_problems,
     delivery_name_problems,
     did_you_mean,
     namespace_problems,
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 # Words of the design that no template honours yet: naming one must not look like success.
 _NOT_YET = frozenset(
     {
-        "moved", "approval", "dependsOn", "chart", "components", "delivery", "wiring",
+        "moved", "approval", "dependsOn", "components", "delivery", "wiring",
         "install", "style", "host", "secrets", "policy", "imageAutomation", "notifications", "previews",
         "promotion", "renovate", "role",
     }
@@ -84,6 +85,7 @@ def _check(data: object) -> tuple[Spec | None, list[Problem]]:
         found += [_translated(item) for item in error.errors()]
     else:
         found += [*reference_problems(data)] or [
+            *chart_problems(file),
             *tenancy_problems(file),
             *namespace_problems(file),
             *delivery_name_problems(file),
@@ -119,6 +121,12 @@ def _expected(path: Path) -> str:
             return "is not a git URL (https://…, ssh://… or user@host:path)"
         case (*_, "owners", _):
             return "is not an owner such as @acme/platform or someone@example.com"
+        case (*_, "chart", "version"):
+            return "is not an exact version of a chart such as 1.2.3"
+        case (*_, "oci"):
+            return "is not the URL of a chart such as oci://ghcr.io/acme/charts/web"
+        case (*_, "chart", "repo"):
+            return "is not the URL of a Helm repository such as https://charts.example.com"
         case (*_, "version"):
             return "is not an exact version such as 2.9.4"
         case (*_, "branch"):

@@ -56,6 +56,12 @@ TENANT = {
     ],
 }
 """Changes to `data`: the repository of a platform's tenant."""
+CHARTS = [
+    {"name": "cache", "chart": {"oci": "oci://ghcr.io/acme/charts/redis", "version": "22.1.0"}},
+    {"name": "db", "chart": {"repo": "https://charts.example.com", "name": "postgres", "version": "1.2.3"}},
+]
+OWN_CHART = {"name": "shop", "kind": "chart", "image": "ghcr.io/acme/shop:1.4.0", "port": 3000}
+"""Apps that are charts, of others and one of its own."""
 LAYOUTS: dict[str, dict[str, Any]] = {
     "config": {},
     "monorepo": {"layout": "monorepo"},

@@ -15,7 +15,7 @@ from gitops_layout import __version__, bundle
 from gitops_layout.scaffold.render import Ownership, answers, render, render_app
 from gitops_layout.spec import Spec, load
 from tests.kubectl import KUBECTL
-from tests.scaffold.specs import LAYOUTS, PLATFORM, TENANT, spec
+from tests.scaffold.specs import APPS, CHARTS, LAYOUTS, OWN_CHART, PLATFORM, TENANT, spec
 
 AGENTS = ("flux", "argocd")
 BARE = {"repo": {"url": "git@git.example.com:a/b.git", "branch": "1.0"}, "features": {"ci": "none"}}
@@ -26,6 +26,12 @@ CHANGES: dict[str, dict[str, Any]] = {
     "gitlab": {"features": {"ci": "gitlab"}},
     "platform-no-apps": {**PLATFORM, "apps": []},
     "tenant-no-apps": {**TENANT, "apps": []},
+    "charts": {"apps": [*APPS, *CHARTS, OWN_CHART]},
+    "charts-monorepo": {"layout": "monorepo", "apps": [*CHARTS, OWN_CHART]},
+    "charts-platform": {
+        **PLATFORM,
+        "apps": [*CHARTS, {**CHARTS[1], "name": "ledger", "tenant": "payments"}],
+    },
 }
 
 
@@ -179,13 +185,18 @@ def test_template_names_are_legal_on_every_system() -> None:
         assert not set(name) & set('"|<>:*?\\'), name
 
 
-def test_generated_text_is_clean(wanted: Spec) -> None:
-    for path, file in render(wanted).items():
+@pytest.mark.parametrize("agent", AGENTS)
+@pytest.mark.parametrize("changes", CHANGES)
+def test_generated_text_is_clean(agent: str, changes: str) -> None:
+    for path, file in render(spec(agent, **CHANGES[changes])).items():
         text = file.content.decode()
-        assert "{{" not in text.replace("${{", ""), path
+        assert "{{" not in text.replace("${{", "") or "/chart/templates/" in path, path
         assert "{%" not in text, path
         assert text == text.strip("\n") + "\n", path
         assert all(line == line.rstrip() for line in text.splitlines()), path
+
+
+def test_the_workflow_installs_this_very_version(wanted: Spec) -> None:
     pinned = render(wanted)[".github/workflows/gitops.yaml"].content.decode()
     assert f"gitops-layout=={__version__}" in pinned
 
