@@ -53,11 +53,16 @@ _SHARED_FOLDERS = frozenset({"base", "bases", "common", "shared", "default", "de
 
 @dataclass(frozen=True, slots=True)
 class DeclaredEnvironment:
-    """An environment that spec or config names, with the path globs that belong to it."""
+    """An environment that spec or config names, with the globs of paths and of clusters that belong to it.
+
+    `source` is the environment that it is promoted from.
+    """
 
     name: str
     tier: Tier
     paths: tuple[str, ...] = ()
+    destinations: tuple[str, ...] = ()
+    source: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,6 +222,10 @@ def environment_why(context: Context, cluster: str, *paths: str | None) -> tuple
             glob = next((glob for glob in declared.paths if _matches(path, glob)), None)
             if glob is not None:
                 return declared.name, f"{path} matches {glob}, as the {context.declared.origin} says"
+    for declared in context.declared.environments:
+        glob = next((glob for glob in declared.destinations if fnmatch(cluster, glob)), None)
+        if glob is not None:
+            return declared.name, f"cluster {cluster} matches {glob}, as the {context.declared.origin} says"
     for entry in context.declared.clusters:
         if entry.name == cluster and len(entry.environments) == 1:
             return entry.environments[0], f"the {context.declared.origin} puts cluster {cluster} into it"

@@ -25,6 +25,12 @@ _FORMATS = ("text", "json", "mermaid", "dot")
     is_flag=True,
     help="Say why each place is one, and each delivery is live, here and in its environment.",
 )
+@click.option(
+    "--checkouts",
+    "beside",
+    is_flag=True,
+    help="Read the other repositories on this machine that the config names.",
+)
 @click.option("--files", is_flag=True, help="Say of every YAML file what becomes of it, and why.")
 @remembered.option
 def command(path: Path | None, *, no_cache: bool, **options: Any) -> int:
@@ -41,16 +47,17 @@ def _run(root: Path, options: dict[str, Any], memory: remembered.Memory) -> reme
     from gitops_layout.output import graph as output
     from gitops_layout.output.graph_text import explained, to_text
 
-    graph, form = load(root, memory=memory).graph, options["form"]
+    loaded = load(root, memory=memory, beside=options["beside"])
+    graph, form, lasting = loaded.graph, options["form"], not loaded.config.checkouts
     if options["files"] and form == "text":
-        return remembered.Said([output.files_to_text(graph)])
+        return remembered.Said([output.files_to_text(graph)], lasting=lasting)
     words = {
         "text": to_text,
         "json": output.to_json,
         "mermaid": output.to_mermaid,
         "dot": output.to_dot,
     }
-    said = remembered.Said([words[form](graph)])
+    said = remembered.Said([words[form](graph)], lasting=lasting)
     if form != "text":
         return said
     if options["explain"]:

@@ -25,25 +25,6 @@ __all__ = ["command"]
 FORMATS = ("text", "json", "sarif", "github", "gitlab")
 BASELINE = ".gitops-layout/baseline.json"
 
-_STARTER = """\
-# Configuration of gitops-layout for this repository; every key is optional.
-
-# minimal: what is broken; recommended: what goes wrong sooner or later; strict: everything.
-profile: recommended
-
-# Rules that stay silent for some files. `until` is the last day on which that holds.
-# ignore:
-#   - rules: [image-mutable-tag]
-#     paths: [apps/demo/**]
-#     reason: the demo shows the newest build
-#     until: 2027-01-31
-
-# What lies outside this repository and is known not to be looked at.
-# external:
-#   - chart: "oci://ghcr.io/acme/*"
-#     reason: our own charts, linted in their repository
-"""
-
 
 @click.command("lint")
 @click.argument("paths", nargs=-1, metavar="[PATH]...", type=click.Path(path_type=Path))
@@ -63,7 +44,9 @@ profile: recommended
 @click.option(
     "--write-baseline", is_flag=True, help="Accept everything found now; report only what comes later."
 )
-@click.option("--init", "initialise", is_flag=True, help=f"Write a starter {FILE_NAME}.")
+@click.option(
+    "--init", "initialise", is_flag=True, help=f"Write {FILE_NAME} from what is detected; never over one."
+)
 @click.option(
     "--allow-unchecked",
     multiple=True,
@@ -77,6 +60,12 @@ profile: recommended
 @click.option("-q", "--quiet", is_flag=True, help="Only findings that agents reach.")
 @click.option("--full", is_flag=True, help="Every finding, also of a repository without configuration.")
 @click.option("-v", "--verbose", is_flag=True, help="List everything that was not checked.")
+@click.option(
+    "--checkouts",
+    "beside",
+    is_flag=True,
+    help="Read the other repositories on this machine that the config names.",
+)
 @click.option("--fix", is_flag=True, hidden=True)
 @click.option("--diff", hidden=True)
 @remembered.option
@@ -101,7 +90,7 @@ def command(
         if value:
             raise UserError(f"not supported yet: --{name}")
     if initialise:
-        return _initialise(paths)
+        return _initialise(paths, options)
     root, relative = located(paths)
     options |= {"profile": profile, "form": _format(form), "colour": _colour(), "paths": relative}
     known = {**options, "baseline": root / BASELINE}
@@ -115,11 +104,13 @@ def _run(root: Path, options: dict[str, Any], memory: remembered.Memory) -> reme
     return run(root, options, memory)
 
 
-def _initialise(paths: tuple[Path, ...]) -> int:
+def _initialise(paths: tuple[Path, ...], options: dict[str, Any]) -> int:
     path = (find_root(paths[0]) if paths else find_root(Path())) / FILE_NAME
-    if path.exists():
+    if path.exists() or path.is_symlink():
         raise UserError(f"{path} exists already", "edit it")
-    write_atomic(path, _STARTER)
+    from gitops_layout.cli.linting import first_config
+
+    write_atomic(path, first_config(path, options))
     click.echo(f"wrote {path}")
     return 0
 

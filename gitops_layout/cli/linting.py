@@ -13,6 +13,7 @@ from gitops_layout.cli.lint import FORMATS
 from gitops_layout.cli.loading import Loaded, declared, load
 from gitops_layout.cli.remembered import Said
 from gitops_layout.cli.roots import SPEC_FILE
+from gitops_layout.config import parse
 from gitops_layout.errors import UserError
 from gitops_layout.lint import baseline as baselines
 from gitops_layout.lint.policy import policy
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     from gitops_layout.cli.remembered import Memory
 
-__all__ = ["run"]
+__all__ = ["first_config", "run"]
 
 
 def run(root: Path, options: dict[str, Any], memory: Memory) -> Said:
@@ -40,6 +41,7 @@ def run(root: Path, options: dict[str, Any], memory: Memory) -> Said:
         paths=paths,
         memory=memory,
         kubernetes=next(iter(asked.kubernetes), None),
+        beside=options["beside"],
     )
     target = targets.target(*named, clusters=declared(loaded.graph.repo, loaded.config).clusters)
     catalogue = rules.load(loaded.graph.repo, loaded.config.rules)
@@ -71,7 +73,9 @@ def run(root: Path, options: dict[str, Any], memory: Memory) -> Said:
         return _write_baseline(report, where)
     said = _said(report, Severity(options["fail_on"]) if options["fail_on"] else loaded.config.fail_on)
     first = _first_answer(report, loaded, options)
-    said.lasting = not report.crashes and (given is not None or _listed(memory, loaded))
+    said.lasting = (
+        not report.crashes and not loaded.config.checkouts and (given is not None or _listed(memory, loaded))
+    )
     _word(said, report, options)
     if first is not None and said.out:
         said.out = [first]
@@ -101,6 +105,22 @@ def _first_answer(report: Report, loaded: Loaded, options: dict[str, Any]) -> st
     if report.crashes or report_text(report).count("\n") <= LINES:
         return None
     return first_answer(report, loaded.graph, paint=painter(colour=options["colour"]))
+
+
+def first_config(path: Path, options: dict[str, Any]) -> str:
+    """The text of a config for `path`, from what a run without one sees."""
+    from gitops_layout.lint.starter import starter
+
+    loaded = load(path.parent)
+    catalogue = rules.load(loaded.graph.repo)
+    today = datetime.now().astimezone().date()
+    graph = replace(
+        loaded.graph, target=targets.target(options["versions"], options["locations"], options["crds"])
+    )
+    report = lint(graph, catalogue, policy=policy(catalogue, loaded.config), today=today)
+    text = starter(graph, report, today)
+    parse(text, str(path))
+    return text
 
 
 def _listed(memory: Memory, loaded: Loaded) -> bool:

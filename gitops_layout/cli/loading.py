@@ -16,6 +16,7 @@ from gitops_layout.graph.link import link
 from gitops_layout.graph.model import Graph
 from gitops_layout.model import Tier
 from gitops_layout.render.build import Renders
+from gitops_layout.render.checkouts import Checkout
 from gitops_layout.repo.load import from_revision, from_work_tree
 from gitops_layout.repo.model import Repo
 
@@ -44,15 +45,20 @@ def load_graph(
     *,
     exact: bool = False,
     kubernetes: str | None = None,
+    beside: bool = False,
 ) -> Loaded:
     """Load the repository that holds all `paths` (the current folder without any).
 
-    With `exact`, real kustomize builds everything. Charts are told the version `kubernetes` (`1.36`).
+    With `exact`, real kustomize builds everything. Charts are told the version `kubernetes` (`1.36`). With
+    `beside`, the repository's own config may name checkouts outside of it; a `config_file` is the user's, who
+    may anyway.
 
     Raises UserError for a path that does not exist and for paths of two repositories.
     """
     root, relative = located(paths)
-    return load(root, config_file=config_file, paths=relative, exact=exact, kubernetes=kubernetes)
+    return load(
+        root, config_file=config_file, paths=relative, exact=exact, kubernetes=kubernetes, beside=beside
+    )
 
 
 def load(
@@ -64,6 +70,7 @@ def load(
     exact: bool = False,
     memory: Memory | None = None,
     kubernetes: str | None = None,
+    beside: bool = False,
 ) -> Loaded:
     """Load and link a work tree, or a git revision of it; `memory` has listed the tree already."""
     gc.disable()  # a short life full of small values: collecting them costs a third of the time
@@ -73,12 +80,24 @@ def load(
         else:
             repo = from_work_tree(root) if revision is None else from_revision(root, revision)
         config = _config(repo, config_file)
-        graph = link(
-            repo, render=Renders(repo, exact=exact, kubernetes=kubernetes), declared=declared(repo, config)
-        )
+        checkouts = _checkouts(root, config, anywhere=beside or config_file is not None)
+        renders = Renders(repo, exact=exact, kubernetes=kubernetes, checkouts=checkouts)
+        graph = link(repo, render=renders, declared=declared(repo, config))
     finally:
         gc.enable()
     return Loaded(root, graph, config, paths)
+
+
+def _checkouts(root: Path, config: Config, *, anywhere: bool) -> tuple[Checkout, ...]:
+    """Where other repositories lie. What a repository says of itself must not lead out of it unasked."""
+    found: list[Checkout] = []
+    for entry in config.checkouts:
+        fixed, star, _ = entry.folder.partition("*")
+        base = (root / (fixed.rpartition("/")[0] if star else fixed)).resolve()
+        inside = base.is_relative_to(root.resolve())
+        rest = entry.folder[len(fixed.rpartition("/")[0]) :].lstrip("/") if star else ""
+        found.append(Checkout(entry.pattern, entry.folder, base, rest, allowed=anywhere or inside))
+    return tuple(found)
 
 
 def _config(repo: Repo, config_file: Path | None) -> Config:
@@ -99,7 +118,10 @@ def _config(repo: Repo, config_file: Path | None) -> Config:
 def declared(repo: Repo, config: Config) -> Declared:
     """What spec and config say about environments, clusters and sources; the config adds to the spec."""
     spec = _spec(repo)
-    environments = {e.name: DeclaredEnvironment(e.name, e.tier, e.paths) for e in config.environments}
+    environments = {
+        e.name: DeclaredEnvironment(e.name, e.tier, e.paths, e.destinations, e.source)
+        for e in config.environments
+    }
     clusters = {
         c.name: DeclaredCluster(
             c.name,

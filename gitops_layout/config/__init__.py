@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FILE_NAME",
+    "Checkout",
     "Cluster",
     "Config",
     "Environment",
@@ -59,11 +60,16 @@ class External:
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """A stage: files that match `paths` belong to it."""
+    """A stage: files that match `paths` belong to it, and what is delivered to clusters that match `destinations`.
+
+    `source` is the environment that it is promoted from.
+    """
 
     name: str
     tier: Tier
     paths: tuple[str, ...] = ()
+    destinations: tuple[str, ...] = ()
+    source: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +88,21 @@ class Cluster:
 
 
 @dataclass(frozen=True, slots=True)
+class Checkout:
+    """Sources whose URL matches `pattern` are the files in `folder`; a `*` there is what that of the pattern stands for."""
+
+    pattern: str
+    folder: str
+    location: Location
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """The whole file; `Config()` is what holds where there is none.
 
     `select` None means what the profile says. `severity` maps a rule selector to a severity (None
     switches it off), one for all tiers or one per tier. `sources` are URLs and names by which this very
-    repository is known. `places` says where a key stands.
+    repository is known, `checkouts` where others lie on this machine. `places` says where a key stands.
     """
 
     file: str | None = None
@@ -103,6 +118,7 @@ class Config:
     clusters: tuple[Cluster, ...] = ()
     agent: Literal["flux", "argocd", "external"] | None = None
     sources: tuple[str, ...] = ()
+    checkouts: tuple[Checkout, ...] = ()
     external: tuple[External, ...] = ()
     document: Document | None = field(default=None, repr=False, compare=False)
 

@@ -61,6 +61,8 @@ class _Environment(_Model):
         None, description="By default prod for prod, production, live and prd."
     )
     paths: Texts = Field([], description="Globs of the files that belong to it.")
+    destinations: Texts = Field([], description="Globs of the clusters, by name or URL, that belong to it.")
+    source: Text | None = Field(None, alias="from", description="The environment that it is promoted from.")
 
 
 class _Cluster(_Model):
@@ -77,6 +79,15 @@ class _Cluster(_Model):
     kubernetes: Annotated[str, StringConstraints(pattern=r"^v?1\.[0-9]+(\.[0-9]+)?$")] | None = Field(
         None,
         description="Version of Kubernetes that it runs, in quotes: what is delivered to it is judged by that.",
+    )
+
+
+class _Source(_Model):
+    """Another repository that lies on this machine."""
+
+    url: Text = Field(description="Its URL as the agents' objects have it; * stands for any text.")
+    checkout: Text = Field(
+        description="Its folder, relative to this repository's root; outside of it only with --checkouts."
     )
 
 
@@ -115,7 +126,9 @@ class ConfigFile(_Model):
     agent: Literal["flux", "argocd", "external"] | None = Field(
         None, description="external: the agent's objects live in another repository."
     )
-    sources: Texts = Field([], description="URLs or names of sources that are this repository.")
+    sources: Annotated[
+        list[Text | _Source], BeforeValidator(_as_list, json_schema_input_type=Text | list[Text | _Source])
+    ] = Field([], description="URLs of this repository; and where other repositories lie on this machine.")
     external: list[_External] = []
 
 
@@ -186,6 +199,7 @@ _NESTED: dict[str, type[BaseModel]] = {
     "ignore": _Ignore,
     "environments": _Environment,
     "clusters": _Cluster,
+    "sources": _Source,
     "external": _External,
 }
 
@@ -227,6 +241,8 @@ def _light(parsed: ConfigFile, document: Document) -> light.Config:
                 e.name,
                 e.tier or tier_by_name(e.name),
                 tuple(e.paths),
+                tuple(e.destinations),
+                e.source,
             )
             for e in parsed.environments
         ),
@@ -237,7 +253,12 @@ def _light(parsed: ConfigFile, document: Document) -> light.Config:
             for c in parsed.clusters
         ),
         agent=parsed.agent,
-        sources=tuple(parsed.sources),
+        sources=tuple(source for source in parsed.sources if isinstance(source, str)),
+        checkouts=tuple(
+            light.Checkout(source.url, source.checkout, here.at("sources", n))
+            for n, source in enumerate(parsed.sources)
+            if isinstance(source, _Source)
+        ),
         external=tuple(_external(e, here.at("external", n)) for n, e in enumerate(parsed.external)),
         document=document,
     )

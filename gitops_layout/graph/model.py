@@ -17,12 +17,16 @@ __all__ = ["Cluster", "Environment", "Graph", "Target", "Tenant"]
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """A stage of the repository. `reason` is `spec`, `config`, or `path` for a name; `evidence` says it in words."""
+    """A stage of the repository. `reason` is `spec`, `config`, or `path` for a name; `evidence` says it in words.
+
+    `source` is the environment that it is promoted from, where spec or config says so.
+    """
 
     name: str
     tier: Literal["prod", "nonprod"]
     reason: str
     evidence: str = ""
+    source: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

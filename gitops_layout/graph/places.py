@@ -27,7 +27,7 @@ def why_there(context: Context, delivery: Delivery) -> tuple[str, str] | None:
 
 def environments(context: Context, deliveries: Sequence[Delivery]) -> tuple[Environment, ...]:
     """The declared ones, and those that live deliveries are in; those of dead ones only where nothing is live."""
-    declared = {environment.name for environment in context.declared.environments}
+    declared = {environment.name: environment for environment in context.declared.environments}
     live = [delivery for delivery in deliveries if delivery.live]
     inside: dict[str, list[Delivery]] = defaultdict(list)
     for delivery in live or deliveries:
@@ -40,8 +40,9 @@ def environments(context: Context, deliveries: Sequence[Delivery]) -> tuple[Envi
             tier_of(context, name),
             origin if name in declared else "path",
             _evidence(context, origin if name in declared else None, inside[name]),
+            declared[name].source if name in declared else None,
         )
-        for name in sorted(declared | inside.keys())
+        for name in sorted(declared.keys() | inside.keys())
     )
 
 

@@ -85,7 +85,7 @@ def to_json(graph: Graph) -> str:
         "version": 1,
         "revision": graph.repo.revision,
         "environments": [
-            {"name": e.name, "tier": e.tier, "reason": e.reason, "evidence": e.evidence}
+            {"name": e.name, "tier": e.tier, "reason": e.reason, "evidence": e.evidence, "from": e.source}
             for e in graph.environments
         ],
         "clusters": [

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from gitops_layout.kustomize.choose import Chosen
     from gitops_layout.kustomize.fast import Bases, Fast
     from gitops_layout.render.charts import Charts
+    from gitops_layout.render.checkouts import Checkout
     from gitops_layout.store.fetched import Fetched
 
 __all__ = ["Renders"]
@@ -56,10 +57,12 @@ class Renders:
         fetched: Fetched | None = None,
         exact: bool = False,
         kubernetes: str | None = None,
+        checkouts: Sequence[Checkout] = (),
     ) -> None:
-        """`fetched` is what lies outside; by default what the repository's own lock names. With `exact`,
-        real kustomize builds everything.
+        """`fetched` is what lies outside; by default what the repository's own lock names. `checkouts` are other
+        repositories on this machine, which come before that. With `exact`, real kustomize builds everything.
         """
+        self._checkouts = checkouts
         self.repo = repo
         self._exact = exact
         self._kubernetes = kubernetes
@@ -219,18 +222,20 @@ class Renders:
         return settings((resource.ref, resource.data) for resource in self.repo.resources)
 
     def _foreign(self, delivery: Delivery, lookup: Lookup) -> Rendered | None:
-        """A delivery of another repository's tree, if that was fetched."""
-        if self._fetched is None:
+        """A delivery of another repository's tree, if that lies beside this one, or was fetched."""
+        beside = self._beside(delivery)
+        if beside is None and self._fetched is None:
             return None
         from gitops_layout.render.foreign import as_local, brought, placed
-        from gitops_layout.repo.unpacked import from_unpacked
 
-        tree = brought(delivery, self._fetched)
+        if isinstance(beside, Unchecked):
+            return Rendered(delivery.id, failure=beside)
+        tree = beside or (brought(delivery, self._fetched) if self._fetched is not None else None)
         if tree is None:
             return None
         if tree not in self._abroad:
             there = Renders(
-                from_unpacked(tree),
+                _tree(tree, ours=beside is not None),
                 fetched=self._fetched,
                 exact=self._exact,
                 kubernetes=self._kubernetes,
@@ -240,6 +245,29 @@ class Renders:
         there = self._abroad[tree]
         rendered = there([as_local(delivery, there.repo)], lookup)[delivery.id]
         return placed(rendered, delivery)
+
+    def _beside(self, delivery: Delivery) -> pathlib.Path | Unchecked | None:
+        """The checkout of a delivery's source, or why the one that is named is not read."""
+        source = delivery.source
+        if not self._checkouts or source.local or source.url is None or source.chart is not None:
+            return None
+        from gitops_layout.render.checkouts import folder_of, matching
+
+        checkout = matching(self._checkouts, source.url)
+        if checkout is None or delivery.options.get("refs"):
+            return None
+        folder = folder_of(checkout, source.url) if checkout.allowed else None
+        if folder is not None:
+            return folder
+        why = (
+            f"the source is {source.url}, and its checkout {checkout.written} is not there"
+            if checkout.allowed
+            else f"the source is {source.url}; --checkouts reads {checkout.written}, which lies outside this repository"
+        )
+        external, subject = UncheckedClass.EXTERNAL, ("source", source.url)
+        return Unchecked(
+            f"delivery {delivery.id}", external, why, delivery.place("source", "url"), subject, delivery.id
+        )
 
     def _walk(self, folder: str, overrides: Mapping[str, bytes]) -> tuple[Closure, Mapping[str, bytes]]:
         """What the build reads, and the files to write over: those of fetched bases among them."""
@@ -265,6 +293,17 @@ def _helm_flags(delivery: Delivery) -> tuple[str, ...]:
     if isinstance(listed, list):
         flags += [f"--api-versions={item}" for item in listed if isinstance(item, str)]
     return tuple(flags)
+
+
+def _tree(folder: pathlib.Path, *, ours: bool) -> Repo:
+    """A checkout holds what git tracks there, an archive that we unpacked everything."""
+    if ours:
+        from gitops_layout.repo.load import from_work_tree
+
+        return from_work_tree(folder)
+    from gitops_layout.repo.unpacked import from_unpacked
+
+    return from_unpacked(folder)
 
 
 def _fetched(repo: Repo) -> Fetched | None:

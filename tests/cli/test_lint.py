@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from gitops_layout.cli import main
+from gitops_layout.config import parse
 from tests.lint.support import POD, pod
 
 REMOTE = "resources: [https://github.com/acme/platform//crds?ref=v1.0.0]\n"
@@ -153,6 +154,47 @@ def test_a_starter_config_is_written_once_and_is_valid(monkeypatch: pytest.Monke
     assert run(monkeypatch, "lint", "--init") == 0
     assert run(monkeypatch, "lint") == 0
     assert run(monkeypatch, "lint", "--init") == 2
+
+
+STAGED = {
+    "clusters/staging/web.yaml": ("stage", "./apps/web/staging"),
+    "clusters/production/web.yaml": ("prod", "./apps/web/production"),
+}
+
+
+def test_what_init_writes_says_what_was_detected_and_accepts_what_cannot_be_seen(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for file, (_, path) in STAGED.items():
+        Path(file).parent.mkdir(parents=True)
+        Path(file).write_text(
+            "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\n"
+            "metadata: {name: web, namespace: flux-system}\n"
+            f"spec: {{interval: 1h, prune: true, path: {path}, sourceRef: {{kind: GitRepository, name: flux-system}}}}\n"
+        )
+        Path(path).mkdir(parents=True)
+        Path(path, "kustomization.yaml").write_text(REMOTE)
+    assert run(monkeypatch, "lint") == 3
+    assert run(monkeypatch, "lint", "--init") == 0
+    config = parse(Path(".gitops-layout.yaml").read_bytes())
+    assert [(e.name, e.tier, e.source) for e in config.environments] == [
+        ("production", "prod", "staging"),
+        ("staging", "nonprod", None),
+    ]
+    assert [(c.name, c.environment) for c in config.clusters] == [
+        ("production", "production"),
+        ("staging", "staging"),
+    ]
+    assert config.agent == "flux"
+    assert config.external[0].reason.startswith("detected by --init on ")
+    text = Path(".gitops-layout.yaml").read_text()
+    assert "  # folder clusters/production\n" in text
+    assert "apps/web/production/kustomization.yaml:1, apps/web/staging/kustomization.yaml:1\n" in text
+    capsys.readouterr()
+    assert run(monkeypatch, "lint", "--format", "json") == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["findings"] == []
+    assert all(entry["accepted"] for entry in report["coverage"]["unchecked"])
 
 
 def test_a_repositorys_own_rule_is_tested_explained_and_applied(

@@ -30,11 +30,11 @@ severity:
 fail-on: warning
 environments:
   - {name: live}
-  - {name: stage, tier: prod, paths: [stage/**]}
+  - {name: stage, tier: prod, paths: [stage/**], destinations: ["eu-*"], from: dev}
 clusters:
   - {name: eu-1, environment: live, server: https://eu-1.example.org}
 agent: external
-sources: [https://git.example.org/acme/fleet]
+sources: [https://git.example.org/acme/fleet, {url: "oci://ghcr.io/acme/*", checkout: "../*"}]
 external:
   - {chart: "oci://ghcr.io/acme/*", reason: private registry}
 """
@@ -49,6 +49,9 @@ def test_every_key_arrives() -> None:
     assert config.severity["V001"] == {"prod": Severity.ERROR, "nonprod": None}
     assert config.severity["secrets"]["nonprod"] is Severity.ERROR
     assert config.fail_on is Severity.WARNING
+    assert (config.environments[1].destinations, config.environments[1].source) == (("eu-*",), "dev")
+    assert config.sources == ("https://git.example.org/acme/fleet",)
+    assert [(c.pattern, c.folder) for c in config.checkouts] == [("oci://ghcr.io/acme/*", "../*")]
     assert [e.tier for e in config.environments] == ["prod", "prod"]
     assert (config.external[0].kind, config.external[0].pattern) == ("chart", "oci://ghcr.io/acme/*")
 

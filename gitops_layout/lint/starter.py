@@ -1,0 +1,206 @@
+"""The first `.gitops-layout.yaml` of a repository: what was detected, each line with its evidence."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from typing import TYPE_CHECKING
+
+from gitops_layout.agents.context import below_clusters, normal_url
+from gitops_layout.model import UncheckedClass
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from datetime import date
+
+    from gitops_layout.agents.delivery import Delivery
+    from gitops_layout.graph.model import Cluster, Graph
+    from gitops_layout.lint.report import Report, Seen
+
+__all__ = ["starter"]
+
+_STEPS = (
+    frozenset({"dev", "develop", "development", "sandbox", "sbox"}),
+    frozenset({"test", "testing", "qa", "int", "integration"}),
+    frozenset({"stage", "staging", "stg", "uat", "preprod", "pre-prod", "pre-production"}),
+    frozenset({"prod", "production", "live", "prd"}),
+)
+"""The way that a change takes, by the usual names; what is called otherwise has no place in it."""
+
+_FOLDERS = 8
+"""An environment is described by this many folders at most; its name finds the others."""
+
+
+def starter(graph: Graph, report: Report, today: date) -> str:
+    """The text of the file. `report` is a run without one: what it left open is declared."""
+    sections = [
+        [
+            f"# Configuration of gitops-layout, written by `lint --init` on {today.isoformat()} from what was seen here.",
+            "# Every key is optional, and every line may be wrong: the comments say what it stands on.",
+        ],
+        [
+            "# minimal: what is broken; recommended: what goes wrong sooner or later; strict: everything.",
+            "profile: recommended",
+        ],
+        list(_agent(graph)),
+        list(_environments(graph)),
+        list(_clusters(graph)),
+        list(_sources(graph)),
+        list(_external(report, today)),
+    ]
+    return "\n\n".join("\n".join(section) for section in sections if section) + "\n"
+
+
+def _agent(graph: Graph) -> Iterator[str]:
+    kinds = Counter((d.agent, d.kind) for d in graph.deliveries if d.agent in ("flux", "argocd"))
+    agents = {agent for agent, _ in kinds}
+    counts = ", ".join(_count(number, kind) for (_, kind), number in sorted(kinds.items()))
+    if len(agents) == 1:
+        yield f"# {counts}"
+        yield f"agent: {agents.pop()}"
+    elif agents:
+        yield f"# agent: both deliver here ({counts})"
+    elif any(delivery.live for delivery in graph.deliveries):
+        yield "# no agent object pulls a path, so an agent elsewhere does"
+        yield "agent: external"
+
+
+def _environments(graph: Graph) -> Iterator[str]:
+    if not graph.environments:
+        return
+    names = [environment.name for environment in graph.environments]
+    yield "environments:"
+    for environment in graph.environments:
+        before = environment.source or _before(environment.name, names)
+        folders = _folders(graph, environment.name)
+        pairs = [("name", _quoted(environment.name)), ("tier", environment.tier)]
+        if before is not None:
+            pairs.append(("from", _quoted(before)))
+        if folders:
+            pairs.append(("paths", f"[{', '.join(_quoted(f'{folder}/**') for folder in folders)}]"))
+        guess = "" if before is None or environment.source else "; `from` by the usual order of the names"
+        yield f"  # {_plain(environment.evidence or environment.reason)}{guess}"
+        yield f"  - {{{', '.join(f'{key}: {value}' for key, value in pairs)}}}"
+
+
+def _before(name: str, names: Sequence[str]) -> str | None:
+    """The one environment of the last step before this one's that the repository has; None if it is not clear."""
+    step = next((index for index, usual in enumerate(_STEPS) if name in usual), None)
+    for earlier in reversed(_STEPS[:step] if step is not None else ()):
+        found = [other for other in names if other in earlier]
+        if found:
+            return found[0] if len(found) == 1 else None
+    return None
+
+
+def _folders(graph: Graph, environment: str) -> list[str]:
+    """The folders called like the environment that its deliveries come from, the most used first."""
+    found: Counter[str] = Counter()
+    for delivery in graph.deliveries:
+        if delivery.environment != environment or not delivery.live:
+            continue
+        for path in (delivery.source.path or "", delivery.root.file):
+            parts = path.split("/")
+            if environment in parts[:-1] or parts[-1] == environment:
+                found["/".join(parts[: parts.index(environment) + 1])] += 1
+    return [folder for folder, _ in found.most_common(_FOLDERS)]
+
+
+def _clusters(graph: Graph) -> Iterator[str]:
+    if not graph.clusters:
+        return
+    yield "clusters:"
+    for cluster in graph.clusters:
+        pairs = [("name", _quoted(cluster.name))]
+        if len(cluster.environments) == 1:
+            pairs.append(("environment", _quoted(cluster.environments[0])))
+        folders = _cluster_folders(graph, cluster)
+        if folders:
+            pairs.append(("paths", f"[{', '.join(_quoted(f'{folder}/**') for folder in folders)}]"))
+        server = cluster.server or (cluster.name if "://" in cluster.name else None)
+        if server is not None:
+            pairs.append(("server", _quoted(server)))
+        yield f"  # {_plain(cluster.evidence)}"
+        yield f"  - {{{', '.join(f'{key}: {value}' for key, value in pairs)}}}"
+
+
+def _cluster_folders(graph: Graph, cluster: Cluster) -> list[str]:
+    return sorted(folder for folder in graph.repo.folders if below_clusters(folder) == cluster.name)
+
+
+def _sources(graph: Graph) -> Iterator[str]:
+    """The URLs by which this repository is known, and as comments those of others that it asks for."""
+    own: dict[str, list[Delivery]] = defaultdict(list)
+    other: dict[str, list[Delivery]] = defaultdict(list)
+    for delivery in graph.deliveries:
+        source = delivery.source
+        if source.url is not None and source.chart is None and delivery.live:
+            (own if source.local else other)[source.url].append(delivery)
+    if not own and not other:
+        return
+    remotes = {normal_url(url) for url in graph.repo.remotes}
+    yield "sources:" if own else "# sources:"
+    for url, members in sorted(own.items()):
+        why = "a git remote" if normal_url(url) in remotes else "the paths that are asked of it exist here"
+        yield f"  # this repository: {why}; {_count(len(members), 'delivery')}"
+        yield f"  - {_quoted(url)}"
+    for url, members in sorted(other.items()):
+        folder = normal_url(url).rpartition("/")[2]
+        yield f"  # another repository, {_count(len(members), 'delivery')}; if it lies beside this one:"
+        yield f"  # - {{url: {_quoted(url)}, checkout: {_quoted(f'../{folder}')}}}"
+
+
+def _external(report: Report, today: date) -> Iterator[str]:
+    """What a run could not look at and a declaration can accept; what it cannot is counted."""
+    found: dict[tuple[str, str], list[Seen]] = defaultdict(list)
+    rest = 0
+    for seen in report.coverage.open:
+        if seen.unchecked.kind is not UncheckedClass.EXTERNAL:
+            continue
+        if seen.unchecked.subject is None:
+            rest += 1
+        else:
+            found[seen.unchecked.subject].append(seen)
+    if found:
+        yield "external:"
+        reason = _quoted(f"detected by --init on {today.isoformat()}; fetch or replace")
+        for (kind, pattern), entries in sorted(found.items()):
+            yield f"  # {_plain(_evidence(entries))}"
+            yield f"  - {{{kind}: {_quoted(pattern)}, reason: {reason}}}"
+    if rest:
+        yield f"# {_count(rest, 'more thing')} could not be looked at and cannot be declared; `lint -v` lists them"
+
+
+def _evidence(entries: Sequence[Seen]) -> str:
+    places = list(dict.fromkeys(_places(entries)))
+    first = f"{', '.join(places[:2])}" + (f" and {len(places) - 2} more" if len(places) > 2 else "")
+    return f"{entries[0].unchecked.why}: {first}" if first else entries[0].unchecked.why
+
+
+def _places(entries: Iterable[Seen]) -> Iterator[str]:
+    for seen in entries:
+        if seen.unchecked.location is not None:
+            yield f"{seen.unchecked.location.file}:{seen.line}"
+
+
+def _quoted(text: str) -> str:
+    """Any text as a YAML scalar: bare where it is nothing but a word, else as JSON, which YAML reads the same."""
+    plain = text.replace("-", "").isascii() and text.replace("-", "").isalpha()
+    if (
+        plain
+        and not text.startswith("-")
+        and text.lower() not in ("true", "false", "null", "yes", "no", "on", "off")
+    ):
+        return text
+    return json.dumps(text)
+
+
+def _plain(text: str) -> str:
+    """Foreign text as a comment of one line."""
+    clean = "".join(c if c.isprintable() else " " for c in text)
+    return clean if len(clean) <= 160 else f"{clean[:159]}…"
+
+
+def _count(number: int, noun: str) -> str:
+    plural = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
+    return f"{number} {noun if number == 1 else plural}"

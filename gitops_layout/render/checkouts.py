@@ -1,0 +1,49 @@
+"""Other repositories that lie on this machine: split repositories are linked into one graph.
+
+A repository's own config is untrusted like all of it, so whether a folder outside of it may be read is not
+decided here: `allowed` says so.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from gitops_layout.agents.context import normal_url
+
+__all__ = ["Checkout", "folder_of", "matching"]
+
+
+@dataclass(frozen=True, slots=True)
+class Checkout:
+    """Sources whose URL matches `pattern` are the files below `base`: in its folder `rest`, where `*` is replaced.
+
+    `written` is the folder as the config has it.
+    """
+
+    pattern: str
+    written: str
+    base: Path
+    rest: str = ""
+    allowed: bool = True
+
+
+def matching(checkouts: Iterable[Checkout], url: str) -> Checkout | None:
+    """The first one for a URL."""
+    return next((checkout for checkout in checkouts if _match(checkout, url) is not None), None)
+
+
+def _match(checkout: Checkout, url: str) -> re.Match[str] | None:
+    pattern = ".*".join(re.escape(part) for part in normal_url(checkout.pattern).split("*"))
+    return re.fullmatch(pattern.replace(".*", "(.*)"), normal_url(url))
+
+
+def folder_of(checkout: Checkout, url: str) -> Path | None:
+    """The folder for a URL that matches; None where there is none, or where the URL's text would lead out of `base`."""
+    match = _match(checkout, url)
+    parts = iter(match.groups() if match is not None else ())
+    rest = re.sub(r"\*", lambda _: next(parts, ""), checkout.rest)
+    folder = (checkout.base / rest).resolve()
+    return folder if folder.is_relative_to(checkout.base) and folder.is_dir() else None
