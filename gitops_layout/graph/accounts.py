@@ -48,8 +48,9 @@ def accounts(graph: Graph) -> Iterator[Account]:
     failed = {entry.location.file: entry.why for entry in graph.unchecked if entry.location is not None}
     objects = {resource.file for resource in graph.repo.resources}
     off = dict(_switched_off(graph))
+    stages = {environment.name for environment in graph.environments}
     for file in graph.repo.manifests:
-        if file in broken:
+        if file in broken and (graph.is_live(file) or not _is_hidden(file)):
             yield Account(file, State.UNCHECKED, broken[file])
         elif graph.is_live(file):
             yield Account(
@@ -60,14 +61,26 @@ def accounts(graph: Graph) -> Iterator[Account]:
         elif file in read:
             yield Account(file, State.UNREACHED, f"read by {read[file]}, which no agent reaches")
         else:
-            yield _rest(file, file in objects, failed.get(file))
+            yield _rest(file, file in objects, failed.get(file), _chart_of(graph, file), stages)
 
 
-def _rest(file: str, is_object: bool, failure: str | None) -> Account:
-    folder = _ASIDE.search(dirname(file))
+def _is_hidden(file: str) -> bool:
+    return any(part.startswith(".") for part in file.split("/"))
+
+
+def _chart_of(graph: Graph, file: str) -> str | None:
+    """The chart whose own file it is: its `Chart.yaml`, values and the like."""
+    folder = dirname(file)
+    return folder if "Chart.yaml" in graph.repo.folders.get(folder, ()) else None
+
+
+def _rest(file: str, is_object: bool, failure: str | None, chart: str | None, stages: set[str]) -> Account:
+    folder = _ASIDE.search("/".join(part for part in dirname(file).split("/") if part not in stages))
     if failure is not None:
         return Account(file, State.UNCHECKED, failure)
-    if any(part.startswith(".") for part in file.split("/")):
+    if chart is not None and not is_object:
+        return Account(file, State.UNREACHED, f"of chart {chart or '.'}, which nothing seen here installs")
+    if _is_hidden(file):
         return Account(file, State.TOOL, "in a hidden folder, or hidden itself")
     if basename(file) in FILE_NAMES:
         return Account(file, State.UNREACHED, "a kustomization that nothing includes")

@@ -12,6 +12,7 @@ from gitops_layout.agents.context import Context, Declared, at
 from gitops_layout.agents.context import cluster_of as cluster_of_root
 from gitops_layout.agents.delivery import Delivery
 from gitops_layout.graph import places
+from gitops_layout.graph.charts import unseen_charts
 from gitops_layout.graph.generators import Expander, expander, is_generator
 from gitops_layout.graph.model import Graph
 from gitops_layout.graph.sources import context_of, delivery_of, is_agent, with_sources
@@ -99,6 +100,8 @@ def link(repo: Repo, *, render: Render, declared: Declared | None = None) -> Gra
         _add(state, _plain_folders(repo, state, context, inputs))
     live = _live_files(repo, state, objects)
     _note_unchecked(repo, state, live)
+    if not pulled:
+        state.unchecked += unseen_charts(repo, state.deliveries.values())
     deliveries = tuple(sorted(state.deliveries.values(), key=lambda delivery: delivery.id))
     brought = (
         Resource(i.ref, i.data, i.origin(())) for d in deliveries for i in _teams(state.rendered[d.id])

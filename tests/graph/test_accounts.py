@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gitops_layout.graph.accounts import State, accounts
-from tests.graph.test_link import CONFIG_MAP, FLEET, linked
+from tests.graph.test_link import APPS, CONFIG_MAP, FLEET, linked
 
 
 def test_every_file_gets_one_account_with_its_reason():
@@ -18,6 +18,9 @@ def test_every_file_gets_one_account_with_its_reason():
             "mkdocs.yml": "site_name: x\n",
             ".github/workflows/ci.yaml": "on: push\n",
             "broken.yaml": "a: [\n",
+            ".vscode/settings.json": "{ // comment\n}\n",
+            "charts/web/Chart.yaml": "apiVersion: v2\nname: web\nversion: 1.0.0\n",
+            "charts/web/values.yaml": "a: 1\n",
         }
     )
     found = {account.file: (account.state, account.why) for account in accounts(graph)}
@@ -37,4 +40,18 @@ def test_every_file_gets_one_account_with_its_reason():
     assert found["forgotten.yaml"] == (State.UNREACHED, "no agent object and no kustomization names it")
     assert found["mkdocs.yml"][0] is State.TOOL
     assert found[".github/workflows/ci.yaml"][0] is State.TOOL
+    assert found[".vscode/settings.json"][0] is State.TOOL
+    assert found["charts/web/values.yaml"] == (
+        State.UNREACHED,
+        "of chart charts/web, which nothing seen here installs",
+    )
     assert found["broken.yaml"][0] is State.UNCHECKED
+
+
+def test_an_environment_called_test_is_not_set_aside_as_a_test():
+    stages = {f"clusters/{name}/web.yaml": APPS.replace("envs/prod", name) for name in ("test", "prod")}
+    applied = {f"apps/web/{name}/a.yaml": CONFIG_MAP for name in ("test", "prod")}
+    graph = linked({**stages, **applied, "apps/shop/test/a.yaml": CONFIG_MAP, "tests/a.yaml": CONFIG_MAP})
+    found = {account.file: account.state for account in accounts(graph)}
+    assert found["apps/shop/test/a.yaml"] is State.UNREACHED
+    assert found["tests/a.yaml"] is State.ASIDE

@@ -554,3 +554,21 @@ def test_a_path_that_is_not_here_but_asked_of_another_branch_is_elsewhere_not_mi
     [missing] = [entry for entry in graph.unchecked if "gone" in entry.what]
     assert missing.kind is UncheckedClass.EXTERNAL
     assert missing.why == "gone is on branch pages of this repository, if anywhere"
+
+
+def test_a_chart_that_makes_the_only_agent_objects_is_named_as_not_seen():
+    graph = linked(
+        {
+            "environments/Chart.yaml": "apiVersion: v2\nname: all\nversion: 1.0.0\n",
+            "environments/templates/web.yaml": APPLICATION % ("{{ .Values.name }}", "web"),
+            "web/Chart.yaml": "apiVersion: v2\nname: web\nversion: 1.0.0\n",
+            "web/templates/a.yaml": CONFIG_MAP,
+        }
+    )
+    [entry] = graph.unchecked
+    assert (entry.what, entry.kind, entry.subject) == (
+        "chart environments",
+        UncheckedClass.EXTERNAL,
+        ("chart", "environments"),
+    )
+    assert entry.why == "1 of its templates make agents' objects, and nothing says with which values"
