@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 __all__ = [
     "PROD_NAMES",
     "Affected",
+    "Change",
     "Edit",
     "Fix",
     "Hit",
@@ -158,6 +159,19 @@ class Fix:
 
 
 @dataclass(frozen=True, slots=True)
+class Change:
+    """What a rule would have changed at a place, without knowing how it is written there.
+
+    `remove` takes the field or item away, `replace` writes another scalar, `rename` calls its key otherwise, `set`
+    gives the field a value whether it is there or not.
+    """
+
+    do: Literal["remove", "replace", "rename", "set"]
+    at: Location
+    value: object = None
+
+
+@dataclass(frozen=True, slots=True)
 class Affected:
     """One place where a cause shows: an object of a delivery in an environment on a cluster."""
 
@@ -172,14 +186,14 @@ class Hit:
     """What a rule yields: where, the facts for its message, and the other ends.
 
     Policy (id, severity, message text, suppression, order) is the engine's. `values` fill the
-    `{…}` of the rule's `message` and `help`.
+    `{…}` of the rule's `message` and `help`. `changes` would mend it, all together or none.
     """
 
     location: Location
     values: Mapping[str, object] = field(default_factory=dict)
     related: tuple[Related, ...] = ()
     affected: Affected = Affected()
-    fix: Fix | None = None
+    changes: tuple[Change, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

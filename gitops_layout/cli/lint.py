@@ -66,8 +66,10 @@ BASELINE = ".gitops-layout/baseline.json"
     is_flag=True,
     help="Read the other repositories on this machine that the config names.",
 )
-@click.option("--fix", is_flag=True, hidden=True)
-@click.option("--diff", hidden=True)
+@click.option("--fix", is_flag=True, help="Mend what can be mended without changing what is deployed.")
+@click.option("--unsafe", is_flag=True, help="With --fix: also what changes what is deployed.")
+@click.option("--dry-run", is_flag=True, help="With --fix: show the edits, write nothing.")
+@click.option("--diff", metavar="REV", help="Only what is new since this revision, and what the change does.")
 @remembered.option
 @targets.options
 def command(
@@ -76,8 +78,6 @@ def command(
     profile: Profile | None,
     initialise: bool,
     no_cache: bool,
-    fix: bool,
-    diff: str | None,
     form: str | None,
     **options: Any,
 ) -> int:
@@ -86,15 +86,15 @@ def command(
     The whole repository that holds PATH is loaded; PATH filters what is reported and what decides the exit
     code.
     """
-    for name, value in (("fix", fix), ("diff", diff)):
-        if value:
-            raise UserError(f"not supported yet: --{name}")
+    if (options["unsafe"] or options["dry_run"]) and not options["fix"]:
+        raise UserError("--unsafe and --dry-run go with --fix", "add --fix")
     if initialise:
         return _initialise(paths, options)
     root, relative = located(paths)
     options |= {"profile": profile, "form": _format(form), "colour": _colour(), "paths": relative}
     known = {**options, "baseline": root / BASELINE}
-    use = not (no_cache or options["write_baseline"] or options["locations"] or options["crds"])
+    outside = ("write_baseline", "locations", "crds", "fix", "diff")
+    use = not (no_cache or any(options[name] for name in outside))
     return remembered.command("lint", root, known, partial(_run, root, options), use=use)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,16 +44,6 @@ def run(root: Path, options: dict[str, Any], memory: Memory) -> Said:
         kubernetes=next(iter(asked.kubernetes), None),
         beside=options["beside"],
     )
-    target = targets.target(*named, clusters=declared(loaded.graph.repo, loaded.config).clusters)
-    catalogue = rules.load(loaded.graph.repo, loaded.config.rules)
-    decided = policy(
-        catalogue,
-        loaded.config,
-        profile=options["profile"],
-        select=_split(options["select"]),
-        ignore=_split(options["ignore"]),
-        allow_unchecked=options["allow_unchecked"],
-    )
     if environment is not None:
         _check_environment(loaded, environment)
     given = options["baseline_file"]
@@ -60,15 +51,18 @@ def run(root: Path, options: dict[str, Any], memory: Memory) -> Said:
     writing = options["write_baseline"]
     if writing and (paths or environment):
         raise UserError("--write-baseline accepts the whole repository", "leave out PATH and --env")
-    report = lint(
-        replace(loaded.graph, target=target),
-        catalogue,
-        policy=decided,
-        today=datetime.now().astimezone().date(),
-        baseline=None if writing else _baseline(where, needed=given is not None),
-        paths=loaded.paths,
-        environment=environment,
-    )
+    known = None if writing else _baseline(where, needed=given is not None)
+    before = None
+    if options["diff"]:
+        before = load(
+            root, revision=options["diff"], config_file=options["config_file"], beside=options["beside"]
+        )
+        known = baselines.merged(known, baselines.of(_judged(before, options, None)))
+    report = _judged(loaded, options, known, before=before)
+    if options["fix"]:
+        from gitops_layout.cli.fixing import fixed
+
+        return fixed(loaded, report, options, partial(_judged, options=options, known=known, before=before))
     if writing:
         return _write_baseline(report, where)
     said = _said(report, Severity(options["fail_on"]) if options["fail_on"] else loaded.config.fail_on)
@@ -121,6 +115,32 @@ def first_config(path: Path, options: dict[str, Any]) -> str:
     text = starter(graph, report, today)
     parse(text, str(path))
     return text
+
+
+def _judged(
+    loaded: Loaded, options: dict[str, Any], known: baselines.Baseline | None, *, before: Loaded | None = None
+) -> Report:
+    """The report on a linked repository, as the options have it."""
+    named = options["versions"], options["locations"], options["crds"]
+    target = targets.target(*named, clusters=declared(loaded.graph.repo, loaded.config).clusters)
+    catalogue = rules.load(loaded.graph.repo, loaded.config.rules)
+    decided = policy(
+        catalogue,
+        loaded.config,
+        profile=options["profile"],
+        select=_split(options["select"]),
+        ignore=_split(options["ignore"]),
+        allow_unchecked=options["allow_unchecked"],
+    )
+    return lint(
+        replace(loaded.graph, target=target, before=before.graph if before is not None else None),
+        catalogue,
+        policy=decided,
+        today=datetime.now().astimezone().date(),
+        baseline=known,
+        paths=loaded.paths,
+        environment=options["environment"],
+    )
 
 
 def _listed(memory: Memory, loaded: Loaded) -> bool:

@@ -21,12 +21,12 @@ from gitops_layout.repo.load import from_revision, from_work_tree
 from gitops_layout.repo.model import Repo
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from gitops_layout.cli.remembered import Memory
     from gitops_layout.spec import Spec
 
-__all__ = ["Loaded", "declared", "find_root", "load", "load_graph"]
+__all__ = ["Loaded", "again", "declared", "find_root", "load", "load_graph"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +79,33 @@ def load(
             repo = from_work_tree(memory.listing, memory.state.contents)
         else:
             repo = from_work_tree(root) if revision is None else from_revision(root, revision)
-        config = _config(repo, config_file)
-        checkouts = _checkouts(root, config, anywhere=beside or config_file is not None)
-        renders = Renders(repo, exact=exact, kubernetes=kubernetes, checkouts=checkouts)
-        graph = link(repo, render=renders, declared=declared(repo, config))
+        return _linked(root, repo, config_file, paths, exact=exact, kubernetes=kubernetes, beside=beside)
     finally:
         gc.enable()
-    return Loaded(root, graph, config, paths)
+
+
+def again(
+    loaded: Loaded, files: Mapping[str, bytes], config_file: Path | None = None, *, beside: bool = False
+) -> Loaded:
+    """The same repository with some files written otherwise, in memory."""
+    repo = loaded.graph.repo.over(files)
+    return _linked(loaded.root, repo, config_file, loaded.paths, beside=beside)
+
+
+def _linked(
+    root: Path,
+    repo: Repo,
+    config_file: Path | None,
+    paths: tuple[str, ...],
+    *,
+    exact: bool = False,
+    kubernetes: str | None = None,
+    beside: bool = False,
+) -> Loaded:
+    config = _config(repo, config_file)
+    checkouts = _checkouts(root, config, anywhere=beside or config_file is not None)
+    render = Renders(repo, exact=exact, kubernetes=kubernetes, checkouts=checkouts)
+    return Loaded(root, link(repo, render=render, declared=declared(repo, config)), config, paths)
 
 
 def _checkouts(root: Path, config: Config, *, anywhere: bool) -> tuple[Checkout, ...]:

@@ -48,6 +48,10 @@ def judge(rule: Rule, example: Example, catalogue: Catalogue) -> Report:
     text = example.files.get(config.FILE_NAME)
     settings = config.parse(text) if text is not None else config.Config()
     graph = link(repo, render=Renders(repo), declared=declared(repo, settings))
+    if example.was:
+        earlier = from_files({**example.files, **example.was})
+        before = link(earlier, render=Renders(earlier), declared=declared(earlier, settings))
+        graph = replace(graph, before=before)
     # Ignores can only be judged where the rules that they name run too.
     chosen = ["ALL"] if rule.check == "engine" else [rule.id]
     decided = policy(catalogue, replace(settings, select=tuple(chosen), severity={}), profile="strict")

@@ -13,8 +13,8 @@ from gitops_layout.k8s.immutable import immutable_paths, may_be_recreated
 if TYPE_CHECKING:
     from gitops_layout.agents.delivery import Delivery
     from gitops_layout.diff.compare import DeliveryDiff
-    from gitops_layout.diff.objects import ObjectChange
-    from gitops_layout.model import ObjectRef
+    from gitops_layout.diff.objects import FieldChange, ObjectChange
+    from gitops_layout.model import ObjectRef, Path
 
 __all__ = ["Effect", "What", "effects"]
 
@@ -45,6 +45,8 @@ class Effect:
     delivery: str
     why: str
     to: str | None = None
+    path: Path = ()
+    """The field that cannot change."""
 
 
 def effects(found: Iterable[DeliveryDiff]) -> Iterator[Effect]:
@@ -110,17 +112,17 @@ def _sync_options(data: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(option.strip() for option in text.split(",")) if isinstance(text, str) else ()
 
 
-def _frozen(change: ObjectChange) -> str | None:
+def _frozen(change: ObjectChange) -> FieldChange | None:
     """The first field that differs and that no live object may change."""
     for path in immutable_paths(change.ref.group, change.ref.kind):
         name = ".".join(map(str, path))
         for field in change.fields:
             if field.where == name or field.where.startswith((f"{name}.", f"{name}[")):
-                return field.where
+                return field
     return None
 
 
-def _changed(delivery: Delivery, change: ObjectChange, field: str) -> Effect:
+def _changed(delivery: Delivery, change: ObjectChange, field: FieldChange) -> Effect:
     options = (*delivery.sync.options, *_sync_options(change.after or {}))
     forced = at(delivery.object, "spec", "force") is True or "Force=true" in options
     forced = forced or at(change.after, "metadata", "annotations", "kustomize.toolkit.fluxcd.io/force") in (
@@ -129,7 +131,7 @@ def _changed(delivery: Delivery, change: ObjectChange, field: str) -> Effect:
     )
     if forced:
         loss = "" if may_be_recreated(change.ref.kind) else ", with what it holds"
-        why = f"{field} cannot change, and the delivery is forced: deleted and created anew{loss}"
-        return Effect(What.RECREATED, change.ref, delivery.id, why)
-    why = f"{field} cannot change on an object that exists: the API server refuses it"
-    return Effect(What.REFUSED, change.ref, delivery.id, why)
+        why = f"{field.where} cannot change, and the delivery is forced: deleted and created anew{loss}"
+        return Effect(What.RECREATED, change.ref, delivery.id, why, path=field.path)
+    why = f"{field.where} cannot change on an object that exists: the API server refuses it"
+    return Effect(What.REFUSED, change.ref, delivery.id, why, path=field.path)

@@ -31,12 +31,13 @@ _IDENTITIES = ("name", "mountPath", "containerPort", "port", "key", "ip", "type"
 class FieldChange:
     """One field that differs: its place in words (`spec.containers[web].image`), and both values.
 
-    Either may be `ABSENT`. Values of Secrets are masked.
+    Either may be `ABSENT`. Values of Secrets are masked. `path` leads to it in the later object, as far as that has it.
     """
 
     where: str
     before: Any
     after: Any
+    path: Path = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,7 @@ def field_changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterat
     for path, where, old, new in _differences(before, after, (), ""):
         shown_old = old if old is ABSENT else mask_value(before, path, old)
         shown_new = new if new is ABSENT else mask_value(after, path, new)
-        yield FieldChange(where, shown_old, shown_new)
+        yield FieldChange(where, shown_old, shown_new, path)
 
 
 def _differences(old: Any, new: Any, path: Path, where: str) -> Iterator[tuple[Path, str, Any, Any]]:
@@ -90,9 +91,11 @@ def _differences(old: Any, new: Any, path: Path, where: str) -> Iterator[tuple[P
     elif isinstance(old, list) and isinstance(new, list) and (field := _identity(old, new)) is not None:
         ours = {item[field]: item for item in old}
         theirs = {item[field]: item for item in new}
-        for index, name in enumerate((*ours, *(name for name in theirs if name not in ours))):
+        places = {item[field]: index for items in (old, new) for index, item in enumerate(items)}
+        for name in (*ours, *(name for name in theirs if name not in ours)):
             place = f"{where}[{name}]"
-            yield from _differences(ours.get(name, ABSENT), theirs.get(name, ABSENT), (*path, index), place)
+            here = (*path, places[name])
+            yield from _differences(ours.get(name, ABSENT), theirs.get(name, ABSENT), here, place)
     elif not _equal(old, new):
         yield path, where, old, new
 

@@ -99,6 +99,8 @@ class Graph:
     unchecked: tuple[Unchecked, ...] = ()
     explain: tuple[str, ...] = ()
     target: Target = Target()
+    before: Graph | None = None
+    """What the same repository delivered at the revision that a change is compared with."""
 
     def is_live(self, file: str) -> bool:
         """Whether an agent object reaches `file`."""

@@ -14,11 +14,11 @@ from gitops_layout.repo.model import is_yaml, object_ref
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from gitops_layout.lint.report import Finding, Seen
+    from gitops_layout.lint.report import Finding, Report, Seen
     from gitops_layout.model import Location, Path
     from gitops_layout.repo.model import Repo
 
-__all__ = ["FILE_NAME", "Baseline", "dump", "fingerprint", "identity", "parse"]
+__all__ = ["FILE_NAME", "Baseline", "dump", "fingerprint", "identity", "merged", "of", "parse"]
 
 FILE_NAME = ".gitops-layout/baseline.json"
 VERSION = 1
@@ -30,6 +30,19 @@ class Baseline:
 
     findings: frozenset[str] = frozenset()
     unchecked: frozenset[tuple[str, str, str]] = frozenset()
+
+
+def of(report: Report) -> Baseline:
+    """Everything that a report holds, as known."""
+    unchecked = {(s.unchecked.what, s.unchecked.kind.value, _file(s)) for s in report.coverage.open}
+    return Baseline(frozenset(f.fingerprint for f in report.findings), frozenset(unchecked))
+
+
+def merged(one: Baseline | None, other: Baseline) -> Baseline:
+    """What either knows."""
+    if one is None:
+        return other
+    return Baseline(one.findings | other.findings, one.unchecked | other.unchecked)
 
 
 def identity(repo: Repo, location: Location) -> str:

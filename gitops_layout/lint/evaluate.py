@@ -11,7 +11,8 @@ from gitops_layout.k8s.mask import mask_object
 from gitops_layout.lint import facts
 from gitops_layout.lint.references import World
 from gitops_layout.lint.references import hits as reference_hits
-from gitops_layout.model import Affected, Hit, Location, ObjectRef, Related
+from gitops_layout.lint.words import filled
+from gitops_layout.model import Affected, Change, Hit, Location, ObjectRef, Related
 from gitops_layout.rules import variables
 from gitops_layout.rules.model import kind_matches
 
@@ -63,7 +64,7 @@ def _words(error: Exception) -> str:
 class _Subject:
     """One thing to judge: its data, where its paths stand, and whom it belongs to."""
 
-    __slots__ = ("affected", "data", "delivery", "namespace", "place", "ref")
+    __slots__ = ("affected", "data", "delivery", "namespace", "place", "ref", "root")
 
     def __init__(
         self,
@@ -72,12 +73,14 @@ class _Subject:
         place: Callable[[Path], Location],
         affected: Affected = Affected(),  # noqa: B008 - frozen
         delivery: Delivery | None = None,
+        root: Location | None = None,
     ) -> None:
         self.ref = ref
         self.data = data
         self.place = place
         self.affected = affected
         self.delivery = delivery
+        self.root = root
         self.namespace = ref.namespace or ((delivery.target_namespace or "") if delivery else "")
 
 
@@ -92,7 +95,7 @@ def _rendered(graph: Graph) -> Iterator[_Subject]:
 def _sources(graph: Graph) -> Iterator[_Subject]:
     for resource in graph.repo.resources:
         place = _below(resource.location)
-        yield _Subject(resource.ref, resource.data, place, Affected(resource.ref))
+        yield _Subject(resource.ref, resource.data, place, Affected(resource.ref), root=resource.location)
 
 
 def _below(location: Location) -> Callable[[Path], Location]:
@@ -104,8 +107,9 @@ def _deliveries(graph: Graph) -> Iterator[_Subject]:
     for delivery in graph.deliveries:
         affected = Affected(object_of(delivery), delivery.id, delivery.environment, delivery.cluster)
         ref = object_of(delivery) or ObjectRef("", delivery.kind, delivery.namespace, delivery.name)
-        place = _field(delivery, origins.get(id(delivery.object)))
-        yield _Subject(ref, facts.delivery_data(delivery), place, affected, delivery)
+        origin = origins.get(id(delivery.object))
+        root = delivery.root if origin is None else None
+        yield _Subject(ref, facts.delivery_data(delivery), _field(delivery, origin), affected, delivery, root)
 
 
 def _field(delivery: Delivery, origin: Callable[[Path], Location] | None) -> Callable[[Path], Location]:
@@ -177,7 +181,22 @@ def _hit(rule: Rule, subject: _Subject, place: Location, shown: dict[str, Any]) 
         name = subject.place(_NAME)
         if name.file != place.file:
             related = (Related(name, f"in {subject.ref.kind} {subject.ref.name}"),)
-    return Hit(place, shown, related, subject.affected)
+    return Hit(place, shown, related, subject.affected, _changes(rule, subject, place, shown))
+
+
+def _changes(rule: Rule, subject: _Subject, place: Location, shown: dict[str, Any]) -> tuple[Change, ...]:
+    """What the rule's front matter would change. Fields that are not there yet are set only where the object itself
+    stands: an overlay or a parent may write the rest of it.
+    """
+    mend = rule.mend
+    if mend is None or mend.do is None:
+        return ()
+    if mend.do != "set":
+        return (Change(mend.do, place, filled(mend.text, shown)),)
+    root = subject.root
+    if root is None:
+        return ()
+    return tuple(Change("set", root.at(*name.split(".")), value) for name, value in mend.fields.items())
 
 
 def _items(each: str, subject: _Subject, known: dict[str, Any]) -> Iterator[tuple[Any, Path]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -11,17 +10,19 @@ from gitops_layout.checks.files import is_live
 from gitops_layout.lint import unchecked as looked
 from gitops_layout.lint.baseline import Baseline, Ordinals, identity
 from gitops_layout.lint.evaluate import evaluate
+from gitops_layout.lint.fix import fix_of
 from gitops_layout.lint.ignores import inline_ignores
 from gitops_layout.lint.policy import glob_matches
 from gitops_layout.lint.report import Coverage, Crash, Finding, RelatedPlace, Report
 from gitops_layout.lint.secrecy import Excerpts
 from gitops_layout.lint.suppress import Silencer
+from gitops_layout.lint.words import UnfilledError, filled
 from gitops_layout.model import Affected, Hit, Location, Severity, Span
 from gitops_layout.repo.model import Repo, is_yaml
 from gitops_layout.validation.judged import judged
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from datetime import date
 
     from gitops_layout.agents.delivery import Delivery
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
     from gitops_layout.rules.model import Rule
 
 __all__ = ["lint"]
-
-_FIELD = re.compile(r"\{([A-Za-z_][\w.-]*)\}")
 
 
 def lint(
@@ -149,7 +148,7 @@ class _Engine:
         for key in ordered:
             try:
                 findings += self._finding(causes[key], key[2])
-            except _UnfilledError as error:
+            except UnfilledError as error:
                 failed[key[0]] = str(error)
         return findings
 
@@ -176,13 +175,13 @@ class _Engine:
             live=not dead,
             location=hit.location,
             span=span,
-            message=_filled(rule.message, hit.values),
-            help=_filled(rule.help, hit.values),
+            message=filled(rule.message, hit.values),
+            help=filled(rule.help, hit.values),
             affected=tuple(dict.fromkeys(row[3] for row in graded)),
             related=tuple(
                 RelatedPlace(r.location.file, repo.span(r.location), r.caption) for r in hit.related
             ),
-            fix=hit.fix,
+            fix=fix_of(rule, hit, repo),
             fingerprint=self.ordinals.fingerprint(
                 rule.id, hit.location.file, identity(repo, hit.location), subject
             ),
@@ -227,30 +226,3 @@ def _in_one_line(repo: Repo, location: Location) -> Span:
 def _about_a_value(rule: Rule, location: Location) -> bool:
     """Whether the line may hold a credential: rules about secrets point at values, or at files' names."""
     return rule.group == "secrets" and not {"envs", "files"}.intersection(location.path)
-
-
-class _UnfilledError(Exception):
-    """A rule's message names a field that the rule does not give."""
-
-
-def _filled(template: str, values: Mapping[str, object]) -> str:
-    """A message with its `{dotted.fields}` filled in; what an object lacks is `(none)`."""
-
-    def look_up(match: re.Match[str]) -> str:
-        root, *steps = match[1].split(".")
-        if root not in values:
-            raise _UnfilledError(f"its message names {{{root}}}, which it does not give")
-        value: Any = values[root]
-        for step in steps:
-            value = value.get(step) if isinstance(value, dict) else None
-        if isinstance(value, bool):
-            return str(value).lower()
-        return "(none)" if value is None else _one_line(str(value))
-
-    return _FIELD.sub(look_up, template)
-
-
-def _one_line(text: str) -> str:
-    """Foreign text made harmless for a terminal and a single line."""
-    clean = "".join(c if c.isprintable() else " " for c in text)
-    return clean if len(clean) <= 200 else f"{clean[:199]}…"

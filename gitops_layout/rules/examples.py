@@ -26,7 +26,8 @@ _EXPECT = re.compile(r"#\s*expect:\s*([A-Z0-9, ]+)")
 class Example:
     """Files that must give findings exactly on their marked lines (`bad`) or none (`good`).
 
-    `expected` holds (file, line, rule id). `console` is the printed output, None where the example
+    `was` holds files as they were before a change, those that are not in it being the same; empty where no change is
+    judged. `expected` holds (file, line, rule id). `console` is the printed output, None where the example
     shows none; `start` and `end` are 0-based line numbers of its body, `after` is the line after the
     example's last fence.
     """
@@ -34,6 +35,7 @@ class Example:
     bad: bool
     line: int
     files: dict[str, str] = field(default_factory=dict)
+    was: dict[str, str] = field(default_factory=dict)
     expected: set[tuple[str, int, str]] = field(default_factory=set)
     console: str | None = None
     start: int = 0
@@ -88,9 +90,10 @@ def examples(rule: Rule) -> tuple[Example, ...]:
         elif verdict := next((word for word in fence.words if word in ("bad", "good")), None):
             name = next((word[5:] for word in fence.words if word.startswith("file=")), None)
             goes_on = adjacent and previous_end >= 0 and found[-1].bad == (verdict == "bad")
-            if not goes_on or name is None or name in found[-1].files:
+            earlier = "was" in fence.words
+            if not goes_on or (not earlier and (name is None or name in found[-1].files)):
                 found.append(Example(verdict == "bad", fence.first))
-            _add_file(found[-1], fence, name or DEFAULT_FILE)
+            _add_file(found[-1], fence, name or DEFAULT_FILE, earlier=earlier)
             previous_end = fence.last
         else:
             previous_end = -1
@@ -103,8 +106,9 @@ def examples(rule: Rule) -> tuple[Example, ...]:
     return tuple(found)
 
 
-def _add_file(example: Example, fence: _Fence, name: str) -> None:
-    example.files[name] = "".join(f"{line}\n" for line in fence.lines)
+def _add_file(example: Example, fence: _Fence, name: str, *, earlier: bool) -> None:
+    files = example.was if earlier else example.files
+    files[name] = "".join(f"{line}\n" for line in fence.lines)
     example.after = fence.last + 1
     for number, line in enumerate(fence.lines, 1):
         if marks := _EXPECT.search(line):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 from gitops_layout.config import Profile, did_you_mean
 from gitops_layout.model import Severity, Tier
-from gitops_layout.rules.model import PRINCIPLES, PROFILES, Producer, Row, Rule, Scope
+from gitops_layout.rules.model import PRINCIPLES, PROFILES, Mend, Producer, Row, Rule, Scope
 from gitops_layout.source.reader import Document, read
 
 if TYPE_CHECKING:
@@ -122,9 +122,8 @@ def _rule(problems: _Problems, data: dict[str, Any], file: str, text: str, built
     if not isinstance(params, dict):
         problems.add("params must be a mapping", "params")
         params = {}
-    if "fix" in data:
-        problems.add("not supported yet: fix", "fix", key=True)
     assertion, rows, check = _claim(problems, data, builtin)
+    mend = _mend(problems, data["fix"], own=assertion is None) if "fix" in data else None
     message, advice = problems.text(data, "message"), problems.text(data, "help")
     if assertion:
         _check_fields(problems, message, advice, scope)
@@ -147,7 +146,36 @@ def _rule(problems: _Problems, data: dict[str, Any], file: str, text: str, built
         check=check,
         params=params,
         precision=cast("Literal['very-high', 'high', 'medium', 'low']", precision),
+        mend=mend,
     )
+
+
+def _mend(problems: _Problems, value: Any, *, own: bool) -> Mend | None:
+    """How findings are mended; `own` where the rule's check says of each hit what to change."""
+    data = problems.mapping(value, ("safety", "remove", "replace", "rename", "set"), "fix")
+    safety = cast(
+        "Literal['safe', 'unsafe']", problems.choice(data.get("safety"), ("safe", "unsafe"), "fix", "safety")
+    )
+    given = [name for name in ("remove", "replace", "rename", "set") if name in data]
+    if own:
+        if given:
+            problems.add("only an assertion's findings are mended by front matter", "fix", given[0], key=True)
+        return Mend(safety)
+    if len(given) != 1:
+        problems.add("fix names exactly one of `remove`, `replace`, `rename` and `set`", "fix")
+        return None
+    match given[0]:
+        case "remove":
+            if data["remove"] is not True:
+                problems.add("remove is true, or absent", "fix", "remove")
+            return Mend(safety, "remove")
+        case "set":
+            fields = problems.mapping(data["set"], tuple(data["set"] or ()), "fix", "set")
+            return Mend(safety, "set", fields=fields)
+        case "replace":
+            return Mend(safety, "replace", problems.text(data, "replace", "fix"))
+        case _:
+            return Mend(safety, "rename", problems.text(data, "rename", "fix"))
 
 
 def _group(problems: _Problems, data: dict[str, Any]) -> str:

@@ -13,7 +13,7 @@ from gitops_layout.model import ObjectRef, Path, Severity, Tier
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["PRINCIPLES", "PROFILES", "Producer", "Row", "Rule", "Scope", "kind_matches"]
+__all__ = ["PRINCIPLES", "PROFILES", "Mend", "Producer", "Row", "Rule", "Scope", "kind_matches"]
 
 PRINCIPLES = ("declarative", "versioned", "pulled", "reconciled")
 PROFILES: tuple[Profile, ...] = ("minimal", "recommended", "strict")
@@ -61,6 +61,20 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
+class Mend:
+    """How a rule's findings are mended: `unsafe` changes what is deployed.
+
+    One change of the field that the finding is at (`remove`, `replace` or `rename`, the latter two with a text whose
+    `{dotted.fields}` are filled in), or fields of the object that are `set`; none where a check says it itself.
+    """
+
+    safety: Literal["safe", "unsafe"]
+    do: Literal["remove", "replace", "rename", "set"] | None = None
+    text: str = ""
+    fields: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Rule:
     """One rule file's front matter; exactly one of `assertion`, `references` and `check` is set.
 
@@ -82,6 +96,7 @@ class Rule:
     check: str | None = None
     params: Mapping[str, Any] = field(default_factory=dict)
     precision: Literal["very-high", "high", "medium", "low"] = "high"
+    mend: Mend | None = None
 
     @property
     def principle(self) -> str | None:

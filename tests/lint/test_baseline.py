@@ -36,8 +36,8 @@ def test_a_fingerprint_survives_edits_around_it(changed: str) -> None:
 
 def test_a_fingerprint_survives_new_words(monkeypatch: pytest.MonkeyPatch) -> None:
     before = prints(TWO)
-    filled = run._filled
-    monkeypatch.setattr(run, "_filled", lambda template, values: f"reworded: {filled(template, values)}")
+    filled = run.filled
+    monkeypatch.setattr(run, "filled", lambda template, values: f"reworded: {filled(template, values)}")
     assert prints(TWO) == before
 
 

@@ -81,7 +81,7 @@ def test_all_slips_of_all_files_are_named_together() -> None:
         ("assert: has", "check: files.unparsable #", "7:1: a repository's rules are CEL or references"),
         ("id: ACME001", "id: V001", '2:5: the file must be called "V001-owner-label.md"'),
         ("group: acme", "principle: pushed", "4:12: principle is 'pushed'"),
-        ("help: add", "fix: add", "9:1: not supported yet: fix"),
+        ("help: add", "fix: add", "9:6: fix must be a mapping"),
     ],
 )
 def test_a_slip_is_named_with_its_line(old: str, new: str, words: str) -> None:

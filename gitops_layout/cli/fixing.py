@@ -1,0 +1,119 @@
+"""`lint --fix`: edits that mend findings, tried on the whole repository before a byte is written."""
+
+from __future__ import annotations
+
+import codecs
+import difflib
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from gitops_layout.cli.loading import again
+from gitops_layout.cli.remembered import Said
+from gitops_layout.lint import fix
+from gitops_layout.lint.report import exit_code
+from gitops_layout.model import Severity
+from gitops_layout.system import write_atomic
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from gitops_layout.cli.loading import Loaded
+    from gitops_layout.lint.report import Finding, Report
+
+__all__ = ["fixed"]
+
+_ROUNDS = 10
+"""Fixes that overlap wait for the next round; a fix that brings forth another is not followed for ever."""
+
+
+def fixed(loaded: Loaded, report: Report, options: dict[str, Any], judge: Callable[[Loaded], Report]) -> Said:
+    """Mend, judge again, and say what was mended and what is left; with `dry_run` only as a diff.
+
+    A file whose edits would bring a new finding is left as it is, and said to be.
+    """
+    original = loaded.graph.repo
+    files: dict[str, bytes] = {}
+    mended: list[Finding] = []
+    refused: set[str] = set()
+    now = report
+    for _ in range(_ROUNDS):
+        wanted = [f for f in fix.chosen(now.findings, unsafe=options["unsafe"]) if not _touches(f, refused)]
+        if not wanted:
+            break
+        repo = original.over(files) if files else original
+        made = fix.apply(wanted, {edit.file: repo.text(edit.file) for f in wanted for edit in _edits(f)})
+        tried = {
+            **files,
+            **{name: _encoded(original.content(name), text) for name, text in made.files.items()},
+        }
+        later = judge(again(loaded, tried, options["config_file"], beside=options["beside"]))
+        if worse := _worse(now, later, made.findings):
+            refused |= worse & made.files.keys() or made.files.keys()
+            continue
+        files, now = tried, later
+        mended += made.findings
+    if not options["dry_run"]:
+        for name, content in files.items():
+            write_atomic(loaded.root / name, content)
+    fail_on = Severity(options["fail_on"]) if options["fail_on"] else loaded.config.fail_on
+    return Said(
+        [_words(loaded, files, mended, refused, now, options)],
+        code=exit_code(report if options["dry_run"] else now, fail_on),
+        lasting=False,
+    )
+
+
+def _edits(finding: Finding) -> tuple[Any, ...]:
+    return finding.fix.edits if finding.fix is not None else ()
+
+
+def _touches(finding: Finding, files: set[str]) -> bool:
+    return any(edit.file in files for edit in _edits(finding))
+
+
+def _encoded(old: bytes, text: str) -> bytes:
+    mark = codecs.BOM_UTF8 if old.startswith(codecs.BOM_UTF8) else b""
+    return mark + text.encode()
+
+
+def _worse(before: Report, after: Report, mended: tuple[Finding, ...]) -> set[str]:
+    """Files with a finding of a kind that they had fewer of, or that is still there; every file's where a rule
+    crashed or something can be seen no more.
+    """
+    old, new = _counts(before), _counts(after)
+    for finding in mended:
+        old[finding.file, finding.rule.id] -= 1
+    lost = len(after.coverage.open) > len(before.coverage.open) or len(after.crashes) > len(before.crashes)
+    return {file for (file, _), count in new.items() if count > old[file, _]} | ({"*"} if lost else set())
+
+
+def _counts(report: Report) -> Counter[tuple[str, str]]:
+    return Counter((finding.file, finding.rule.id) for finding in report.findings)
+
+
+def _words(
+    loaded: Loaded,
+    files: Mapping[str, bytes],
+    mended: list[Finding],
+    refused: set[str],
+    left: Report,
+    options: dict[str, Any],
+) -> str:
+    lines: list[str] = []
+    if options["dry_run"]:
+        for name, content in sorted(files.items()):
+            old, new = loaded.graph.repo.text(name), content.decode("utf-8-sig")
+            lines += difflib.unified_diff(
+                old.splitlines(), new.splitlines(), f"a/{name}", f"b/{name}", lineterm="", n=2
+            )
+    for finding in mended:
+        lines.append(
+            f"{finding.file}:{finding.span.line}: mended[{finding.rule.id} {finding.rule.name}] {finding.message}"
+        )
+    lines += [f"{name}: left as it is: the edits would bring a new finding" for name in sorted(refused)]
+    more = sum(f.fix is not None and f.fix.safety == "unsafe" for f in left.findings)
+    verb = "would be mended" if options["dry_run"] else "mended"
+    summary = f"{len(mended)} {verb} in {len(files)} file{'s' if len(files) != 1 else ''}, {len(left.findings)} left"
+    if more and not options["unsafe"]:
+        summary += f"; --unsafe mends {more} more"
+    return "\n".join([*lines, summary]) + "\n"
