@@ -11,7 +11,7 @@ from gitops_layout.graph.model import Graph
 from gitops_layout.model import Hit, Location, Related, Span
 from gitops_layout.repo.model import Repo, is_aside, is_yaml
 
-__all__ = ["discreet", "duplicate_key", "is_live", "unparsable"]
+__all__ = ["discreet", "duplicate_key", "is_live", "list_wrapper", "unparsable"]
 
 _TEMPLATE = re.compile(r"\{\{|\{%|<[A-Z][A-Z0-9_]+>|<<")
 _QUOTED = re.compile(r"(['\"]).*?\1")
@@ -74,6 +74,17 @@ def duplicate_key(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
                     Location(path, twice.path, document.index, span=twice.first), "first written here"
                 )
                 yield Hit(place, {"key": str(twice.path[-1]), "subject": _dotted(twice.path)}, (first,))
+
+
+def list_wrapper(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
+    """Documents of `kind: List`, in files that are delivered."""
+    for path in graph.repo.manifests:
+        if not graph.is_live(path):
+            continue
+        for document in graph.repo.documents(path):
+            match document.data:
+                case {"apiVersion": "v1", "kind": "List", "items": list(items)}:
+                    yield Hit(Location(path, ("kind",), document.index), {"count": len(items)})
 
 
 def _dotted(path: tuple[str | int, ...]) -> str:

@@ -85,11 +85,20 @@ class _Subject:
 
 
 def _rendered(graph: Graph) -> Iterator[_Subject]:
+    """What is applied: all that deliveries bring, and the agents' own objects that nobody brings."""
+    brought: set[int] = set()
     for delivery in graph.deliveries:
         rendered = graph.rendered.get(delivery.id)
         for item in rendered.objects if rendered is not None else ():
             affected = Affected(item.ref, delivery.id, delivery.environment, delivery.cluster)
+            brought.add(id(item.data))
             yield _Subject(item.ref, item.data, item.origin, affected, delivery)
+    for delivery in graph.deliveries:
+        ref = object_of(delivery)
+        if ref is None or id(delivery.object) in brought or delivery.origin is not None:
+            continue
+        affected = Affected(ref, delivery.id, delivery.environment, delivery.cluster)
+        yield _Subject(ref, dict(delivery.object), _below(delivery.root), affected, delivery)
 
 
 def _sources(graph: Graph) -> Iterator[_Subject]:

@@ -8,6 +8,9 @@
 | `secretValues` | `{key, form, path}` for each value of a Secret, never the value; `form` is `empty`, `sops`, `placeholder`, `setting` or `plain` |
 | `sops` | whether SOPS encrypted the document |
 | `labels`, `annotations` | the object's own, `{}` where absent |
+| `annotationList` | `{name, value, path}` of each annotation |
+| `generateName` | of an object without a name, else empty |
+| `artifact` | of an OCIRepository: `{tag, semver, digest, verify}`, empty where absent; `verify` is the provider |
 | `namespace` | the namespace the object ends up in, empty when cluster-scoped or unknown |
 | `agent`, `environment`, `tier`, `cluster`, `delivery` | of the delivery; empty in `on: source` rules |
 | `pinned` | `on: delivery`: whether the revision cannot move, or is kept by the source of the chart |
@@ -33,6 +36,7 @@ _NAMED = re.compile(r"\bfacts\.(\w+)")
 _SERVER_OWNED = (
     "uid", "resourceVersion", "generation", "creationTimestamp", "deletionTimestamp", "managedFields", "selfLink",
 )  # fmt: skip
+_SERVER_NOTES = ("kubectl.kubernetes.io/last-applied-configuration", "deployment.kubernetes.io/revision")
 _EXACT_VERSION = re.compile(r"v?\d+\.\d+\.\d+([-+][0-9A-Za-z.+-]*)?")
 _COMMIT = re.compile(r"[0-9a-f]{7,64}|sha256:[0-9a-f]{64}")
 
@@ -105,6 +109,11 @@ def _server_owned(subject: _Subject) -> list[dict[str, Any]]:
         for name in _SERVER_OWNED
         if not _blank(metadata.get(name))
     ]
+    annotations = _metadata(subject.data).get("annotations")
+    for name in _SERVER_NOTES:
+        if isinstance(annotations, dict) and name in annotations:
+            path = ["metadata", "annotations", name]
+            found.append({"name": f"metadata.annotations[{name}]", "path": path})
     if not _blank(subject.data.get("status")):
         found.append({"name": "status", "path": ["status"]})
     return found
@@ -119,6 +128,25 @@ def _blank(value: Any) -> bool:
             return all(_blank(item) for item in value)
         case _:
             return value in (None, "", 0)
+
+
+def _annotation_list(subject: _Subject) -> list[dict[str, Any]]:
+    annotations = _strings(_metadata(subject.data).get("annotations"))
+    return [{"name": n, "value": v, "path": ["metadata", "annotations", n]} for n, v in annotations.items()]
+
+
+def _generate_name(subject: _Subject) -> str:
+    metadata = _metadata(subject.data)
+    prefix = metadata.get("generateName")
+    return prefix if isinstance(prefix, str) and not metadata.get("name") else ""
+
+
+def _artifact(subject: _Subject) -> dict[str, str]:
+    spec = subject.data.get("spec")
+    spec = spec if isinstance(spec, dict) else {}
+    reference, verify = _strings(spec.get("ref")), _strings(spec.get("verify"))
+    named = {name: reference.get(name, "") for name in ("tag", "semver", "digest")}
+    return {**named, "verify": verify.get("provider", "")}
 
 
 def _is_sops(data: dict[str, Any]) -> bool:
@@ -179,6 +207,9 @@ FACTS: dict[str, Callable[[_Subject], Any]] = {
     "sops": lambda s: _is_sops(s.data),
     "labels": lambda s: _strings(_metadata(s.data).get("labels")),
     "annotations": lambda s: _strings(_metadata(s.data).get("annotations")),
+    "annotationList": _annotation_list,
+    "generateName": _generate_name,
+    "artifact": _artifact,
     "namespace": lambda s: s.namespace,
     "agent": lambda s: s.delivery.agent if s.delivery else "",
     "environment": lambda s: (s.delivery.environment or "") if s.delivery else "",
