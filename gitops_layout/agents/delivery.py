@@ -34,7 +34,8 @@ class Source:
     repository's root, normalised, "" for the root, None where there is none (a chart). `local` says
     that the source is this very repository. `chart` names a Helm chart instead of a path. `defined`
     is the object that defines the source, where another one does (Flux). `foreign` says why a source
-    that is not local cannot be read here.
+    that is not local cannot be read here. `ignore` and `sparse` are what Flux's artifact of it leaves out
+    (`spec.ignore`), and what it is limited to (`sparseCheckout`).
     """
 
     url: str | None
@@ -44,6 +45,8 @@ class Source:
     local: bool = False
     defined: Location | None = None
     foreign: str | None = None
+    ignore: str | None = None
+    sparse: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import Any
 from gitops_layout.agents.context import Context, at, environment_of, places, text, tier_of
 from gitops_layout.agents.delivery import Delivery, Source, SyncPolicy
 from gitops_layout.agents.fluxinstance import synced
-from gitops_layout.agents.fluxsource import BUCKET, clamped, revision_of
+from gitops_layout.agents.fluxsource import BUCKET, clamped, left_out, revision_of
 from gitops_layout.repo.model import Resource
 
 __all__ = ["BUILD_FIELDS", "GROUP", "RECONCILE", "instance", "resource_set"]
@@ -99,7 +99,9 @@ def _source(spec: Mapping[str, Any], folder: str, context: Context) -> Source:
     url = text(spec.get("url"))
     local = url is None or context.is_own(url)
     foreign = None if local else f"the sync is from {url}"
-    return Source(url, revision_of(spec.get("ref")), folder, local=local, foreign=foreign)
+    ignore, sparse = left_out(spec)
+    revision = revision_of(spec.get("ref"))
+    return Source(url, revision, folder, local=local, foreign=foreign, ignore=ignore, sparse=sparse)
 
 
 def resource_set(

@@ -14,7 +14,7 @@ from gitops_layout.agents.artifacts import Artifact
 from gitops_layout.agents.context import Context, at, text
 from gitops_layout.agents.delivery import Revision, Source
 
-__all__ = ["BUCKET", "Seeker", "clamped", "revision_of"]
+__all__ = ["BUCKET", "Seeker", "clamped", "left_out", "revision_of"]
 
 BUCKET = "bucket://"
 """How a bucket's address starts here: it is no repository that git could clone."""
@@ -38,6 +38,13 @@ def revision_of(reference: Any) -> Revision | None:
         if value is not None:
             return Revision("tag" if value.startswith("refs/tags/") else kind, value)  # type: ignore[arg-type]
     return None
+
+
+def left_out(spec: Any) -> tuple[str | None, tuple[str, ...]]:
+    """What a source's spec says of its artifact: the patterns of `ignore`, the paths of `sparseCheckout`."""
+    paths = at(spec, "sparseCheckout")
+    listed = paths if isinstance(paths, list) else ()
+    return text(at(spec, "ignore")), tuple(path for path in listed if isinstance(path, str))
 
 
 class Seeker:
@@ -126,7 +133,10 @@ class Seeker:
             return Source(None, revision, folder, defined=place, foreign=f"{kind} {where}/{name} has no URL")
         local = kind != "Bucket" and self.context.is_own(url)
         foreign = None if local else f"{kind} {where}/{name} is {url}"
-        return Source(url, revision, folder, local=local, defined=place, foreign=foreign)
+        ignore, sparse = left_out(spec)
+        return Source(
+            url, revision, folder, local=local, defined=place, foreign=foreign, ignore=ignore, sparse=sparse
+        )
 
     def repository_chart(self, chart: Mapping[str, Any], namespace: str) -> Source:
         """A chart's source: a folder of files (its `version` is not looked at), else a repository's chart."""

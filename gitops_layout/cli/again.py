@@ -150,7 +150,9 @@ def _harmless(wanted: dict[int, str], read: set[int], special: set[int]) -> bool
         if path.startswith(_OWN) or number in special:
             return False
         if number not in read and (
-            is_yaml(path) or basename(path) in FILE_NAMES or basename(path).startswith(".git")
+            is_yaml(path)
+            or basename(path) in FILE_NAMES
+            or basename(path).startswith((".git", ".sourceignore"))
         ):
             return False
     return True
@@ -164,7 +166,7 @@ _FIELDS = (
     "id", "agent", "kind", "namespace", "name", "cluster", "environment", "tier", "renderer",
     "target_namespace", "project", "options", "object", "live",
 )  # fmt: skip
-_SOURCE_FIELDS = ("url", "path", "chart", "local", "foreign")
+_SOURCE_FIELDS = ("url", "path", "chart", "local", "foreign", "ignore", "sparse")
 
 
 def _coded(delivery: Delivery) -> str | None:
@@ -187,6 +189,7 @@ def _decoded(text: str) -> Delivery:
     data = json.loads(text)
     revision, (file, path, document) = data.pop("revision"), data.pop("root")
     source = dict(zip(_SOURCE_FIELDS, data.pop("source"), strict=True))
+    source["sparse"] = tuple(source["sparse"])
     return Delivery(
         **data,
         source=Source(**source, revision=Revision(*revision) if revision else None),

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from gitops_layout.agents.delivery import Delivery
 from gitops_layout.kustomize.exact import Build
 from gitops_layout.kustomize.model import BuildClass, Closure, Kustomization, Problem, find
 from gitops_layout.kustomize.walk import walk
-from gitops_layout.model import Location, Path, Unchecked, UncheckedClass
+from gitops_layout.model import Unchecked, UncheckedClass
+from gitops_layout.render.artifact import LeavesOut, leaves_out
 from gitops_layout.render.directory import directory, directory_files
-from gitops_layout.render.origins import Tracer
+from gitops_layout.render.finish import Wanted, finish
 from gitops_layout.render.overrides import generated, overridden
 from gitops_layout.render.parts import joined, sources
-from gitops_layout.render.rendered import Made, Rendered
-from gitops_layout.render.steps import Lookup, finished, nothing
+from gitops_layout.render.rendered import Rendered
+from gitops_layout.render.steps import Lookup, nothing
 from gitops_layout.repo.model import MAX_BYTES, Repo, broken
 
 if TYPE_CHECKING:
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
 
     from gitops_layout.agents.argocd.settings import Settings
     from gitops_layout.kustomize.choose import Chosen
-    from gitops_layout.kustomize.fast import Bases, Fast
+    from gitops_layout.kustomize.fast import Bases
     from gitops_layout.render.charts import Charts
     from gitops_layout.render.checkouts import Checkout
     from gitops_layout.store.fetched import Fetched
@@ -36,15 +38,6 @@ __all__ = ["Renders"]
 
 _LOCK = ".gitops-layout/fetch.lock.yaml"
 """Named here too, so that only repositories which have one pay for importing the store."""
-
-
-@dataclass(slots=True)
-class _Wanted:
-    delivery: Delivery
-    build: Build
-    key: str
-    places: Mapping[str, Location] = field(default_factory=dict)
-    """Where files that are not in the repository stand for something in it."""
 
 
 class Renders:
@@ -72,6 +65,8 @@ class Renders:
         self._fetched = fetched or _fetched(repo)
         self._abroad: dict[pathlib.Path, Renders] = {}
         self._strictness: Callable[[Delivery], bool] | None = None
+        self._artifacts: dict[tuple[str | None, tuple[str, ...]], tuple[LeavesOut, Renders | None]] = {}
+        self._whole = True
 
     def __call__(self, deliveries: Sequence[Delivery], lookup: Lookup = nothing) -> Mapping[str, Rendered]:
         """Each delivery's objects, by its id; a delivery that cannot be rendered says why.
@@ -88,10 +83,11 @@ class Renders:
     def _each(self, deliveries: Sequence[Delivery], lookup: Lookup) -> Mapping[str, Rendered]:
         """The objects of deliveries that have one source."""
         done: dict[str, Rendered] = {}
-        wanted: list[_Wanted] = []
+        wanted: list[Wanted] = []
         charts: list[Delivery] = []
+        partial: list[Delivery] = []
         for delivery in deliveries:
-            failure = _cannot(delivery)
+            failure = _cannot(delivery) or _no_checkout(self.repo, delivery)
             if failure is not None:
                 foreign = self._foreign(delivery, lookup)
                 done[delivery.id] = foreign or Rendered(delivery.id, failure=failure)
@@ -100,9 +96,16 @@ class Renders:
             elif delivery.renderer == "template":
                 done[delivery.id] = _from_template(delivery, lookup)
             elif delivery.renderer == "chart":
-                charts.append(delivery)
+                left = delivery.source.local and self._left_out(delivery, self._charts.reads(delivery))
+                (partial if left else charts).append(delivery)
             else:
-                wanted.append(self._want(delivery))
+                item = self._want(delivery)
+                if self._left_out(delivery, item.build.closure.files):
+                    partial.append(delivery)
+                else:
+                    wanted.append(item)
+        for delivery in partial:
+            done[delivery.id] = self._from_artifact(delivery, lookup)
         wanted = self._inflated(wanted)
         if charts:
             done |= self._charts(charts, lookup)
@@ -110,7 +113,7 @@ class Renders:
         if missing:
             self._built |= self._build(missing)
         for item in wanted:
-            done[item.delivery.id] = _finish(self.repo, item, self._built[item.key], lookup, self._strict)
+            done[item.delivery.id] = finish(self.repo, item, self._built[item.key], lookup, self._strict)
         return done
 
     def _strict(self, delivery: Delivery) -> bool:
@@ -146,13 +149,51 @@ class Renders:
             return frozenset()
         if delivery.renderer == "template":
             return frozenset()
-        if delivery.renderer == "chart":
-            return self._charts.reads(delivery)
         if delivery.renderer == "directory":
             return frozenset(delivery.options.get("files") or directory_files(self.repo, delivery))
-        return self._want(delivery).build.closure.files & self.repo.entries.keys()
+        if delivery.renderer == "chart":
+            read = self._charts.reads(delivery)
+        else:
+            read = self._want(delivery).build.closure.files & self.repo.entries.keys()
+        local = delivery.source.local
+        return self._artifact(delivery).reads(delivery) if local and self._left_out(delivery, read) else read
 
-    def _want(self, delivery: Delivery) -> _Wanted:
+    def _left_out(self, delivery: Delivery, read: AbstractSet[str]) -> list[tuple[str, str]]:
+        """The files of those that its build reads here which Flux's artifact of the source lacks, each with why."""
+        if delivery.agent != "flux" or not self._whole:
+            return []
+        leaves = self._leaves_out(delivery)[0]
+        files = sorted(read & self.repo.entries.keys())
+        return [(file, why) for file in files if (why := leaves(file)) is not None]
+
+    def _leaves_out(self, delivery: Delivery) -> tuple[LeavesOut, Renders | None]:
+        key = delivery.source.ignore, delivery.source.sparse
+        if key not in self._artifacts:
+            self._artifacts[key] = leaves_out(self.repo, ignore=key[0], sparse=key[1]), None
+        return self._artifacts[key]
+
+    def _artifact(self, delivery: Delivery) -> Renders:
+        """The same over the tree that the artifact of the delivery's source holds."""
+        leaves, there = self._leaves_out(delivery)
+        if there is None:
+            kept = self.repo.without({file for file in self.repo.entries if leaves(file) is not None})
+            there = Renders(kept, fetched=self._fetched, exact=self._exact, kubernetes=self._kubernetes)
+            there._whole, there._strictness = False, self._strict
+            self._artifacts[delivery.source.ignore, delivery.source.sparse] = leaves, there
+        return there
+
+    def _from_artifact(self, delivery: Delivery, lookup: Lookup) -> Rendered:
+        """A delivery that reads less than there is here; where it fails for that, the failure says so."""
+        rendered = self._artifact(delivery)([delivery], lookup)[delivery.id]
+        if rendered.failure is None:
+            return rendered
+        read = self._charts.reads(delivery) if delivery.renderer == "chart" else None
+        lost = self._left_out(delivery, self._want(delivery).build.closure.files if read is None else read)
+        more = f" and {len(lost) - 1} more" if len(lost) > 1 else ""
+        why = f"{rendered.failure.why}; {lost[0][0]}{more} is here, but not in Flux's artifact: {lost[0][1]}"
+        return replace(rendered, failure=replace(rendered.failure, why=why))
+
+    def _want(self, delivery: Delivery) -> Wanted:
         repo = self.repo
         folder = repo.resolve(delivery.source.path or "")
         folder = delivery.source.path or "" if folder is None else folder
@@ -164,7 +205,7 @@ class Renders:
             changed = overridden(repo, delivery, own)
             if isinstance(changed, Problem):
                 refused = replace(self._walk(folder, {})[0], problems=(changed,))
-                return _Wanted(delivery, Build(refused), delivery.id)
+                return Wanted(delivery, Build(refused), delivery.id)
             if changed is not None:
                 overrides[own.file] = changed
         key = f"{folder}\0{sorted(overrides.items())!r}"
@@ -173,9 +214,9 @@ class Renders:
         closure, files = self._closures[key]
         restricted = delivery.agent == "argocd"
         build = Build(closure, restricted, tuple(sorted(files.items())))
-        return _Wanted(delivery, build, f"{key}\0{restricted}")
+        return Wanted(delivery, build, f"{key}\0{restricted}")
 
-    def _inflated(self, wanted: Sequence[_Wanted]) -> list[_Wanted]:
+    def _inflated(self, wanted: Sequence[Wanted]) -> list[Wanted]:
         """The same builds with the charts rendered that their kustomizations list; Flux renders none of these."""
         with_charts = [
             item
@@ -191,7 +232,7 @@ class Renders:
             done = dict(zip(map(id, with_charts), pool.map(self._inflate, with_charts), strict=True))
         return [done.get(id(item), item) for item in wanted]
 
-    def _inflate(self, wanted: _Wanted) -> _Wanted:
+    def _inflate(self, wanted: Wanted) -> Wanted:
         from gitops_layout.render.inflate import inflate
 
         closure, files = wanted.build.closure, dict(wanted.build.overrides)
@@ -212,7 +253,7 @@ class Renders:
         walked = walk(self.repo.over(files), closure.root)
         walked = replace(walked, files=walked.files | done.read, problems=(*done.problems, *walked.problems))
         build = replace(wanted.build, closure=walked, overrides=tuple(sorted(files.items())))
-        return _Wanted(wanted.delivery, build, f"{wanted.key}\0{flags}", done.places)
+        return Wanted(wanted.delivery, build, f"{wanted.key}\0{flags}", done.places)
 
     @cached_property
     def _settings(self) -> Settings | None:
@@ -323,6 +364,16 @@ def _from_template(delivery: Delivery, lookup: Lookup) -> Rendered:
     return resource_set(delivery, lookup)
 
 
+def _no_checkout(repo: Repo, delivery: Delivery) -> Unchecked | None:
+    """Why Flux cannot check out the source at all: it wants every path of `sparseCheckout` to exist."""
+    source = delivery.source
+    lost = [path for path in source.sparse if repo.resolve(path) is None] if source.local else []
+    if not lost:
+        return None
+    why = f"sparseCheckout of its source names {lost[0]}, which is not in the repository: Flux refuses the source"
+    return broken(f"delivery {delivery.id}", why, source.defined)
+
+
 def _cannot(delivery: Delivery) -> Unchecked | None:
     """Why a delivery is not even tried."""
     what, source = f"delivery {delivery.id}", delivery.source
@@ -343,74 +394,3 @@ def _cannot(delivery: Delivery) -> Unchecked | None:
             what, external, "a config management plugin renders it", delivery.root, None, delivery.id
         )
     return None
-
-
-def _finish(
-    repo: Repo, wanted: _Wanted, chosen: Chosen, lookup: Lookup, strict: Callable[[Delivery], bool]
-) -> Rendered:
-    delivery, closure, built = wanted.delivery, wanted.build.closure, chosen.built
-    if built.problem is not None:
-        problem = built.problem
-        if problem.location.file not in repo.entries or (wanted.build.overrides and not closure.problems):
-            # What kustomize refused is what the agent wrote into the kustomization, or its own file.
-            problem = replace(problem, location=delivery.place("path"))
-        failure = problem.unchecked(f"delivery {delivery.id}", delivery.id)
-        files = closure.files & repo.entries.keys()
-        return Rendered(delivery.id, files=files, failure=failure, declined=chosen.declined)
-    fallback = _fallback(repo, delivery, closure.kustomizations)
-    if chosen.origins is not None:
-        places = _Places(repo, chosen.origins, frozenset(dict(wanted.build.overrides)), fallback)
-        objects = [
-            Made(data, partial(places.origin, n), partial(places.earlier, n))
-            for n, data in enumerate(built.objects)
-        ]
-    else:
-        view = repo.over(dict(wanted.build.overrides)) if wanted.places else repo
-        tracer = Tracer(view, closure, fallback)
-        objects = [Made(data, _standing(tracer.origin(data), wanted.places)) for data in built.objects]
-    files = closure.files & repo.entries.keys()
-    return replace(finished(delivery, objects, files, lookup, strict=strict), declined=chosen.declined)
-
-
-def _standing(
-    origin: Callable[[Path], Location], places: Mapping[str, Location]
-) -> Callable[[Path], Location]:
-    """The same origins with files that stand for something replaced by what they stand for."""
-    if not places:
-        return origin
-
-    def locate(path: Path) -> Location:
-        found = origin(path)
-        return places.get(found.file, found)
-
-    return locate
-
-
-@dataclass(frozen=True, slots=True)
-class _Places:
-    """The origins of a fast build as places of the repository: what an agent wrote over its files is not there."""
-
-    repo: Repo
-    build: Fast
-    overridden: frozenset[str]
-    fallback: Location
-
-    def origin(self, index: int, path: Path) -> Location:
-        return next(self._known(index, path), self.fallback)
-
-    def earlier(self, index: int, path: Path) -> tuple[Location, ...]:
-        return tuple(self._known(index, path))[1:]
-
-    def _known(self, index: int, path: Path) -> Iterator[Location]:
-        found = self.build.origin(index, path)
-        for where in (found.where, *found.earlier):
-            if where.file not in self.overridden:
-                there = where.file in self.repo.entries
-            else:
-                there = any(document.has(where.path) for document in self.repo.documents(where.file))
-            if there:
-                yield where
-
-
-def _fallback(repo: Repo, delivery: Delivery, kustomizations: Sequence[Kustomization]) -> Location:
-    return next((k.location for k in kustomizations if k.file in repo.entries), delivery.place("path"))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from posixpath import basename, join, normpath, relpath
+from posixpath import join, normpath, relpath
 from typing import Any
 
 from gitops_layout.agents.context import at
@@ -25,7 +25,7 @@ _HEADER = {"apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomizati
 
 def generated(repo: Repo, folder: str) -> Kustomization:
     """The kustomization that Flux makes for a folder without one: every manifest below it, and folders
-    that have a kustomization of their own as they are (files whose name starts with `.` left out).
+    that have a kustomization of their own as they are; hidden ones too, as far as the artifact holds them.
     """
     resources = [relpath(path, folder or ".") for path in _scan(repo, folder)]
     data = {**_HEADER, "resources": resources}
@@ -37,8 +37,6 @@ def _scan(repo: Repo, root: str) -> Iterator[str]:
     waiting = [join(root, name) for name in reversed(repo.folders.get(root, ()))]
     while waiting:
         path = waiting.pop()
-        if basename(path).startswith("."):
-            continue
         if path not in repo.folders:
             if is_yaml(path) and not path.endswith(".json") and repo.is_file(path):
                 yield path

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from itertools import islice, takewhile
@@ -210,6 +211,10 @@ class Repo:
         if files.keys() <= self.entries.keys():
             view.__dict__["folders"] = self.folders  # the same names: what is known of them stays
         return view
+
+    def without(self, paths: AbstractSet[str]) -> Repo:
+        """The same repository with some files not there."""
+        return replace(self, entries={path: e for path, e in self.entries.items() if path not in paths})
 
     def stream(self, path: str) -> Stream:
         """The YAML of a file, read once: documents and what is wrong with them."""

@@ -1,0 +1,106 @@
+"""A build → Rendered: its objects with their places, and the agent's own steps on them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from gitops_layout.agents.delivery import Delivery
+from gitops_layout.kustomize.exact import Build
+from gitops_layout.kustomize.model import Kustomization
+from gitops_layout.model import Location, Path
+from gitops_layout.render.origins import Tracer
+from gitops_layout.render.rendered import Made, Rendered
+from gitops_layout.render.steps import Lookup, finished
+from gitops_layout.repo.model import Repo
+
+if TYPE_CHECKING:
+    from gitops_layout.kustomize.choose import Chosen
+    from gitops_layout.kustomize.fast import Fast
+
+__all__ = ["Wanted", "finish"]
+
+
+@dataclass(slots=True)
+class Wanted:
+    """A delivery and the build that it wants; equal builds have the same `key`."""
+
+    delivery: Delivery
+    build: Build
+    key: str
+    places: Mapping[str, Location] = field(default_factory=dict)
+    """Where files that are not in the repository stand for something in it."""
+
+
+def finish(
+    repo: Repo, wanted: Wanted, chosen: Chosen, lookup: Lookup, strict: Callable[[Delivery], bool]
+) -> Rendered:
+    """What the delivery brings, or why its build brings nothing."""
+    delivery, closure, built = wanted.delivery, wanted.build.closure, chosen.built
+    if built.problem is not None:
+        problem = built.problem
+        if problem.location.file not in repo.entries or (wanted.build.overrides and not closure.problems):
+            # What kustomize refused is what the agent wrote into the kustomization, or its own file.
+            problem = replace(problem, location=delivery.place("path"))
+        failure = problem.unchecked(f"delivery {delivery.id}", delivery.id)
+        files = closure.files & repo.entries.keys()
+        return Rendered(delivery.id, files=files, failure=failure, declined=chosen.declined)
+    fallback = _fallback(repo, delivery, closure.kustomizations)
+    if chosen.origins is not None:
+        places = _Places(repo, chosen.origins, frozenset(dict(wanted.build.overrides)), fallback)
+        objects = [
+            Made(data, partial(places.origin, n), partial(places.earlier, n))
+            for n, data in enumerate(built.objects)
+        ]
+    else:
+        view = repo.over(dict(wanted.build.overrides)) if wanted.places else repo
+        tracer = Tracer(view, closure, fallback)
+        objects = [Made(data, _standing(tracer.origin(data), wanted.places)) for data in built.objects]
+    files = closure.files & repo.entries.keys()
+    return replace(finished(delivery, objects, files, lookup, strict=strict), declined=chosen.declined)
+
+
+def _standing(
+    origin: Callable[[Path], Location], places: Mapping[str, Location]
+) -> Callable[[Path], Location]:
+    """The same origins with files that stand for something replaced by what they stand for."""
+    if not places:
+        return origin
+
+    def locate(path: Path) -> Location:
+        found = origin(path)
+        return places.get(found.file, found)
+
+    return locate
+
+
+@dataclass(frozen=True, slots=True)
+class _Places:
+    """The origins of a fast build as places of the repository: what an agent wrote over its files is not there."""
+
+    repo: Repo
+    build: Fast
+    overridden: frozenset[str]
+    fallback: Location
+
+    def origin(self, index: int, path: Path) -> Location:
+        return next(self._known(index, path), self.fallback)
+
+    def earlier(self, index: int, path: Path) -> tuple[Location, ...]:
+        return tuple(self._known(index, path))[1:]
+
+    def _known(self, index: int, path: Path) -> Iterator[Location]:
+        found = self.build.origin(index, path)
+        for where in (found.where, *found.earlier):
+            if where.file not in self.overridden:
+                there = where.file in self.repo.entries
+            else:
+                there = any(document.has(where.path) for document in self.repo.documents(where.file))
+            if there:
+                yield where
+
+
+def _fallback(repo: Repo, delivery: Delivery, kustomizations: Sequence[Kustomization]) -> Location:
+    return next((k.location for k in kustomizations if k.file in repo.entries), delivery.place("path"))
