@@ -58,6 +58,7 @@ BASELINE = ".gitops-layout/baseline.json"
     "--output", "outputs", multiple=True, metavar="[FORMAT=]FILE", help="Write to a file (repeatable)."
 )
 @click.option("-q", "--quiet", is_flag=True, help="Only findings that agents reach.")
+@click.option("--score", is_flag=True, help="A score a principle, and what cost it; text or json.")
 @click.option("--full", is_flag=True, help="Every finding, also of a repository without configuration.")
 @click.option("-v", "--verbose", is_flag=True, help="List everything that was not checked.")
 @click.option(

@@ -70,10 +70,24 @@ def run(root: Path, options: dict[str, Any], memory: Memory) -> Said:
     said.lasting = (
         not report.crashes and not loaded.config.checkouts and (given is not None or _listed(memory, loaded))
     )
+    if options["score"]:
+        said.out = [_score(report, loaded, options)]
+        return said
     _word(said, report, options)
     if first is not None and said.out:
         said.out = [first]
     return said
+
+
+def _score(report: Report, loaded: Loaded, options: dict[str, Any]) -> str:
+    from gitops_layout.lint.score import scorecard
+    from gitops_layout.output.score import score_json, score_text
+    from gitops_layout.output.text import painter
+
+    card = scorecard(report, loaded.graph)
+    if options["form"] == "json":
+        return score_json(card)
+    return score_text(card, paint=painter(colour=options["colour"]))
 
 
 def _first_answer(report: Report, loaded: Loaded, options: dict[str, Any]) -> str | None:

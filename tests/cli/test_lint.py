@@ -104,7 +104,6 @@ def test_a_baseline_makes_the_next_run_clean(monkeypatch: pytest.MonkeyPatch) ->
 @pytest.mark.parametrize(
     "arguments",
     [
-        ["--fix"],
         ["--diff", "HEAD"],
         ["--kubernetes-version", "1.12"],
         ["--schema-location", "https://example.org/schemas"],

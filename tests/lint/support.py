@@ -9,6 +9,7 @@ from typing import Any
 from gitops_layout import config, rules
 from gitops_layout.cli.loading import declared
 from gitops_layout.graph.link import link
+from gitops_layout.graph.model import Graph
 from gitops_layout.lint.baseline import Baseline
 from gitops_layout.lint.policy import policy
 from gitops_layout.lint.report import Report
@@ -65,3 +66,9 @@ def linted(
 def named(report: Report) -> list[tuple[str, str, int]]:
     """Rule, file and line of each finding, in the report's order."""
     return [(finding.rule.id, finding.file, finding.span.line) for finding in report.findings]
+
+
+def linted_graph(files: dict[str, str | bytes]) -> tuple[Report, Graph]:
+    """The report on `files` under the defaults, and the graph it is about."""
+    repo = from_files(files)
+    return linted(files), link(repo, render=Renders(repo), declared=declared(repo, config.Config()))

@@ -1,0 +1,50 @@
+"""The scorecard: points go with findings, come back without them, and what was not checked has no score."""
+
+from __future__ import annotations
+
+from gitops_layout.lint.score import scorecard
+from tests.lint.support import linted_graph, pod
+
+SOURCE = """\
+apiVersion: source.toolkit.fluxcd.io/v1
+kind: GitRepository
+metadata: {name: flux-system, namespace: flux-system}
+spec: {interval: 1m, url: "https://example.test/acme/fleet.git"}
+"""
+AGENT = """\
+apiVersion: kustomize.toolkit.fluxcd.io/v1
+kind: Kustomization
+metadata: {name: NAME, namespace: flux-system}
+spec: {interval: 10m, path: ./NAME, prune: true, sourceRef: {kind: GitRepository, name: flux-system}}
+"""
+
+
+def files(*moving: str) -> dict[str, str | bytes]:
+    """Four deliveries, those named run an image that moves."""
+    found: dict[str, str | bytes] = {"source.yaml": SOURCE}
+    for name in ("a", "b", "c", "d"):
+        found[f"{name}.yaml"] = AGENT.replace("NAME", name)
+        found[f"{name}/pod.yaml"] = pod(
+            f"ghcr.io/acme/{name}:{'latest' if name in moving else '1.0.0'}", name
+        )
+    return found
+
+
+def test_a_point_is_lost_to_a_finding_and_more_the_more_deliveries_it_is_in() -> None:
+    clean, one, all_ = (
+        scorecard(*linted_graph(files(*moving))) for moving in ((), ("a",), ("a", "b", "c", "d"))
+    )
+    assert clean.score == 100
+    scores = {principle.name: principle.score for principle in one.principles}
+    assert (scores["declarative"], scores["pulled"], scores["reconciled"]) == (100, 100, 100)
+    [loss] = next(principle.losses for principle in one.principles if principle.name == "versioned")
+    assert (loss.findings[0].rule.id, loss.findings[0].file, loss.deliveries) == ("V001", "a/pod.yaml", 1)
+    assert scores["versioned"] == 100 - loss.points
+    assert (all_.score or 0) < (one.score or 0) < 100
+
+
+def test_what_could_not_be_checked_has_no_score() -> None:
+    remote = {"d/kustomization.yaml": "resources: [https://github.com/acme/base//x?ref=v1.0.0]\n"}
+    card = scorecard(*linted_graph({**files(), **remote}))
+    assert (card.score, card.why) == (None, "1 thing could not be looked at")
+    assert scorecard(*linted_graph({"README.md": "x"})).score is None
