@@ -279,13 +279,24 @@ def _bare(parts: Sequence[str], index: int) -> str:
 def _stands_for_one(context: Context, parts: Sequence[str], index: int, names: AbstractSet[str]) -> bool:
     """Whether a folder of that name is an environment: `apps/prod` is, `apps/dev` may hold tools for developers."""
     weak = parts[index] in _WEAK_NAMES or _bare(parts, index) != parts[index]
-    return not weak or _in_company(context, parts, index, names)
+    if not weak:
+        return True
+    return not _has_variants(context, parts[: index + 1]) and _in_company(context, parts, index, names)
+
+
+def _has_variants(context: Context, parts: Sequence[str]) -> bool:
+    """Whether it is an application that is called like an environment: `sandbox`, with overlays of its own."""
+    return parts[-1] in _WEAK_NAMES and "overlays" in context.repo.folders.get("/".join(parts), ())
 
 
 def _in_company(context: Context, parts: Sequence[str], index: int, names: AbstractSet[str]) -> bool:
     """Whether another environment's folder or file lies beside."""
     beside = context.repo.folders.get("/".join(parts[:index]), ())
-    return any(_bare((other,), 0) in names for other in beside if other != parts[index])
+    return any(
+        _bare((other,), 0) in names and not _has_variants(context, [*parts[:index], other])
+        for other in beside
+        if other != parts[index]
+    )
 
 
 def _in_words(part: str, names: AbstractSet[str], *, strict: bool) -> str | None:

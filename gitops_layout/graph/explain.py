@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from gitops_layout.agents.context import Context, normal_url, stages
+from gitops_layout.agents.context import Context, cluster_of, normal_url, stages
 from gitops_layout.agents.delivery import Delivery
 from gitops_layout.graph.model import Graph
 from gitops_layout.graph.places import why_there
@@ -27,8 +27,11 @@ class Why:
 def parents(graph: Graph) -> Mapping[str, tuple[str, ...]]:
     """The deliveries that bring the agent object of a delivery, by its id; roots have none.
 
-    An Application's object lies in another cluster than what it delivers, so its place decides.
+    An Application's object lies in another cluster than what it delivers, so its place decides, and of several
+    that have it, those of its own cluster.
     """
+    context = Context(graph.repo, graph.declared, stages=stages(graph.repo))
+    homes = {d.id: d.cluster or cluster_of(context, d.root.file) for d in graph.deliveries}
     by_object: dict[tuple[str, str], list[Delivery]] = defaultdict(list)
     generated: dict[str, list[Delivery]] = defaultdict(list)
     for delivery in graph.deliveries:
@@ -49,7 +52,8 @@ def parents(graph: Graph) -> Mapping[str, tuple[str, ...]]:
                     and _is_it(child, delivery, item)
                 ):
                     found[child.id].append(delivery.id)
-    return {child: tuple(ids) for child, ids in found.items() if ids}
+    near = {d.id: [one for one in found[d.id] if homes[one] == d.home] for d in graph.deliveries}
+    return {child: tuple(near[child] or ids) for child, ids in found.items() if ids}
 
 
 def _is_it(child: Delivery, delivery: Delivery, item: RenderedObject) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gitops_layout.agents.context import Declared, DeclaredCluster, DeclaredEnvironment
+from gitops_layout.graph.explain import parents
 from gitops_layout.graph.link import link
 from gitops_layout.graph.model import Graph
 from gitops_layout.model import UncheckedClass
@@ -200,6 +201,50 @@ def test_argo_cd_applications_of_applications_are_followed():
     ]
     web = graph.rendered["argocd:Application/argocd/web@prod"]
     assert [str(item.ref) for item in web.objects] == ["v1/ConfigMap/web/a"]
+
+
+@pytest.mark.parametrize("url", ["", '  repoURL: ""\n'])
+def test_applications_without_a_repository_are_live_where_a_kustomization_completes_them(url: str):
+    piece = (
+        "apiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: {name: %s, namespace: argocd}\nspec:\n"
+        f" destination: {{namespace: a}}\n source:\n  path: apps/a\n{url}"
+    )
+    patch = "- {op: add, path: /spec/source/repoURL, value: 'https://example.test/acme/fleet.git'}"
+    graph = linked(
+        {
+            "clusters/prod/root.yaml": APPLICATION % ("root", "parts"),
+            "parts/kustomization.yaml": "resources: [kept.yaml]\n# - spare.yaml\npatches:\n"
+            f"- target: {{kind: Application}}\n  patch: |\n    {patch}\n",
+            "parts/kept.yaml": piece % "kept",
+            "parts/spare.yaml": piece % "spare",
+            "apps/a/a.yaml": CONFIG_MAP,
+        }
+    )
+    assert [(d.name, d.live) for d in graph.deliveries if d.name != "root"] == [
+        ("kept", True),
+        ("spare", False),
+    ]
+    assert "apps/a/a.yaml" in graph.live
+    assert not graph.is_live("parts/spare.yaml")
+
+
+def test_of_several_overlays_the_one_of_its_own_place_brings_an_application():
+    overlay = "resources: [../../base]\n"
+    graph = linked(
+        {
+            "sites/base/kustomization.yaml": "resources: [web.yaml]\n",
+            "sites/base/web.yaml": APPLICATION % ("web", "apps/web"),
+            "sites/overlays/east/kustomization.yaml": overlay,
+            "sites/overlays/west/kustomization.yaml": overlay,
+            "apps/web/a.yaml": CONFIG_MAP,
+        }
+    )
+    assert parents(graph) == {
+        f"argocd:Application/argocd/web@sites/overlays/{site}": (
+            f"kustomize:Kustomization//sites/overlays/{site}@",
+        )
+        for site in ("east", "west")
+    }
 
 
 APPLICATION_SET = """\
@@ -500,6 +545,10 @@ def test_the_reference_of_a_flux_instance_is_a_tag_where_its_source_is_an_artifa
             ["dev", "ithc", "prod", "stg"],
         ),
         (("clusters/home/a", "clusters/prod/a"), ["prod"]),
+        (
+            ("sandbox/base", "sandbox/overlays/east", "test/a"),
+            [],
+        ),  # an application with variants, beside its tests
     ],
 )
 def test_ambiguous_and_unusual_names_are_environments_in_the_company_of_others(

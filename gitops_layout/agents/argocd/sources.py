@@ -66,9 +66,14 @@ def is_reference(source: Mapping[str, Any]) -> bool:
 
 
 def is_partial(data: Any) -> bool:
-    """Whether an Application lacks what the API requires of its sources, so that only a patch makes it whole."""
+    """Whether an Application lacks what Argo CD requires of its sources, so that only a patch makes it whole.
+
+    An empty repoURL is as good as none: the API takes it, the controller refuses it.
+    """
     sources = listed(at(data, "spec"))
-    return not sources or any(not isinstance(source.get("repoURL"), str) for _, source in sources)
+    return not sources or any(
+        not isinstance(source.get("repoURL"), str) or not source["repoURL"] for _, source in sources
+    )
 
 
 def references(sources: list[tuple[Path, Mapping[str, Any]]]) -> Iterator[tuple[str, Mapping[str, Any]]]:
