@@ -200,7 +200,10 @@ class _Engine:
     def _grade(self, rule: Rule, hit: Hit, affected: Affected) -> tuple[Severity | None, bool]:
         tiers = self.policy.rules[rule.id]
         delivery = self.deliveries.get(affected.delivery or "")
-        if rule.group == "config" or not is_yaml(hit.location.file):
+        runs = (rule.check or "").startswith(
+            "ci."
+        )  # a pipeline runs whether or not an agent reaches its file
+        if runs or rule.group == "config" or not is_yaml(hit.location.file):
             return min((s for s in tiers.values() if s), key=lambda s: s.rank, default=None), True
         if delivery is None:
             return tiers["nonprod"], is_live(self.graph, hit.location.file)

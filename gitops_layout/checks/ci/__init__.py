@@ -1,0 +1,1 @@
+"""Pipelines: what GitHub Actions, GitLab CI, Azure Pipelines and Jenkins run, and what of it changes a cluster."""
