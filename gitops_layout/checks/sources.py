@@ -9,7 +9,6 @@ from typing import Any
 from gitops_layout.agents.context import at, normal_url, text
 from gitops_layout.agents.delivery import Delivery
 from gitops_layout.checks.applied import Applied, applied
-from gitops_layout.graph.automation import automation
 from gitops_layout.graph.model import Graph
 from gitops_layout.model import Affected, Hit, Location, Related
 from gitops_layout.repo.model import object_ref
@@ -198,6 +197,8 @@ def automation_to_prod(graph: Graph, params: Params) -> Iterator[Hit]:
     """Image automation whose commits production pulls with nobody between."""
     if not any(True for _ in applied(graph, "image.toolkit.fluxcd.io", "ImageUpdateAutomation")):
         return
+    from gitops_layout.graph.automation import automation  # needs template engines: only where there is some
+
     found = automation(graph)
     direct = {u.id: u for u in found.updates if u.own and u.to_its_branch and not u.suspended}
     prod = [d for d in graph.deliveries if d.live and d.tier == "prod" and d.id in graph.rendered]
