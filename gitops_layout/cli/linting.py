@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -44,6 +45,7 @@ def run(root: Path, options: dict[str, Any], memory: Memory) -> Said:
         kubernetes=next(iter(asked.kubernetes), None),
         beside=options["beside"],
     )
+    gc.freeze()  # what is loaded stays to the end: no need to look for garbage in it
     if environment is not None:
         _check_environment(loaded, environment)
     given = options["baseline_file"]

@@ -8,14 +8,25 @@ documentation of CustomResourceDefinitions).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from gitops_layout.model import Path
 
-__all__ = ["Crd", "Mark", "SchemaError", "crds", "filled", "json_schema", "marks", "metadata_schema"]
+__all__ = [
+    "Crd",
+    "Mark",
+    "SchemaError",
+    "crds",
+    "filled",
+    "json_schema",
+    "marks",
+    "metadata_schema",
+    "speaks",
+    "spoken",
+]
 
 _COPIED = (
     "enum", "maxItems", "maxLength", "maxProperties", "minItems", "minLength", "minProperties", "multipleOf", "pattern",
@@ -262,6 +273,51 @@ def marks(
     elif isinstance(value, list) and isinstance(schema.get("items"), dict):
         for number, item in enumerate(value):
             yield from marks(item, schema["items"], definitions, (*path, number))
+
+
+Spoken = dict[str, "Spoken"] | Literal[True] | None
+"""Where a schema has rules or list keys: True here, else by field below; `*` is any item or other field."""
+
+
+def spoken(
+    schema: dict[str, Any], definitions: Mapping[int, dict[str, Any]], above: frozenset[int] = frozenset()
+) -> Spoken:
+    """The places that `marks` may find, as `speaks` asks for them; a field that is filled in counts as there."""
+    schema = _resolved(schema, definitions)
+    if (
+        id(schema) in above
+        or schema.get("x-kubernetes-validations")
+        or schema.get("x-kubernetes-list-map-keys")
+    ):
+        return True
+    found: dict[str, Spoken] = {}
+    fields = dict(schema.get("properties") or {})
+    for key in ("items", "additionalProperties"):
+        if isinstance(schema.get(key), dict):
+            fields["*"] = schema[key]
+    for name, below in fields.items():
+        inner = spoken(below, definitions, above | {id(schema)})
+        if inner is not None:
+            if name != "*" and "default" in _resolved(below, definitions):
+                return True
+            found[name] = inner
+    return found or None
+
+
+def speaks(value: Any, places: Spoken) -> bool:
+    """Whether `marks` could find anything in a value, defaults included."""
+    if places is True or not places:
+        return places is True
+    rest = places.get("*")
+    if isinstance(value, dict):
+        if rest is not None and any(key not in places and speaks(item, rest) for key, item in value.items()):
+            return True
+        return any(
+            item is not None and speaks(item, below)
+            for name, below in places.items()
+            if (item := value.get(name)) is not None
+        )
+    return rest is not None and isinstance(value, list) and any(speaks(item, rest) for item in value)
 
 
 def _resolved(schema: dict[str, Any], definitions: Mapping[int, dict[str, Any]]) -> dict[str, Any]:

@@ -91,9 +91,10 @@ def _judge(graph: Graph) -> Judged:
         applied = affected.delivery in applying or _asks_for_apply(data)
         judging = versions.get(affected.cluster, versions[None])
         key = (id(data), applied, judging)
-        if key not in verdicts:
-            verdicts[key] = validate(ref, data, schemas=schemas, kubernetes=judging, apply=applied)
-        verdict = verdicts[key]
+        verdict = verdicts.get(key)
+        if verdict is None:
+            verdict = validate(ref, data, schemas=schemas, kubernetes=judging, apply=applied)
+            verdicts[key] = verdict
         if unseen and verdict.violations:
             settled = tuple(v for v in verdict.violations if not _LATER.search(v.got))
             verdict = Verdict(verdict.known, settled, verdict.unjudged)
@@ -114,20 +115,27 @@ _Row = tuple["ObjectRef", dict[str, Any], "Callable[[Path], Location]", Affected
 
 def _objects(graph: Graph) -> Iterator[_Row]:
     """What deliveries deliver, and the agents' own objects that no delivery brings."""
+    places = {(d.root.file, d.root.document) for d in graph.deliveries if d.agent in ("flux", "argocd")}
+    roots = [r for r in graph.repo.resources if (r.location.file, r.location.document) in places]
+    kinds = {root.ref.kind for root in roots}
     read: set[tuple[str, int]] = set()
     for delivery in graph.deliveries:
         rendered = graph.rendered.get(delivery.id)
-        for item in rendered.objects if rendered is not None else ():
-            place = item.origin(("kind",))
-            read.add((place.file, place.document))
+        if rendered is None:
+            continue
+        unseen = bool(rendered.unseen)
+        for item in rendered.objects:
+            if (
+                item.ref.kind in kinds
+            ):  # only such an object can be one of the agents' own, brought by a delivery
+                place = item.origin(("kind",))
+                read.add((place.file, place.document))
             affected = Affected(item.ref, delivery.id, delivery.environment, delivery.cluster)
-            unseen = bool(rendered is not None and rendered.unseen)
             yield item.ref, item.data, item.origin, affected, delivery.live, unseen
-    roots = {(d.root.file, d.root.document) for d in graph.deliveries if d.agent in ("flux", "argocd")}
-    for resource in graph.repo.resources:
-        place = resource.location
-        if (place.file, place.document) in roots - read:
-            yield resource.ref, resource.data, _below(place), Affected(resource.ref), True, True
+    for root in roots:
+        place = root.location
+        if (place.file, place.document) not in read:
+            yield root.ref, root.data, _below(place), Affected(root.ref), True, True
 
 
 def _applying(graph: Graph) -> frozenset[str]:

@@ -11,18 +11,20 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from gitops_layout.validation import bundle
-from gitops_layout.validation.crds import Crd, SchemaError, json_schema, metadata_schema
+from gitops_layout.validation.crds import Crd, SchemaError, json_schema, metadata_schema, spoken
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from gitops_layout.model import Location, ObjectRef
+    from gitops_layout.validation.crds import Spoken
 
 __all__ = ["Broken", "Known", "Schemas", "expand"]
 
 _MOMENT = re.compile(
     r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])[Tt]([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)"
 )
+_JOINED = re.compile(r'"(allOf|anyOf|oneOf|not|maxProperties)"')
 _FIELD = re.compile(r"\{\{\s*\.(\w+)\s*\}\}")
 
 
@@ -31,7 +33,8 @@ class Known:
     """A kind's schema, ready: `document` is the JSON Schema that `validator` (of jsonschema-rs) was made of.
 
     `built_in` says that it is one of Kubernetes' own. `structural` and its `definitions` are the CRD's own words, None for kinds that no CRD defines. `release` names
-    the project and version that a packed CRD is of: a cluster may run a newer one.
+    the project and version that a packed CRD is of: a cluster may run a newer one. `rules` says where CEL rules
+    and list keys stand, None where a default that is filled in could change what else the schema says.
     """
 
     document: dict[str, Any]
@@ -42,6 +45,7 @@ class Known:
     ruled: bool = False
     release: str = ""
     built_in: bool = False
+    rules: Spoken = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +206,8 @@ def _custom(
     document = {**root, "$defs": {**defs, "metadata": metadata_schema()}}
     text = json.dumps([schema, list(definitions.values())])
     ruled = '"x-kubernetes-validations"' in text or '"x-kubernetes-list-map-keys"' in text
-    return Known(document, _validator(document), schema, definitions, drops_status, ruled)
+    rules = None if _JOINED.search(text) else spoken(schema, definitions)
+    return Known(document, _validator(document), schema, definitions, drops_status, ruled, rules=rules)
 
 
 def _validator(document: dict[str, Any]) -> Any:

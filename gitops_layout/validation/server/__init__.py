@@ -9,9 +9,12 @@ their defaults; each entry names the Go function that it follows.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import cache
 from importlib import import_module
 from itertools import islice
+from typing import Any
 
+from gitops_layout.validation.server.clean import Clean, content
 from gitops_layout.validation.server.cursor import At, Refusal
 from gitops_layout.validation.server.lists import repeated
 from gitops_layout.validation.server.metadata import metadata
@@ -128,12 +131,47 @@ def _refusals(at: At, *, apply: bool) -> Iterator[Refusal]:
     group, _, version = at["apiVersion"].text.rpartition("/")
     kind = at["kind"].text
     yield from metadata(group, kind, at, apply=apply)
-    if (name := _KINDS.get((group, kind))) is not None and version in _VERSIONS:
+    if (
+        (name := _KINDS.get((group, kind))) is not None
+        and version in _VERSIONS
+        and not _taken(name, at.value)
+    ):
         yield from _function(name)(at)
     if apply:
         yield from repeated(group, kind, at)
 
 
+_NOTED = frozenset(
+    {
+        "config.config_map",
+        "config.secret",
+        "networking.ingress",
+        "networking.network_policy",
+        "services.service",
+    }
+)
+"""Kinds whose own checks see of `metadata` the annotations only, so that a name or namespace makes no difference."""
+_clean: dict[str, Clean] = {name: Clean() for name in _NOTED}
+
+
+def _taken(name: str, data: dict[str, Any]) -> bool:
+    """Whether nothing but names tells an object from one in which nothing was wrong."""
+    if name not in _NOTED:
+        return False
+    rest = {key: value for key, value in data.items() if key != "metadata"}
+    match data.get("metadata"):
+        case {"annotations": notes}:
+            rest["metadata"] = {"annotations": notes}
+    key, clean = content(rest), _clean[name]
+    if key in clean:
+        return True
+    if any(True for _ in _function(name)(At(rest))):
+        return False
+    clean.add(key)
+    return True
+
+
+@cache
 def _function(name: str) -> Callable[[At], Iterator[Refusal]]:
     """The function of a kind; its module is imported when its first object is met."""
     module, _, function = name.partition(".")

@@ -76,6 +76,9 @@ _METRIC: tuple[Row, ...] = (
 )
 
 
+_SCALING = tuple(row for row in _BEHAVIOR if row[1] != "selectPolicy")
+
+
 def horizontal_pod_autoscaler(at: At) -> Iterator[Refusal]:
     """ValidateHorizontalPodAutoscaler."""
     spec = at["spec"]
@@ -91,7 +94,7 @@ def horizontal_pod_autoscaler(at: At) -> Iterator[Refusal]:
         for rules in find(at, path):
             if rules.is_map:
                 # Absent fields are defaulted; an empty list of policies is not absent.
-                yield from evaluate(tuple(row for row in _BEHAVIOR if row[1] != "selectPolicy"), rules)
+                yield from evaluate(_SCALING, rules)
                 yield from option("Max", "Min", "Disabled")(rules["selectPolicy"])
                 if rules["policies"].value == []:
                     yield rules["policies"].refuse("must hold at least one policy")

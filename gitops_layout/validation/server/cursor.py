@@ -12,6 +12,7 @@ from functools import cache
 from typing import Any
 
 from gitops_layout.model import Path
+from gitops_layout.validation.server.clean import Clean, content
 
 _ZERO: dict[str, Any] = {}
 """A null in a list or map is decoded to the zero value of its type; an empty map reads as every one of them."""
@@ -129,6 +130,10 @@ class _Segment:
     values: bool
     struct: bool
 
+    @property
+    def plain(self) -> bool:
+        return not (self.items or self.values or self.struct)
+
 
 @cache
 def _parsed(path: str) -> tuple[_Segment, ...]:
@@ -164,8 +169,55 @@ def _walk(value: Any, path: Path, segments: tuple[_Segment, ...]) -> Iterator[At
             yield At(item, (*place, key))
 
 
-def evaluate(rows: Iterable[Row], at: At) -> Iterator[Refusal]:
-    """Everything that the rows of a table refuse below `at`."""
+def evaluate(rows: tuple[Row, ...], at: At) -> Iterator[Refusal]:
+    """Everything that the rows of a table refuse below `at`, which has to be a constant of its module."""
+    value = at.value
+    if not isinstance(value, dict):
+        return
+    table = _tables.get(id(rows))
+    if table is None:
+        table = _tables[id(rows)] = _Table(rows)
+    if table.takes(value):
+        return
     for _, path, check in rows:
         for place in find(at, path):
             yield from check(place)
+
+
+class _Table:
+    """Rows by the field that they start at: fields are judged one by one, and most have been met before."""
+
+    __slots__ = ("_fields", "rows")
+
+    def __init__(self, rows: tuple[Row, ...]) -> None:
+        self.rows = rows  # kept, as tables are known by their identity
+        by_name: dict[str, list[Row]] = {}
+        for row in rows:
+            by_name.setdefault(_parsed(row[1])[0].name, []).append(row)
+        self._fields = [(name, _below(below), tuple(below), Clean()) for name, below in by_name.items()]
+
+    def takes(self, value: dict[str, Any]) -> bool:
+        """Whether no row refuses anything of an object."""
+        for name, below, rows, clean in self._fields:
+            field = value.get(name)
+            if below is not None:
+                if isinstance(field, dict) and not below.takes(field):
+                    return False
+                continue
+            key = b"" if field is None else content(field)
+            if key not in clean:
+                at = At({name: field})
+                if any(True for _, path, check in rows for place in find(at, path) for _ in check(place)):
+                    return False
+                clean.add(key)
+        return True
+
+
+def _below(rows: list[Row]) -> _Table | None:
+    """The table of a field of which all rows speak of what is inside; None where one speaks of itself."""
+    if all(len(segments := _parsed(path)) > 1 and segments[0].plain for _, path, _ in rows):
+        return _Table(tuple((source, path.partition(".")[2], check) for source, path, check in rows))
+    return None
+
+
+_tables: dict[int, _Table] = {}

@@ -7,9 +7,11 @@ does (structured-merge-diff; keys and sets are the x-kubernetes-list-* of the se
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from gitops_layout.validation.server.checks import duplicates
-from gitops_layout.validation.server.cursor import At, Refusal, find
+from gitops_layout.validation.server.clean import Clean, lean_content
+from gitops_layout.validation.server.cursor import At, Check, Refusal, Row, evaluate, find
 
 __all__ = ["repeated"]
 
@@ -73,21 +75,27 @@ _DEFAULTS = {"protocol": "TCP"}
 def repeated(group: str, kind: str, at: At) -> Iterator[Refusal]:
     """Items that apply could not tell from earlier ones; `at` is the whole object."""
     for pod in find(at, _PODS.get((group, kind), "")):
-        for path, keys in _POD:
-            for place in find(pod, path):
-                yield from _items(place, keys)
-    for path, keys in _OTHERS.get((group, kind), ()):
-        for place in find(at, path):
-            yield from _items(place, keys)
-    for path in ("metadata.finalizers", *_SETS.get((group, kind), ())):
-        for place in find(at, path):
-            yield from _nulls(place)
-            yield from duplicates(place, lambda item: (True, item.text))
-    yield from _items(at["metadata"]["ownerReferences"], ("uid",))
+        if not _taken(pod.value):
+            yield from evaluate(_POD_ROWS, pod)
+    yield from evaluate(_ROWS.get((group, kind), _ANY), at)
     if (group, kind) == ("", "ServiceAccount"):
         for item in at["secrets"]:
             if item.is_map and "name" not in item.value:
                 yield item["name"].refuse("is required, as items are merged by it")
+
+
+_clean = Clean()
+
+
+def _taken(spec: Any) -> bool:
+    """Whether a pod spec repeats nothing; neither images nor amounts matter."""
+    key = lean_content(spec) if isinstance(spec, dict) else None
+    if key in _clean:
+        return True
+    if any(True for _ in evaluate(_POD_ROWS, At(spec))):
+        return False
+    _clean.add(key)
+    return True
 
 
 def _nulls(at: At) -> Iterator[Refusal]:
@@ -106,3 +114,25 @@ def _key(item: At, name: str) -> object:
     if value is None:
         return _DEFAULTS.get(name)
     return value if isinstance(value, str | int | float) else None
+
+
+def _keyed(*names: str) -> Check:
+    return lambda at: _items(at, names)
+
+
+def _set(at: At) -> Iterator[Refusal]:
+    yield from _nulls(at)
+    yield from duplicates(at, lambda item: (True, item.text))
+
+
+def _rows(kind: tuple[str, str]) -> tuple[Row, ...]:
+    return (
+        *(("list", path, _keyed(*names)) for path, names in _OTHERS.get(kind, ())),
+        *(("set", path, _set) for path in ("metadata.finalizers", *_SETS.get(kind, ()))),
+        ("list", "metadata.ownerReferences", _keyed("uid")),
+    )
+
+
+_POD_ROWS: tuple[Row, ...] = tuple(("list", path, _keyed(*names)) for path, names in _POD)
+_ROWS = {kind: _rows(kind) for kind in (*_OTHERS, *_SETS)}
+_ANY = _rows(("", ""))

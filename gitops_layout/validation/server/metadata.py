@@ -7,11 +7,14 @@ of each kind in pkg/apis/*/validation/validation.go of k8s.io/kubernetes 1.36.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import lru_cache
+from typing import Any
 
 from gitops_layout.k8s.scope import builtin_scope
 from gitops_layout.validation.server import formats
 from gitops_layout.validation.server.checks import labels, required
-from gitops_layout.validation.server.cursor import At, Refusal, shown
+from gitops_layout.validation.server.clean import Clean, content
+from gitops_layout.validation.server.cursor import At, Check, Refusal, shown
 
 __all__ = ["annotation_map", "metadata"]
 
@@ -72,6 +75,8 @@ def metadata(group: str, kind: str, at: At, *, apply: bool) -> Iterator[Refusal]
     meta = at["metadata"]
     if meta.value is not None and not meta.is_map:
         return
+    if meta.is_map and _taken(_NAMES.get((group, kind), formats.subdomain), meta.value):
+        return
     if group == "authorization.k8s.io" and kind in _ANONYMOUS:
         return
     namespaced = builtin_scope(group, kind)
@@ -90,6 +95,42 @@ def metadata(group: str, kind: str, at: At, *, apply: bool) -> Iterator[Refusal]
         yield meta["managedFields"].refuse("must be empty in what is applied")
     if (meta["generation"].number or 0) < 0:
         yield meta["generation"].refuse("must not be negative")
+
+
+_labels, _annotations = Clean(), Clean()
+
+
+def _taken(form: Callable[[str], str | None], meta: dict[str, Any]) -> bool:
+    """Whether there is nothing but a good name, namespace, labels and annotations, as in most objects."""
+    for key, value in meta.items():
+        if key == "name":
+            good = isinstance(value, str) and value != "" and _good(form, value)
+        elif key == "namespace":
+            good = isinstance(value, str) and value != "" and _good(formats.label, value)
+        elif key == "labels":
+            good = _all_good(value, labels, _labels)
+        elif key == "annotations":
+            good = _all_good(value, annotation_map, _annotations)
+        else:
+            good = False
+        if not good:
+            return False
+    return "name" in meta
+
+
+@lru_cache(maxsize=1024)
+def _good(form: Callable[[str], str | None], text: str) -> bool:
+    return not (formats.path_segment(text) or form(text))
+
+
+def _all_good(value: Any, check: Check, clean: Clean) -> bool:
+    key = content(value)
+    if key in clean:
+        return True
+    if any(True for _ in check(At(value))):
+        return False
+    clean.add(key)
+    return True
 
 
 def _name(form: Callable[[str], str | None], meta: At, *, apply: bool, named: bool) -> Iterator[Refusal]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import chain
+from typing import Any
 
 from gitops_layout.validation.server import formats
 from gitops_layout.validation.server.checks import (
@@ -23,6 +24,7 @@ from gitops_layout.validation.server.checks import (
     size,
     valid,
 )
+from gitops_layout.validation.server.clean import Clean, content, lean, lean_content
 from gitops_layout.validation.server.containers import Pod, containers
 from gitops_layout.validation.server.cursor import At, Refusal, Row, evaluate, find, shown
 from gitops_layout.validation.server.metadata import annotation_map
@@ -31,7 +33,7 @@ from gitops_layout.validation.server.scheduling import affinity, spreading, tole
 from gitops_layout.validation.server.security import pod_annotations, pod_security
 from gitops_layout.validation.server.volumes import volumes
 
-__all__ = ["bare_pod", "pod_template", "template"]
+__all__ = ["affordable", "bare_pod", "pod_template", "template"]
 
 _GRACE = 30
 
@@ -105,8 +107,45 @@ def pod_template(at: At) -> Iterator[Refusal]:
 
 
 def _pod_spec(at: At, *, bare: bool, owner: str) -> Iterator[Refusal]:
-    if not at.is_map:
-        return
+    if at.is_map and not _taken(at.value, bare=bare, owner=owner):
+        yield from _judged(at, bare=bare, owner=owner)
+
+
+_lean: dict[bool, Clean] = {True: Clean(), False: Clean()}
+_amount = Clean()
+
+
+def _taken(spec: dict[str, Any], *, bare: bool, owner: str) -> bool:
+    """Whether a pod is clean: what it shares with those of other environments, and its containers' amounts."""
+    key, clean = lean_content(spec) if not owner else content([lean(spec), owner]), _lean[bare]
+    if key not in clean:
+        if any(True for _ in _judged(At(lean(spec)), bare=bare, owner=owner)):
+            return False
+        clean.add(key)
+    return affordable(spec)
+
+
+def affordable(spec: dict[str, Any]) -> bool:
+    """Whether the limits and requests of all containers are clean: what `lean` leaves out."""
+    lists = (spec.get(kind) for kind in ("containers", "initContainers"))
+    items = (item for found in lists if isinstance(found, list) for item in found if isinstance(item, dict))
+    return all(_amounts_taken(item.get("resources")) for item in items)
+
+
+def _amounts_taken(resources: Any) -> bool:
+    """Whether limits and requests are clean."""
+    if not isinstance(resources, dict):
+        return True  # as it stands in the lean spec
+    amounts = {"limits": resources.get("limits"), "requests": resources.get("requests")}
+    key = content(amounts)
+    if key not in _amount:
+        if any(True for _ in requirements(At(amounts), None)):
+            return False
+        _amount.add(key)
+    return True
+
+
+def _judged(at: At, *, bare: bool, owner: str) -> Iterator[Refusal]:
     usable, refusals = volumes(at["volumes"], owner)
     yield from refusals
     yield from evaluate(_TABLE, at)

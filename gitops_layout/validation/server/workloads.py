@@ -7,12 +7,14 @@ table rows name the Go function.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from gitops_layout.validation.server import formats
 from gitops_layout.validation.server.checks import at_least, int_or_percent, one_of, required, selector, valid
 from gitops_layout.validation.server.claims import claim_spec
-from gitops_layout.validation.server.cursor import At, Refusal, Row, evaluate, shown
-from gitops_layout.validation.server.pods import template
+from gitops_layout.validation.server.clean import Clean, content, lean
+from gitops_layout.validation.server.cursor import At, Check, Refusal, Row, evaluate, shown
+from gitops_layout.validation.server.pods import affordable, template
 
 __all__ = [
     "controller_revision",
@@ -68,6 +70,39 @@ _DAEMON_SET: tuple[Row, ...] = (
 _REPLICATION_CONTROLLER = _counts("ValidateReplicationControllerSpec", "replicas", "minReadySeconds")
 
 
+def _once(check: Check) -> Check:
+    """The check of a kind with pods; what differs between environments does not make it judge anew."""
+    clean = Clean()
+
+    def judged(at: At) -> Iterator[Refusal]:
+        if not _taken(check, clean, at.value):
+            yield from check(at)
+
+    return judged
+
+
+def _taken(check: Check, clean: Clean, data: Any) -> bool:
+    """Whether an object is clean apart from its own metadata, which no check of these kinds looks at.
+
+    Any number of replicas from 0 is as good as another; images and amounts as in `lean`.
+    """
+    match data:
+        case {"spec": {"template": {"spec": dict(pod)} as template} as spec}:
+            count = spec.get("replicas")
+            changed = {**spec, "template": {**template, "spec": lean(pod)}}
+            if type(count) is int and count >= 0:
+                changed["replicas"] = 0
+        case _:
+            return False
+    key = content(changed)
+    if key not in clean:
+        if any(True for _ in check(At({"spec": changed}))):
+            return False
+        clean.add(key)
+    return affordable(pod)
+
+
+@_once
 def deployment(at: At) -> Iterator[Refusal]:
     """ValidateDeployment."""
     yield from evaluate(_DEPLOYMENT, at)
@@ -87,12 +122,14 @@ def deployment(at: At) -> Iterator[Refusal]:
         yield place.refuse(f"minReadySeconds ({ready}) must be less than progressDeadlineSeconds")
 
 
+@_once
 def replica_set(at: At) -> Iterator[Refusal]:
     """ValidateReplicaSet."""
     yield from evaluate(_REPLICA_SET, at)
     yield from _long_running(at)
 
 
+@_once
 def stateful_set(at: At) -> Iterator[Refusal]:
     """ValidateStatefulSet; the volumes of its claim templates exist for the mounts."""
     yield from evaluate(_STATEFUL_SET, at)
@@ -129,6 +166,7 @@ def _with_claims(at: At) -> At:
     return At({**at.value, "spec": {**spec.value, "template": inner}}, at.path)
 
 
+@_once
 def daemon_set(at: At) -> Iterator[Refusal]:
     """ValidateDaemonSet."""
     yield from evaluate(_DAEMON_SET, at)
