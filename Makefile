@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: check test agents agreement demo bench docs schemas corpus oracles controlplane wheel clean fix
+.PHONY: check test agents agent-programs agreement demo bench docs schemas corpus oracles controlplane wheel clean fix
 .DEFAULT_GOAL := check
 
 # pip 25.1 knows dependency groups; the stamp is older than pyproject.toml when they have changed.
@@ -55,10 +55,14 @@ schemas: $(VENV)/.stamp
 oracles: $(VENV)/.stamp
 	$(BIN)/python -m tools.oracles build gotemplate fluxvalues envsubst
 
-# The same with Argo CD's own generators, which take ten minutes to build.
-agents: $(VENV)/.stamp
+# Flux's own controllers, from their Go modules into the user's cache: some minutes, once.
+agent-programs: $(VENV)/.stamp
+	$(BIN)/python -m tools.controlplane agents
+
+# Every layout under the agents in every cluster of the tests' spec, and Argo CD's own generators as an oracle.
+agents: controlplane agent-programs
 	$(BIN)/python -m tools.oracles build
-	GITOPS_LAYOUT_REQUIRE=oracle-argocd $(BIN)/python -m pytest -m agents $(PYTEST_ARGS)
+	GITOPS_LAYOUT_TABLE=docs/real-agents-table.md GITOPS_LAYOUT_REQUIRE=controlplane,agents,oracle-argocd $(BIN)/python -m pytest tests/agents tests/e2e -m "not bench" $(PYTEST_ARGS)
 
 # kube-apiserver, kube-controller-manager, kube-scheduler, etcd and kwok, built from their Go modules
 # into the user's cache: about 12 minutes on two cores, once.

@@ -514,6 +514,14 @@ def _shared(schema: dict[str, Any], seen: Counter[str], shared: dict[str, int], 
     return out
 
 
+def module_folder(name: str, scratch: Path) -> Path:
+    """The root of a module of `MODULES` in Go's cache, downloaded if need be, its digest checked.
+
+    `scratch` is a folder without a go.mod. Raises SystemExit when the digest is not the pinned one.
+    """
+    return _download(_go(), next(module for module in MODULES if module.name == name), scratch)
+
+
 def _go() -> Path:
     """The go on PATH if it is new enough for all modules, else the one of a wheel."""
     found = shutil.which("go")

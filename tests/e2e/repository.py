@@ -1,0 +1,120 @@
+"""A scaffolded repository with a git server's side to it: what a user types, and what agents pull."""
+
+from __future__ import annotations
+
+import copy
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from tests.kubectl import KUBECTL
+from tests.scaffold.specs import LAYOUTS, data
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+Data = dict[str, Any]
+
+
+@dataclass
+class Repository:
+    """A work tree and the bare repository that it pushes to."""
+
+    folder: Path
+    bare: Path
+
+    def git(self, *arguments: str) -> str:
+        name = ["-c", "user.name=test", "-c", "user.email=test@example.com", "-c", "commit.gpgsign=false"]
+        done = subprocess.run(
+            ["git", *name, *arguments], cwd=self.folder, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    def push(self, message: str) -> str:
+        """Commit everything and push it; the commit."""
+        self.git("add", "--all")
+        self.git("commit", "--quiet", f"--message={message}")
+        self.git("push", "--quiet", "origin", "HEAD:main")
+        return self.head()
+
+    def revert(self, commit: str = "HEAD") -> str:
+        """Undo a commit, the newest if none is named, by another one, and push that."""
+        self.git("revert", "--no-edit", commit)
+        self.git("push", "--quiet", "origin", "HEAD:main")
+        return self.head()
+
+    def head(self) -> str:
+        return self.git("rev-parse", "HEAD")
+
+    def write(self, files: Mapping[str, str]) -> None:
+        for name, text in files.items():
+            (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (self.folder / name).write_text(text)
+
+    def replace(self, name: str, old: str, new: str) -> None:
+        text = (self.folder / name).read_text()
+        assert old in text, f"{name} has no {old!r}:\n{text}"
+        (self.folder / name).write_text(text.replace(old, new))
+
+    def add_resource(self, folder: str, name: str, text: str) -> None:
+        """Add a manifest to the kustomization in `folder`."""
+        self.write({f"{folder}/{name}": text})
+        self.replace(f"{folder}/kustomization.yaml", "resources:\n", f"resources:\n  - {name}\n")
+
+    def build(self, folder: str) -> list[Data]:
+        """What `kubectl kustomize` makes of a folder."""
+        done = subprocess.run(
+            [KUBECTL, "kustomize", folder], cwd=self.folder, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        return [item for item in yaml.safe_load_all(done.stdout) if item]
+
+    def gitops_layout(self, *arguments: str) -> None:
+        done = subprocess.run(
+            [sys.executable, "-m", "gitops_layout", *arguments],
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+def empty(root: Path, name: str) -> Repository:
+    """A repository without a commit."""
+    folder, bare = root / f"{name}-work", root / f"{name}.git"
+    folder.mkdir(parents=True)
+    subprocess.run(["git", "init", "--quiet", "--bare", "--initial-branch=main", bare], check=True)
+    repository = Repository(folder, bare)
+    repository.git("init", "--quiet", "--initial-branch=main")
+    repository.git("remote", "add", "origin", str(bare))
+    return repository
+
+
+def scaffolded(
+    root: Path,
+    agent: str,
+    layout: str,
+    *,
+    url: Callable[[str], str] = "https://github.com/acme/{}.git".format,
+) -> Repository:
+    """What `init --spec` makes of the tests' spec in one layout, pushed; `url` is where a name is pulled from."""
+    root.mkdir(exist_ok=True)
+    repository = empty(root, "platform")
+    spec = data(agent, **LAYOUTS[layout])
+    wanted = copy.deepcopy(spec)["spec"]
+    wanted["repo"]["url"] = url("platform")
+    for tenant in wanted.get("tenants", ()):
+        if "repo" in tenant:
+            tenant["repo"]["url"] = url(tenant["name"])
+    file = root / "spec.yaml"
+    file.write_text(yaml.safe_dump({**spec, "spec": wanted}))
+    repository.gitops_layout("init", ".", "--spec", str(file))
+    repository.push("Scaffold")
+    return repository
