@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-__all__ = ["builtin_scope", "crd_scopes", "is_crd"]
+__all__ = ["builtin_groups", "builtin_scope", "crd_scopes", "is_crd"]
 
 _CLUSTER = {
     "": "Namespace Node PersistentVolume ComponentStatus",
@@ -61,6 +61,11 @@ _BUILTIN: dict[tuple[str, str], bool] = {
 def builtin_scope(group: str, kind: str) -> bool | None:
     """True when objects of this built-in kind have a namespace; None for a kind that is not built in."""
     return _BUILTIN.get((group, kind))
+
+
+def builtin_groups(kind: str) -> frozenset[str]:
+    """The built-in API groups that have a kind of this name ("" is the core group)."""
+    return frozenset(group for group, known in _BUILTIN if known == kind)
 
 
 def is_crd(data: Mapping[str, Any]) -> bool:
