@@ -1,0 +1,127 @@
+"""Checks of credentials where no Secret is: key material in files, and passwords among values."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from posixpath import basename
+from typing import Any
+
+from gitops_layout.agents.context import at
+from gitops_layout.graph.model import Graph
+from gitops_layout.k8s.pods import containers
+from gitops_layout.k8s.secrets import secret_form
+from gitops_layout.model import Affected, Hit, Location, Path, Span
+from gitops_layout.repo.model import Resource
+
+__all__ = ["in_values", "key_material"]
+
+_MATERIAL = (
+    (
+        "a private key",
+        re.compile(r"-----BEGIN (?:[A-Z0-9]+ )?PRIVATE KEY-----(?:\\n|[ \t\r\n])*([A-Za-z0-9+/=]{40,})"),
+    ),
+    ("the private key of an age identity", re.compile(r"\bAGE-SECRET-KEY-1([0-9A-Z]{50,})")),
+    ("the client key of a kubeconfig", re.compile(r"\bclient-key-data:[ \t]*[\"']?([A-Za-z0-9+/=]{100,})")),
+)
+_MARKS = ("PRIVATE KEY-----", "AGE-SECRET-KEY-1", "client-key-data:")
+_KEY_FILES = re.compile(
+    r".*\.(?:pem|key|agekey|kubeconfig)|id_(?:rsa|ed25519|ecdsa)|kubeconfig|keys\.txt|\.env"
+)
+_ASIDE = re.compile(
+    r"(?:^|/)(?:tests?|testdata|fixtures|examples?|samples?|docs?|node_modules|vendor)(?:/|$)"
+)
+
+
+def key_material(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
+    """Private keys in files, whatever the files are for."""
+    repo = graph.repo
+    yaml = frozenset(repo.manifests)
+    for path in repo.files:
+        if path not in yaml and not _KEY_FILES.fullmatch(basename(path)):
+            continue
+        if repo.entries[path].target is not None or _ASIDE.search(path):
+            continue
+        text = repo.stream(path).text if path in yaml else repo.text(path)
+        if not any(mark in text for mark in _MARKS):
+            continue
+        for what, pattern in _MATERIAL:
+            for found in pattern.finditer(text):
+                if len(set(found[1])) > 8:  # not a row of x, which examples show
+                    yield Hit(_on_its_line(path, text, found.start()), {"what": what, "subject": what})
+
+
+def _on_its_line(path: str, text: str, start: int) -> Location:
+    line = text.count("\n", 0, start) + 1
+    column = start - (text.rfind("\n", 0, start) + 1) + 1
+    return Location(path, span=Span(line, column, line, column + 5, start, start + 5))
+
+
+_CREDENTIAL = re.compile(
+    r"(?:^|.*[._-]|.*(?<=[a-z])(?=[A-Z]))"
+    r"(?i:password|passwd|passphrase|token|api[_-]?key|secret[_-]?key|access[_-]?key|private[_-]?key"
+    r"|client[_-]?secret)"
+)
+_NAME = re.compile(r"[a-z]+(?:[-.][a-z0-9]+)+|[A-Z][A-Z0-9_]*")
+_PLAIN_WORD = re.compile(r"[a-z]+")
+"""What names of objects look like: a key called `token` may say which Secret has it."""
+
+
+def in_values(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
+    """Keys that are called like credentials, with a literal that looks like one, outside Secrets."""
+    for resource in graph.repo.resources:
+        for path, key, value in _literals(resource):
+            if _is_credential(key, value):
+                place = resource.location.at(*path)
+                yield Hit(
+                    place, {"key": key, "kind": resource.ref.kind, "subject": key}, (), Affected(resource.ref)
+                )
+
+
+def _literals(resource: Resource) -> Iterator[tuple[Path, str, Any]]:
+    """Path, key and value of what is written in clear by design: values, ConfigMaps, variables of containers."""
+    data = resource.data
+    match resource.ref.group, resource.ref.kind:
+        case "", "ConfigMap":
+            yield from _below(data.get("data"), ("data",))
+        case "helm.toolkit.fluxcd.io", "HelmRelease":
+            yield from _below(at(data, "spec", "values"), ("spec", "values"))
+        case "argoproj.io", "Application":
+            values = at(data, "spec", "source", "helm", "valuesObject")
+            yield from _below(values, ("spec", "source", "helm", "valuesObject"))
+            yield from _pairs(
+                at(data, "spec", "source", "helm", "parameters"), ("spec", "source", "helm", "parameters")
+            )
+        case _:
+            for container in containers(data):
+                yield from _pairs(container.data.get("env"), (*container.path, "env"))
+
+
+def _below(data: Any, path: Path) -> Iterator[tuple[Path, str, Any]]:
+    if isinstance(data, dict):
+        yield from _pairs([data], path[:-1], at_index=path[-1]) if {"name", "value"} <= data.keys() else ()
+        for key, value in data.items():
+            if isinstance(value, str):
+                yield (*path, key), str(key), value
+            else:
+                yield from _below(value, (*path, str(key)))
+    elif isinstance(data, list):
+        for index, value in enumerate(data):
+            yield from _below(value, (*path, index))
+
+
+def _pairs(listed: Any, path: Path, *, at_index: str | int | None = None) -> Iterator[tuple[Path, str, Any]]:
+    """Items of the form `{name, value}`, as variables of containers and parameters of charts are."""
+    for index, item in enumerate(listed if isinstance(listed, list) else ()):
+        if isinstance(item, dict) and isinstance(item.get("name"), str):
+            yield (*path, index if at_index is None else at_index, "value"), item["name"], item.get("value")
+
+
+def _is_credential(key: str, value: Any) -> bool:
+    if not isinstance(value, str) or not _CREDENTIAL.fullmatch(key) or secret_form(key, value) != "plain":
+        return False
+    if len(value) < 6 or any(sign.isspace() for sign in value) or value.startswith(("/", ".", "$", "%", "@")):
+        return False
+    if _PLAIN_WORD.fullmatch(value) and "pass" not in key.lower():
+        return False  # where no key is asked for, any word does
+    return "://" not in value and not _NAME.fullmatch(value) and "ENC[" not in value

@@ -1,0 +1,131 @@
+"""Checks of namespaces: is there somebody who creates them, and are they anybody's own."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from gitops_layout.agents.context import at, text
+from gitops_layout.agents.delivery import Delivery
+from gitops_layout.checks.delivered import Item, affected, delivered, place
+from gitops_layout.graph.model import Graph
+from gitops_layout.k8s.scope import builtin_scope
+from gitops_layout.model import Affected, Hit, Location, Related
+
+__all__ = ["default_namespace", "never_created"]
+
+_SYSTEM = re.compile(
+    r"default|kube-.*|flux-system|argocd|openshift(-.*)?|cattle-.*|gke-.*|istio-system|open-cluster-management.*"
+)
+_FILLED_IN = re.compile(r"[^a-z0-9.-]")
+_NAMING = (("", "Namespace"), ("project.openshift.io", "Project"), ("project.openshift.io", "ProjectRequest"),
+           ("hnc.x-k8s.io", "SubnamespaceAnchor"))  # fmt: skip
+
+_Use = tuple[Location, Affected]
+
+
+def never_created(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
+    """Namespaces that a cluster's deliveries use and none of them creates.
+
+    Judged where creating namespaces is the cluster's practice: where other repositories do it, nothing is said.
+    """
+    made, uses = _created(graph), _used(graph)
+    anywhere = {r.ref.name for r in graph.repo.resources if (r.ref.group, r.ref.kind) in _NAMING}
+    for cluster, spaces in sorted(uses.items()):
+        known = made[cluster]
+        missing = [n for n in spaces if n not in known and n not in anywhere and not _SYSTEM.fullmatch(n)]
+        kept = sum(name in known for name in spaces)
+        usual = kept >= params["practice"] * len(missing) and not _unseen(graph, cluster)
+        for name in sorted(missing):
+            near = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.75)
+            few = len({place.file for place, _ in spaces[name]}) <= params["few"]
+            if kept and ((usual and cluster) or (near and few)):
+                yield from _hits(name, cluster, spaces[name], known, near)
+
+
+def _hits(
+    name: str, cluster: str, uses: list[_Use], known: Mapping[str, Location], near: list[str]
+) -> Iterator[Hit]:
+    """One a file: that is where the name would be mended."""
+    files: dict[str, _Use] = {}
+    for use in uses:
+        files.setdefault(use[0].file, use)
+    hint = f' (did you mean "{near[0]}"?)' if near else ""
+    related = (Related(known[near[0]], f"creates {near[0]}"),) if near else ()
+    for location, who in files.values():
+        values = {"namespace": name, "hint": hint, "cluster": cluster or "the cluster", "subject": name}
+        yield Hit(location, values, related, who)
+
+
+def _created(graph: Graph) -> dict[str, dict[str, Location]]:
+    """The namespaces that each cluster's deliveries create, and where."""
+    made: dict[str, dict[str, Location]] = defaultdict(dict)
+    for group, kind in _NAMING:
+        for item in delivered(graph).of(group, kind):
+            made[item.delivery.cluster].setdefault(item.ref.name, item.object.origin(("metadata", "name")))
+    for delivery in graph.deliveries:
+        target = delivery.target_namespace or delivery.namespace
+        if "CreateNamespace=true" in delivery.sync.options:
+            made[delivery.cluster].setdefault(target, delivery.place("sync"))
+        if at(delivery.object, "spec", "install", "createNamespace") is True:
+            made[delivery.cluster].setdefault(target, delivery.root)
+    return made
+
+
+def _used(graph: Graph) -> dict[str, dict[str, list[_Use]]]:
+    uses: dict[str, dict[str, list[_Use]]] = defaultdict(lambda: defaultdict(list))
+
+    def use(cluster: str, name: str, location: Location, who: Affected) -> None:
+        if name and not _FILLED_IN.search(name):
+            uses[cluster][name].append((location, who))
+
+    for item in delivered(graph):
+        if item.delivery.live and item.ref.namespace:
+            where = item.object.origin(("metadata", "namespace"))
+            use(item.delivery.cluster, item.ref.namespace, where, item.affected)
+    for delivery in graph.deliveries:
+        if delivery.live and delivery.target_namespace and delivery.agent in ("flux", "argocd"):
+            use(delivery.cluster, delivery.target_namespace, _target(delivery), affected(delivery))
+    return uses
+
+
+def _target(delivery: Delivery) -> Location:
+    if delivery.agent == "argocd":
+        return place(delivery, "spec", "destination", "namespace")
+    return place(delivery, "spec", "targetNamespace")
+
+
+def _unseen(graph: Graph, cluster: str) -> bool:
+    """Whether something of the cluster that may create namespaces could not be rendered; charts rarely do."""
+    return any(
+        delivery.cluster == cluster
+        and delivery.renderer != "chart"
+        and (delivery.source.foreign or graph.rendered[delivery.id].failure is not None)
+        for delivery in graph.deliveries
+    )
+
+
+def default_namespace(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
+    """What runs in the namespace `default`: by its own word, or by its delivery's."""
+    seen: set[str] = set()
+    for item in delivered(graph):
+        if item.namespace != "default" or item.ref.kind not in params["kinds"] or not _is_builtin(item):
+            continue
+        delivery = item.delivery
+        where = item.object.origin(("metadata", "namespace"))
+        if where.path[-1:] == ("namespace",) and where.file != delivery.root.file:
+            yield Hit(where, _values(item.ref.kind, item.ref.name), item.named(where), item.affected)
+        elif delivery.id not in seen and text(delivery.target_namespace):
+            seen.add(delivery.id)
+            yield Hit(_target(delivery), _values(delivery.kind, delivery.name), (), affected(delivery))
+
+
+def _values(kind: str, name: str) -> dict[str, str]:
+    return {"kind": kind, "name": name}
+
+
+def _is_builtin(item: Item) -> bool:
+    return builtin_scope(item.ref.group, item.ref.kind) is True
