@@ -53,7 +53,7 @@ schemas: $(VENV)/.stamp
 
 # Small Go programs made of the agents' own libraries, to compare ours with: five minutes, once.
 oracles: $(VENV)/.stamp
-	$(BIN)/python -m tools.oracles build gotemplate fluxvalues envsubst
+	$(BIN)/python -m tools.oracles build gotemplate fluxvalues envsubst kubeconform
 
 # Flux's own controllers, from their Go modules into the user's cache: some minutes, once.
 agent-programs: $(VENV)/.stamp

@@ -136,7 +136,7 @@ def expand(template: str, kind: tuple[str, str, str], *, kubernetes: str) -> str
         "StrictSuffix": "-strict",
         "ResourceKind": name.lower(),
         "ResourceAPIVersion": version,
-        "Group": group,
+        "Group": group or version,  # so has kubeconform it
         "KindSuffix": f"-{first}-{version}" if group else f"-{version}",
     }
     return _FIELD.sub(lambda match: _harmless(words.get(match[1], match[0])), template)

@@ -12,7 +12,7 @@ import pytest
 
 from tools.oracles import command, oracle
 
-__all__ = ["Oracle", "start"]
+__all__ = ["Oracle", "program", "start"]
 
 
 class Oracle:
@@ -35,12 +35,17 @@ class Oracle:
         self._process.communicate()
 
 
-def start(name: str) -> Oracle:
-    """Start one, or skip the test and name the command that builds it."""
-    program = oracle(name)
-    if program is None:
+def program(name: str) -> Path:
+    """The compiled oracle; without it, skip the test and name the command that builds it."""
+    found = oracle(name)
+    if found is None:
         reason = f"the oracle is not built: run `{command(name)}`"
         if f"oracle-{name}" in os.environ.get("GITOPS_LAYOUT_REQUIRE", "").split(","):
             pytest.fail(reason, pytrace=False)
         pytest.skip(reason)
-    return Oracle(program)
+    return found
+
+
+def start(name: str) -> Oracle:
+    """Start one, or skip the test."""
+    return Oracle(program(name))
