@@ -30,6 +30,8 @@ _ARGO = "argoproj.io"
 _DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?")
 _OPEN = re.compile(r"\$\{|\{\{|<<|<[A-Z]")
 """What is filled in later: such a value is not known yet."""
+_SAMPLE = re.compile(r"[/_-](your|my)[-_]?(org|user|username|name|company|team|repo)\b", re.IGNORECASE)
+"""What stands in a URL until somebody writes his own name."""
 
 
 def _seconds(duration: Any) -> float | None:
@@ -104,7 +106,11 @@ def _insecure(item: Applied, path: tuple[str | int, ...], why: str) -> Hit:
 
 
 def _owner(url: str) -> str:
-    return "/".join(normal_url(url).split("/")[:2])
+    """Host and owner; of an owner's several organisations (acme-oss, acme-private) the common first word."""
+    host, _, path = normal_url(url).partition("/")
+    owner = path.partition("/")[0]
+    word = owner.partition("-")[0]
+    return f"{host}/{word if len(word) > 3 else owner}"
 
 
 def external_branch(graph: Graph, params: Params) -> Iterator[Hit]:
@@ -126,6 +132,7 @@ def external_branch(graph: Graph, params: Params) -> Iterator[Hit]:
             source.local
             or not url
             or _OPEN.search(url)
+            or _SAMPLE.search(url)
             or normal_url(url) in known
             or delivery.renderer == "template"
         ):

@@ -59,15 +59,16 @@ def policy(
     words: list[tuple[str, str]] = [(word, "--select") for word in command]
     if not command and config.select is not None:
         words = [(word, config.where("select", n)) for n, word in enumerate(config.select)]
-    explicit = frozenset().union(*(catalogue.select(word, where) for word, where in words))
+    explicit = frozenset().union(*(_meant(catalogue, word, where) for word, where in words))
+    wide = frozenset().union(*(catalogue.select(word, where) for word, where in words))
     dropped = frozenset().union(*(catalogue.select(word, "--ignore") for word in ignore))
     severities = {
-        rule.id: _tiers(rule, chosen, explicit=bool(explicit))
+        rule.id: _tiers(rule, chosen, explicit=rule.id in explicit)
         for rule in catalogue.rules
-        if (not words or rule.id in explicit) and rule.id not in dropped
+        if (not words or rule.id in wide) and rule.id not in dropped
     }
     for word, tiers in config.severity.items():
-        for identity in catalogue.select(word, config.where("severity", word)):
+        for identity in _meant(catalogue, word, config.where("severity", word)):
             if identity in severities:
                 severities[identity] = dict(tiers)
     ignores = []
@@ -83,6 +84,19 @@ def policy(
         profile=chosen,
         partial=bool(command) or bool(dropped),
         allow_unchecked=frozenset(allow_unchecked),
+    )
+
+
+def _meant(catalogue: Catalogue, word: str, where: str) -> frozenset[str]:
+    """The rules that a word switches on: of `ALL` or a group not those that belong to the strict profile alone.
+
+    Asking for everything is not asking for every policy that somebody may have; an id or a name is.
+    """
+    rules = (catalogue.by_id[identity] for identity in catalogue.select(word, where))
+    return frozenset(
+        rule.id
+        for rule in rules
+        if word.lower() in (rule.id.lower(), rule.name) or any(rule.severity["recommended"].values())
     )
 
 

@@ -32,10 +32,11 @@ def top_level(path: Path) -> Path | None:
     return Path(os.fsdecode(done.stdout.rstrip(b"\n"))) if done.code == 0 else None
 
 
-def from_files(files: dict[str, str | bytes]) -> Repo:
-    """A Repo in memory, for tests and rule examples."""
+def from_files(files: dict[str, str | bytes], links: Mapping[str, str] | None = None) -> Repo:
+    """A Repo in memory, for tests and rule examples; `links` are symbolic links with their targets."""
     contents = {path: data.encode() if isinstance(data, str) else data for path, data in files.items()}
     entries = {path: Entry(len(data)) for path, data in contents.items()}
+    entries |= {path: Entry(0, target) for path, target in (links or {}).items()}
     return Repo(".", None, entries, contents.__getitem__)
 
 

@@ -27,7 +27,8 @@ class Example:
     """Files that must give findings exactly on their marked lines (`bad`) or none (`good`).
 
     `was` holds files as they were before a change, those that are not in it being the same; empty where no change is
-    judged. `expected` holds (file, line, rule id). `console` is the printed output, None where the example
+    judged. `links` are symbolic links, path → target. `expected` holds (file, line, rule id). `console` is the
+    printed output, None where the example
     shows none; `start` and `end` are 0-based line numbers of its body, `after` is the line after the
     example's last fence.
     """
@@ -35,6 +36,7 @@ class Example:
     bad: bool
     line: int
     files: dict[str, str] = field(default_factory=dict)
+    links: dict[str, str] = field(default_factory=dict)
     was: dict[str, str] = field(default_factory=dict)
     expected: set[tuple[str, int, str]] = field(default_factory=set)
     console: str | None = None
@@ -108,7 +110,11 @@ def examples(rule: Rule) -> tuple[Example, ...]:
 
 def _add_file(example: Example, fence: _Fence, name: str, *, earlier: bool) -> None:
     files = example.was if earlier else example.files
-    files[name] = "".join(f"{line}\n" for line in fence.lines)
+    link = next((word[5:] for word in fence.words if word.startswith("link=")), None)
+    if link is not None:
+        example.links[name] = link
+    else:
+        files[name] = "".join(f"{line}\n" for line in fence.lines)
     example.after = fence.last + 1
     for number, line in enumerate(fence.lines, 1):
         if marks := _EXPECT.search(line):

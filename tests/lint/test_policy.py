@@ -39,7 +39,16 @@ def test_outside_production_a_moving_tag_is_a_warning() -> None:
 )
 def test_the_config_decides_over_the_rule(config: str, severity: Severity) -> None:
     report = linted({**environments("dev", "prod"), ".gitops-layout.yaml": config})
-    assert [f.severity for f in report.findings] == [severity]
+    assert [f.severity for f in report.findings if f.rule.id == "V001"] == [severity]
+
+
+def test_a_group_switches_no_opt_in_rule_on_and_its_name_does() -> None:
+    files: dict[str, str | bytes] = {**environments("prod")}
+    for word in ("ALL", "versioned", "V0"):
+        assert {f.rule.id for f in linted(files, select=[word]).findings} == {"V001"}
+    assert {f.rule.id for f in linted(files, select=["image-no-digest"]).findings} == {"V002"}
+    config = "severity: {versioned: error}\n"
+    assert {f.rule.id for f in linted({**files, ".gitops-layout.yaml": config}).findings} == {"V001"}
 
 
 def test_a_rule_switched_off_is_silent() -> None:
@@ -63,10 +72,10 @@ def test_the_command_lines_selection_replaces_the_configs() -> None:
 
 
 @pytest.mark.parametrize(
-    "config", ["select: [V01]\n", "severity: {V01: error}\n", "ignore: [{rules: V01, reason: because}]\n"]
+    "config", ["select: [V0I]\n", "severity: {V0I: error}\n", "ignore: [{rules: V0I, reason: because}]\n"]
 )
 def test_a_misspelt_rule_in_the_config_is_named_with_its_line(config: str) -> None:
-    with pytest.raises(UserError, match=r'^\.gitops-layout\.yaml:1:\d+: no rule is called "V01"'):
+    with pytest.raises(UserError, match=r'^\.gitops-layout\.yaml:1:\d+: no rule is called "V0I"'):
         linted({"a.yaml": POD, ".gitops-layout.yaml": config})
 
 
