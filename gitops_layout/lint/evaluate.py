@@ -112,13 +112,15 @@ def _below(location: Location) -> Callable[[Path], Location]:
 
 
 def _deliveries(graph: Graph) -> Iterator[_Subject]:
+    """Every delivery; one with several sources once a source: what is wrong with the whole is then one finding."""
     origins = {id(i.data): i.origin for rendered in graph.rendered.values() for i in rendered.objects}
     for delivery in graph.deliveries:
         affected = Affected(object_of(delivery), delivery.id, delivery.environment, delivery.cluster)
         ref = object_of(delivery) or ObjectRef("", delivery.kind, delivery.namespace, delivery.name)
         origin = origins.get(id(delivery.object))
         root = delivery.root if origin is None else None
-        yield _Subject(ref, facts.delivery_data(delivery), _field(delivery, origin), affected, delivery, root)
+        for part in delivery.parts or (delivery,):
+            yield _Subject(ref, facts.delivery_data(part), _field(part, origin), affected, part, root)
 
 
 def _field(delivery: Delivery, origin: Callable[[Path], Location] | None) -> Callable[[Path], Location]:

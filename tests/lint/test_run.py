@@ -88,7 +88,7 @@ def test_a_crashed_rule_names_itself_and_the_others_still_report(monkeypatch: py
     found = checks.find
     monkeypatch.setattr(checks, "find", lambda name: explode if name.startswith("files") else found(name))
     report = linted({"pod.yaml": POD})
-    assert [crash.rule for crash in report.crashes] == ["D001", "D002"]
+    assert {"D001", "D002"} <= {crash.rule for crash in report.crashes}
     assert ("V001", "pod.yaml", 8) in named(report)
     assert exit_code(report, Severity.ERROR) == 4
     assert "rule D001 failed: ZeroDivisionError: by design" in report_text(report)
