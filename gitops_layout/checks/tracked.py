@@ -12,7 +12,7 @@ from gitops_layout.graph.model import Graph
 from gitops_layout.model import Affected, Hit, Location, Related, Span
 from gitops_layout.repo.model import Repo, is_aside
 
-__all__ = ["chart_unlocked", "link_outside", "not_in_tree", "prod_unowned"]
+__all__ = ["chart_unlocked", "link_outside", "not_in_tree", "path_not_at_tag", "prod_unowned"]
 
 Params = Mapping[str, Any]
 
@@ -125,6 +125,25 @@ def _glob(pattern: str) -> re.Pattern[str]:
     body = "".join(known.get(part, ".*" if part.startswith("**") else re.escape(part)) for part in parts)
     end = "(?:/|$)" if not pattern.endswith("/*") else "$"
     return re.compile(f"^{'' if anchored else '(?:.*/)?'}{body}{end}")
+
+
+def path_not_at_tag(graph: Graph, params: Params) -> Iterator[Hit]:
+    """Paths that are here, and not at the tag or commit of this repository that an agent reads them from."""
+    for whole in _agents(graph):
+        for delivery in whole.parts or (whole,):
+            source = delivery.source
+            if not source.local or not source.path or source.revision is None or source.chart:
+                continue
+            revision = source.revision.name
+            if (source.url or "").startswith(("oci:", "bucket:")):
+                continue  # tags of a registry are not those of git
+            if "$" in revision + source.path or graph.repo.holds_at(revision, source.path) is not False:
+                continue
+            place = source.defined.at("spec", "ref") if source.defined else delivery.place("revision")
+            values = {"name": whole.name, "path": source.path, "revision": revision, "subject": source.path}
+            yield Hit(
+                delivery.place("path"), values, (Related(place, f"follows {revision}"),), _affected(whole)
+            )
 
 
 _EXACT = re.compile(r"v?\d+\.\d+\.\d+([-+][0-9A-Za-z.+-]*)?")

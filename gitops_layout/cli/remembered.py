@@ -159,6 +159,7 @@ def _surroundings(listing: Listing, options: Mapping[str, Any]) -> bytes:
         "cwd": os.getcwd(),
         "revision": listing.revision,
         "remotes": listing.remotes,
+        "tags": listing.tags,
         "unchecked": [repr(entry) for entry in listing.unchecked],
         "day": datetime.now().astimezone().date().isoformat(),
         "helm": _program("helm"),

@@ -44,7 +44,7 @@ def command() -> None:
 
 def judge(rule: Rule, example: Example, catalogue: Catalogue) -> Report:
     """Lint an example's files, as a repository of their own, with nothing but its rule."""
-    repo = from_files(dict(example.files), example.links)
+    repo = from_files(dict(example.files), example.links, example.tags)
     text = example.files.get(config.FILE_NAME)
     settings = config.parse(text) if text is not None else config.Config()
     graph = link(repo, render=Renders(repo), declared=declared(repo, settings))

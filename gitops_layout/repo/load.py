@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -16,6 +17,8 @@ from gitops_layout.repo.model import MAX_BYTES, Entry, Repo, UnreadableError, br
 from gitops_layout.system import git
 
 __all__ = ["Listing", "from_files", "from_revision", "from_work_tree", "listed", "top_level"]
+
+_COMMIT = re.compile(r"[0-9a-f]{7,64}")
 
 MAX_FILES = 200_000
 """More files than this are refused: no GitOps repository comes near, and a mistaken `lint /` would not end."""
@@ -32,23 +35,39 @@ def top_level(path: Path) -> Path | None:
     return Path(os.fsdecode(done.stdout.rstrip(b"\n"))) if done.code == 0 else None
 
 
-def from_files(files: dict[str, str | bytes], links: Mapping[str, str] | None = None) -> Repo:
-    """A Repo in memory, for tests and rule examples; `links` are symbolic links with their targets."""
+def from_files(
+    files: dict[str, str | bytes],
+    links: Mapping[str, str] | None = None,
+    tags: Mapping[str, Iterable[str]] | None = None,
+) -> Repo:
+    """A Repo in memory, for tests and rule examples.
+
+    `links` are symbolic links with their targets, `tags` the paths of the files that each tag holds.
+    """
     contents = {path: data.encode() if isinstance(data, str) else data for path, data in files.items()}
     entries = {path: Entry(len(data)) for path, data in contents.items()}
     entries |= {path: Entry(0, target) for path, target in (links or {}).items()}
-    return Repo(".", None, entries, contents.__getitem__)
+
+    def holds_at(revision: str, path: str) -> bool | None:
+        held = (tags or {}).get(revision)
+        return None if held is None else any(f"{file}/".startswith(f"{path}/") for file in held)
+
+    return Repo(".", None, entries, contents.__getitem__, holds_at=holds_at)
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """The files of a work tree as they were when we looked, none of them read: what a Repo is made of."""
+    """The files of a work tree as they were when we looked, none of them read: what a Repo is made of.
+
+    `tags` are all tags with what they stand for, as git prints them: what other revisions hold may be asked later.
+    """
 
     root: str
     entries: Mapping[str, Entry]
     revision: str | None = None
     remotes: tuple[str, ...] = ()
     unchecked: tuple[Unchecked, ...] = ()
+    tags: str = ""
 
 
 def from_work_tree(root: Path | Listing, known: Mapping[str, bytes] | None = None) -> Repo:
@@ -61,6 +80,7 @@ def from_work_tree(root: Path | Listing, known: Mapping[str, bytes] | None = Non
         _reader(listing.root, known or {}),
         listing.remotes,
         listing.unchecked,
+        _holding(Path(listing.root)) if _is_top(listing) else _nothing,
     )
 
 
@@ -81,7 +101,8 @@ def listed(root: Path) -> Listing:
         _look(root, tracked, entries, unchecked)
         _look(root, others.result() or [], entries, unchecked)
         entries = dict(sorted(entries.items()))
-        return Listing(str(root), entries, *about.result(), tuple(unchecked))
+        revision, remotes, tags = about.result()
+        return Listing(str(root), entries, revision, remotes, tuple(unchecked), tags)
     others.result()
     about.result()
     _look(root, _walked(root, unchecked), entries, unchecked)
@@ -226,12 +247,59 @@ def _walked(root: Path, unchecked: list[Unchecked]) -> list[str]:
     return sorted(paths)
 
 
-def _about(root: Path) -> tuple[str | None, tuple[str, ...]]:
-    """The commit that is checked out, and the remotes' URLs; nothing outside git."""
+def _about(root: Path) -> tuple[str | None, tuple[str, ...], str]:
+    """The commit that is checked out, the remotes' URLs, and the tags; nothing outside git."""
     try:
-        return _head(root), _remotes(root)
+        return _head(root), _remotes(root), _tags(root)
     except UserError:
-        return None, ()
+        return None, (), ""
+
+
+def _tags(root: Path) -> str:
+    done = git(
+        root, "for-each-ref", "--count=10000", "--format=%(objectname) %(refname)", "refs/tags", offline=True
+    )
+    return done.stdout.decode(errors="replace") if done.code == 0 else ""
+
+
+_MOST_ASKED = 100
+"""Questions about other revisions that one run answers; each is a process."""
+
+
+def _is_top(listing: Listing) -> bool:
+    """Whether the root is a clone's own: git's paths and ours are the same there."""
+    return listing.revision is not None and os.path.lexists(f"{listing.root}/.git")
+
+
+def _holding(root: Path) -> Callable[[str, str], bool | None]:
+    """Whether a path exists at a tag or commit, as far as the clone has that; answered once each."""
+    known: dict[tuple[str, str], bool | None] = {}
+
+    def holds_at(revision: str, path: str) -> bool | None:
+        key = (revision, path)
+        if key not in known:
+            if len(known) >= _MOST_ASKED:
+                return None
+            known[key] = _asked(root, revision, path)
+        return known[key]
+
+    return holds_at
+
+
+def _asked(root: Path, revision: str, path: str) -> bool | None:
+    name = revision.removeprefix("refs/tags/")
+    for reference in (name if _COMMIT.fullmatch(name) else "", f"refs/tags/{name}"):
+        if reference and "\n" not in f"{reference}{path}":
+            asked = f"{reference}^{{commit}}\n{reference}:{path}\n".encode(errors="surrogateescape")
+            done = git(root, "cat-file", "--batch-check", stdin=asked, offline=True)
+            answers = done.stdout.splitlines()
+            if done.code == 0 and len(answers) == 2 and answers[0].split(b" ")[1:2] == [b"commit"]:
+                return not answers[1].endswith(b" missing")
+    return None
+
+
+def _nothing(_revision: str, _path: str) -> None:
+    """Outside git no other revision is known."""
 
 
 def _head(root: Path) -> str | None:

@@ -95,12 +95,17 @@ class Resource:
         return self.location.file
 
 
+def _unknown(_revision: str, _path: str) -> None:
+    """Where there is no git, nobody knows what another revision holds."""
+
+
 @dataclass(frozen=True)
 class Repo:
     """A tree of files: a work tree, a git revision, or in memory.
 
     Paths are relative to the root, with `/`, normalised; "" is the root itself. `content` reads one
-    file's bytes, or raises UnreadableError. Nothing outside the tree is ever read: a link that leaves it resolves to None.
+    file's bytes, or raises UnreadableError. `holds_at` says whether a path exists at a tag or commit of the clone, None
+    where the clone does not have that. Nothing outside the tree is ever read: a link that leaves it resolves to None.
     """
 
     root: str
@@ -109,6 +114,7 @@ class Repo:
     content: Callable[[str], bytes]
     remotes: tuple[str, ...] = ()
     unchecked: tuple[Unchecked, ...] = ()
+    holds_at: Callable[[str, str], bool | None] = field(default=_unknown, repr=False, compare=False)
     _streams: dict[str, Stream] = field(default_factory=dict, repr=False, compare=False)
 
     @cached_property

@@ -27,7 +27,7 @@ class Example:
     """Files that must give findings exactly on their marked lines (`bad`) or none (`good`).
 
     `was` holds files as they were before a change, those that are not in it being the same; empty where no change is
-    judged. `links` are symbolic links, path → target. `expected` holds (file, line, rule id). `console` is the
+    judged. `links` are symbolic links, path → target; `tags` the files that a tag holds. `expected` holds (file, line, rule id). `console` is the
     printed output, None where the example
     shows none; `start` and `end` are 0-based line numbers of its body, `after` is the line after the
     example's last fence.
@@ -38,6 +38,7 @@ class Example:
     files: dict[str, str] = field(default_factory=dict)
     links: dict[str, str] = field(default_factory=dict)
     was: dict[str, str] = field(default_factory=dict)
+    tags: dict[str, list[str]] = field(default_factory=dict)
     expected: set[tuple[str, int, str]] = field(default_factory=set)
     console: str | None = None
     start: int = 0
@@ -111,7 +112,10 @@ def examples(rule: Rule) -> tuple[Example, ...]:
 def _add_file(example: Example, fence: _Fence, name: str, *, earlier: bool) -> None:
     files = example.was if earlier else example.files
     link = next((word[5:] for word in fence.words if word.startswith("link=")), None)
-    if link is not None:
+    tag = next((word[4:] for word in fence.words if word.startswith("tag=")), None)
+    if tag is not None:
+        example.tags.setdefault(tag, []).append(name)
+    elif link is not None:
         example.links[name] = link
     else:
         files[name] = "".join(f"{line}\n" for line in fence.lines)
