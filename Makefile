@@ -55,7 +55,7 @@ schemas: $(VENV)/.stamp
 oracles: $(VENV)/.stamp
 	$(BIN)/python -m tools.oracles build gotemplate fluxvalues envsubst kubeconform
 
-# Flux's own controllers, from their Go modules into the user's cache: some minutes, once.
+# Flux's controllers and Argo CD, from their Go modules into the user's cache: a quarter of an hour, once.
 agent-programs: $(VENV)/.stamp
 	$(BIN)/python -m tools.controlplane agents
 

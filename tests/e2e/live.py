@@ -114,7 +114,7 @@ class NotYetError(Exception):
 
 def condition(data: Data, kind: str) -> tuple[str, str]:
     """Status and message of one condition of an object, empty where it has none."""
-    for entry in data.get("status", {}).get("conditions", ()):
+    for entry in data.get("status", {}).get("conditions") or ():  # null while a definition is young
         if entry["type"] == kind:
             return entry["status"], entry.get("message", "")
     return "", ""

@@ -47,10 +47,12 @@ TOOLS = (Binary("helm", "helm", "helm.sh/helm/v4/cmd/helm"),)
 """Programs that only tests need; each has a folder of its own, so that a new version of one builds only it."""
 
 AGENTS = (
+    Binary("kustomize", "kustomize", "sigs.k8s.io/kustomize/kustomize/v5"),
     Binary("kustomize-controller", "kustomize-controller", "github.com/fluxcd/kustomize-controller"),
     Binary("helm-controller", "helm-controller", "github.com/fluxcd/helm-controller"),
+    Binary("argocd", "argocd", "github.com/argoproj/argo-cd/v3/cmd"),
 )
-"""Flux's controllers that apply things."""
+"""Flux and Argo CD; Argo CD is one program that acts by the name it is called, and calls kustomize and helm."""
 
 
 def assets() -> Path | None:
@@ -86,8 +88,8 @@ def build(report: Callable[[str], None]) -> Path:
 
 
 def build_agents(report: Callable[[str], None]) -> None:
-    """The same for the agents."""
-    _build_each(AGENTS, report)
+    """The same for Flux and Argo CD, and for the helm that Argo CD calls."""
+    _build_each((*TOOLS, *AGENTS), report)
 
 
 def _build_each(binaries: Sequence[Binary], report: Callable[[str], None]) -> None:
@@ -139,6 +141,12 @@ def _flags(binary: Binary) -> list[str]:
         case "helm":
             version = _pinned(binary, "helm.sh/helm/v4")
             link.append(f"-X helm.sh/helm/v4/internal/version.version={version}")
+        case "kustomize":
+            version = _pinned(binary, "sigs.k8s.io/kustomize/kustomize/v5")
+            link.append(f"-X sigs.k8s.io/kustomize/api/provenance.version={version}")
+        case "argocd":
+            version = _pinned(binary, "github.com/argoproj/argo-cd/v3").removeprefix("v")
+            link.append(f"-X github.com/argoproj/argo-cd/v3/common.version={version}")
     return ["-p", "2", "-trimpath", "-buildvcs=false", "-ldflags", " ".join(link)]
 
 
