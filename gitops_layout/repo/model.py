@@ -208,7 +208,9 @@ class Repo:
     def over(self, files: Mapping[str, bytes]) -> Repo:
         """The same repository with some files written over: what an agent's own working copy holds."""
         entries = {**self.entries, **{path: Entry(len(data)) for path, data in files.items()}}
-        kept = {path: stream for path, stream in self._streams.items() if path not in files}
+        kept = dict(self._streams)
+        for path in files:
+            kept.pop(path, None)
 
         def content(path: str) -> bytes:
             return files[path] if path in files else self.content(path)

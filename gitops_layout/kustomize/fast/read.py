@@ -217,6 +217,7 @@ def objects(documents: tuple[Document, ...], where: Location, *, patch: bool = F
         and queue[0][0].get("kind") in ("List", "ResourceList")
     ):
         queue = list(_opened(*queue[0]))
+    large: dict[int, bool] = {}  # by source: a dump of CRDs has a hundred documents in a text of megabytes
     while queue:
         data, document, path = queue.pop(0)
         place = _place(where, document, path)
@@ -228,7 +229,10 @@ def objects(documents: tuple[Document, ...], where: Location, *, patch: bool = F
                 continue
             decline("a list without items", place)
         item = Item(_checked(data, document, path, place, patch=patch), Mark(place))
-        item.large = _MANY_DIGITS.search(document.source.text) is not None
+        source = document.source
+        if id(source) not in large:
+            large[id(source)] = _MANY_DIGITS.search(source.text) is not None
+        item.large = large[id(source)]
         item.spelled = item.data["metadata"].get("annotations") is not data["metadata"].get("annotations")
         yield item
 

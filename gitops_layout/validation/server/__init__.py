@@ -141,27 +141,26 @@ def _refusals(at: At, *, apply: bool) -> Iterator[Refusal]:
         yield from repeated(group, kind, at)
 
 
-_NOTED = frozenset(
-    {
-        "config.config_map",
-        "config.secret",
-        "networking.ingress",
-        "networking.network_policy",
-        "services.service",
-    }
-)
-"""Kinds whose own checks see of `metadata` the annotations only, so that a name or namespace makes no difference."""
-_clean: dict[str, Clean] = {name: Clean() for name in _NOTED}
+_SEEN: dict[str, tuple[str, ...]] = {
+    "config.config_map": (),
+    "config.secret": ("annotations",),
+    "crds.custom_resource_definition": ("name", "annotations"),
+    "networking.ingress": ("annotations",),
+    "networking.network_policy": (),
+    "services.service": ("annotations",),
+}
+"""What the checks of a kind see of `metadata`: the rest of it differs between environments and changes nothing."""
+_clean: dict[str, Clean] = {name: Clean() for name in _SEEN}
 
 
 def _taken(name: str, data: dict[str, Any]) -> bool:
-    """Whether nothing but names tells an object from one in which nothing was wrong."""
-    if name not in _NOTED:
+    """Whether nothing that matters tells an object from one in which nothing was wrong."""
+    if name not in _SEEN:
         return False
     rest = {key: value for key, value in data.items() if key != "metadata"}
     match data.get("metadata"):
-        case {"annotations": notes}:
-            rest["metadata"] = {"annotations": notes}
+        case dict(meta):
+            rest["metadata"] = {key: meta[key] for key in _SEEN[name] if key in meta}
     key, clean = content(rest), _clean[name]
     if key in clean:
         return True

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from gitops_layout.validation.server import formats
 from gitops_layout.validation.server.admission import client_config, review_versions
@@ -181,10 +182,40 @@ def _schemas(root: At) -> Iterator[Refusal]:
     while places and count < _SCHEMAS:
         place = places.pop()
         count += 1
-        if place.at.is_map:
-            yield from _nested(place) if place.nested else _structural(place)
-            yield from _shared(place.at, root=place.root)
-            places += _children(place)
+        if not place.at.is_map:
+            continue
+        if not (place.nested or place.root) and _plain(place.at.value):
+            places += _inside(place.at)
+            continue
+        yield from _nested(place) if place.nested else _structural(place)
+        yield from _shared(place.at, root=place.root)
+        places += _children(place)
+
+
+_PLAIN = frozenset(
+    "additionalProperties default description enum exclusiveMaximum exclusiveMinimum format items maxItems maxLength"
+    " maximum minItems minLength minimum nullable properties required title type".split()
+)
+
+
+def _plain(schema: dict[str, Any]) -> bool:
+    """Whether a schema, as most do, says nothing that `_structural` or `_shared` could refuse."""
+    kind, items = schema.get("type"), schema.get("items")
+    return (
+        schema.keys() <= _PLAIN
+        and isinstance(kind, str)
+        and kind in _TYPES
+        and (isinstance(items, dict) if kind == "array" else not isinstance(items, list))
+        and not (schema.get("properties") and "additionalProperties" in schema)
+    )
+
+
+def _inside(at: At) -> Iterator[_Place]:
+    for _, child in at["properties"].pairs:
+        yield _Place(child)
+    for name in ("items", "additionalProperties"):
+        if at[name].is_map:
+            yield _Place(at[name])
 
 
 def _children(place: _Place) -> Iterator[_Place]:
