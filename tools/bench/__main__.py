@@ -1,6 +1,7 @@
 """`python -m tools.bench [APPS]`: ours, kustomize's Go library and kubectl on one generated monorepo.
 
-`python -m tools.bench link` shows load + link by the number of files instead. Both print Markdown tables, which
+`python -m tools.bench link` shows load + link by the number of files instead, `python -m tools.bench validate` what
+judging the rendered objects costs. All print Markdown tables, which
 docs/benchmarks.md keeps with date and command.
 """
 
@@ -19,6 +20,7 @@ from pathlib import Path
 from gitops_layout.kustomize.exact import kubectl
 from tools.bench.linking import by_size, whole
 from tools.bench.monorepo import write_monorepo
+from tools.bench.validating import validating
 
 _HERE = Path(__file__).parent
 SAMPLE = 20
@@ -64,6 +66,17 @@ def linking() -> int:
             round(row.megabytes),
         )
         print(f"| {' | '.join(map(str, cells))} |", flush=True)
+    return 0
+
+
+def judging() -> int:
+    """Print a row a size."""
+    print(
+        "| apps | objects | schemas, µs an object | the server's rules, µs an object |\n| ---: | ---: | ---: | ---: |"
+    )
+    for apps in (100, 1000):
+        objects, schemas, rules = validating(apps)
+        print(f"| {apps} | {objects} | {schemas:.1f} | {rules:.1f} |", flush=True)
     return 0
 
 
@@ -136,4 +149,6 @@ def _kubectl(root: Path, overlays: int, workers: int) -> float:
 if __name__ == "__main__":
     if sys.argv[1:] == ["link"]:
         sys.exit(linking())
+    if sys.argv[1:] == ["validate"]:
+        sys.exit(judging())
     sys.exit(main(int(sys.argv[1]) if len(sys.argv) > 1 else 1000))
