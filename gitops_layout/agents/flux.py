@@ -11,7 +11,7 @@ from gitops_layout.agents.fluxsource import Seeker
 from gitops_layout.agents.kubeconfig import PROVIDERS, remote_cluster
 from gitops_layout.repo.model import Resource
 
-__all__ = ["KUSTOMIZE_GROUP", "SOURCE_GROUP", "delivery", "is_agent", "is_source"]
+__all__ = ["KUSTOMIZE_GROUP", "SOURCE_GROUP", "delivery", "is_agent", "is_partial", "is_source"]
 
 KUSTOMIZE_GROUP = "kustomize.toolkit.fluxcd.io"
 SOURCE_GROUP = "source.toolkit.fluxcd.io"
@@ -45,6 +45,16 @@ def is_agent(resource: Resource) -> bool:
             return True
         case _:
             return False
+
+
+def is_partial(resource: Resource) -> bool:
+    """Whether a Kustomization or a HelmRelease lacks what the API requires of it, so that only a patch makes it whole."""
+    if resource.ref.kind == "Kustomization" and is_agent(resource):
+        return at(resource.data, "spec", "sourceRef") is None
+    if resource.ref.kind != "HelmRelease" or not is_agent(resource):
+        return False
+    spec = at(resource.data, "spec")
+    return at(spec, "chartRef") is None and at(spec, "chart", "spec", "chart") is None
 
 
 def is_source(resource: Resource) -> bool:

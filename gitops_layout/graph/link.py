@@ -168,13 +168,15 @@ def _agents(state: _State, objects: Iterable[Resource]) -> list[Resource]:
     return found
 
 
-def _pieces(repo: Repo, agents: Sequence[Resource]) -> set[str]:
-    """Files of Applications that nobody applies as they are: they lack what the API requires, and stand
-    below a kustomization that patches Applications, which makes those whole that it includes.
+def _pieces(repo: Repo, agents: Sequence[Resource]) -> set[Location]:
+    """Agents' objects that nobody applies as they are, for they lack what the API requires: all of Flux, which are
+    patches, and the Applications below a kustomization that patches Applications, which makes those whole that
+    it includes.
     """
-    partial = {r.file for r in agents if argocd.is_agent(r) and argocd.is_partial(r.data)}
+    found = {r.location for r in agents if flux.is_partial(r)}
+    partial = {r.location for r in agents if argocd.is_agent(r) and argocd.is_partial(r.data)}
     if not partial:
-        return set()
+        return found
     patching = {
         kustomization.folder
         for kustomization in _kustomizations(repo)
@@ -182,7 +184,7 @@ def _pieces(repo: Repo, agents: Sequence[Resource]) -> set[str]:
         for patch in _listed(kustomization.data.get(name))
         if at(patch, "target", "kind") == "Application"
     }
-    return {file for file in partial if any(parent in patching for parent in _parents(file))}
+    return found | {one for one in partial if any(parent in patching for parent in _parents(one.file))}
 
 
 def _listed(value: Any) -> list[Any]:
@@ -208,7 +210,7 @@ def _follow(state: _State, agents: Sequence[Resource], roots: Sequence[Delivery]
         (made, _delivery(made, state.context))
         for resource in agents
         for cluster in (cluster_of_root(state.context, resource.file),)
-        for made in (_Made(resource, cluster, whole=resource.file not in pieces),)
+        for made in (_Made(resource, cluster, whole=resource.location not in pieces),)
     ]
     completed = _completed(state.context.repo, inputs)
     reads = {
@@ -230,8 +232,9 @@ def _follow(state: _State, agents: Sequence[Resource], roots: Sequence[Delivery]
     _descend(state, first)
     for made, delivery in own:
         if made.resource.file in owned and _is_lost(state, made.resource.file):
-            state.made.setdefault(delivery.id, made)
-            _descend(state, [delivery])
+            whole = replace(made, whole=True)  # by what would bring it
+            state.made.setdefault(delivery.id, whole)
+            _descend(state, [_delivery(whole, state.context)])
 
 
 def _is_lost(state: _State, file: str) -> bool:

@@ -228,6 +228,19 @@ def test_applications_without_a_repository_are_live_where_a_kustomization_comple
     assert not graph.is_live("parts/spare.yaml")
 
 
+@pytest.mark.parametrize(
+    "spec", ["{values: {host: a}}", "{chart: {spec: {version: 2.0.0}}}", "{chart: {spec: {chart: web}}}"]
+)
+def test_a_release_without_a_chart_is_a_patch_that_nobody_applies_as_it_is(spec: str):
+    release = (
+        "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata: {name: web, namespace: web}\n"
+    )
+    graph = linked(FLEET | {"apps/web/patches/release.yaml": f"{release}spec: {spec}\n"})
+    whole = "chart: web" in spec
+    assert [d.live for d in graph.deliveries if d.kind == "HelmRelease"] == [whole]
+    assert graph.is_live("apps/web/patches/release.yaml") == whole
+
+
 def test_of_several_overlays_the_one_of_its_own_place_brings_an_application():
     overlay = "resources: [../../base]\n"
     graph = linked(
