@@ -9,6 +9,7 @@ from enum import StrEnum
 from posixpath import basename, dirname
 
 from gitops_layout.graph.model import Graph
+from gitops_layout.graph.parked import switched_off
 from gitops_layout.kustomize.model import FILE_NAMES
 
 __all__ = ["Account", "State", "accounts"]
@@ -38,7 +39,6 @@ _ASIDE = re.compile(
     r"(^|/)(\.?archive[sd]?|_archive|attic|bak|backup|bootstrap|demo|deprecated|disabled|docs?|examples?|fixtures?"
     r"|hack|old|samples?|scripts?|templates?|tests?|testdata|tools?|wip)(/|$)"
 )
-_COMMENTED = re.compile(r"^\s*#+\s*-?\s*[\"']?(\./)?([\w./-]+)[\"']?\s*(#.*)?$")
 
 
 def accounts(graph: Graph) -> Iterator[Account]:
@@ -47,8 +47,8 @@ def accounts(graph: Graph) -> Iterator[Account]:
     broken = {file: problem.message for file, problem in graph.repo.unparsable}
     failed = {entry.location.file: entry.why for entry in graph.unchecked if entry.location is not None}
     objects = {resource.file for resource in graph.repo.resources}
-    off = dict(_switched_off(graph))
     stages = {environment.name for environment in graph.environments}
+    off = dict(switched_off(graph.repo))
     for file in graph.repo.manifests:
         if file in broken and (graph.is_live(file) or not _is_hidden(file)):
             yield Account(file, State.UNCHECKED, broken[file])
@@ -89,21 +89,3 @@ def _rest(file: str, is_object: bool, failure: str | None, chart: str | None, st
     if folder is not None:
         return Account(file, State.ASIDE, f"below {folder[2]}/")
     return Account(file, State.UNREACHED, "no agent object and no kustomization names it")
-
-
-def _switched_off(graph: Graph) -> Iterator[tuple[str, str]]:
-    """Files that a comment in a kustomization names, and where: people switch things off so."""
-    repo = graph.repo
-    for folder, names in repo.folders.items():
-        name = next((name for name in FILE_NAMES if name in names), None)
-        if name is None:
-            continue
-        file = f"{folder}/{name}" if folder else name
-        text = repo.text(file)
-        for number, line in enumerate(text.splitlines(), 1) if "#" in text else ():
-            match = _COMMENTED.match(line)
-            real = repo.resolve(f"{folder}/{match[2]}".lstrip("/")) if match else None
-            if real is None:
-                continue
-            for found in [real] if real in repo.entries else repo.under(real):
-                yield found, f"{file}:{number}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from posixpath import basename, dirname, join
 from typing import Any, Protocol
@@ -15,6 +15,7 @@ from gitops_layout.graph import places
 from gitops_layout.graph.charts import unseen_charts
 from gitops_layout.graph.generators import Expander, expander, is_generator
 from gitops_layout.graph.model import Graph
+from gitops_layout.graph.parked import parked
 from gitops_layout.graph.sources import context_of, delivery_of, is_agent, with_sources
 from gitops_layout.kustomize.model import FILE_NAMES, Kustomization, find, references
 from gitops_layout.model import Location, Unchecked, UncheckedClass
@@ -44,8 +45,8 @@ MAX_DELIVERIES = 50_000
 
 @dataclass(frozen=True, slots=True)
 class _Made:
-    """An agent's object: its cluster, whether what brings it is live, the delivery that brings it, and whether
-    it is applied as it is rather than completed by a patch.
+    """An agent's object: its cluster, whether what brings it is live, the delivery that brings it, whether
+    it is applied as it is rather than completed by a patch, and whether its file is out of use.
     """
 
     resource: Resource
@@ -53,6 +54,7 @@ class _Made:
     live: bool = True
     parent: str | None = None
     whole: bool = True
+    parked: bool = False
 
 
 @dataclass(slots=True)
@@ -60,6 +62,7 @@ class _State:
     context: Context
     expand: Expander
     render: Render
+    parked: Callable[[str], bool]
     deliveries: dict[str, Delivery] = field(default_factory=dict)
     rendered: dict[str, Rendered] = field(default_factory=dict)
     made: dict[str, _Made] = field(default_factory=dict)
@@ -86,11 +89,10 @@ def link(repo: Repo, *, render: Render, declared: Declared | None = None) -> Gra
     objects = [resource for resource in repo.resources if resource.file not in inputs]
     context, reason = context_of(repo, declared, objects)
     expand = expander(repo, context.declared, objects, context.is_own)
-    state = _State(context, expand, render, explain=[reason] if reason else [])
+    state = _State(context, expand, render, parked(repo), explain=[reason] if reason else [])
     agents = _agents(state, objects)
-    pulled = any(_pulls(resource) for resource in agents) or any(
-        is_generator(resource) for resource in objects
-    )
+    pulling = (r for r in objects if is_generator(r) or (is_agent(r) and _pulls(r)))
+    pulled = any(not state.parked(resource.file) for resource in pulling)
     agentless = declared.external_agent or not pulled
     state.explain.append(_why_delivered(agents, declared, agentless=agentless))
     _follow(state, agents, _kustomize_roots(repo, context, live=agentless), inputs)
@@ -132,9 +134,9 @@ def _pulls(resource: Resource) -> bool:
 
 
 def _delivery(made: _Made, context: Context) -> Delivery:
-    """The delivery of an agent's object: live if it pulls, or if what brings it is."""
+    """The delivery of an agent's object: live if it pulls and nobody parked it, or if what brings it is live."""
     delivery = delivery_of(made.resource, context, made.cluster)
-    live = made.whole and (made.live or _pulls(made.resource))
+    live = made.whole and (made.live or (_pulls(made.resource) and not made.parked))
     return delivery if live else replace(delivery, live=False)
 
 
@@ -210,7 +212,8 @@ def _follow(state: _State, agents: Sequence[Resource], roots: Sequence[Delivery]
         (made, _delivery(made, state.context))
         for resource in agents
         for cluster in (cluster_of_root(state.context, resource.file),)
-        for made in (_Made(resource, cluster, whole=resource.location not in pieces),)
+        for off in (state.parked(resource.file),)
+        for made in (_Made(resource, cluster, not off, None, resource.location not in pieces, off),)
     ]
     completed = _completed(state.context.repo, inputs)
     reads = {
@@ -274,7 +277,7 @@ def _brought_by(state: _State, parent: Delivery) -> list[Delivery]:
     cluster = parent.cluster or cluster_of_root(state.context, parent.root.file)
     children: dict[str, Delivery] = {}
     for resource in _agents(state, _children(state.rendered[parent.id])):
-        made = _Made(resource, cluster, parent.live, parent.id)
+        made = _Made(resource, cluster, parent.live, parent.id, parked=state.parked(resource.file))
         child = _delivery(made, state.context)
         if state.made.setdefault(child.id, made).parent == parent.id:
             state.made[child.id] = made
@@ -454,7 +457,9 @@ def _live_files(repo: Repo, state: _State, objects: Sequence[Resource]) -> set[s
     live |= {
         resource.file
         for resource in objects
-        if resource.ref.group == argocd.GROUP and resource.ref.kind in ("AppProject", "ApplicationSet")
+        if resource.ref.group == argocd.GROUP
+        and resource.ref.kind in ("AppProject", "ApplicationSet")
+        and not state.parked(resource.file)
     }
     return live & repo.entries.keys()
 

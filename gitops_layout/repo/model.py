@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
@@ -25,6 +26,7 @@ __all__ = [
     "UnreadableError",
     "broken",
     "is_aside",
+    "is_parked",
     "is_yaml",
     "object_ref",
 ]
@@ -44,6 +46,20 @@ def is_aside(path: str) -> bool:
     `test` alone is an environment as often as a folder of tests, so it does not count.
     """
     return any(part.startswith(".") or part in _TOOLS for part in path.split("/")[:-1])
+
+
+_PARKED = re.compile(
+    r"(^|/)[._-]*(archived?|archives|attic|bak|deprecated|disabled|old|retired|unused|wip)(?=/)",
+    re.IGNORECASE,
+)
+
+
+def is_parked(path: str) -> bool:
+    """Whether a file lies in a folder whose name says that it is out of use: an agent's object there is no root.
+
+    Only words that mean nothing else: `backup` may be an application, and `examples` may be synced.
+    """
+    return _PARKED.search(path) is not None
 
 
 def is_yaml(path: str) -> bool:

@@ -634,3 +634,45 @@ def test_a_chart_that_makes_the_only_agent_objects_is_named_as_not_seen():
         ("chart", "environments"),
     )
     assert entry.why == "1 of its templates make agents' objects, and nothing says with which values"
+
+
+PARKED = """\
+apiVersion: kustomize.toolkit.fluxcd.io/v1
+kind: Kustomization
+metadata: {name: retro, namespace: flux-system}
+spec:
+  path: apps/old
+  sourceRef: {kind: GitRepository, name: flux-system}
+"""
+
+
+@pytest.mark.parametrize(
+    "folder", ["clusters/_archive", "clusters/prod-eu.d/.archive/x", "clusters/old", "attic"]
+)
+def test_an_agents_object_in_a_folder_that_says_it_is_out_of_use_is_no_root(folder: str) -> None:
+    graph = linked({**FLEET, f"{folder}/retro.yaml": PARKED})
+    live = {d.name: d.live for d in graph.deliveries if d.agent == "flux"}
+    assert live == {"flux-system": True, "apps": True, "retro": False}
+    assert not graph.is_live(f"{folder}/retro.yaml")
+    assert not graph.is_live("apps/old/settings.yaml")
+
+
+def test_an_agents_object_brought_by_an_unused_kustomization_beside_it_is_no_root() -> None:
+    beside = {"_archive/kustomization.yaml": "resources: [retro.yaml]\n", "_archive/retro.yaml": PARKED}
+    assert not [d for d in linked({**FLEET, **beside}).deliveries if d.name == "retro" and d.live]
+
+
+def test_what_something_live_includes_is_delivered_whatever_its_folder_is_called() -> None:
+    listed = {"clusters/prod-eu/kustomization.yaml": "resources: [apps.yaml, old/retro.yaml]\n"}
+    parent = PARKED.replace("name: retro", "name: cluster").replace("apps/old", "clusters/prod-eu")
+    files = {**FLEET, **listed, "clusters/prod-eu/old/retro.yaml": PARKED, "sync/cluster.yaml": parent}
+    assert {d.name for d in linked(files).deliveries if d.live} >= {"cluster", "apps", "retro"}
+
+
+def test_an_agents_object_that_a_kustomization_names_only_in_a_comment_is_no_root() -> None:
+    off = {
+        "more/kustomization.yaml": "resources:\n- x.yaml\n# - ./retro/ks.yaml\n",
+        "more/x.yaml": CONFIG_MAP,
+    }
+    graph = linked({**FLEET, **off, "more/retro/ks.yaml": PARKED})
+    assert {d.name for d in graph.deliveries if d.agent == "flux" and d.live} == {"flux-system", "apps"}

@@ -1,0 +1,36 @@
+"""What people put out of use without deleting it: switched off by a comment, or moved to a folder that says so."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+
+from gitops_layout.kustomize.model import FILE_NAMES
+from gitops_layout.repo.model import Repo, is_parked
+
+__all__ = ["parked", "switched_off"]
+
+_COMMENTED = re.compile(r"^\s*#+\s*-?\s*[\"']?(\./)?([\w./-]+)[\"']?\s*(#.*)?$")
+
+
+def parked(repo: Repo) -> Callable[[str], bool]:
+    """Whether a file is out of use, unless something live reads it: an agent's object in it is no root."""
+    off = frozenset(file for file, _ in switched_off(repo))
+    return lambda file: file in off or is_parked(file)
+
+
+def switched_off(repo: Repo) -> Iterator[tuple[str, str]]:
+    """Files that a comment in a kustomization names, and where: people switch things off so."""
+    for folder, names in repo.folders.items():
+        name = next((name for name in FILE_NAMES if name in names), None)
+        if name is None:
+            continue
+        file = f"{folder}/{name}" if folder else name
+        text = repo.text(file)
+        for number, line in enumerate(text.splitlines(), 1) if "#" in text else ():
+            match = _COMMENTED.match(line)
+            real = repo.resolve(f"{folder}/{match[2]}".lstrip("/")) if match else None
+            if real is None:
+                continue
+            for found in [real] if real in repo.entries else repo.under(real):
+                yield found, f"{file}:{number}"
