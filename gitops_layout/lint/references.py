@@ -2,7 +2,8 @@
 
 Precision comes first: a name that is filled in later is not judged, and an object in a file that no
 successful build reads counts as present on every cluster, since somebody may apply it by hand or the
-build that reads it is the one that failed.
+build that reads it is the one that failed. What charts and operators bring is known only where every chart
+of the namespace was rendered: rows with `world: open` keep silent elsewhere, unless a near name gives it away.
 """
 
 from __future__ import annotations
@@ -10,23 +11,31 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
+from gitops_layout.k8s.pods import pod_spec
 from gitops_layout.lint.facts import values_at
-from gitops_layout.model import Affected, Hit, ObjectRef
+from gitops_layout.model import Affected, Hit, ObjectRef, Related
+from gitops_layout.repo.model import is_parked
 from gitops_layout.rules.model import kind_matches
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
+    from gitops_layout.agents.delivery import Delivery
     from gitops_layout.graph.model import Graph
     from gitops_layout.model import Location, Path
+    from gitops_layout.render.rendered import Rendered
     from gitops_layout.rules.model import Row, Rule
 
-__all__ = ["World", "hits"]
+__all__ = ["World", "hits", "near_name"]
 
 _OPEN_NAME = re.compile(r"\$\{|\{\{|<<|<[A-Z_]+>")
 """Filled in later: Flux substitution, templates, ResourceSet inputs, placeholders."""
+
+
+_NAME_KEYS = ("name", "secretName", "claimName")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +54,26 @@ class _Cluster:
     """The objects that deliveries bring to one cluster, by apiVersion and kind."""
 
     objects: dict[tuple[str, str], list[_Object]] = field(default_factory=lambda: defaultdict(list))
+    unseen: set[str] = field(default_factory=set)
+    """Namespaces that something unrendered goes to; `*` is all of them."""
+    words: dict[str, set[int]] | None = None
+
+    def mentioned(self, name: str, start: _Object) -> bool:
+        """Whether another object may make what is called so: an operator's object, or a program's arguments, say
+        the name, or an operator's object is called like its beginning.
+        """
+        if self.words is None:
+            self.words = defaultdict(set)
+            for objects in self.objects.values():
+                for item in objects:
+                    for word in _words(item):
+                        self.words[word].add(id(item.data))
+        parts = name.split("-")
+        own = {id(start.data)}
+        said = self.words.get(name, set()) - own
+        return bool(said) or any(
+            self.words.get(f"{'-'.join(parts[:end])}\0", set()) - own for end in range(1, len(parts) + 1)
+        )
 
 
 class World:
@@ -56,6 +85,7 @@ class World:
         for delivery in graph.deliveries:
             result = graph.rendered.get(delivery.id)
             cluster = self.clusters[delivery.cluster]
+            cluster.unseen |= _unseen(delivery, result)
             if result is None or result.failure is not None:
                 continue
             for item in result.objects:
@@ -67,7 +97,7 @@ class World:
         self.ambient = _Cluster()
         roots = {delivery.root.file: delivery for delivery in graph.deliveries}
         for resource in graph.repo.resources:
-            if resource.file in rendered:
+            if resource.file in rendered or (is_parked(resource.file) and not graph.is_live(resource.file)):
                 continue
             owner = roots.get(resource.file)
             affected = Affected(resource.ref, None, *((owner.environment, owner.cluster) if owner else ()))
@@ -85,15 +115,72 @@ class World:
                 yield from objects
 
 
+_WORD = re.compile(r"[a-z0-9][a-z0-9.-]*")
+_READERS = (
+    "fluxcd.io", "k8s.io", "argoproj.io", "apps", "batch", "policy", "autoscaling", "external-secrets.io", "bitnami.com",
+    "cert-manager.io", "monitoring.coreos.com",
+)  # fmt: skip
+"""Groups whose objects bring no Secrets or ConfigMaps but those that rows know."""
+
+
+def _words(item: _Object) -> Iterator[str]:
+    """The names that an object says where a maker would; its own name with a NUL behind, if an operator reads it."""
+    pod = pod_spec(item.data)
+    texts = [*_texts(item.data.get("metadata", {}).get("annotations"))]
+    if pod is not None:
+        for section in ("containers[]", "initContainers[]"):
+            for path in ("args", "command", "env[].value"):
+                texts += [
+                    text for value, _ in values_at(pod[0], f"{section}.{path}") for text in _texts(value)
+                ]
+    elif item.ref.group and not item.ref.group.endswith(_READERS):
+        texts += _texts({k: v for k, v in item.data.items() if k != "metadata"})
+        yield f"{item.ref.name}\0"
+    for text in texts:
+        yield from _WORD.findall(text)
+
+
+def _texts(value: Any) -> Iterator[str]:
+    match value:
+        case str():
+            yield value
+        case dict():
+            for item in value.values():
+                yield from _texts(item)
+        case list():
+            for item in value:
+                yield from _texts(item)
+
+
+def _unseen(delivery: Delivery, result: Rendered | None) -> set[str]:
+    """The namespaces where a delivery may bring objects that we do not see: a chart's are mostly its own."""
+    if not delivery.live or (result is not None and result.failure is None and not result.unseen):
+        return set()
+    chart = delivery.renderer == "chart" or bool(delivery.source.chart)
+    return {delivery.target_namespace or delivery.namespace} if chart else {"*"}
+
+
 def hits(rule: Rule, world: World) -> Iterator[Hit]:
     """Every reference of the rule's rows that leads nowhere."""
     for row in rule.references:
-        targets = {name: _Targets(row, world, cluster) for name, cluster in world.clusters.items()}
+        targets: dict[str, _Targets] = {}
         for name, cluster in world.clusters.items():
             for start in world.of_kind(cluster, row.start):
-                reachable = tuple(targets.values()) if start.loose else (targets[name],)
-                for value, path in values_at(start.data, row.path):
-                    yield from _follow(row, start, value, path, reachable)
+                wanted = world.clusters if start.loose else {name: cluster}
+                for key in wanted.keys() - targets.keys():
+                    targets[key] = _Targets(row, world, world.clusters[key])
+                reachable = [targets[key] for key in wanted]
+                for path in row.paths:
+                    for value, at in _values(start.data, path):
+                        yield from _follow(row, start, value, at, reachable)
+
+
+def _values(data: dict[str, Any], path: str) -> Iterator[tuple[Any, Path]]:
+    """The values at a row's path; one that begins with `pod.` starts at the pod spec, where there is one."""
+    if not path.startswith("pod."):
+        yield from values_at(data, path)
+    elif (pod := pod_spec(data)) is not None:
+        yield from ((value, (*pod[1], *at)) for value, at in values_at(pod[0], path.removeprefix("pod.")))
 
 
 class _Targets:
@@ -101,16 +188,17 @@ class _Targets:
 
     def __init__(self, row: Row, world: World, cluster: _Cluster) -> None:
         self.row = row
-        self.names: set[tuple[str, str, str]] = set()
-        self.any_namespace: set[tuple[str, str]] = set()
+        self.cluster = cluster
+        self.names: dict[tuple[str, str, str], _Object] = {}
+        self.any_namespace: dict[tuple[str, str], _Object] = {}
         self.open = False
         here = world.clusters.values() if row.where == "any" else (cluster,)
         places = (*here, world.ambient)
         for target in (o for place in places for o in world.of_kind(place, row.to)):
-            self.names.add((target.ref.kind, target.namespace, target.ref.name))
-            self.any_namespace.add((target.ref.kind, target.ref.name))
+            self.names.setdefault((target.ref.kind, target.namespace, target.ref.name), target)
+            self.any_namespace.setdefault((target.ref.kind, target.ref.name), target)
             self.open = self.open or _OPEN_NAME.search(target.ref.name) is not None or not target.ref.name
-        self.produced: set[str] = set()
+        self.produced: dict[tuple[str, str], _Object] = {}
         for producer in row.producers:
             for maker in (o for place in places for o in world.of_kind(place, (producer.kind,))):
                 self._produce(maker, producer.name)
@@ -119,42 +207,105 @@ class _Targets:
         if name == "*":
             self.open = True
             return
-        for value, _ in values_at(maker.data, name):
+        bound = self.row.where == "namespace" and not maker.ref.kind.startswith("Cluster")
+        namespace = maker.namespace if bound else ""
+        found = (list(values_at(maker.data, path)) for path in name.split("|"))
+        for value, _ in next((values for values in found if values), []):
             if isinstance(value, str):
-                self.produced.add(value)
+                self.produced[namespace, value] = maker
                 self.open = self.open or _OPEN_NAME.search(value) is not None
 
     def has(self, kind: str | None, namespace: str, name: str) -> bool:
-        if self.open or name in self.produced or name in self.row.given:
+        """Whether the cluster has it, or may have it."""
+        if any(fnmatchcase(name, pattern) for pattern in self.row.given):
+            return True
+        if self.open or {("", name), (namespace, name)} & self.produced.keys():
             return True
         kinds = (kind,) if kind is not None else {known for known, _ in self.any_namespace}
-        if self.row.where != "namespace" or not namespace:
-            return any((known, name) in self.any_namespace for known in kinds)
+        if self.row.where != "namespace" or not namespace or (kind or "").startswith("Cluster"):
+            return any((known, name) in self.any_namespace for known in kinds) or (
+                not namespace and any(made == name for _, made in self.produced)
+            )
         return any((known, where, name) in self.names for known in kinds for where in (namespace, ""))
 
+    def near(self, kind: str | None, namespace: str, name: str) -> tuple[_Object, str] | None:
+        """What was perhaps meant, and how it is called: the name in another namespace, or a near name in this one."""
+        strict = self.row.where == "namespace" and not (kind or "").startswith("Cluster")
+        for (known, where, other), target in self.names.items() if strict else ():
+            if other == name and where != namespace and kind in (None, known):
+                return target, other
+        candidates = {
+            **{other: maker for (where, other), maker in self.produced.items() if where in ("", namespace)},
+            **{
+                other: target
+                for (known, where, other), target in self.names.items()
+                if kind in (None, known) and (not strict or where == namespace)
+            },
+        }
+        close = near_name(name, candidates)
+        return (candidates[close], close) if close is not None else None
 
-def _follow(
-    row: Row, start: _Object, value: Any, path: Path, reachable: tuple[_Targets, ...]
-) -> Iterator[Hit]:
+
+def near_name(name: str, known: Iterable[str]) -> str | None:
+    """The known name that was perhaps meant: it differs by a slip of the pen, or has a part less or more."""
+    from difflib import get_close_matches
+
+    names = sorted(set(known))
+    close = get_close_matches(name, names, n=1, cutoff=0.75)
+    if close:
+        return close[0]
+    parts = [other for other in names if other and (other in name or name in other)]
+    return parts[0] if len(parts) == 1 and len(parts[0]) >= 4 and len(name) >= 4 else None
+
+
+def _follow(row: Row, start: _Object, value: Any, path: Path, reachable: list[_Targets]) -> Iterator[Hit]:
+    wanted = [pattern.rpartition("/")[2] for pattern in row.to]
     match value:
         case str(name):
-            kind, namespace, where = None, start.namespace, path
-        case {"name": str(name)} if value.get("optional") is not True:
-            kind = value.get("kind")
+            kind, namespace, where = row.kind, start.namespace, path
+        case {"optional": True}:
+            return
+        case dict():
+            key = next((key for key in _NAME_KEYS if isinstance(value.get(key), str)), None)
+            if key is None:
+                return
+            name, kind, where = value[key], value.get("kind") or row.kind, (*path, key)
             namespace = value.get("namespace") or start.namespace
-            where = (*path, "name")
         case _:
             return
-    wanted = [pattern.rpartition("/")[2] for pattern in row.to]
     if not name or _OPEN_NAME.search(f"{name}{namespace}{kind}") or (kind is not None and kind not in wanted):
         return
-    if not any(targets.has(kind, namespace, name) for targets in reachable):
-        shown = kind or " or ".join(wanted)
-        facts = {
-            "kind": shown,
-            "name": name,
-            "namespace": namespace,
-            "subject": name,
-            "from": str(start.ref.kind),
-        }
-        yield Hit(start.place(where), facts, affected=start.affected)
+    if any(targets.has(kind, namespace, name) for targets in reachable):
+        return
+    near = next((found for targets in reachable if (found := targets.near(kind, namespace, name))), None)
+    if row.world == "open":
+        if any(targets.cluster.mentioned(name, start) for targets in reachable):
+            return
+        owner = start.affected.delivery
+        sure = near is not None and owner is not None and near[0].affected.delivery == owner
+        unseen = set().union(*(targets.cluster.unseen for targets in reachable))
+        if not sure and (unseen if row.where == "cluster" else {"*", namespace} & unseen):
+            return  # a chart or a build that we do not see may bring it
+    yield _hit(start, (kind or " or ".join(wanted), namespace, name), where, near)
+
+
+def _hit(start: _Object, missing: tuple[str, str, str], path: Path, near: tuple[_Object, str] | None) -> Hit:
+    kind, namespace, name = missing
+    told = ""
+    related: tuple[Related, ...] = ()
+    if near is not None:
+        target, other = near
+        there = target.namespace if other == name else ""
+        told = f" (there is one in namespace {there})" if there else f' (did you mean "{other}"?)'
+        caption = f"{target.ref.kind} {target.ref.name}"
+        related = (Related(target.place(("metadata", "name")), caption),)
+    facts = {
+        "kind": kind,
+        "name": name,
+        "namespace": namespace,
+        "subject": name,
+        "from": str(start.ref.kind),
+        "source": start.ref.name,
+        "near": told,
+    }
+    return Hit(start.place(path), facts, related, affected=start.affected)

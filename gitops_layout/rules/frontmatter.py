@@ -23,6 +23,7 @@ KEYS = (
     "id", "name", "principle", "group", "severity", "scope", "assert", "references", "check", "message",
     "help", "fix", "params", "precision",
 )  # fmt: skip
+_ROW = ("from", "path", "to", "where", "given", "producers", "kind", "world")
 _TIERS: tuple[Tier, ...] = ("prod", "nonprod")
 _WORDS: dict[str, Severity | None] = {**{s.value: s for s in Severity}, "off": None}
 _ID = re.compile(r"[A-Z]{1,4}[0-9]{3}")
@@ -265,9 +266,9 @@ def _rows(problems: _Problems, value: Any) -> tuple[Row, ...]:
 
 
 def _row(problems: _Problems, value: Any, *path: str | int) -> Row:
-    data = problems.mapping(value, ("from", "path", "to", "where", "given", "producers"), *path)
+    data = problems.mapping(value, _ROW, *path)
     many: Callable[[str], tuple[str, ...]] = lambda name: problems.texts(data.get(name, []), *path, name)  # noqa: E731
-    for name in ("from", "to"):
+    for name in ("from", "path", "to"):
         if not data.get(name):
             problems.add(f"{_dotted(path)} lacks `{name}`", *path)
     where = problems.choice(data.get("where", "namespace"), ("namespace", "any", "cluster"), *path, "where")
@@ -278,9 +279,14 @@ def _row(problems: _Problems, value: Any, *path: str | int) -> Row:
         producers.append(Producer(problems.text(pair, "kind", *here), problems.text(pair, "name", *here)))
     return Row(
         start=many("from"),
-        path=problems.text(data, "path", *path),
+        paths=many("path"),
         to=many("to"),
         where=cast("Literal['namespace', 'any', 'cluster']", where),
         given=many("given"),
         producers=tuple(producers),
+        kind=problems.text(data, "kind", *path, needed=False) or None,
+        world=cast(
+            "Literal['closed', 'open']",
+            problems.choice(data.get("world", "closed"), ("closed", "open"), *path, "world"),
+        ),
     )

@@ -37,7 +37,10 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class Producer:
-    """A kind whose objects bring forth the wanted one at run time; its name stands at `name` (`*`: any)."""
+    """A kind whose objects bring forth the wanted one at run time, in their own namespace.
+
+    Its name stands at `name`, or at the first of several paths joined by `|` (`*`: any name).
+    """
 
     kind: str
     name: str
@@ -47,17 +50,22 @@ class Producer:
 class Row:
     """An edge: objects of kind `start` name, at `path`, an object of one of the kinds `to`.
 
-    The value at `path` (`[]` steps through lists) is the name, or a mapping with `name` and perhaps
-    `kind`, `namespace` and `optional`. `where` says in which namespace the target is: the given or
-    the object's own one, any, or none (cluster-scoped). Names in `given` exist without a file.
+    The value at one of `paths` (`[]` steps through lists, `pod.` begins at the pod spec of whatever runs
+    pods) is the name, or a mapping with `name` (`secretName`, `claimName`) and perhaps `kind`, `namespace`
+    and `optional`. `kind` is meant where the mapping names none. `where` says in which namespace the target
+    is: the given or the object's own one, any, or none (cluster-scoped). Names in `given` exist without a
+    file. `world` is `open` where charts and operators commonly bring such objects: then a missing one is
+    told only if all that goes to its namespace could be rendered, or the same delivery has a near name.
     """
 
     start: tuple[str, ...]
-    path: str
+    paths: tuple[str, ...]
     to: tuple[str, ...]
     where: Literal["namespace", "any", "cluster"] = "namespace"
     given: tuple[str, ...] = ()
     producers: tuple[Producer, ...] = ()
+    kind: str | None = None
+    world: Literal["closed", "open"] = "closed"
 
 
 @dataclass(frozen=True, slots=True)
