@@ -1,8 +1,8 @@
 """Reference rules: rows of an edge table, followed over all objects of a cluster.
 
 Precision comes first: a name that is filled in later is not judged, and an object in a file that no
-successful build reads counts as present on every cluster, since somebody may apply it by hand or the
-build that reads it is the one that failed. What charts and operators bring is known only where every chart
+successful build of an agent reads counts as present on every cluster, since somebody may apply it by hand or
+the build that reads it is the one that failed. What charts and operators bring is known only where every chart
 of the namespace was rendered: rows with `world: open` keep silent elsewhere, unless a near name gives it away.
 """
 
@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
+from gitops_layout.checks.near import near_name
 from gitops_layout.k8s.pods import pod_spec
 from gitops_layout.lint.facts import values_at
 from gitops_layout.model import Affected, Hit, ObjectRef, Related
@@ -21,7 +22,7 @@ from gitops_layout.repo.model import is_parked
 from gitops_layout.rules.model import kind_matches
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator
 
     from gitops_layout.agents.delivery import Delivery
     from gitops_layout.graph.model import Graph
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from gitops_layout.render.rendered import Rendered
     from gitops_layout.rules.model import Row, Rule
 
-__all__ = ["World", "hits", "near_name"]
+__all__ = ["World", "hits"]
 
 _OPEN_NAME = re.compile(r"\$\{|\{\{|<<|<[A-Z_]+>")
 """Filled in later: Flux substitution, templates, ResourceSet inputs, placeholders."""
@@ -81,29 +82,32 @@ class World:
 
     def __init__(self, graph: Graph) -> None:
         self.clusters: dict[str, _Cluster] = defaultdict(_Cluster)
+        self.ambient = _Cluster()
         rendered: set[str] = set()
         for delivery in graph.deliveries:
             result = graph.rendered.get(delivery.id)
             cluster = self.clusters[delivery.cluster]
-            cluster.unseen |= _unseen(delivery, result)
+            cluster.unseen |= _unseen(graph, delivery, result)
             if result is None or result.failure is not None:
                 continue
             for item in result.objects:
                 affected = Affected(item.ref, delivery.id, delivery.environment, delivery.cluster)
                 namespace = item.ref.namespace or delivery.target_namespace or ""
-                found = _Object(item.ref, item.data, item.origin, affected, namespace)
+                found = _Object(item.ref, item.data, item.origin, affected, namespace, not delivery.live)
                 cluster.objects[item.ref.api_version, item.ref.kind].append(found)
+                if not delivery.live and not is_parked(delivery.root.file):
+                    self.ambient.objects[item.ref.api_version, item.ref.kind].append(found)
             rendered |= result.files
-        self.ambient = _Cluster()
         roots = {delivery.root.file: delivery for delivery in graph.deliveries}
         for resource in graph.repo.resources:
-            if resource.file in rendered or (is_parked(resource.file) and not graph.is_live(resource.file)):
+            if resource.file in rendered:
                 continue
             owner = roots.get(resource.file)
             affected = Affected(resource.ref, None, *((owner.environment, owner.cluster) if owner else ()))
             place: Callable[[Path], Location] = lambda path, here=resource.location: here.at(*path)  # type: ignore[misc]  # noqa: E731
             found = _Object(resource.ref, resource.data, place, affected, resource.ref.namespace)
-            self.ambient.objects[resource.ref.api_version, resource.ref.kind].append(found)
+            if not is_parked(resource.file):
+                self.ambient.objects[resource.ref.api_version, resource.ref.kind].append(found)
             if owner is not None and owner.root.path == resource.location.path:
                 objects = self.clusters[owner.cluster].objects
                 objects[resource.ref.api_version, resource.ref.kind].append(replace(found, loose=True))
@@ -126,7 +130,7 @@ _READERS = (
 def _words(item: _Object) -> Iterator[str]:
     """The names that an object says where a maker would; its own name with a NUL behind, if an operator reads it."""
     pod = pod_spec(item.data)
-    texts = [*_texts(item.data.get("metadata", {}).get("annotations"))]
+    texts = [text for value, _ in values_at(item.data, "metadata.annotations") for text in _texts(value)]
     if pod is not None:
         for section in ("containers[]", "initContainers[]"):
             for path in ("args", "command", "env[].value"):
@@ -152,10 +156,13 @@ def _texts(value: Any) -> Iterator[str]:
                 yield from _texts(item)
 
 
-def _unseen(delivery: Delivery, result: Rendered | None) -> set[str]:
+def _unseen(graph: Graph, delivery: Delivery, result: Rendered | None) -> set[str]:
     """The namespaces where a delivery may bring objects that we do not see: a chart's are mostly its own."""
     if not delivery.live or (result is not None and result.failure is None and not result.unseen):
         return set()
+    path = delivery.source.path
+    if delivery.source.local and path and not graph.repo.is_folder(path):
+        return set()  # what is not there brings nothing
     chart = delivery.renderer == "chart" or bool(delivery.source.chart)
     return {delivery.target_namespace or delivery.namespace} if chart else {"*"}
 
@@ -246,18 +253,6 @@ class _Targets:
         return (candidates[close], close) if close is not None else None
 
 
-def near_name(name: str, known: Iterable[str]) -> str | None:
-    """The known name that was perhaps meant: it differs by a slip of the pen, or has a part less or more."""
-    from difflib import get_close_matches
-
-    names = sorted(set(known))
-    close = get_close_matches(name, names, n=1, cutoff=0.75)
-    if close:
-        return close[0]
-    parts = [other for other in names if other and (other in name or name in other)]
-    return parts[0] if len(parts) == 1 and len(parts[0]) >= 4 and len(name) >= 4 else None
-
-
 def _follow(row: Row, start: _Object, value: Any, path: Path, reachable: list[_Targets]) -> Iterator[Hit]:
     wanted = [pattern.rpartition("/")[2] for pattern in row.to]
     match value:
@@ -279,7 +274,8 @@ def _follow(row: Row, start: _Object, value: Any, path: Path, reachable: list[_T
         return
     near = next((found for targets in reachable if (found := targets.near(kind, namespace, name))), None)
     if row.world == "open":
-        if any(targets.cluster.mentioned(name, start) for targets in reachable):
+        known = namespace or row.where != "namespace" or (kind or "").startswith("Cluster")
+        if not known or any(targets.cluster.mentioned(name, start) for targets in reachable):
             return
         owner = start.affected.delivery
         sure = near is not None and owner is not None and near[0].affected.delivery == owner

@@ -20,10 +20,13 @@ if TYPE_CHECKING:
     from gitops_layout.render.substitute import SubstitutionError
     from gitops_layout.render.variables import Variables
 
-__all__ = ["Lookup", "finished", "nothing", "texts"]
+__all__ = ["NOT_SET", "Lookup", "finished", "nothing", "texts"]
 
 Lookup = Callable[[str, str, str, str], RenderedObject | None]
 """(cluster, kind, namespace, name) to the ConfigMap or Secret that some delivery brings there."""
+
+NOT_SET = "not set, and without a default"
+"""What is said of a variable that fails a delivery."""
 
 _NAMED = 5
 """Variables that one message names."""
@@ -116,7 +119,7 @@ def _refused(delivery: Delivery, item: Made, error: SubstitutionError) -> Unchec
     if error.unset:
         names = _listed(error.unset)
         act = "set it in postBuild, give it a default, or write $${ for the text itself"
-        why = f"{where}: {names} not set, and without a default; {act}"
+        why = f"{where}: {names} {NOT_SET}; {act}"
     else:
         why = f"{where}: {error.why}"
     return broken(f"delivery {delivery.id}", why, item.origin(error.path))

@@ -85,3 +85,65 @@ def test_what_nothing_brings_may_mean_the_objects_of_any_cluster() -> None:
     files = tree(RELEASE.replace("NAME", "web"), SOURCE)
     del files["clusters/prod/release.yaml"]
     assert f001({"parked/release.yaml": files.pop("release/release.yaml"), **files}) == []
+
+
+def test_a_source_that_only_an_unused_kustomization_lists_may_be_applied_by_hand() -> None:
+    files = tree(RELEASE.replace("NAME", "web"), SOURCE)
+    files["clusters/prod/flux-system/source.yaml"] = files.pop("source/source.yaml")
+    files["clusters/prod/flux-system/kustomization.yaml"] = "resources: [source.yaml]\n"
+    del files["source/kustomization.yaml"], files["clusters/prod/source.yaml"]
+    assert f001(files) == []
+
+
+def test_a_source_in_a_folder_that_is_out_of_use_is_not_there() -> None:
+    files = tree(RELEASE.replace("NAME", "web"), SOURCE)
+    files["_archive/source.yaml"] = files.pop("source/source.yaml")
+    del files["source/kustomization.yaml"], files["clusters/prod/source.yaml"]
+    assert f001(files) == [("F001", "release/release.yaml", 8)]
+
+
+CLAIM = """\
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {name: NAME, namespace: shop}
+spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}
+"""
+POD = """\
+apiVersion: v1
+kind: Pod
+metadata: {name: web, namespace: shop}
+spec:
+  containers: [{name: web, image: "ghcr.io/acme/web:1.0.0"}]
+  volumes:
+    - name: data
+      persistentVolumeClaim:
+        claimName: web-data
+"""
+CHART = """\
+apiVersion: helm.toolkit.fluxcd.io/v2
+kind: HelmRelease
+metadata: {name: chart, namespace: shop}
+spec: {interval: 10m, chart: {spec: {chart: x, version: 1.0.0, sourceRef: {kind: HelmRepository, name: x}}}}
+---
+apiVersion: source.toolkit.fluxcd.io/v1
+kind: HelmRepository
+metadata: {name: x, namespace: shop}
+spec: {interval: 1h, url: "https://charts.example.org"}
+"""
+
+
+@pytest.mark.parametrize(
+    ("claim", "chart", "found"),
+    [("web-data", "", False), ("more", "", True), ("more", CHART, False), ("web-dta", CHART, True)],
+)
+def test_what_an_unseen_chart_may_bring_is_told_only_with_a_near_name_beside_it(
+    claim: str, chart: str, found: bool
+) -> None:
+    files: dict[str, str | bytes] = {
+        "clusters/prod/app.yaml": SYNC.replace("PART", "app"),
+        "app/pod.yaml": POD,
+        "app/claim.yaml": CLAIM.replace("NAME", claim),
+        "app/chart.yaml": chart or "# nothing\n",
+    }
+    hits = [place for place in named(linted(files)) if place[0] == "M030"]
+    assert hits == ([("M030", "app/pod.yaml", 9)] if found else [])

@@ -1,0 +1,155 @@
+"""What Flux's objects say against what the repository holds: paths, order, variables, decryption."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from posixpath import basename, dirname
+from typing import Any
+
+from gitops_layout.agents.context import at
+from gitops_layout.agents.delivery import Delivery
+from gitops_layout.checks.near import near_name
+from gitops_layout.graph.model import Graph
+from gitops_layout.model import Affected, Hit, Location, ObjectRef, Related
+from gitops_layout.render.steps import NOT_SET
+from gitops_layout.repo.model import Repo
+
+__all__ = [
+    "depends_on_cycle",
+    "field_of",
+    "path_missing",
+    "place_of",
+    "sync_path",
+    "undecrypted",
+    "undefined_variable",
+]
+
+Params = Mapping[str, Any]
+
+_OPEN = re.compile(r"\$\{|\{\{|<<|<[A-Z_]+>")
+
+
+def _hit(delivery: Delivery, place: Location, related: tuple[Related, ...] = (), **values: object) -> Hit:
+    version = str(delivery.object.get("apiVersion", ""))
+    ref = ObjectRef(version, delivery.kind, delivery.namespace, delivery.name)
+    affected = Affected(ref, delivery.id, delivery.environment, delivery.cluster)
+    return Hit(place, {"kind": delivery.kind, "source": delivery.name, **values}, related, affected)
+
+
+def place_of(delivery: Delivery, *path: str | int) -> Location:
+    """Where a field of an agent's object was written, whoever rendered the object."""
+    return delivery.root.at(*path) if delivery.origin is None else delivery.origin(path)
+
+
+def field_of(delivery: Delivery, part: Delivery, name: str) -> Location:
+    """Where a named field of a delivery, or of one of its parts, was written."""
+    return place_of(delivery, *part.place(name).path[len(delivery.root.path) :])
+
+
+def path_missing(graph: Graph, params: Params) -> Iterator[Hit]:
+    """Paths of Kustomizations and Applications that this repository does not have."""
+    for delivery in graph.deliveries:
+        if delivery.agent != params["agent"] or delivery.kind not in ("Kustomization", "Application"):
+            continue
+        for part in delivery.parts or (delivery,):
+            path = part.source.path
+            if not part.source.local or not path or part.source.chart or _OPEN.search(path):
+                continue
+            if part.renderer != "none" and not graph.repo.is_folder(path) and "path" in part.places:
+                near = near_folder(graph.repo, path)
+                told = f' (did you mean "{near}"?)' if near is not None else ""
+                yield _hit(delivery, field_of(delivery, part, "path"), path=path, near=told, subject=path)
+
+
+def near_folder(repo: Repo, path: str) -> str | None:
+    """The folder that was perhaps meant: with a slip mended, or one that ends alike."""
+    known = [folder for folder in repo.folders if folder]
+    same = [folder for folder in known if folder.lower() == path.lower()]
+    ends = [folder for folder in known if folder.endswith(f"/{path}") or path.endswith(f"/{folder}")]
+    if same or len(ends) == 1:
+        return (same or ends)[0]
+    beside = [folder for folder in known if dirname(folder) == dirname(path)]
+    return near_name(path, beside) or near_name(path, known)
+
+
+def depends_on_cycle(graph: Graph, params: Params) -> Iterator[Hit]:
+    """Deliveries that wait for themselves, directly or through others; told at the first of each circle."""
+    waiting = {_key(d, f"{d.namespace}/{d.name}"): d for d in graph.deliveries if d.agent == "flux"}
+    needs = {key: [_key(d, name) for name in d.depends_on] for key, d in waiting.items()}
+    done: set[_Key] = set()
+    for start in sorted(key for key, value in needs.items() if value):
+        circle = _circle(start, needs) if start not in done else None
+        if circle is None:
+            continue
+        done |= set(circle)
+        names = " → ".join(waiting[key].name for key in (*circle, start))
+        others = tuple(Related(waiting[key].root, f"{waiting[key].name} waits as well") for key in circle[1:])
+        place = place_of(waiting[start], "spec", "dependsOn")
+        yield _hit(waiting[start], place, others, circle=names, subject=names)
+
+
+_Key = tuple[str, str, str]
+"""Cluster, kind, and namespace/name."""
+
+
+def _key(delivery: Delivery, name: str) -> _Key:
+    return delivery.home, delivery.kind, name
+
+
+def _circle(start: _Key, needs: Mapping[_Key, list[_Key]]) -> list[_Key] | None:
+    """The shortest way from `start` back to itself."""
+    ways = [[start]]
+    seen: set[_Key] = set()
+    while ways:
+        way = ways.pop(0)
+        for step in needs.get(way[-1], ()):
+            if step == start:
+                return way
+            if step in needs and step not in seen:
+                seen.add(step)
+                ways.append([*way, step])
+    return None
+
+
+def undefined_variable(graph: Graph, params: Params) -> Iterator[Hit]:
+    """Deliveries that Flux refuses for a variable that nothing sets."""
+    for delivery in graph.deliveries:
+        failure = graph.rendered[delivery.id].failure
+        if delivery.agent == "flux" and failure is not None and NOT_SET in failure.why:
+            what = failure.why.partition(NOT_SET)[0].strip()
+            yield _hit(delivery, failure.location or delivery.root, what=what, subject=what)
+
+
+def undecrypted(graph: Graph, params: Params) -> Iterator[Hit]:
+    """Kustomizations that bring objects which SOPS encrypted, and are not told to decrypt."""
+    for delivery in graph.deliveries:
+        if delivery.agent != "flux" or delivery.kind != "Kustomization":
+            continue
+        if at(delivery.object, "spec", "decryption") is not None:
+            continue
+        for item in graph.rendered[delivery.id].objects:
+            if isinstance(at(item.data, "sops", "mac"), str):
+                place = place_of(delivery, "metadata", "name")
+                encrypted = f"{item.ref.kind} {item.ref.name}"
+                related = (Related(item.origin(("metadata", "name")), "encrypted"),)
+                yield _hit(delivery, place, related, encrypted=encrypted, subject=delivery.name)
+                break
+
+
+def sync_path(graph: Graph, params: Params) -> Iterator[Hit]:
+    """The sync object that bootstrap wrote, and that points to another cluster's folder than its own."""
+    for delivery in graph.deliveries:
+        file, path = delivery.root.file, delivery.source.path
+        home = dirname(dirname(file))
+        if (delivery.kind, delivery.name, basename(file)) != (
+            "Kustomization",
+            "flux-system",
+            "gotk-sync.yaml",
+        ):
+            continue
+        if path is None or not home or basename(dirname(file)) != "flux-system" or _OPEN.search(path):
+            continue
+        beside = dirname(path) == dirname(home)
+        if delivery.source.local and path != home and beside and graph.repo.is_folder(path):
+            yield _hit(delivery, field_of(delivery, delivery, "path"), path=path, home=home, subject=path)

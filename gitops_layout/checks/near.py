@@ -1,0 +1,18 @@
+"""Names that were perhaps meant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+__all__ = ["near_name"]
+
+
+def near_name(name: str, known: Iterable[str]) -> str | None:
+    """The known name that was perhaps meant: it differs by a slip of the pen, or has a part less or more."""
+    names = sorted(set(known))
+    close = get_close_matches(name, names, n=1, cutoff=0.75)
+    if close:
+        return close[0]
+    parts = [other for other in names if other and (other in name or name in other)]
+    return parts[0] if len(parts) == 1 and len(parts[0]) >= 4 and len(name) >= 4 else None
