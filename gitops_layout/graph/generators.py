@@ -14,9 +14,9 @@ from gitops_layout.model import Unchecked, UncheckedClass
 from gitops_layout.repo.model import Repo, Resource, object_ref
 
 if TYPE_CHECKING:
-    from gitops_layout.agents.applicationset import Cluster, World
+    from gitops_layout.agents.applicationset import Cluster, Expansion, World
 
-__all__ = ["Expander", "clusters_of", "expander", "is_generator"]
+__all__ = ["Expander", "clusters_of", "expander", "expansions", "is_generator"]
 
 _SECRET_TYPE = ("metadata", "labels", "argocd.argoproj.io/secret-type")
 
@@ -58,6 +58,16 @@ def expander(
         return _expanded(resource, known[0])
 
     return expanded
+
+
+def expansions(
+    repo: Repo, declared: Declared, objects: Sequence[Resource], is_own: Callable[[str], bool]
+) -> Callable[[Resource], Expansion]:
+    """What expands ApplicationSets and tells every problem, also those that leave the expansion whole."""
+    from gitops_layout.agents.applicationset import expand
+
+    world = _world(repo, declared, objects, is_own)
+    return lambda resource: expand(resource.data, world)
 
 
 def _world(

@@ -1,0 +1,307 @@
+"""What Argo CD reads in Applications, their projects, and the annotations of what they bring."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from itertools import chain
+from posixpath import dirname
+from typing import Any
+
+from gitops_layout.agents import argocd
+from gitops_layout.agents.argocd import sources
+from gitops_layout.agents.context import at, text
+from gitops_layout.agents.delivery import Delivery
+from gitops_layout.checks.flux import place_of
+from gitops_layout.checks.near import near_name
+from gitops_layout.graph.model import Graph
+from gitops_layout.k8s.pods import pod_spec
+from gitops_layout.model import Affected, Hit, Location, ObjectRef, Path, Related
+from gitops_layout.render.rendered import RenderedObject
+
+__all__ = [
+    "applications",
+    "duplicate_application",
+    "objects_of",
+    "own_hit",
+    "source_shape",
+    "sync_option",
+    "too_big",
+    "unknown_hook",
+    "validate_off",
+    "values_ref",
+    "wave_disorder",
+    "wave_invalid",
+]
+
+Params = Mapping[str, Any]
+Place = Callable[[Path], Location]
+
+_ANNOTATION = "argocd.argoproj.io/"
+_BOOLEAN = frozenset(
+    {
+        "ApplyOutOfSyncOnly", "ClientSideApplyMigration", "CreateNamespace", "FailOnSharedResource", "Force", "PruneLast",
+        "Replace", "RespectIgnoreDifferences", "ServerSideApply", "SkipDryRunOnMissingResource", "Validate",
+    }
+)  # fmt: skip
+_WORDS = {
+    **dict.fromkeys(_BOOLEAN, ("true", "false")),
+    "Delete": ("true", "false", "confirm"),
+    "Prune": ("true", "false", "confirm"),
+    "PrunePropagationPolicy": ("foreground", "background", "orphan"),
+}
+_HOOKS = ("PreSync", "Sync", "PostSync", "SyncFail", "Skip", "PreDelete", "PostDelete")
+_POLICIES = ("HookSucceeded", "HookFailed", "BeforeHookCreation")
+_LIMIT = 262_144
+
+
+def applications(graph: Graph) -> Iterator[Delivery]:
+    """The Applications, whole ones only: what a patch completes is judged as its parent renders it."""
+    for delivery in graph.deliveries:
+        if delivery.agent == "argocd" and not (
+            delivery.origin is None and argocd.is_partial(delivery.object)
+        ):
+            yield delivery
+
+
+def own_hit(delivery: Delivery, path: Path, **values: object) -> Hit:
+    """A hit at a field of an agent's object."""
+    ref = ObjectRef("argoproj.io/v1alpha1", delivery.kind, delivery.namespace, delivery.name)
+    affected = Affected(ref, delivery.id, delivery.environment, delivery.cluster)
+    return Hit(place_of(delivery, *path), {"source": delivery.name, **values}, (), affected)
+
+
+def objects_of(graph: Graph, group: str, kind: str) -> Iterator[tuple[dict[str, Any], Place, Affected]]:
+    """The objects of a kind: as deliveries bring them, else as they stand in files that none reads."""
+    read: set[str] = set()
+    for delivery in graph.deliveries:
+        rendered = graph.rendered[delivery.id]
+        read |= rendered.files
+        for item in rendered.objects:
+            if item.ref.kind == kind and item.ref.group == group:
+                affected = Affected(item.ref, delivery.id, delivery.environment, delivery.cluster)
+                yield item.data, item.origin, affected
+    for resource in graph.repo.resources:
+        if resource.ref.kind == kind and resource.ref.group == group and resource.file not in read:
+            here = resource.location
+            yield resource.data, lambda path, here=here: here.at(*path), Affected(resource.ref)  # type: ignore[misc]
+
+
+def _brought(graph: Graph) -> Iterator[tuple[Delivery, RenderedObject]]:
+    for delivery in graph.deliveries:
+        if delivery.agent == "argocd":
+            for item in graph.rendered[delivery.id].objects:
+                yield delivery, item
+
+
+def _annotated(graph: Graph, name: str) -> Iterator[tuple[Delivery, RenderedObject, Any, Path]]:
+    key = _ANNOTATION + name
+    for delivery, item in _brought(graph):
+        annotations = at(item.data, "metadata", "annotations")
+        if isinstance(annotations, dict) and key in annotations:
+            yield delivery, item, annotations[key], ("metadata", "annotations", key)
+
+
+def _object_hit(delivery: Delivery, item: RenderedObject, path: Path, **values: object) -> Hit:
+    affected = Affected(item.ref, delivery.id, delivery.environment, delivery.cluster)
+    return Hit(item.origin(path), {"source": f"{item.ref.kind} {item.ref.name}", **values}, (), affected)
+
+
+def sync_option(graph: Graph, params: Params) -> Iterator[Hit]:
+    """Sync options that Argo CD does not know, and therefore passes over."""
+    for delivery in applications(graph):
+        options = at(delivery.object, "spec", "syncPolicy", "syncOptions")
+        for index, option in enumerate(options if isinstance(options, list) else ()):
+            wrong = _wrong_option(option)
+            if wrong is not None:
+                here = ("spec", "syncPolicy", "syncOptions", index)
+                yield own_hit(delivery, here, what=wrong, subject=str(option))
+    for delivery, item, value, path in _annotated(graph, "sync-options"):
+        for option in str(value).split(","):
+            wrong = _wrong_option(option.strip()) if option.strip() else None
+            if wrong is not None:
+                yield _object_hit(delivery, item, path, what=wrong, subject=option)
+
+
+def _wrong_option(option: Any) -> str | None:
+    if not isinstance(option, str) or "{{" in option or "${" in option:
+        return None
+    name, sign, value = option.partition("=")
+    if name not in _WORDS:
+        near = next((word for word in _WORDS if word.lower() == name.strip().lower()), None)
+        near = near or near_name(name, _WORDS)
+        return f'"{option}"' + (f' (did you mean "{near}=…"?)' if near else "")
+    if not sign or value not in _WORDS[name]:
+        return f'"{option}" (known: {", ".join(f"{name}={word}" for word in _WORDS[name])})'
+    return None
+
+
+def validate_off(graph: Graph, params: Params) -> Iterator[Hit]:
+    """Applications that switch the validation by the API server's schema off."""
+    for delivery in applications(graph):
+        options = at(delivery.object, "spec", "syncPolicy", "syncOptions")
+        for index, option in enumerate(options if isinstance(options, list) else ()):
+            if option == "Validate=false":
+                yield own_hit(delivery, ("spec", "syncPolicy", "syncOptions", index), subject=delivery.name)
+
+
+def unknown_hook(graph: Graph, params: Params) -> Iterator[Hit]:
+    """Hook types and delete policies that Argo CD does not know."""
+    for name, known in (("hook", _HOOKS), ("hook-delete-policy", _POLICIES)):
+        for delivery, item, value, path in _annotated(graph, name):
+            for word in (part.strip() for part in str(value).split(",")):
+                if word and word not in known and "${" not in word:
+                    near = next((k for k in known if k.lower() == word.lower()), None) or near_name(
+                        word, known
+                    )
+                    told = f' (did you mean "{near}"?)' if near else f"; known: {', '.join(known)}"
+                    yield _object_hit(delivery, item, path, what=f'{name} "{word}"{told}', subject=word)
+
+
+def _wave(item: RenderedObject) -> int:
+    value = at(item.data, "metadata", "annotations", f"{_ANNOTATION}sync-wave")
+    return int(value) if isinstance(value, str) and re.fullmatch(r"[+-]?\d{1,9}", value) else 0
+
+
+def wave_invalid(graph: Graph, params: Params) -> Iterator[Hit]:
+    """Sync waves that are no whole number, so that Argo CD takes 0 for them."""
+    for delivery, item, value, path in _annotated(graph, "sync-wave"):
+        wrong = not isinstance(value, str) or not re.fullmatch(r"[+-]?\d{1,9}", value)
+        if wrong and "${" not in str(value):
+            yield _object_hit(delivery, item, path, wave=value, subject=str(item.ref))
+
+
+def wave_disorder(graph: Graph, params: Params) -> Iterator[Hit]:
+    """Objects that are applied in an earlier wave than their namespace, their kind's definition, or their account."""
+    for delivery in graph.deliveries:
+        if delivery.agent != "argocd":
+            continue
+        objects = [item for item in graph.rendered[delivery.id].objects if not _is_hook(item)]
+        if all(_wave(item) == 0 for item in objects):
+            continue
+        first = {key: item for item in objects for key in _serves(item)}
+        skip = "SkipDryRunOnMissingResource=true" in delivery.sync.options
+        for item in objects:
+            for key in _wants(item):
+                if skip and key[0] == "CustomResourceDefinition":
+                    continue
+                before = first.get(key)
+                if before is not None and _wave(before) > _wave(item):
+                    hit = _object_hit(
+                        delivery,
+                        item,
+                        ("metadata", "name"),
+                        wave=_wave(item),
+                        later=f"{before.ref.kind} {before.ref.name}",
+                        later_wave=_wave(before),
+                        subject=str(item.ref),
+                    )
+                    yield Hit(
+                        hit.location,
+                        hit.values,
+                        (Related(before.origin(("metadata", "name")), "comes later"),),
+                        hit.affected,
+                    )
+                    break
+
+
+def _is_hook(item: RenderedObject) -> bool:
+    return at(item.data, "metadata", "annotations", f"{_ANNOTATION}hook") is not None
+
+
+def _serves(item: RenderedObject) -> Iterator[tuple[str, str, str]]:
+    match item.ref.kind:
+        case "Namespace":
+            yield "Namespace", "", item.ref.name
+        case "CustomResourceDefinition":
+            group, kind = at(item.data, "spec", "group"), at(item.data, "spec", "names", "kind")
+            yield "CustomResourceDefinition", str(group), str(kind)
+        case "ServiceAccount":
+            yield "ServiceAccount", item.ref.namespace, item.ref.name
+
+
+def _wants(item: RenderedObject) -> Iterator[tuple[str, str, str]]:
+    if item.ref.namespace:
+        yield "Namespace", "", item.ref.namespace
+    if item.ref.group:
+        yield "CustomResourceDefinition", item.ref.group, item.ref.kind
+    pod = pod_spec(item.data)
+    if pod is not None and (name := text(pod[0].get("serviceAccountName"))):
+        yield "ServiceAccount", item.ref.namespace, name
+
+
+def values_ref(graph: Graph, params: Params) -> Iterator[Hit]:
+    """Value files that begin with the name of a source which the Application does not have."""
+    for delivery in applications(graph):
+        listed = sources.listed(delivery.object.get("spec"))
+        known = {name for name, _ in sources.references(listed)}
+        for path, source in listed:
+            files = at(source, "helm", "valueFiles")
+            for index, file in enumerate(files if isinstance(files, list) else ()):
+                if (
+                    not isinstance(file, str)
+                    or not file.startswith("$")
+                    or file.startswith(("${", "$ARGOCD"))
+                ):
+                    continue
+                name = file.partition("/")[0]
+                if name not in known:
+                    near = near_name(name, known)
+                    told = f' (did you mean "{near}"?)' if near else ""
+                    place = (*path, "helm", "valueFiles", index)
+                    yield own_hit(delivery, place, file=file, name=name, near=told, subject=file)
+
+
+def source_shape(graph: Graph, params: Params) -> Iterator[Hit]:
+    """Sources and destinations that Argo CD refuses for their shape."""
+    for delivery in applications(graph):
+        spec = delivery.object.get("spec")
+        if delivery.source.url is not None and "${" in delivery.source.url:
+            continue
+        for path, source in sources.listed(spec):
+            if not any(source.get(name) for name in ("path", "chart", "ref")) and "drySource" not in path:
+                yield own_hit(delivery, path, what="names neither path nor chart", subject=str(path))
+            elif source.get("chart") and not source.get("targetRevision"):
+                yield own_hit(
+                    delivery, (*path, "chart"), what="has a chart without targetRevision", subject=str(path)
+                )
+        where = ("spec", "destination")
+        if text(at(spec, "destination", "server")) and text(at(spec, "destination", "name")):
+            what = "has a destination with both name and server"
+            yield own_hit(delivery, (*where, "server"), what=what, subject="destination")
+        wrong = sources.mistake(spec)
+        if wrong is not None:
+            yield own_hit(delivery, wrong[1], what=f"is refused: {wrong[0]}", subject=wrong[0])
+
+
+def duplicate_application(graph: Graph, params: Params) -> Iterator[Hit]:
+    """Applications of one name in one folder, which nothing renders: the second takes the first one's place."""
+    read = set(chain.from_iterable(rendered.files for rendered in graph.rendered.values()))
+    seen: dict[tuple[str, str, str], Location] = {}
+    for resource in graph.repo.resources:
+        if resource.ref.group != argocd.GROUP or resource.ref.kind != "Application" or resource.file in read:
+            continue
+        if not resource.ref.name or not graph.is_live(resource.file):
+            continue
+        key = (dirname(resource.file), resource.ref.namespace, resource.ref.name)
+        here = resource.location.at("metadata", "name")
+        if key in seen:
+            values = {"source": resource.ref.name, "subject": resource.ref.name}
+            yield Hit(here, values, (Related(seen[key], "the other one"),), Affected(resource.ref))
+        else:
+            seen[key] = here
+
+
+def too_big(graph: Graph, params: Params) -> Iterator[Hit]:
+    """Objects larger than the annotation that a client-side apply keeps them in may be."""
+    for delivery, item in _brought(graph):
+        if item.ref.kind not in ("ConfigMap", "CustomResourceDefinition", "Secret"):
+            continue
+        own = str(at(item.data, "metadata", "annotations", f"{_ANNOTATION}sync-options") or "")
+        options = {*delivery.sync.options, *(option.strip() for option in own.split(","))}
+        if options & {"ServerSideApply=true", "Replace=true"}:
+            continue
+        size = len(json.dumps(item.data, separators=(",", ":"), ensure_ascii=False, default=str).encode())
+        if size > _LIMIT:
+            yield _object_hit(delivery, item, ("metadata", "name"), size=size, subject=str(item.ref))

@@ -1,0 +1,138 @@
+"""ApplicationSets: what they generate, and what their templates ask for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from gitops_layout.agents import argocd
+from gitops_layout.agents.context import at, normal_url
+from gitops_layout.checks.applications import objects_of
+from gitops_layout.checks.near import near_name
+from gitops_layout.graph.generators import expansions
+from gitops_layout.graph.model import Graph
+from gitops_layout.model import Affected, Hit, Location, Path, Related
+from gitops_layout.repo.model import Resource, object_ref
+
+__all__ = ["cascade", "missing_key", "name_collision", "problem", "syntax_mix"]
+
+Params = Mapping[str, Any]
+
+_PLAIN = re.compile(
+    r"\{\{-?\s*(path|name|nameNormalized|server|metadata|values|cluster|branch|sha|number)\b[\w.\[\]]*\s*-?\}\}"
+)
+_GO = re.compile(r"\{\{-?\s*\.\w")
+_FIELDS: tuple[Path, ...] = (
+    ("metadata", "name"), ("spec", "project"), ("spec", "source", "path"), ("spec", "source", "repoURL"),
+    ("spec", "source", "targetRevision"), ("spec", "destination", "namespace"), ("spec", "destination", "server"),
+    ("spec", "destination", "name"),
+)  # fmt: skip
+
+
+def _sets(graph: Graph) -> Iterator[tuple[Resource, Affected]]:
+    for data, place, affected in objects_of(graph, argocd.GROUP, "ApplicationSet"):
+        yield Resource(object_ref(data, "", ""), data, place(()), place), affected
+
+
+def _hit(found: tuple[Resource, Affected], path: Path, **values: object) -> Hit:
+    resource, affected = found
+    place = resource.origin(path) if resource.origin is not None else resource.location.at(*path)
+    return Hit(place, {"source": resource.ref.name, **values}, (), affected)
+
+
+def problem(graph: Graph, params: Params) -> Iterator[Hit]:
+    """Problems of the expansion of the kinds `kinds`."""
+    found = list(_sets(graph))
+    if not found:
+        return
+    expand = expansions(graph.repo, graph.declared, _objects(graph), _is_own(graph))
+    for each in found:
+        for one in expand(each[0]).problems:
+            if one.kind.value in params["kinds"]:
+                yield _hit(each, one.path, what=one.why, subject=one.why)
+
+
+def _objects(graph: Graph) -> list[Resource]:
+    return list(graph.repo.resources)
+
+
+def _is_own(graph: Graph) -> Any:
+    local = (p.source.url for d in graph.deliveries for p in (d.parts or (d,)) if p.source.local)
+    own = {normal_url(url) for url in (*graph.repo.remotes, *graph.declared.sources, *local) if url}
+    return lambda url: normal_url(url) in own
+
+
+def name_collision(graph: Graph, params: Params) -> Iterator[Hit]:
+    """Two generated Applications of one name: of one set, or of two sets of one cluster and namespace."""
+    found = list(_sets(graph))
+    if not found:
+        return
+    expand = expansions(graph.repo, graph.declared, _objects(graph), _is_own(graph))
+    owners: dict[tuple[str, str, str], tuple[Resource, Location]] = {}
+    for each in found:
+        resource, affected = each
+        done = expand(resource)
+        for one in done.problems:
+            if one.kind.value == "collision":
+                yield _hit(each, one.path, what=one.why, subject=one.why)
+        told: set[str] = set()
+        for made in done.applications:
+            name = str(at(made.data, "metadata", "name"))
+            key = (
+                affected.cluster or resource.location.file.rpartition("/")[0],
+                resource.ref.namespace,
+                name,
+            )
+            other = owners.setdefault(key, (resource, resource.location))
+            if other[0] is not resource and other[0].ref.name != resource.ref.name and not told:
+                told.add(name)
+                what = f"ApplicationSet {other[0].ref.name} makes an Application {name} too"
+                hit = _hit(each, ("spec", "template", "metadata", "name"), what=what, subject=name)
+                yield Hit(
+                    hit.location,
+                    hit.values,
+                    (Related(other[1].at("metadata", "name"), "the other set"),),
+                    affected,
+                )
+
+
+def missing_key(graph: Graph, params: Params) -> Iterator[Hit]:
+    """Go templates that turn a missing parameter into `<no value>`, or whose option is misspelt."""
+    for each in _sets(graph):
+        spec = each[0].data.get("spec")
+        if at(spec, "goTemplate") is not True:
+            continue
+        options = at(spec, "goTemplateOptions")
+        texts = [str(option) for option in options] if isinstance(options, list) else []
+        if "missingkey=error" in texts:
+            continue
+        wrong = next((t for t in texts if near_name(t, ("missingkey=error",)) is not None), None)
+        told = f'"{wrong}" is no option' if wrong else "no option says missingkey=error"
+        index = texts.index(wrong) if wrong else None
+        path: Path = ("spec", "goTemplate") if index is None else ("spec", "goTemplateOptions", index)
+        yield _hit(each, path, what=told, subject=told)
+
+
+def syntax_mix(graph: Graph, params: Params) -> Iterator[Hit]:
+    """Fields of a template that are written for the other kind of template."""
+    for each in _sets(graph):
+        spec = each[0].data.get("spec")
+        go = at(spec, "goTemplate") is True
+        for path in _FIELDS:
+            value = at(spec, "template", *path)
+            match = (_PLAIN if go else _GO).search(value) if isinstance(value, str) else None
+            if match is not None:
+                kind = "goTemplate is on, and Go knows no" if go else "goTemplate is off, so nothing fills in"
+                shown = value[match.start() :].partition("}}")[0] + "}}"
+                yield _hit(each, ("spec", "template", *path), what=f"{kind} {shown}", subject=str(path))
+
+
+def cascade(graph: Graph, params: Params) -> Iterator[Hit]:
+    """Sets that delete all they made when an entry, or the set itself, goes."""
+    for each in _sets(graph):
+        spec = each[0].data.get("spec")
+        kept = at(spec, "syncPolicy", "preserveResourcesOnDeletion") is True
+        policy = at(spec, "syncPolicy", "applicationsSync")
+        if not kept and policy not in ("create-only", "create-update"):
+            yield _hit(each, ("metadata", "name"), subject=each[0].ref.name)
