@@ -282,15 +282,14 @@ def duplicate_application(graph: Graph, params: Params) -> Iterator[Hit]:
     for resource in graph.repo.resources:
         if resource.ref.group != argocd.GROUP or resource.ref.kind != "Application" or resource.file in read:
             continue
-        if not resource.ref.name or not graph.is_live(resource.file):
+        if not resource.ref.name:
             continue
         key = (dirname(resource.file), resource.ref.namespace, resource.ref.name)
         here = resource.location.at("metadata", "name")
-        if key in seen:
+        if key in seen and (graph.is_live(resource.file) or graph.is_live(seen[key].file)):
             values = {"source": resource.ref.name, "subject": resource.ref.name}
             yield Hit(here, values, (Related(seen[key], "the other one"),), Affected(resource.ref))
-        else:
-            seen[key] = here
+        seen.setdefault(key, here)
 
 
 def too_big(graph: Graph, params: Params) -> Iterator[Hit]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from gitops_layout.graph.automation import Automation, Marker, Reference, Update, automation
 from gitops_layout.graph.model import Graph
 from gitops_layout.model import Affected, Hit
+
+if TYPE_CHECKING:
+    from gitops_layout.graph.automation import Automation, Marker, Reference, Update
 
 __all__ = [
     "marker_outside_path",
@@ -22,12 +24,16 @@ Params = Mapping[str, Any]
 _KINDS = ("ImageUpdateAutomation", "ImagePolicy", "Alert", "Receiver")
 
 
-def _known(graph: Graph) -> Automation:
-    """All of it; nothing where no object of image automation or notification stands in the repository."""
+def _known(graph: Graph) -> Automation | None:
+    """All of it; None where no object of image automation or notification stands in the repository."""
     present = any(resource.ref.kind in _KINDS for resource in graph.repo.resources) or any(
         item.ref.kind in _KINDS for rendered in graph.rendered.values() for item in rendered.objects
     )
-    return automation(graph) if present else Automation()
+    if not present:
+        return None
+    from gitops_layout.graph.automation import automation
+
+    return automation(graph)
 
 
 def _open(*names: str) -> bool:
@@ -36,7 +42,8 @@ def _open(*names: str) -> bool:
 
 def reference_missing(graph: Graph, params: Params) -> Iterator[Hit]:
     """References of the kinds `from` to nothing on their cluster; unknown ones are not told."""
-    for reference in _known(graph).references:
+    known = _known(graph)
+    for reference in known.references if known is not None else ():
         if reference.found is False and reference.object.kind in params["from"]:
             if reference.kind == "GitRepository" and reference.object.kind == "ImageUpdateAutomation":
                 continue  # the source may be made by bootstrap
@@ -59,7 +66,11 @@ def _reference(reference: Reference) -> Hit:
 def marker_unknown_policy(graph: Graph, params: Params) -> Iterator[Hit]:
     """Markers of live files that name an ImagePolicy which no cluster has, where all of its kind are seen."""
     known = _known(graph)
-    if not known.updates or any(graph.rendered[d.id].failure for d in graph.deliveries if d.live):
+    if (
+        known is None
+        or not known.updates
+        or any(graph.rendered[d.id].failure for d in graph.deliveries if d.live)
+    ):
         return
     for marker in known.markers:
         live = not marker.policies and graph.is_live(marker.location.file)
@@ -70,7 +81,9 @@ def marker_unknown_policy(graph: Graph, params: Params) -> Iterator[Hit]:
 def marker_outside_path(graph: Graph, params: Params) -> Iterator[Hit]:
     """Markers whose policy exists and whose file no automation of this repository writes to."""
     known = _known(graph)
-    if not any(update.own for update in known.updates) or any(update.own is None for update in known.updates):
+    if known is None or not any(update.own for update in known.updates):
+        return
+    if any(update.own is None for update in known.updates):
         return
     for marker in known.markers:
         idle = marker.policies and not marker.updates and marker.part is not None
@@ -95,7 +108,7 @@ def policies_elsewhere(graph: Graph, params: Params) -> Iterator[Hit]:
 def _idle(graph: Graph) -> Iterator[Update]:
     """Automations that act on no policy of a cluster that has some."""
     known = _known(graph)
-    if not known.updates:
+    if known is None or not known.updates:
         return
     unseen = {
         d.cluster

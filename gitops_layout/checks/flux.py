@@ -66,7 +66,7 @@ def near_folder(repo: Repo, path: str) -> str | None:
     """The folder that was perhaps meant: with a slip mended, or one that ends alike."""
     known = [folder for folder in repo.folders if folder]
     same = [folder for folder in known if folder.lower() == path.lower()]
-    ends = [folder for folder in known if folder.endswith(f"/{path}") or path.endswith(f"/{folder}")]
+    ends = [f for f in known if f.endswith(f"/{path}") or ("/" in f and path.endswith(f"/{f}"))]
     if same or len(ends) == 1:
         return (same or ends)[0]
     beside = [folder for folder in known if dirname(folder) == dirname(path)]

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["World", "hits"]
 
-_OPEN_NAME = re.compile(r"\$\{|\{\{|<<|<[A-Z_]+>")
+_OPEN_NAME = re.compile(r"\$\{|\{\{|<<|<[A-Z_]+>|^your-|CHANGE_?ME")
 """Filled in later: Flux substitution, templates, ResourceSet inputs, placeholders."""
 
 
