@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from itertools import chain
-from posixpath import dirname
 from typing import Any
 
 from gitops_layout.agents import argocd
@@ -23,7 +22,6 @@ from gitops_layout.render.rendered import RenderedObject
 __all__ = [
     "applications",
     "duplicate_application",
-    "objects_of",
     "own_hit",
     "source_shape",
     "sync_option",
@@ -36,7 +34,6 @@ __all__ = [
 ]
 
 Params = Mapping[str, Any]
-Place = Callable[[Path], Location]
 
 _ANNOTATION = "argocd.argoproj.io/"
 _BOOLEAN = frozenset(
@@ -70,22 +67,6 @@ def own_hit(delivery: Delivery, path: Path, **values: object) -> Hit:
     ref = ObjectRef("argoproj.io/v1alpha1", delivery.kind, delivery.namespace, delivery.name)
     affected = Affected(ref, delivery.id, delivery.environment, delivery.cluster)
     return Hit(place_of(delivery, *path), {"source": delivery.name, **values}, (), affected)
-
-
-def objects_of(graph: Graph, group: str, kind: str) -> Iterator[tuple[dict[str, Any], Place, Affected]]:
-    """The objects of a kind: as deliveries bring them, else as they stand in files that none reads."""
-    read: set[str] = set()
-    for delivery in graph.deliveries:
-        rendered = graph.rendered[delivery.id]
-        read |= rendered.files
-        for item in rendered.objects:
-            if item.ref.kind == kind and item.ref.group == group:
-                affected = Affected(item.ref, delivery.id, delivery.environment, delivery.cluster)
-                yield item.data, item.origin, affected
-    for resource in graph.repo.resources:
-        if resource.ref.kind == kind and resource.ref.group == group and resource.file not in read:
-            here = resource.location
-            yield resource.data, lambda path, here=here: here.at(*path), Affected(resource.ref)  # type: ignore[misc]
 
 
 def _brought(graph: Graph) -> Iterator[tuple[Delivery, RenderedObject]]:
@@ -181,10 +162,12 @@ def wave_disorder(graph: Graph, params: Params) -> Iterator[Hit]:
         if all(_wave(item) == 0 for item in objects):
             continue
         first = {key: item for item in objects for key in _serves(item)}
+        creates = "CreateNamespace=true" in delivery.sync.options
+        made = ("Namespace", "", delivery.target_namespace if creates else None)
         skip = "SkipDryRunOnMissingResource=true" in delivery.sync.options
         for item in objects:
             for key in _wants(item):
-                if skip and key[0] == "CustomResourceDefinition":
+                if (skip and key[0] == "CustomResourceDefinition") or key == made:
                     continue
                 before = first.get(key)
                 if before is not None and _wave(before) > _wave(item):
@@ -276,7 +259,7 @@ def source_shape(graph: Graph, params: Params) -> Iterator[Hit]:
 
 
 def duplicate_application(graph: Graph, params: Params) -> Iterator[Hit]:
-    """Applications of one name in one folder, which nothing renders: the second takes the first one's place."""
+    """Applications of one name in one file, which nothing renders: the second takes the first one's place."""
     read = set(chain.from_iterable(rendered.files for rendered in graph.rendered.values()))
     seen: dict[tuple[str, str, str], Location] = {}
     for resource in graph.repo.resources:
@@ -284,7 +267,7 @@ def duplicate_application(graph: Graph, params: Params) -> Iterator[Hit]:
             continue
         if not resource.ref.name:
             continue
-        key = (dirname(resource.file), resource.ref.namespace, resource.ref.name)
+        key = (resource.file, resource.ref.namespace, resource.ref.name)
         here = resource.location.at("metadata", "name")
         if key in seen and (graph.is_live(resource.file) or graph.is_live(seen[key].file)):
             values = {"source": resource.ref.name, "subject": resource.ref.name}

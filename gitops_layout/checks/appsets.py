@@ -8,8 +8,8 @@ from typing import Any
 
 from gitops_layout.agents import argocd
 from gitops_layout.agents.context import at, normal_url
-from gitops_layout.checks.applications import objects_of
 from gitops_layout.checks.near import near_name
+from gitops_layout.checks.objectlist import objects_of
 from gitops_layout.graph.generators import expansions
 from gitops_layout.graph.model import Graph
 from gitops_layout.model import Affected, Hit, Location, Path, Related

@@ -10,6 +10,7 @@ from typing import Any
 from gitops_layout.agents.context import at
 from gitops_layout.agents.delivery import Delivery
 from gitops_layout.checks.near import near_name
+from gitops_layout.checks.objectlist import objects_of, values_at
 from gitops_layout.graph.model import Graph
 from gitops_layout.model import Affected, Hit, Location, ObjectRef, Related
 from gitops_layout.render.steps import NOT_SET
@@ -42,9 +43,9 @@ def place_of(delivery: Delivery, *path: str | int) -> Location:
     return delivery.root.at(*path) if delivery.origin is None else delivery.origin(path)
 
 
-def field_of(delivery: Delivery, part: Delivery, name: str) -> Location:
-    """Where a named field of a delivery, or of one of its parts, was written."""
-    return place_of(delivery, *part.place(name).path[len(delivery.root.path) :])
+def field_of(delivery: Delivery, part: Delivery, *names: str) -> Location:
+    """Where the first of the named fields of a delivery, or of one of its parts, was written."""
+    return place_of(delivery, *part.place(*names).path[len(delivery.root.path) :])
 
 
 def path_missing(graph: Graph, params: Params) -> Iterator[Hit]:
@@ -153,3 +154,49 @@ def sync_path(graph: Graph, params: Params) -> Iterator[Hit]:
         beside = dirname(path) == dirname(home)
         if delivery.source.local and path != home and beside and graph.repo.is_folder(path):
             yield _hit(delivery, field_of(delivery, delivery, "path"), path=path, home=home, subject=path)
+
+
+def unknown_alias(graph: Graph, params: Params) -> Iterator[Hit]:
+    """ArtifactGenerators that copy from a source which they do not list, or to somewhere else than the artifact."""
+    for data, place, affected in objects_of(graph, "source.extensions.fluxcd.io", "ArtifactGenerator"):
+        listed = at(data, "spec", "sources")
+        known = {str(at(item, "alias")) for item in (listed if isinstance(listed, list) else ())}
+        for value, path in values_at(data, "spec.artifacts[].copy[]"):
+            start, end = at(value, "from"), at(value, "to")
+            alias = re.match(r"@([\w-]+)/", start) if isinstance(start, str) else None
+            if alias is not None and alias[1] not in known:
+                near = near_name(alias[1], known)
+                told = f' (did you mean "@{near}"?)' if near else ""
+                values = {
+                    "what": f"copies from @{alias[1]}, which no source is called{told}",
+                    "subject": start,
+                }
+                yield Hit(place((*path, "from")), values, (), affected)
+            if isinstance(end, str) and not end.startswith("@artifact/") and "<<" not in end:
+                values = {"what": f"copies to {end}, which must begin with @artifact/", "subject": end}
+                yield Hit(place((*path, "to")), values, (), affected)
+
+
+def cross_namespace(graph: Graph, params: Params) -> Iterator[Hit]:
+    """Sources of another namespace where Flux was told to refuse them."""
+    if not _locked_down(graph):
+        return
+    for delivery in graph.deliveries:
+        if delivery.agent != "flux" or not delivery.live:
+            continue
+        for path in (("spec", "sourceRef"), ("spec", "chartRef"), ("spec", "chart", "spec", "sourceRef")):
+            namespace = at(delivery.object, *path, "namespace")
+            if isinstance(namespace, str) and namespace != delivery.namespace and not _OPEN.search(namespace):
+                place = place_of(delivery, *path, "namespace")
+                yield _hit(delivery, place, namespace=namespace, subject=str(path))
+
+
+def _locked_down(graph: Graph) -> bool:
+    """Whether Flux refuses references across namespaces: by its controllers' arguments, or its operator."""
+    if any(
+        at(data, "spec", "cluster", "multitenant") is True
+        for data, _, _ in objects_of(graph, "fluxcd.controlplane.io", "FluxInstance")
+    ):
+        return True
+    roots = (name for name in graph.repo.files if name.endswith("flux-system/kustomization.yaml"))
+    return any("--no-cross-namespace-refs=true" in graph.repo.text(name) for name in roots)

@@ -19,10 +19,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from gitops_layout.checks.objectlist import values_at
 from gitops_layout.k8s.pods import PLACEHOLDER_IMAGE, containers, image
 from gitops_layout.k8s.secrets import secret_form
 
@@ -253,14 +254,3 @@ def delivery_data(delivery: Delivery) -> dict[str, Any]:
         "project": delivery.project or "",
         "object": dict(delivery.object),
     }
-
-
-def values_at(data: Any, path: str) -> Iterator[tuple[Any, tuple[str | int, ...]]]:
-    """Every value at a dotted path and its concrete path; `[]` after a name steps through a list."""
-    found: list[tuple[Any, tuple[str | int, ...]]] = [(data, ())]
-    for step in path.split("."):
-        name, lists = step.removesuffix("[]"), step.endswith("[]")
-        found = [(v[name], (*p, name)) for v, p in found if isinstance(v, dict) and name in v]
-        if lists:
-            found = [(i, (*p, n)) for v, p in found if isinstance(v, list) for n, i in enumerate(v)]
-    yield from found

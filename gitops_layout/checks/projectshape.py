@@ -1,0 +1,135 @@
+"""AppProjects as such: what they open, and what Argo CD refuses in them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from gitops_layout.agents import argocd
+from gitops_layout.agents.context import at, text
+from gitops_layout.checks.objectlist import Place, objects_of
+from gitops_layout.graph.model import Graph
+from gitops_layout.model import Affected, Hit, Path
+
+__all__ = ["invalid", "policy_invalid", "wide_open"]
+
+Params = Mapping[str, Any]
+_Found = tuple[dict[str, Any], Place, Affected]
+
+
+def _projects(graph: Graph) -> Iterator[tuple[str, _Found]]:
+    for found in objects_of(graph, argocd.GROUP, "AppProject"):
+        name = text(at(found[0], "metadata", "name"))
+        if name and isinstance(found[0].get("spec"), dict):
+            yield name, found
+
+
+def _items(found: _Found, *path: str) -> list[Any]:
+    value = at(found[0], *path)
+    return value if isinstance(value, list) else []
+
+
+def _hit(found: _Found, path: Path, name: str, what: str) -> Hit:
+    return Hit(found[1](path), {"project": name, "what": what, "subject": f"{name}{what}"}, (), found[2])
+
+
+def wide_open(graph: Graph, params: Params) -> Iterator[Hit]:
+    """Projects that permit any repository and any destination, so that they bound nothing."""
+    for name, found in _projects(graph):
+        repos = _items(found, "spec", "sourceRepos")
+        anywhere = next(
+            (
+                index
+                for index, item in enumerate(_items(found, "spec", "destinations"))
+                if at(item, "namespace") == "*" and "*" in (at(item, "server"), at(item, "name"))
+            ),
+            None,
+        )
+        if "*" in repos and anywhere is not None and not any(str(repo).startswith("!") for repo in repos):
+            yield _hit(
+                found,
+                ("spec", "sourceRepos", repos.index("*")),
+                name,
+                "any repository and any destination",
+            )
+
+
+def invalid(graph: Graph, params: Params) -> Iterator[Hit]:
+    """What Argo CD refuses in a project, as its own validation of projects does."""
+    for name, found in _projects(graph):
+        seen: set[tuple[Any, ...]] = set()
+        for field in ("sourceRepos", "sourceNamespaces"):
+            for index, item in enumerate(_items(found, "spec", field)):
+                path = ("spec", field, index)
+                if item == "!*" and field == "sourceRepos":
+                    yield _hit(found, path, name, "denies every repository with !*")
+                if (field, item) in seen:
+                    yield _hit(found, path, name, f"lists {item} twice in {field}")
+                seen.add((field, item))
+        for index, item in enumerate(_items(found, "spec", "destinations")):
+            where = tuple(at(item, key) for key in ("server", "name", "namespace"))
+            path = ("spec", "destinations", index)
+            if "!*" in where:
+                yield _hit(found, path, name, "denies every destination with !*")
+            if where in seen:
+                yield _hit(found, path, name, "lists one destination twice")
+            seen.add(where)
+        yield from _roles(name, found)
+
+
+def _roles(name: str, found: _Found) -> Iterator[Hit]:
+    roles = [at(role, "name") for role in _items(found, "spec", "roles")]
+    for index, role in enumerate(roles):
+        if roles.index(role) != index:
+            yield _hit(found, ("spec", "roles", index, "name"), name, f"has two roles called {role}")
+    for index, window in enumerate(_items(found, "spec", "syncWindows")):
+        kind = at(window, "kind")
+        if isinstance(kind, str) and kind not in ("allow", "deny"):
+            path = ("spec", "syncWindows", index, "kind")
+            yield _hit(found, path, name, f"has a window of kind {kind}; known: allow, deny")
+
+
+def policy_invalid(graph: Graph, params: Params) -> Iterator[Hit]:
+    """Lines of policies that Argo CD refuses: of a project's roles, and of `argocd-rbac-cm`."""
+    for name, found in _projects(graph):
+        for index, role in enumerate(_items(found, "spec", "roles")):
+            policies = at(role, "policies")
+            for number, policy in enumerate(policies if isinstance(policies, list) else ()):
+                wrong = _wrong(policy, name, at(role, "name")) if isinstance(policy, str) else None
+                if wrong is not None:
+                    yield _hit(found, ("spec", "roles", index, "policies", number), name, wrong)
+    for found in objects_of(graph, "", "ConfigMap"):
+        if at(found[0], "metadata", "name") != "argocd-rbac-cm":
+            continue
+        csv = at(found[0], "data", "policy.csv")
+        for line in csv.splitlines() if isinstance(csv, str) else ():
+            wrong = _wrong_line(line.strip())
+            if wrong is not None:
+                yield _hit(found, ("data", "policy.csv"), "argocd-rbac-cm", wrong)
+
+
+def _wrong(policy: str, project: str, role: Any) -> str | None:
+    parts = [part.strip() for part in policy.split(",")]
+    if "{{" in policy or "${" in policy:
+        return None
+    if len(parts) != 6 or parts[0] != "p":
+        return f'"{policy}" is not of the form "p, subject, resource, action, object, allow"'
+    if parts[1] != f"proj:{project}:{role}":
+        return f"the subject {parts[1]} must be proj:{project}:{role}"
+    if not parts[4].startswith(f"{project}/"):
+        return f"the object {parts[4]} must begin with {project}/"
+    if parts[5] not in ("allow", "deny"):
+        return f"the effect {parts[5]} must be allow or deny"
+    return None
+
+
+def _wrong_line(line: str) -> str | None:
+    if not line or line.startswith("#") or "{{" in line or "${" in line or '"' in line:
+        return None
+    parts = [part.strip() for part in line.split(",")]
+    if parts[0] == "p" and len(parts) == 6 and re.fullmatch("allow|deny", parts[5]):
+        return None
+    if parts[0] == "g" and len(parts) == 3:
+        return None
+    return f'"{line}" is neither "p, subject, resource, action, object, allow" nor "g, group, role"'
