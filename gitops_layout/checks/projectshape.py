@@ -34,6 +34,11 @@ def _hit(found: _Found, path: Path, name: str, what: str) -> Hit:
     return Hit(found[1](path), {"project": name, "what": what, "subject": f"{name}{what}"}, (), found[2])
 
 
+def _open(value: Any) -> bool:
+    """Whether it is filled in later, so that two that look alike may differ."""
+    return any(sign in str(value) for sign in ("${", "{{", "<"))
+
+
 def wide_open(graph: Graph, params: Params) -> Iterator[Hit]:
     """Projects that permit any repository and any destination, so that they bound nothing."""
     for name, found in _projects(graph):
@@ -64,7 +69,7 @@ def invalid(graph: Graph, params: Params) -> Iterator[Hit]:
                 path = ("spec", field, index)
                 if item == "!*" and field == "sourceRepos":
                     yield _hit(found, path, name, "denies every repository with !*")
-                if (field, item) in seen:
+                if (field, item) in seen and not _open(item):
                     yield _hit(found, path, name, f"lists {item} twice in {field}")
                 seen.add((field, item))
         for index, item in enumerate(_items(found, "spec", "destinations")):
@@ -72,7 +77,7 @@ def invalid(graph: Graph, params: Params) -> Iterator[Hit]:
             path = ("spec", "destinations", index)
             if "!*" in where:
                 yield _hit(found, path, name, "denies every destination with !*")
-            if where in seen:
+            if where in seen and not any(map(_open, where)):
                 yield _hit(found, path, name, "lists one destination twice")
             seen.add(where)
         yield from _roles(name, found)

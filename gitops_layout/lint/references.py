@@ -58,6 +58,13 @@ class _Cluster:
     unseen: set[str] = field(default_factory=set)
     """Namespaces that something unrendered goes to; `*` is all of them."""
     words: dict[str, set[int]] | None = None
+    namespaces: set[str] | None = None
+
+    def brings_to(self, namespace: str) -> bool:
+        """Whether the repository brings anything there."""
+        if self.namespaces is None:
+            self.namespaces = {item.namespace for objects in self.objects.values() for item in objects}
+        return namespace in self.namespaces
 
     def mentioned(self, name: str, start: _Object) -> bool:
         """Whether another object may make what is called so: an operator's object, or a program's arguments, say
@@ -274,6 +281,10 @@ def _follow(row: Row, start: _Object, value: Any, path: Path, reachable: list[_T
         return
     near = next((found for targets in reachable if (found := targets.near(kind, namespace, name))), None)
     if row.world == "open":
+        if namespace != start.namespace and not any(
+            targets.cluster.brings_to(namespace) for targets in reachable
+        ):
+            return  # somebody else's namespace
         known = namespace or row.where != "namespace" or (kind or "").startswith("Cluster")
         if not known or any(targets.cluster.mentioned(name, start) for targets in reachable):
             return
