@@ -1,4 +1,4 @@
-"""`add`: one more app, environment, cluster or tenant in gitops.yaml, then the same converging as `scaffold`."""
+"""`add`: one more app, component, environment, cluster or tenant in gitops.yaml, then the same converging as `scaffold`."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _names(_context: click.Context, _parameter: click.Parameter, value: str | No
 
 @click.group("add")
 def command() -> None:
-    """Add an app, environment, cluster or tenant to gitops.yaml, then converge the tree to it."""
+    """Add an app, component, environment, cluster or tenant to gitops.yaml, then converge the tree to it."""
 
 
 @command.command("app")
@@ -85,6 +85,35 @@ def app(
             "gitops.yaml, then gitops-layout scaffold"
         )
     return code
+
+
+@command.command("component")
+@click.argument("name")
+@click.option("--chart", metavar="URL", required=True, help="Its chart, with the version, as for an app.")
+@click.option("--environments", metavar="A,B", callback=_names, help="Whose clusters get it; all if absent.")
+@click.option("--namespace", help="Its namespace; its name if absent.")
+@_directory
+@_plan
+def component(
+    name: str,
+    *,
+    chart: str,
+    environments: list[str] | None,
+    namespace: str | None,
+    folder: Path | None,
+    only_plan: bool,
+) -> int:
+    """Add NAME, which clusters need before apps run, such as cert-manager."""
+    fields = {"name": name, "chart": _chart(chart), "environments": environments, "namespace": namespace}
+    item = {key: value for key, value in fields.items() if value is not None}
+
+    def edit(content: bytes, spec: Spec) -> bytes:
+        from gitops_layout.scaffold.edit import append
+
+        _refuse_second("component", name, [other.name for other in spec.components])
+        return append(content, ("spec", "components"), item)
+
+    return edit_and_converge(folder, edit, only_plan=only_plan)
 
 
 @command.command("env")

@@ -27,6 +27,7 @@ _REFERENCES: dict[Kind, tuple[tuple[str, str], ...]] = {
         ("clusters", "environments"),
         ("apps", "environments"),
         ("tenants", "environments"),
+        ("components", "environments"),
     ),
     "cluster": (),
     "tenant": (("apps", "tenant"),),
@@ -81,7 +82,7 @@ def _without_environment(content: bytes, body: Any, name: str) -> bytes:
     spec = body["spec"]
     alone = [
         f"{kind[:-1]} {item['name']}"
-        for kind in ("apps", "tenants")
+        for kind in ("apps", "tenants", "components")
         for item in spec.get(kind) or []
         if item.get("environments") == [name]
     ]

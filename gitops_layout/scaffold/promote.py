@@ -70,17 +70,20 @@ def promotion(
     spec, and where the app's environment has no such folder.
     """
     start = _from(spec, app, source, to)
-    tree = _files(root, f"apps/{app}")
+    home = _home(spec, app)
+    tree = _files(root, home)
+    if home != f"apps/{app}":  # what a component is set to differs from cluster to cluster
+        parts = ("version",)
     files: dict[str, bytes | None] = {}
     for part in parts:
-        here, there = (f"apps/{app}/envs/{environment}/{part}/" for environment in (start, to))
+        here, there = (f"{home}/envs/{environment}/{part}/" for environment in (start, to))
         given = {path.removeprefix(here): content for path, content in tree.items() if path.startswith(here)}
         if not given:
             raise UserError(f"{here} holds nothing to promote", "gitops-layout scaffold makes it anew")
         old = {path.removeprefix(there): content for path, content in tree.items() if path.startswith(there)}
         files |= {f"{there}{name}": data for name, data in given.items() if old.get(name) != data}
         files |= {f"{there}{name}": None for name in old if name not in given}
-    return _shown(root, tree, app, to, files, tuple(_skipped(spec, app, start, to)))
+    return _shown(root, tree, f"{_home(spec, app)}/envs/{to}", files, tuple(_skipped(spec, app, start, to)))
 
 
 def release(root: Path, spec: Spec, app: str, *, to: str, version: str) -> Promotion:
@@ -90,8 +93,8 @@ def release(root: Path, spec: Spec, app: str, *, to: str, version: str) -> Promo
         raise UserError(
             f"--version {version}: not a tag or digest that stays", "name one such as 1.4.0 or sha256:…"
         )
-    tree = _files(root, f"apps/{app}")
-    folder = f"apps/{app}/envs/{to}/version/"
+    tree = _files(root, _home(spec, app))
+    folder = f"{_home(spec, app)}/envs/{to}/version/"
     path = next(
         (folder + name for name in ("values.yaml", "kustomization.yaml") if folder + name in tree), None
     )
@@ -99,7 +102,7 @@ def release(root: Path, spec: Spec, app: str, *, to: str, version: str) -> Promo
         raise UserError(f"{folder} names no version", "gitops-layout scaffold makes it anew")
     content = _with_version(tree[path], path, version)
     files: dict[str, bytes | None] = {path: content} if content != tree[path] else {}
-    return _shown(root, tree, app, to, files, ())
+    return _shown(root, tree, f"{_home(spec, app)}/envs/{to}", files, ())
 
 
 def _with_version(content: bytes, path: str, version: str) -> bytes:
@@ -155,9 +158,21 @@ def _from(spec: Spec, app: str, source: str | None, to: str) -> str:
     return start
 
 
+def _deployed(spec: Spec) -> dict[str, list[str]]:
+    """The environments of every app and component, by its name; an app of the same name comes first."""
+    components = {item.name: item.environments or [] for item in spec.components}
+    return components | {item.name: item.environments or [] for item in spec.apps}
+
+
+def _home(spec: Spec, name: str) -> str:
+    """The folder of an app or component."""
+    app = name in {item.name for item in spec.apps}
+    return f"apps/{name}" if app else f"infrastructure/controllers/{name}"
+
+
 def _predecessor(spec: Spec, app: str, environment: str) -> str | None:
     """Where an app's environment is promoted from: the nearest before it that the app is in."""
-    runs_in = next((item.environments or [] for item in spec.apps if item.name == app), [])
+    runs_in = _deployed(spec).get(app, [])
     source = spec.environment(environment).from_
     while source is not None and source not in runs_in:
         source = spec.environment(source).from_
@@ -167,7 +182,7 @@ def _predecessor(spec: Spec, app: str, environment: str) -> str | None:
 def _known(spec: Spec, app: str, environment: str) -> None:
     from gitops_layout.spec.checks import did_you_mean
 
-    apps = {item.name: item.environments or [] for item in spec.apps}
+    apps = _deployed(spec)
     if app not in apps:
         raise UserError(f"no app {app} in gitops.yaml{did_you_mean(app, list(apps))}")
     if environment not in apps[app]:
@@ -179,7 +194,7 @@ def _known(spec: Spec, app: str, environment: str) -> None:
 
 def _skipped(spec: Spec, app: str, start: str, to: str) -> Iterator[str]:
     """Stages between the two that the app is in and that this promotion leaps over."""
-    runs_in = next(item.environments or [] for item in spec.apps if item.name == app)
+    runs_in = _deployed(spec)[app]
     chain: list[str] = []
     step = spec.environment(to).from_
     while step is not None and step != start:
@@ -194,13 +209,12 @@ def _skipped(spec: Spec, app: str, start: str, to: str) -> Iterator[str]:
 def _shown(
     root: Path,
     tree: Mapping[str, bytes],
-    app: str,
-    to: str,
+    overlay: str,
     files: dict[str, bytes | None],
     warnings: tuple[str, ...],
 ) -> Promotion:
     """The promotion with what it changes in the environment's objects, as kustomize builds them."""
-    folder = _built_in(root, app, to)
+    folder = _built_in(root, overlay)
     tree = {**tree, **_files(root, folder)}
     later = {path: content for path, content in {**tree, **files}.items() if content is not None}
     before, after = _rendered(dict(tree), folder), _rendered(later, folder)
@@ -214,11 +228,13 @@ def _shown(
     return Promotion(files, tuple(object_changes(old, new)), warnings)
 
 
-def _built_in(root: Path, app: str, environment: str) -> str:
-    """The folder whose objects carry an app's version: its overlay, or where Argo CD's Application of a chart is."""
-    overlay = f"apps/{app}/envs/{environment}"
-    for cluster in sorted((root / "clusters").glob(f"*/apps/{environment}/{app}/kustomization.yaml")):
-        return cluster.parent.relative_to(root).as_posix()
+def _built_in(root: Path, overlay: str) -> str:
+    """The folder whose objects carry a version: the overlay, or where Argo CD's Application of a chart is built."""
+    wanted = f"/{overlay}/version"
+    for file in sorted((root / "clusters").glob("*/*/*/*/kustomization.yaml")):
+        folder = file.parent.relative_to(root).as_posix()
+        if regular(root, f"{folder}/kustomization.yaml") and wanted in file.read_text(errors="replace"):
+            return folder
     return overlay
 
 
@@ -273,24 +289,25 @@ def skew(root: Path, spec: Spec, app: str | None = None) -> Iterator[Skew]:
 
     An environment whose predecessor the app is not in is compared with the one before that.
     """
-    if app is not None and app not in {item.name for item in spec.apps}:
+    known = _deployed(spec)
+    if app is not None and app not in known:
         from gitops_layout.spec.checks import did_you_mean
 
-        raise UserError(f"no app {app} in gitops.yaml{did_you_mean(app, [item.name for item in spec.apps])}")
-    for item in spec.apps:
-        if app is not None and item.name != app:
-            continue
-        tree = _files(root, f"apps/{item.name}/envs")
-        for environment in item.environments or []:
-            yield _standing(tree, item.name, environment, _predecessor(spec, item.name, environment))
+        raise UserError(f"no app {app} in gitops.yaml{did_you_mean(app, list(known))}")
+    names = [*(item.name for item in spec.apps), *(item.name for item in spec.components)]
+    for name in names if app is None else [app]:
+        home = _home(spec, name)
+        tree = _files(root, f"{home}/envs")
+        for environment in known[name]:
+            yield _standing(tree, name, home, environment, _predecessor(spec, name, environment))
 
 
-def _standing(tree: Mapping[str, bytes], app: str, environment: str, source: str | None) -> Skew:
-    version = version_in(tree, f"apps/{app}/envs/{environment}/version/")
+def _standing(tree: Mapping[str, bytes], app: str, home: str, environment: str, source: str | None) -> Skew:
+    version = version_in(tree, f"{home}/envs/{environment}/version/")
     if source is None:
         return Skew(app, environment, version, None, None, Standing.FIRST)
-    other = version_in(tree, f"apps/{app}/envs/{source}/version/")
-    here, there = (_part(tree, f"apps/{app}/envs/{name}/settings/") for name in (environment, source))
+    other = version_in(tree, f"{home}/envs/{source}/version/")
+    here, there = (_part(tree, f"{home}/envs/{name}/settings/") for name in (environment, source))
     standing, words = distance(version, other)
     return Skew(app, environment, version, source, other, standing, words, here == there)
 

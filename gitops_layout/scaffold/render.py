@@ -123,6 +123,7 @@ def answers(spec: Spec) -> dict[str, Any]:
         "clusters": [item.model_dump() for item in spec.clusters],
         "tenants": [item.model_dump() for item in spec.tenants],
         "tenancy": spec.tenancy.model_dump(by_alias=True) if spec.tenancy else {},
+        "components": [item.model_dump() for item in spec.components],
         "apps": [item.model_dump() for item in spec.apps],
     }
 

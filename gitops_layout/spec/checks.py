@@ -24,7 +24,7 @@ def reference_problems(data: object) -> Iterator[Problem]:
     body = data.get("spec") if isinstance(data, dict) else None
     if not isinstance(body, dict):
         return
-    for kind in ("environments", "clusters", "tenants", "apps"):
+    for kind in ("environments", "clusters", "tenants", "components", "apps"):
         yield from _duplicates(body, kind)
     environments = _named(body, "environments")
     yield from _references(body, list(environments))
@@ -56,7 +56,7 @@ def _duplicates(body: dict[str, Any], kind: str) -> Iterator[Problem]:
 
 
 def _references(body: dict[str, Any], environments: list[str]) -> Iterator[Problem]:
-    for kind in ("clusters", "tenants", "apps"):
+    for kind in ("clusters", "tenants", "components", "apps"):
         for name, (index, item) in _indexed(body, kind).items():
             seen: set[str] = set()
             for position, target in enumerate(_strings(item.get("environments"))):
@@ -88,6 +88,9 @@ def _tenants(body: dict[str, Any]) -> Iterator[Problem]:
             yield ("spec", "tenancy"), True, "tenancy is for layout tenant: set spec.layout"
     if body.get("layout") == "tenant" and isinstance(body.get("clusters"), list):
         yield ("spec", "clusters"), True, "a tenant's repository names no clusters: they are the platform's"
+    if body.get("layout") == "tenant" and body.get("components"):
+        text = "a tenant's repository has no components: they are the platform's"
+        yield ("spec", "components"), True, text
     if tenants and body.get("layout", "config") != "platform":
         yield ("spec", "tenants"), True, "tenants need layout platform: set spec.layout"
     for name, (index, item) in _indexed(body, "apps").items():
@@ -183,6 +186,16 @@ def namespace_problems(file: File) -> Iterator[Problem]:
     """Namespaces that are the cluster's own, too long, or two owners' at once."""
     spec = complete(file)
     owner: dict[tuple[str, str], str] = {}
+    for index, component in enumerate(spec.components):
+        who = f"component {component.name}"
+        if component.namespace in _RESERVED:
+            text = f"{who} would live in namespace {component.namespace}, which is not its own"
+            field = "namespace" if file.spec.components[index].namespace else "name"
+            yield ("spec", "components", index, field), False, text
+        owner |= {(cluster.name, component.namespace or ""): who for cluster in spec.clusters}
+        if component.name in {app.name for app in spec.apps}:
+            text = f"{who} and an app have the same name: promote could not tell them apart"
+            yield ("spec", "components", index, "name"), False, text
     for place, who, bases, environments in _owners(spec):
         for environment, base in product(environments, bases):
             namespace = in_environment(base, environment, spec.clusters)

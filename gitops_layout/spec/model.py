@@ -226,6 +226,15 @@ class App(_Model):
     owners: list[Owner] = []
 
 
+class Component(_Model):
+    """What clusters need before apps run: a published chart, installed once a cluster; it may bring CRDs."""
+
+    name: Name
+    chart: Chart
+    namespace: Name | None = Field(None, description="Its name if absent.")
+    environments: list[Name] | None = Field(None, min_length=1, description="All of them if absent.")
+
+
 class Tenancy(_Model):
     """What a platform gives the tenant whose repository this is; `init --platform` takes it from there."""
 
@@ -259,6 +268,9 @@ class Body(_Model):
     )
     tenants: list[Tenant] = Field([], description="Teams that share the clusters; in layout platform.")
     tenancy: Tenancy | None = Field(None, description="What the platform gives; in layout tenant.")
+    components: list[Component] = Field(
+        [], description="What clusters need before apps run; not in layout tenant."
+    )
     apps: list[App] = []
     features: Features = Features()
 
@@ -285,6 +297,7 @@ class Spec(_Model):
     clusters: list[Cluster]
     tenants: list[Tenant]
     tenancy: Tenancy | None
+    components: list[Component]
     apps: list[App]
     features: Features
 
@@ -368,6 +381,16 @@ def complete(file: File) -> Spec:
         )
         for app in body.apps
     ]
+    components = [
+        item.model_copy(
+            update={
+                "chart": _named_chart(item.chart),
+                "namespace": item.namespace or item.name,
+                "environments": [name for name in names if name in (item.environments or names)],
+            }
+        )
+        for item in body.components
+    ]
     agent = body.agent.model_copy(update={"version": body.agent.version or AGENT_VERSIONS[body.agent.name]})
     repo = body.repo.model_copy(update={"url": _with_scheme(body.repo.url)})
     host = _host(repo.url)
@@ -383,6 +406,7 @@ def complete(file: File) -> Spec:
         else body.clusters or [Cluster(name=name, environments=[name]) for name in names],
         tenants=tenants,
         tenancy=tenancy,
+        components=components,
         apps=apps,
         features=Features(ci=ci),
     )

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 # Words of the design that no template honours yet: naming one must not look like success.
 _NOT_YET = frozenset(
     {
-        "moved", "approval", "dependsOn", "components", "delivery", "wiring",
+        "moved", "approval", "dependsOn", "delivery", "wiring",
         "install", "style", "host", "secrets", "policy", "imageAutomation", "notifications", "previews",
         "promotion", "renovate", "role",
     }

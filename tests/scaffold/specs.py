@@ -62,6 +62,19 @@ CHARTS = [
 ]
 OWN_CHART = {"name": "shop", "kind": "chart", "image": "ghcr.io/acme/shop:1.4.0", "port": 3000}
 """Apps that are charts, of others and one of its own."""
+COMPONENTS = [
+    {
+        "name": "cert-manager",
+        "chart": {"oci": "oci://quay.io/jetstack/charts/cert-manager", "version": "v1.20.0"},
+    },
+    {
+        "name": "ingress",
+        "namespace": "ingress-system",
+        "chart": {"repo": "https://charts.example.com", "name": "ingress", "version": "4.0.0"},
+        "environments": ["prod"],
+    },
+]
+"""What clusters need first: one on each of them, one where prod is."""
 LAYOUTS: dict[str, dict[str, Any]] = {
     "config": {},
     "monorepo": {"layout": "monorepo"},

@@ -14,7 +14,7 @@ import yaml
 from gitops_layout.errors import UserError
 from gitops_layout.spec import parse
 from tests.helm.conftest import helm
-from tests.scaffold.specs import APPS, CHARTS, OWN_CHART, TENANT, data
+from tests.scaffold.specs import APPS, CHARTS, COMPONENTS, OWN_CHART, TENANT, data
 
 __all__ = ["helm"]
 
@@ -134,3 +134,28 @@ def test_charts_that_cannot_be_delivered_are_refused(
     body = data(agent, **{**given, "apps": [app]})
     with pytest.raises(UserError, match=words):
         parse({**body, "spec": {key: value for key, value in body["spec"].items() if value is not None}})
+
+
+@pytest.mark.parametrize("agent", ["flux", "argocd"])
+def test_components_come_first_and_are_promoted_too(agent: str, tmp_path: Path) -> None:
+    (tmp_path / "gitops.yaml").write_text(yaml.safe_dump(data(agent, components=COMPONENTS)))
+    assert _run(tmp_path, "scaffold").returncode == 0
+    done = _run(tmp_path, "lint", "--select", "ALL", "--fail-on", "info")
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
+    done = _run(tmp_path, "promote", "cert-manager", "--to", "dev", "--version", "v1.21.0")
+    assert done.returncode == 0, done.stderr
+    assert "\n~ " in done.stdout
+    rows = json.loads(_run(tmp_path, "skew", "cert-manager", "--format", "json").stdout)["apps"]
+    versions = [("dev", "v1.21.0"), ("staging", "v1.20.0"), ("prod", "v1.20.0")]
+    assert [(row["environment"], row["version"]) for row in rows] == versions
+    if agent == "flux":
+        app = yaml.safe_load((tmp_path / "clusters/eu/apps/prod/web.yaml").read_text())
+        assert app["spec"]["dependsOn"] == [{"name": "infra-configs"}]
+        configs = yaml.safe_load((tmp_path / "clusters/eu/infrastructure/configs.yaml").read_text())
+        assert configs["spec"]["dependsOn"] == [{"name": "infra-controllers"}]
+
+
+def test_a_component_shares_neither_name_nor_namespace_with_an_app() -> None:
+    for changed, words in (({"name": "web"}, "same name"), ({"namespace": "web"}, "share namespace web")):
+        with pytest.raises(UserError, match=words):
+            parse(data("flux", components=[{**COMPONENTS[0], **changed}]))

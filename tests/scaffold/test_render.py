@@ -15,7 +15,7 @@ from gitops_layout import __version__, bundle
 from gitops_layout.scaffold.render import Ownership, answers, render, render_app
 from gitops_layout.spec import Spec, load
 from tests.kubectl import KUBECTL
-from tests.scaffold.specs import APPS, CHARTS, LAYOUTS, OWN_CHART, PLATFORM, TENANT, spec
+from tests.scaffold.specs import APPS, CHARTS, COMPONENTS, LAYOUTS, OWN_CHART, PLATFORM, TENANT, spec
 
 AGENTS = ("flux", "argocd")
 BARE = {"repo": {"url": "git@git.example.com:a/b.git", "branch": "1.0"}, "features": {"ci": "none"}}
@@ -27,6 +27,8 @@ CHANGES: dict[str, dict[str, Any]] = {
     "platform-no-apps": {**PLATFORM, "apps": []},
     "tenant-no-apps": {**TENANT, "apps": []},
     "charts": {"apps": [*APPS, *CHARTS, OWN_CHART]},
+    "components": {"components": COMPONENTS},
+    "components-platform": {**PLATFORM, "components": COMPONENTS},
     "charts-monorepo": {"layout": "monorepo", "apps": [*CHARTS, OWN_CHART]},
     "charts-platform": {
         **PLATFORM,
