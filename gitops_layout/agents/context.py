@@ -83,10 +83,14 @@ class DeclaredCluster:
 
 @dataclass(frozen=True, slots=True)
 class DeclaredTenant:
-    """A team that the spec names, and its namespaces."""
+    """A team that the spec names, its namespaces, the folders of its apps in this repository, and what its pods may
+    ask for in each namespace (`cpu`, `memory`, `pods`).
+    """
 
     name: str
     namespaces: tuple[str, ...] = ()
+    folders: tuple[str, ...] = ()
+    quota: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

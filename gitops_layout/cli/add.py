@@ -76,7 +76,14 @@ def app(
         _refuse_second("app", name, [other.name for other in spec.apps])
         return append(content, ("spec", "apps"), item)
 
-    code = edit_and_converge(folder, edit, only_plan=only_plan)
+    def part(root: Path) -> str | None:
+        file = f"gitops.d/{tenant}.yaml"
+        if tenant is None or not (root / file).is_file():
+            return None
+        del item["tenant"]
+        return file
+
+    code = edit_and_converge(folder, edit, only_plan=only_plan, part=part)
     if image is None and chart is None and code == 0 and not only_plan:
         from gitops_layout.spec import PLACEHOLDER_IMAGE
 

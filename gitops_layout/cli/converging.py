@@ -16,7 +16,15 @@ if TYPE_CHECKING:
     from gitops_layout.scaffold.plan import Plan
     from gitops_layout.spec import Spec
 
-__all__ = ["INCOMPLETE", "edit_and_converge", "find_root", "read_spec", "show_and_apply"]
+__all__ = [
+    "INCOMPLETE",
+    "edit_and_converge",
+    "find_root",
+    "part_with",
+    "read_parts",
+    "read_spec",
+    "show_and_apply",
+]
 
 _DECIDE = "edit gitops.yaml or the files, or decide with --on-conflict ours|theirs|markers"
 
@@ -38,16 +46,26 @@ def find_root(start: Path | None) -> Path:
 
 
 def read_spec(root: Path) -> tuple[bytes, Spec]:
-    """gitops.yaml's bytes and what they say; UserError where they cannot be read."""
+    """gitops.yaml's bytes, and what they and the files of tenants say; UserError where they cannot be read."""
     from gitops_layout.spec import load
 
-    if (root / "gitops.d").is_dir():
-        raise UserError("not supported yet: gitops.d/", "put its apps into gitops.yaml")
+    content = _bytes(root / "gitops.yaml")
+    return content, load(content, os.path.relpath(root / "gitops.yaml"), parts=read_parts(root))
+
+
+def read_parts(root: Path) -> dict[str, bytes]:
+    """The files of gitops.d/, by path relative to the root; links and other files are not read."""
+    from gitops_layout.scaffold.converge import regular
+
+    found = (path.relative_to(root).as_posix() for path in sorted((root / "gitops.d").glob("*.yaml")))
+    return {path: _bytes(root / path) for path in found if regular(root, path)}
+
+
+def _bytes(path: Path) -> bytes:
     try:
-        content = (root / "gitops.yaml").read_bytes()
+        return path.read_bytes()
     except OSError as error:
         raise UserError(f"{error.filename}: {error.strerror}") from None
-    return content, load(content, os.path.relpath(root / "gitops.yaml"))
 
 
 def edit_and_converge(
@@ -57,17 +75,42 @@ def edit_and_converge(
     only_plan: bool,
     prune: bool = False,
     form: str = "text",
+    part: Callable[[Path], str | None] | None = None,
 ) -> int:
-    """Edit gitops.yaml and converge to what it then says, in one plan; the process's exit code."""
+    """Edit gitops.yaml and converge to what it then says, in one plan; the process's exit code.
+
+    `part` names the file of a tenant to edit instead, by the root of the repository, or None.
+    """
     from gitops_layout.scaffold import converge
     from gitops_layout.spec import load
 
     root = find_root(folder)
-    content = edit(*read_spec(root))
-    spec = load(content, "gitops.yaml (as it would be)")
-    plan = converge.plan(root, spec, spec_file=content, prune=prune)
-    hint = "edit gitops.yaml by hand, then gitops-layout scaffold --on-conflict ours|theirs|markers"
+    content, before = read_spec(root)
+    parts = read_parts(root)
+    file = (part(root) if part is not None else None) or converge.SPEC
+    edited = edit(parts.get(file, content), before)
+    if file == converge.SPEC:
+        content = edited
+    else:
+        parts[file] = edited
+    spec = load(content, f"{converge.SPEC} (as it would be)", parts=parts)
+    plan = converge.plan(root, spec, spec_file=edited, spec_name=file, prune=prune)
+    hint = f"edit {file} by hand, then gitops-layout scaffold --on-conflict ours|theirs|markers"
     return show_and_apply(root, plan, only_plan=only_plan, form=form, hint=hint)
+
+
+def part_with(root: Path, app: str) -> str | None:
+    """The file of a tenant that holds an app of that name; None where none does."""
+    from gitops_layout.source.reader import read
+
+    for path, content in read_parts(root).items():
+        for document in read(content, path).documents:
+            match document.data:
+                case {"spec": {"apps": [*apps]}} if any(
+                    isinstance(item, dict) and item.get("name") == app for item in apps
+                ):
+                    return path
+    return None
 
 
 def show_and_apply(

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from gitops_layout import config as configuration
-from gitops_layout.agents.context import Declared, DeclaredCluster, DeclaredEnvironment
+from gitops_layout.agents.context import Declared, DeclaredCluster, DeclaredEnvironment, DeclaredTenant
 from gitops_layout.cli.roots import SPEC_FILE, find_root, located
 from gitops_layout.config import Config
 from gitops_layout.errors import UserError
@@ -21,12 +21,14 @@ from gitops_layout.repo.load import from_revision, from_work_tree
 from gitops_layout.repo.model import Repo
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from gitops_layout.cli.remembered import Memory
     from gitops_layout.spec import Spec
 
 __all__ = ["Loaded", "again", "declared", "find_root", "load", "load_graph"]
+
+_PARTS = "gitops.d"
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +168,23 @@ def declared(repo: Repo, config: Config) -> Declared:
         tuple(sources),
         config.agent == "external" or (spec is not None and spec.layout == "tenant"),
         origin,
+        tuple(_tenants(spec)) if spec is not None else (),
     )
+
+
+def _tenants(spec: Spec) -> Iterator[DeclaredTenant]:
+    """What each tenant has, and the folders of its apps."""
+    from gitops_layout.spec import in_environment
+
+    for tenant in spec.tenants:
+        namespaces = (
+            in_environment(base, environment, spec.clusters)
+            for base in tenant.namespaces or ()
+            for environment in tenant.environments or ()
+        )
+        folders = tuple(f"apps/{app.name}/" for app in spec.apps if app.tenant == tenant.name)
+        quota = {"cpu": tenant.quota.cpu, "memory": tenant.quota.memory, "pods": str(tenant.quota.pods)}
+        yield DeclaredTenant(tenant.name, tuple(dict.fromkeys(namespaces)), folders, quota)
 
 
 def _spec(repo: Repo) -> Spec | None:
@@ -178,7 +196,8 @@ def _spec(repo: Repo) -> Spec | None:
         return None
     from gitops_layout.spec import load as load_spec
 
-    return load_spec(repo.content(SPEC_FILE), SPEC_FILE)
+    names = [path for path in repo.under(_PARTS) if path.endswith(".yaml") and path.count("/") == 1]
+    return load_spec(repo.content(SPEC_FILE), SPEC_FILE, parts={path: repo.content(path) for path in names})
 
 
 def _add_spec(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
-from gitops_layout.cli.converging import edit_and_converge
+from gitops_layout.cli.converging import edit_and_converge, part_with
 
 if TYPE_CHECKING:
     from gitops_layout.scaffold.names import Kind
@@ -37,4 +37,7 @@ def command(kind: str, name: str, *, folder: Path | None, prune: bool, only_plan
 
         return removed(content, cast("Kind", kind), name)
 
-    return edit_and_converge(folder, edit, only_plan=only_plan, prune=prune, form=form)
+    def part(root: Path) -> str | None:
+        return part_with(root, name) if kind == "app" else None
+
+    return edit_and_converge(folder, edit, only_plan=only_plan, prune=prune, form=form, part=part)

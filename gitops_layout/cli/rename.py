@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
-from gitops_layout.cli.converging import find_root, read_spec, show_and_apply
+from gitops_layout.cli.converging import find_root, part_with, read_parts, read_spec, show_and_apply
 
 if TYPE_CHECKING:
     from gitops_layout.scaffold.names import Kind
@@ -44,9 +44,12 @@ def command(kind: str, old: str, new: str, *, folder: Path | None, only_plan: bo
 
     root = find_root(folder)
     content, spec = read_spec(root)
-    edited = renamed(content, cast("Kind", kind), old, new)
-    wanted = load(edited, "gitops.yaml (as it would be)")
-    plan = rename.plan(root, spec, wanted, spec_file=edited)
+    parts = read_parts(root)
+    file = (part_with(root, old) if kind == "app" else None) or "gitops.yaml"
+    edited = renamed(parts.get(file, content), cast("Kind", kind), old, new)
+    content, parts = (edited, parts) if file == "gitops.yaml" else (content, {**parts, file: edited})
+    wanted = load(content, "gitops.yaml (as it would be)", parts=parts)
+    plan = rename.plan(root, spec, wanted, spec_file=edited, spec_name=file)
     plan = replace(plan, warnings=(*plan.warnings, f"{kind} {old} becomes {new}: {_EFFECT[kind]}"))
     hint = "settle the files in conflict by hand, then rename"
     return show_and_apply(root, plan, only_plan=only_plan, form=form, hint=hint)

@@ -40,12 +40,14 @@ def plan(
     spec: Spec,
     *,
     spec_file: bytes | None = None,
+    spec_name: str = SPEC,
     on_conflict: OnConflict = "fail",
     prune: bool = False,
 ) -> Plan:
     """What would make the tree at `root` follow `spec`; reads, writes nothing.
 
-    `spec_file` is the text of a gitops.yaml that is written along with the tree (`init`, `add`).
+    `spec_file` is the text of a gitops.yaml (or the part of it called `spec_name`) that is written along with
+    the tree (`init`, `add`).
     Raises UserError (exit code 3) where a path of ours is a link or not a file.
     """
     wanted = render(spec)
@@ -66,7 +68,7 @@ def plan(
         prune=prune,
     )
     made = replace(made, warnings=tuple(_renamed_namespaces(made, tree)))
-    return made if spec_file is None else _with_spec(root, made, spec_file)
+    return made if spec_file is None else _with_spec(root, made, spec_file, spec_name)
 
 
 def apply(root: Path, plan: Plan) -> None:
@@ -98,12 +100,12 @@ def apply(root: Path, plan: Plan) -> None:
             ) from None
 
 
-def _with_spec(root: Path, made: Plan, content: bytes) -> Plan:
-    now = _tree(root, [SPEC]).get(SPEC)
+def _with_spec(root: Path, made: Plan, content: bytes, name: str) -> Plan:
+    now = _tree(root, [name]).get(name)
     if now == content:
         return made
     do = plans.Do.CREATE if now is None else plans.Do.UPDATE
-    action = plans.Action(SPEC, do, Ownership.SEED, "", content)
+    action = plans.Action(name, do, Ownership.SEED, "", content)
     return replace(made, actions=tuple(sorted((*made.actions, action), key=lambda item: item.path)))
 
 

@@ -33,7 +33,7 @@ def moves(old: Spec, new: Spec) -> dict[str, str]:
     return {path: after[key] for key, path in before.items() if key in after and after[key] != path}
 
 
-def plan(root: Path, old: Spec, new: Spec, *, spec_file: bytes) -> Plan:
+def plan(root: Path, old: Spec, new: Spec, *, spec_file: bytes, spec_name: str = converge.SPEC) -> Plan:
     """What makes the tree follow a spec in which only names differ.
 
     A moved file keeps what people wrote into it: their changes against the old rendering are brought into the new
@@ -41,7 +41,7 @@ def plan(root: Path, old: Spec, new: Spec, *, spec_file: bytes) -> Plan:
     """
     moved = moves(old, new)
     before, after = render(old), render(new)
-    made = converge.plan(root, new, spec_file=spec_file, prune=True)
+    made = converge.plan(root, new, spec_file=spec_file, spec_name=spec_name, prune=True)
     actions = {action.path: action for action in made.actions}
     sources = {path: (root / path).read_bytes() for path in moved if converge.regular(root, path)}
     for path, content in sources.items():

@@ -21,12 +21,13 @@ from gitops_layout.spec.model import (
     json_schema,
     namespace_of,
 )
-from gitops_layout.spec.read import load, parse
+from gitops_layout.spec.read import PARTS, load, parse
 
 __all__ = [
     "AGENT_VERSIONS",
     "API_VERSION",
     "KIND",
+    "PARTS",
     "PLACEHOLDER_IMAGE",
     "Agent",
     "App",

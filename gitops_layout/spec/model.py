@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 API_VERSION = "gitops-layout/v1alpha1"
 KIND = "GitOpsRepo"
+TENANT_KIND = "GitOpsTenant"
 PLACEHOLDER_IMAGE = "ghcr.io/stefanprodan/podinfo:6.9.2"
 """Runs wherever an app has no image yet: a small web server that needs no root and no arguments."""
 _PLACEHOLDER_PORT = 9898
@@ -282,6 +283,21 @@ class File(_Model):
     kind: Literal["GitOpsRepo"]
     metadata: Metadata
     spec: Body
+
+
+class TenantBody(_Model):
+    """What a tenant says of itself; its apps are judged with those of gitops.yaml."""
+
+    apps: list[Any] = []
+
+
+class TenantFile(_Model):
+    """gitops.d/<tenant>.yaml: apps of a tenant in a file that the tenant owns."""
+
+    api_version: Literal["gitops-layout/v1alpha1"] = Field(alias="apiVersion")
+    kind: Literal["GitOpsTenant"]
+    metadata: Metadata
+    spec: TenantBody
 
 
 class Spec(_Model):

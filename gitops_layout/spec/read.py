@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, get_args
 
 from pydantic import BaseModel, ValidationError
@@ -16,12 +17,15 @@ from gitops_layout.spec.checks import (
     reference_problems,
     tenancy_problems,
 )
-from gitops_layout.spec.model import KIND, File, Spec, complete
+from gitops_layout.spec.model import KIND, TENANT_KIND, File, Spec, TenantFile, complete
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
     from pydantic_core import ErrorDetails
 
     from gitops_layout.model import Path
+    from gitops_layout.source.reader import Document
     from gitops_layout.spec.checks import Problem
 
 # Words of the design that no template honours yet: naming one must not look like success.
@@ -34,33 +38,112 @@ _NOT_YET = frozenset(
 )  # fmt: skip
 
 
-def load(content: bytes | str, file: str = "gitops.yaml") -> Spec:
-    """Read gitops.yaml's bytes; UserError names every mistake with file:line:column, all at once."""
+PARTS = "gitops.d/"
+"""Where files of tenants lie, each `<tenant>.yaml`."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A file of the spec, and where its apps stand among all: from `first` on."""
+
+    file: str
+    document: Document
+    first: int
+
+
+def load(
+    content: bytes | str, file: str = "gitops.yaml", *, parts: Mapping[str, bytes] | None = None
+) -> Spec:
+    """Read gitops.yaml's bytes; UserError names every mistake with file:line:column, all at once.
+
+    `parts` are the files of `gitops.d/`, by path: apps of tenants, each in a file of its tenant.
+    """
+    main = _document(content, file, KIND)
+    data, files = main.data, [_Part(file, main, 0)]
+    problems = _duplicates(main, file)
+    for part_file, text in sorted((parts or {}).items()):
+        document = _document(text, part_file, TENANT_KIND)
+        found = [*_part_problems(document, part_file, data), *_duplicates(document, part_file)]
+        problems += found
+        if not found and isinstance(data["spec"].get("apps") or [], list):
+            own = [
+                {"tenant": document.data["metadata"]["name"], **app} if isinstance(app, dict) else app
+                for app in document.data["spec"].get("apps") or []
+            ]
+            apps = data["spec"].get("apps") or []
+            files.append(_Part(part_file, document, len(apps)))
+            data = {**data, "spec": {**data["spec"], "apps": [*apps, *own]}}
+    spec, mistakes = _check(data)
+    for path, key, message in mistakes:
+        part, inner = _placed(files, path)
+        span = part.document.span(inner, key=key)
+        problems.append((part.file, span.line, span.column, message))
+    if problems:
+        raise UserError(
+            "\n".join(f"{name}:{line}:{column}: {text}" for name, line, column, text in sorted(problems))
+        )
+    assert spec is not None
+    return spec
+
+
+def _document(content: bytes | str, file: str, kind: str) -> Document:
     stream = read(content, file)
     if stream.problems:
         problem = stream.problems[0]
         raise UserError(f"{file}:{problem.line}:{problem.column}: {problem.message}")
     if len(stream.documents) != 1:
-        raise UserError(f"{file}:1:1: holds {len(stream.documents)} documents, expected one {KIND}")
-    document = stream.documents[0]
-    problems = [
+        raise UserError(f"{file}:1:1: holds {len(stream.documents)} documents, expected one {kind}")
+    return stream.documents[0]
+
+
+def _duplicates(document: Document, file: str) -> list[tuple[str, int, int, str]]:
+    return [
         (
+            file,
             item.second.line,
             item.second.column,
             f"key {_dotted(item.path)} stands twice (first in line {item.first.line})",
         )
         for item in document.duplicates
     ]
-    spec, found = _check(document.data)
+
+
+def _part_problems(document: Document, file: str, main: Any) -> Iterator[tuple[str, int, int, str]]:
+    """What is wrong with a tenant's file before its apps are looked at."""
+    found: list[Problem] = []
+    try:
+        part = TenantFile.model_validate(document.data)
+    except ValidationError as error:
+        found += [_translated(item) for item in error.errors()]
+    else:
+        name, place = part.metadata.name, ("metadata", "name")
+        body = main.get("spec") if isinstance(main, dict) else None
+        tenants = body.get("tenants") if isinstance(body, dict) else None
+        known = [item.get("name") for item in tenants or [] if isinstance(item, dict)]
+        if file.rpartition("/")[2] != f"{name}.yaml":
+            found.append((place, False, f"file {file} speaks for tenant {name}: call it {PARTS}{name}.yaml"))
+        if not isinstance(body, dict) or name not in known:
+            found.append((place, False, f"tenant {name} is not under spec.tenants of gitops.yaml"))
+        for index, app in enumerate(part.spec.apps):
+            if isinstance(app, dict) and app.get("tenant", name) != name:
+                text = f"app of tenant {app['tenant']} in the file of tenant {name}"
+                found.append((("spec", "apps", index, "tenant"), False, text))
     for path, key, message in found:
         span = document.span(path, key=key)
-        problems.append((span.line, span.column, message))
-    if problems:
-        raise UserError(
-            "\n".join(f"{file}:{line}:{column}: {text}" for line, column, text in sorted(problems))
-        )
-    assert spec is not None
-    return spec
+        yield file, span.line, span.column, message
+
+
+def _placed(files: Sequence[_Part], path: Path) -> tuple[_Part, Path]:
+    """The file that a path of the whole spec comes from, and the path there."""
+    match path:
+        case ("spec", "apps", int(index), *rest):
+            part = next(part for part in reversed(files) if part.first <= index)
+            place: Path = ("spec", "apps", index - part.first, *rest)
+            if part.document.has(place) or part is files[0]:
+                return part, place
+            return part, place[:3]
+        case _:
+            return files[0], path
 
 
 def parse(data: object, what: str = "spec") -> Spec:

@@ -1,0 +1,117 @@
+"""What tenants' apps bring against what their tenant has: namespaces, kinds and quota."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from fractions import Fraction
+from typing import Any
+
+from gitops_layout.agents.context import DeclaredTenant, at
+from gitops_layout.agents.delivery import Delivery
+from gitops_layout.graph.model import Graph
+from gitops_layout.k8s.pods import pod_spec
+from gitops_layout.k8s.scope import builtin_scope
+from gitops_layout.model import Affected, Hit, Location
+from gitops_layout.render.rendered import RenderedObject
+from gitops_layout.validation.server.quantity import quantity
+
+__all__ = ["out_of_bounds"]
+
+_RIGHTS = {
+    ("rbac.authorization.k8s.io", "Role"),
+    ("rbac.authorization.k8s.io", "RoleBinding"),
+    ("", "ResourceQuota"),
+    ("", "LimitRange"),
+}
+"""Kinds in a tenant's namespace that are the platform's: rights and limits."""
+_DEFAULT = {"cpu": "50m", "memory": "64Mi"}
+"""What the LimitRange that the scaffolder makes gives a container that asks for nothing."""
+
+
+def out_of_bounds(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
+    """Objects of a tenant's apps outside its namespaces or of kinds that are not its own, and pods that together ask
+    for more than its quota. Tenants are those of the spec, their apps those in this repository.
+    """
+    for tenant in graph.declared.tenants:
+        asked: dict[tuple[str, str], dict[str, Fraction]] = {}
+        seen: set[tuple[str, str, str, str]] = set()
+        for delivery, item in _brought(graph, tenant):
+            if what := _foreign(delivery, item, tenant):
+                yield _hit(item, delivery, tenant, what, item.origin(("metadata", "name")))
+                continue
+            namespace = item.ref.namespace or delivery.target_namespace or ""
+            key = (delivery.cluster, namespace, item.ref.kind, item.ref.name)
+            if key not in seen:
+                seen.add(key)
+                total = asked.setdefault((delivery.cluster, namespace), {})
+                yield from _beyond(delivery, item, tenant, total)
+
+
+def _brought(graph: Graph, tenant: DeclaredTenant) -> Iterator[tuple[Delivery, RenderedObject]]:
+    for delivery in graph.deliveries:
+        paths = [part.source.path for part in (delivery, *delivery.parts) if part.source.local]
+        paths.append(delivery.root.file)  # a release of the tenant's is written in its app's folder
+        if any(f"{path}/".startswith(tenant.folders) for path in paths if path):
+            for item in graph.rendered[delivery.id].objects:
+                yield delivery, item
+
+
+def _foreign(delivery: Delivery, item: RenderedObject, tenant: DeclaredTenant) -> str | None:
+    """Why an object is not the tenant's to bring; None where it is."""
+    kind = item.ref.kind
+    if builtin_scope(item.ref.group, kind) is False:
+        return f"{kind} {item.ref.name}, a kind of the whole cluster"
+    if (item.ref.group, kind) in _RIGHTS:
+        return f"{kind} {item.ref.name}, which is the platform's to give"
+    namespace = item.ref.namespace or delivery.target_namespace
+    if namespace and namespace not in tenant.namespaces:
+        return f"{kind} {item.ref.name} to namespace {namespace}, which is not its own"
+    return None
+
+
+def _beyond(
+    delivery: Delivery, item: RenderedObject, tenant: DeclaredTenant, total: dict[str, Fraction]
+) -> Iterator[Hit]:
+    """Hits where an object's pods bring the sum of a namespace over the quota, each resource once."""
+    found = pod_spec(dict(item.data))
+    if found is None:
+        return
+    spec, path = found
+    count = Fraction(_pods(item.data))
+    asks = {"pods": count, **{name: count * _request(spec, name) for name in _DEFAULT}}
+    for name, amount in asks.items():
+        limit, before = quantity(tenant.quota.get(name)), total.get(name, Fraction(0))
+        total[name] = before + amount
+        if limit is not None and before <= limit < total[name]:
+            words = f"{tenant.quota[name]} {name}" if name != "pods" else f"{tenant.quota[name]} pods"
+            namespace = item.ref.namespace or delivery.target_namespace
+            what = f"more than its quota of {words} to namespace {namespace}, with {item.ref.kind} {item.ref.name}"
+            yield _hit(item, delivery, tenant, what, item.origin(path))
+
+
+def _pods(data: Mapping[str, Any]) -> int:
+    match data:
+        case {"spec": {"replicas": int(count)}} | {"spec": {"parallelism": int(count)}}:
+            return max(count, 0)
+        case _:
+            return 1
+
+
+def _request(spec: Mapping[str, Any], name: str) -> Fraction:
+    """What one pod asks for: its containers together, or the greediest of those that run first."""
+
+    def of(container: Any) -> Fraction:
+        asked = at(container, "resources", "requests", name)
+        asked = at(container, "resources", "limits", name) if asked is None else asked
+        found = quantity(_DEFAULT[name] if asked is None else asked)
+        return found if found is not None else Fraction(0)
+
+    lists = [spec.get("containers"), spec.get("initContainers")]
+    running, first = ([of(item) for item in one] if isinstance(one, list) else [] for one in lists)
+    return max(sum(running, Fraction(0)), max(first, default=Fraction(0)))
+
+
+def _hit(item: RenderedObject, delivery: Delivery, tenant: DeclaredTenant, what: str, place: Location) -> Hit:
+    affected = Affected(item.ref, delivery.id, delivery.environment, delivery.cluster)
+    values = {"tenant": tenant.name, "what": what, "subject": f"{tenant.name}: {what}"}
+    return Hit(place, values, (), affected)
