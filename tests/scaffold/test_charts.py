@@ -14,7 +14,7 @@ import yaml
 from gitops_layout.errors import UserError
 from gitops_layout.spec import parse
 from tests.helm.conftest import helm
-from tests.scaffold.specs import APPS, CHARTS, COMPONENTS, OWN_CHART, TENANT, data
+from tests.scaffold.specs import APPS, CHARTS, COMPONENTS, LINT, OWN_CHART, TENANT, data
 
 __all__ = ["helm"]
 
@@ -43,7 +43,7 @@ def root(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 
 @pytest.mark.usefixtures("helm")
 def test_what_is_made_lints_clean_with_the_published_charts_declared(root: Path) -> None:
-    done = _run(root, "lint", "--select", "ALL", "--fail-on", "info", "--format", "json")
+    done = _run(root, *LINT, "--format", "json")
     said = json.loads(done.stdout)
     assert (done.returncode, said["findings"]) == (0, [])
     assert len(said["coverage"]["unchecked"]) == 6
@@ -140,7 +140,7 @@ def test_charts_that_cannot_be_delivered_are_refused(
 def test_components_come_first_and_are_promoted_too(agent: str, tmp_path: Path) -> None:
     (tmp_path / "gitops.yaml").write_text(yaml.safe_dump(data(agent, components=COMPONENTS)))
     assert _run(tmp_path, "scaffold").returncode == 0
-    done = _run(tmp_path, "lint", "--select", "ALL", "--fail-on", "info")
+    done = _run(tmp_path, *LINT)
     assert (done.returncode, done.stderr) == (0, ""), done.stdout
     done = _run(tmp_path, "promote", "cert-manager", "--to", "dev", "--version", "v1.21.0")
     assert done.returncode == 0, done.stderr

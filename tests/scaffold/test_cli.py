@@ -14,6 +14,7 @@ import yaml
 from gitops_layout.scaffold.edit import append, assign
 from gitops_layout.spec import load
 from tests.kubectl import KUBECTL
+from tests.scaffold.specs import LINT
 
 
 def _run(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
@@ -63,7 +64,7 @@ def test_from_an_empty_folder_to_two_apps_in_three_environments(tmp_path: Path, 
             [KUBECTL, "kustomize", f"clusters/{cluster}"], cwd=root, capture_output=True, check=False
         )
         assert built.returncode == 0, built.stderr
-    lint = _run("lint", "--select", "ALL", "--fail-on", "info", cwd=root)
+    lint = _run(*LINT, cwd=root)
     assert lint.returncode == 0, lint.stdout
     again = _run("scaffold", "--plan", "--exit-code", cwd=root)
     assert (again.returncode, again.stdout) == (0, "nothing to do: the tree is as gitops.yaml says\n")
@@ -237,7 +238,7 @@ def test_tenants_of_a_platform_come_and_are_whole(tmp_path: Path, agent: str) ->
     ):
         done = _run("add", *arguments, cwd=root)
         assert done.returncode == 0, done.stderr
-    lint = _run("lint", "--select", "ALL", "--fail-on", "info", cwd=root)
+    lint = _run(*LINT, cwd=root)
     assert lint.returncode == 0, lint.stdout + lint.stderr
     assert _run("scaffold", "--plan", "--exit-code", cwd=root).returncode == 0
     second = _run("add", "tenant", "pay", cwd=root)
@@ -283,7 +284,7 @@ def test_a_tenants_repository_fits_the_platform_that_pulls_it(tmp_path: Path) ->
         assert source["spec"]["url"] == url
         pulled = _objects(tmp_path / "pay" / sync["spec"]["path"])
         assert {item["metadata"]["namespace"] for item in pulled} == namespaces
-    lint = _run("lint", "--select", "ALL", "--fail-on", "info", cwd=tmp_path / "pay")
+    lint = _run(*LINT, cwd=tmp_path / "pay")
     assert lint.returncode == 0, lint.stdout + lint.stderr
     refused = _run("add", "app", "x", "--namespace", "web", cwd=tmp_path / "pay")
     assert "the platform gives no namespace web (pay, jobs)" in refused.stderr
@@ -316,4 +317,4 @@ def test_a_split_pair_is_a_config_repository_and_an_app_that_feeds_it(tmp_path: 
     released = _run("promote", "shop", "--to", "dev", "--version", "1.0.7", cwd=config)
     assert "ghcr.io/example/shop:1.0.7" in released.stdout, released.stderr
     assert _run("scaffold", "--plan", "--exit-code", cwd=config).returncode == 0
-    assert _run("lint", "--select", "ALL", "--fail-on", "info", cwd=config).returncode == 0
+    assert _run(*LINT, cwd=config).returncode == 0

@@ -12,7 +12,7 @@ import yaml
 
 from gitops_layout.errors import UserError
 from gitops_layout.spec import load
-from tests.scaffold.specs import PLATFORM, data
+from tests.scaffold.specs import LINT, PLATFORM, data
 
 PART = """\
 apiVersion: gitops-layout/v1alpha1
@@ -61,7 +61,7 @@ def test_a_tenants_file_is_edited_for_its_apps_and_nothing_else_is(root: Path) -
     assert "refunds" not in (root / "gitops.d/payments.yaml").read_text()
     assert not (root / "apps/refunds").exists()
     assert _run(root, "scaffold", "--plan", "--exit-code").returncode == 0
-    clean = _run(root, "lint", "--select", "ALL", "--fail-on", "info")
+    clean = _run(root, *LINT)
     assert clean.returncode == 0, clean.stdout
 
 
