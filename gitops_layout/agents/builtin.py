@@ -2,13 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
-from gitops_layout.agents.context import Context, environment_of, tier_of
+from gitops_layout.agents.context import Context, DeclaredDelivery, environment_of, tier_of
 from gitops_layout.agents.delivery import Agent, Delivery, Source, SyncPolicy
 from gitops_layout.model import Location
 
-__all__ = ["directory", "kustomize_root"]
+__all__ = ["declared", "directory", "kustomize_root"]
+
+
+def declared(roots: Sequence[Delivery], context: Context) -> list[Delivery]:
+    """The roots as the spec delivers them where our own reconciler is the agent: each once a cluster.
+
+    A root that the spec does not know stays as it is, and reaches no cluster.
+    """
+    nobody: list[DeclaredDelivery | None] = [None]
+    told: dict[str, list[DeclaredDelivery | None]] = {}
+    for entry in context.declared.deliveries:
+        told.setdefault(entry.folder, []).append(entry)
+    if not told:
+        return list(roots)
+    return [
+        replace(
+            root,
+            id=f"{root.id}{entry.cluster}",
+            cluster=entry.cluster,
+            environment=entry.environment,
+            tier=tier_of(context, entry.environment),
+            sync=SyncPolicy(prune=True, self_heal=True, wait=True),
+        )
+        if entry is not None
+        else replace(root, live=False)
+        for root in roots
+        for entry in (told.get(root.source.path or "") or nobody)
+    ]
 
 
 def kustomize_root(folder: str, file: str, context: Context, *, live: bool) -> Delivery:

@@ -94,6 +94,15 @@ class DeclaredTenant:
 
 
 @dataclass(frozen=True, slots=True)
+class DeclaredDelivery:
+    """A folder that our own reconciler delivers: no object says so, the spec does."""
+
+    folder: str
+    environment: str
+    cluster: str
+
+
+@dataclass(frozen=True, slots=True)
 class Declared:
     """What `gitops.yaml` or `.gitops-layout.yaml` says about the repository; all empty without them.
 
@@ -107,6 +116,7 @@ class Declared:
     external_agent: bool = False
     origin: Literal["spec", "config"] | None = None
     tenants: tuple[DeclaredTenant, ...] = ()
+    deliveries: tuple[DeclaredDelivery, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

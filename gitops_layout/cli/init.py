@@ -32,7 +32,7 @@ _NOBODY = "https://github.com/example/"
     help="For layout tenant: the folder of the platform's repository.",
 )
 @click.option("--tenant", help="For layout tenant: which of the platform's tenants this is.")
-@click.option("--agent", help="Who pulls it into the clusters: flux (default) or argocd.")
+@click.option("--agent", help="Who pulls it into the clusters: flux (default), argocd or builtin.")
 @click.option(
     "--env", "environments", metavar="NAME", multiple=True, help="An environment, in order of promotion."
 )
@@ -166,7 +166,7 @@ def _from_platform(
             "metadata": {"name": _slug(folder.resolve().name)},
             "spec": {
                 "layout": "tenant",
-                "agent": {"name": given.agent.name, "version": given.agent.version},
+                "agent": given.agent.model_dump(exclude_none=True),
                 "repo": {
                     "url": url or f"{_NOBODY}{tenant}.git",
                     "branch": found.repo.branch if found.repo else "main",

@@ -8,7 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from gitops_layout import config as configuration
-from gitops_layout.agents.context import Declared, DeclaredCluster, DeclaredEnvironment, DeclaredTenant
+from gitops_layout.agents.context import (
+    Declared,
+    DeclaredCluster,
+    DeclaredDelivery,
+    DeclaredEnvironment,
+    DeclaredTenant,
+)
 from gitops_layout.cli.roots import SPEC_FILE, find_root, located
 from gitops_layout.config import Config
 from gitops_layout.errors import UserError
@@ -169,7 +175,19 @@ def declared(repo: Repo, config: Config) -> Declared:
         config.agent == "external" or (spec is not None and spec.layout == "tenant"),
         origin,
         tuple(_tenants(spec)) if spec is not None else (),
+        tuple(_deliveries(spec)) if spec is not None and spec.agent.name == "builtin" else (),
     )
+
+
+def _deliveries(spec: Spec) -> Iterator[DeclaredDelivery]:
+    """What our own reconciler delivers: the overlays of tenants and apps, once a cluster."""
+    owners = [("tenants", tenant.name, tenant.environments) for tenant in spec.tenants]
+    owners += [("apps", app.name, app.environments) for app in spec.apps]
+    for kind, name, environments in owners:
+        for cluster in spec.clusters:
+            for environment in cluster.environments:
+                if environment in (environments or ()):
+                    yield DeclaredDelivery(f"{kind}/{name}/envs/{environment}", environment, cluster.name)
 
 
 def _tenants(spec: Spec) -> Iterator[DeclaredTenant]:

@@ -47,6 +47,8 @@ def _of_environment(graph: Graph, environment: str) -> list[Delivery]:
         known = ", ".join(e.name for e in graph.environments) or "none"
         raise UserError(f"no delivery belongs to environment {environment!r}", f"known environments: {known}")
     clusters = {delivery.cluster for delivery in own if delivery.cluster}
+    # Our own agent delivers the same folder to each of an environment's clusters, and this run is for one.
+    own = list({d.source.path if d.agent == "kustomize" else d.id: d for d in own}.values())
     shared = [d for d in live if d.environment is None and d.cluster in clusters]
     return sorted((*own, *shared), key=lambda delivery: delivery.id)
 

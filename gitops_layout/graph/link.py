@@ -467,6 +467,10 @@ def _live_files(repo: Repo, state: _State, objects: Sequence[Resource]) -> set[s
 def _why_delivered(agents: Sequence[Resource], declared: Declared, *, agentless: bool) -> str:
     if declared.external_agent:
         return "agents elsewhere pull from here (agent: external): every kustomize root and manifest is delivered"
+    if agentless and declared.deliveries:
+        return (
+            "gitops-layout itself is the agent: the overlays of apps and tenants in gitops.yaml are delivered"
+        )
     if agentless:
         return (
             "no agent object pulls a path: every kustomize root and every manifest outside one is delivered"
@@ -492,11 +496,12 @@ def _kustomize_roots(repo: Repo, context: Context, *, live: bool) -> list[Delive
         if folder not in reached:
             roots.append(folder)
             reached |= {folder} | _closure(folder, includes)
-    return [
+    own = [
         builtin.kustomize_root(folder, found[folder].file, context, live=live)
         for folder in sorted(roots)
         if not found[folder].is_component
     ]
+    return builtin.declared(own, context)
 
 
 def _plain_folders(repo: Repo, state: _State, context: Context, inputs: set[str]) -> list[Delivery]:

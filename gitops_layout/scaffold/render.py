@@ -114,7 +114,7 @@ def answers(spec: Spec) -> dict[str, Any]:
         "layout": spec.layout,
         "name": spec.name,
         "agent": spec.agent.name,
-        "agent_version": spec.agent.version,
+        "agent_version": spec.agent.version or "",
         "repo_url": spec.repo.url,
         "repo_branch": spec.repo.branch,
         "repo_owners": list(spec.repo.owners),

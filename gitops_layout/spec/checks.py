@@ -103,6 +103,22 @@ def _tenants(body: dict[str, Any]) -> Iterator[Problem]:
 def chart_problems(file: File) -> Iterator[Problem]:
     """Charts where the kind of the app has none, and kinds that an agent cannot deliver there."""
     layout, agent = file.spec.layout, file.spec.agent.name
+    if agent == "builtin" and file.spec.components:
+        yield (
+            ("spec", "components"),
+            True,
+            "the builtin agent installs no charts: components need flux or argocd",
+        )
+    if agent == "builtin" and file.spec.agent.version:
+        yield (
+            ("spec", "agent", "version"),
+            True,
+            "the builtin agent is gitops-layout itself and has no version",
+        )
+    for index, tenant in enumerate(file.spec.tenants if agent == "builtin" else ()):
+        if tenant.repo is not None:
+            text = f"tenant {tenant.name}: the builtin agent pulls no second repository"
+            yield ("spec", "tenants", index, "repo"), True, text
     for index, app in enumerate(file.spec.apps):
         place: Path = ("spec", "apps", index)
         kind = app.kind or ("helm" if app.chart else "kustomize")
@@ -112,6 +128,9 @@ def chart_problems(file: File) -> Iterator[Problem]:
         elif kind == "helm" and (app.image or app.port):
             text = f"app {app.name} is a chart: its image and port are set by its values"
             yield (*place, "image" if app.image else "port"), True, text
+        elif kind != "kustomize" and agent == "builtin":
+            text = f"app {app.name}: the builtin agent installs no charts: kind {kind} needs flux or argocd"
+            yield (*place, "kind" if app.kind else "chart"), True, text
         elif kind != "kustomize" and layout == "tenant" and agent == "argocd":
             text = (
                 f"app {app.name}: under Argo CD a tenant's repository holds no Application, so kind {kind} "

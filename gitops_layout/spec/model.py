@@ -70,12 +70,6 @@ def _agent(value: object) -> object:
     return value
 
 
-def _agent_name(value: object) -> object:
-    if value == "builtin":
-        raise ValueError("not supported yet: agent builtin")
-    return value
-
-
 def _image(value: object) -> object:
     if not isinstance(value, str) or not _IMAGE.match(value):
         raise ValueError("is not an image reference such as ghcr.io/acme/web:1.2.3")
@@ -105,8 +99,10 @@ class Metadata(_Model):
 class Agent(_Model):
     """Who pulls the repository into the clusters, and the exact version of it to install."""
 
-    name: Annotated[Literal["flux", "argocd"], BeforeValidator(_agent_name)]
-    version: Version | None = Field(None, description="Exact version; the newest known one if absent.")
+    name: Literal["flux", "argocd", "builtin"]
+    version: Version | None = Field(
+        None, description="Exact version; the newest known one if absent. The builtin agent has none."
+    )
 
 
 class Repository(_Model):
@@ -329,7 +325,9 @@ def json_schema() -> dict[str, Any]:
     """JSON Schema (draft 2020-12) of gitops.yaml, for editors and for docs/schemas/gitops.schema.json."""
     schema = File.model_json_schema(by_alias=True)
     agent = schema["$defs"]["Body"]["properties"]["agent"]
-    schema["$defs"]["Body"]["properties"]["agent"] = {"anyOf": [agent, {"enum": ["flux", "argocd"]}]}
+    schema["$defs"]["Body"]["properties"]["agent"] = {
+        "anyOf": [agent, {"enum": ["flux", "argocd", "builtin"]}]
+    }
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **schema,
@@ -407,7 +405,9 @@ def complete(file: File) -> Spec:
         )
         for item in body.components
     ]
-    agent = body.agent.model_copy(update={"version": body.agent.version or AGENT_VERSIONS[body.agent.name]})
+    agent = body.agent.model_copy(
+        update={"version": body.agent.version or AGENT_VERSIONS.get(body.agent.name)}
+    )
     repo = body.repo.model_copy(update={"url": _with_scheme(body.repo.url)})
     host = _host(repo.url)
     ci = body.features.ci or next((name for name in ("github", "gitlab") if name in host), "none")

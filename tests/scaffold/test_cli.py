@@ -97,8 +97,7 @@ def test_init_plans_without_writing_and_takes_settings(tmp_path: Path) -> None:
     ("arguments", "words"),
     [
         (("--layout", "splitt"), "expected config, monorepo, split"),
-        (("--agent", "builtin"), "not supported yet: agent builtin"),
-        (("--agent", "fluxx"), "expected flux or argocd"),
+        (("--agent", "fluxx"), "expected flux, argocd or builtin"),
         (("--set", "branch"), "expected FIELD=VALUE"),
         (("--set", "repo.brnch=x"), "did you mean branch?"),
         (("--spec", "missing.yaml"), "missing.yaml: no such file"),

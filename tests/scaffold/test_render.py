@@ -15,7 +15,7 @@ from gitops_layout import __version__, bundle
 from gitops_layout.scaffold.render import Ownership, answers, render, render_app
 from gitops_layout.spec import Spec, load
 from tests.kubectl import KUBECTL
-from tests.scaffold.specs import APPS, CHARTS, COMPONENTS, LAYOUTS, OWN_CHART, PLATFORM, TENANT, spec
+from tests.scaffold.specs import APPS, CHARTS, COMPONENTS, LAYOUTS, OWN_CHART, PLATFORM, TENANT, TENANTS, spec
 
 AGENTS = ("flux", "argocd")
 BARE = {"repo": {"url": "git@git.example.com:a/b.git", "branch": "1.0"}, "features": {"ci": "none"}}
@@ -27,6 +27,7 @@ CHANGES: dict[str, dict[str, Any]] = {
     "platform-no-apps": {**PLATFORM, "apps": []},
     "tenant-no-apps": {**TENANT, "apps": []},
     "charts": {"apps": [*APPS, *CHARTS, OWN_CHART]},
+    "platform-builtin": {**PLATFORM, "tenants": [{"name": "payments"}, TENANTS[1]]},
     "components": {"components": COMPONENTS},
     "components-platform": {**PLATFORM, "components": COMPONENTS},
     "charts-monorepo": {"layout": "monorepo", "apps": [*CHARTS, OWN_CHART]},
@@ -35,6 +36,8 @@ CHANGES: dict[str, dict[str, Any]] = {
         "apps": [*CHARTS, {**CHARTS[1], "name": "ledger", "tenant": "payments"}],
     },
 }
+MADE = [(agent, changes) for agent in AGENTS for changes in CHANGES]
+MADE += [("builtin", changes) for changes in ("config", "bare", "platform-builtin")]
 
 
 @pytest.fixture(scope="module", params=[(agent, layout) for agent in AGENTS for layout in LAYOUTS])
@@ -74,8 +77,7 @@ def _build(folder: Path) -> list[dict[str, Any]]:
     return [item for item in yaml.safe_load_all(done.stdout) if item]
 
 
-@pytest.mark.parametrize("changes", CHANGES)
-@pytest.mark.parametrize("agent", AGENTS)
+@pytest.mark.parametrize(("agent", "changes"), MADE)
 def test_copier_makes_the_same_bytes(agent: str, changes: str, source: Path, tmp_path: Path) -> None:
     from copier import run_copy
 
@@ -187,8 +189,7 @@ def test_template_names_are_legal_on_every_system() -> None:
         assert not set(name) & set('"|<>:*?\\'), name
 
 
-@pytest.mark.parametrize("agent", AGENTS)
-@pytest.mark.parametrize("changes", CHANGES)
+@pytest.mark.parametrize(("agent", "changes"), MADE)
 def test_generated_text_is_clean(agent: str, changes: str) -> None:
     for path, file in render(spec(agent, **CHANGES[changes])).items():
         text = file.content.decode()

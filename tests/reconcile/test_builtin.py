@@ -1,0 +1,84 @@
+"""A scaffolded repository whose agent is this very reconciler: no agent objects, the spec says what is delivered."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+import yaml
+
+from gitops_layout.cli.loading import load
+from gitops_layout.scaffold.render import render
+from gitops_layout.spec import parse
+from tests.scaffold.specs import PLATFORM, data
+from tools.controlplane.run import CONTEXT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.reconcile.support import Bench
+
+
+def _write(root: Path, body: dict[str, object]) -> None:
+    for path, file in render(parse(body)).items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_bytes(file.content)
+    (root / "gitops.yaml").write_text(yaml.safe_dump(body))
+
+
+def test_each_app_and_tenant_is_delivered_once_to_every_cluster_of_its_environments(tmp_path: Path) -> None:
+    clusters = [
+        {"name": "lab", "environments": ["dev", "staging"]},
+        {"name": "eu", "environments": ["prod"]},
+        {"name": "us", "environments": ["prod"]},
+    ]
+    tenants = [{"name": "payments", "environments": ["dev", "prod"]}]
+    apps = [{"name": "web"}, {"name": "pay", "tenant": "payments"}]
+    _write(tmp_path, data("builtin", **{**PLATFORM, "clusters": clusters, "tenants": tenants, "apps": apps}))
+    (tmp_path / "drafts").mkdir()
+    (tmp_path / "drafts/kustomization.yaml").write_text("resources: [../apps/web/base]\n")
+    graph = load(tmp_path).graph
+    live = {(d.source.path, d.environment, d.cluster) for d in graph.deliveries if d.live}
+    assert live == {
+        (f"{kind}/{name}/envs/{environment}", environment, cluster)
+        for kind, name, environments in (
+            ("apps", "web", ["dev", "staging", "prod"]),
+            ("apps", "pay", ["dev", "prod"]),
+            ("tenants", "payments", ["dev", "prod"]),
+        )
+        for cluster, held in (("lab", ["dev", "staging"]), ("eu", ["prod"]), ("us", ["prod"]))
+        for environment in held
+        if environment in environments
+    }
+    assert not (tmp_path / "clusters").exists()
+
+
+@pytest.mark.controlplane
+def test_an_environment_comes_up_and_a_second_run_writes_nothing(
+    at: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KUBECONFIG", str(at.plane.kubeconfig))
+    monkeypatch.setenv("GITOPS_LAYOUT_CACHE", str(tmp_path / "cache"))
+    clusters = [
+        {"name": "one", "environments": ["dev"], "context": CONTEXT},
+        {"name": "two", "environments": ["dev"]},
+    ]
+    root = tmp_path / "repository"
+    apps = [{"name": "web", "namespace": at.namespace}]
+    _write(root, data("builtin", environments=[{"name": "dev"}], clusters=clusters, apps=apps))
+    for command in (["init", "-q", "-b", "main"], ["add", "-A"], ["commit", "-qm", "made"]):
+        name = ["-c", "user.name=t", "-c", "user.email=t@example.invalid"]
+        subprocess.run(["git", *name, *command], cwd=root, check=True)
+    arguments = ["reconcile", str(root), "--env", "dev", "--no-wait", "--exit-code"]
+    done = [
+        subprocess.run(
+            [sys.executable, "-m", "gitops_layout", *arguments], capture_output=True, text=True, timeout=120
+        )
+        for _ in range(2)
+    ]
+    assert [run.returncode for run in done] == [1, 0], [run.stdout + run.stderr for run in done]
+    live = at.get("apps/v1", "Deployment", "web", at.namespace)
+    assert live is not None
+    assert live["spec"]["template"]["spec"]["containers"][0]["image"] == "ghcr.io/stefanprodan/podinfo:6.9.2"
