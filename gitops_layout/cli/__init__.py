@@ -23,6 +23,7 @@ COMMANDS = {
     "list": ("list_", "List the apps, environments, clusters or tenants of gitops.yaml."),
     "promote": ("promote", "Bring a version of an app from one environment into another."),
     "skew": ("skew", "Say which environment is behind which, and by how much."),
+    "versions": ("versions", "Show what the templates pin, and what of it is older here."),
     "lint": ("lint", "Check a repository against the OpenGitOps principles."),
     "explain": ("explain", "Explain a rule."),
     "rules": ("rules_", "List the rules, or test your own."),

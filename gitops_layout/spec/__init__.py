@@ -4,7 +4,6 @@ Import this package only where such a file exists: it pulls in pydantic.
 """
 
 from gitops_layout.spec.model import (
-    AGENT_VERSIONS,
     API_VERSION,
     KIND,
     PLACEHOLDER_IMAGE,
@@ -24,7 +23,6 @@ from gitops_layout.spec.model import (
 from gitops_layout.spec.read import PARTS, load, parse
 
 __all__ = [
-    "AGENT_VERSIONS",
     "API_VERSION",
     "KIND",
     "PARTS",

@@ -9,6 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstr
 
 from gitops_layout.model import tier_by_name
 from gitops_layout.source.typing import plain
+from gitops_layout.spec.versions import pins
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,13 +17,10 @@ if TYPE_CHECKING:
 API_VERSION = "gitops-layout/v1alpha1"
 KIND = "GitOpsRepo"
 TENANT_KIND = "GitOpsTenant"
-PLACEHOLDER_IMAGE = "ghcr.io/stefanprodan/podinfo:6.9.2"
+PLACEHOLDER_IMAGE = f"ghcr.io/stefanprodan/podinfo:{pins().versions['podinfo']}"
 """Runs wherever an app has no image yet: a small web server that needs no root and no arguments."""
 _PLACEHOLDER_PORT = 9898
 _PORT = 8080
-
-AGENT_VERSIONS = {"flux": "2.9.4", "argocd": "3.5.1"}
-"""Newest release of each agent that these templates were written against."""
 
 MOVING_TAGS = frozenset({"latest", "main", "master", "stable", "edge", "dev", "nightly"})
 MAX_NAME = 63
@@ -406,7 +404,7 @@ def complete(file: File) -> Spec:
         for item in body.components
     ]
     agent = body.agent.model_copy(
-        update={"version": body.agent.version or AGENT_VERSIONS.get(body.agent.name)}
+        update={"version": body.agent.version or pins().versions.get(body.agent.name)}
     )
     repo = body.repo.model_copy(update={"url": _with_scheme(body.repo.url)})
     host = _host(repo.url)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -233,6 +234,18 @@ def test_an_apps_own_repository_is_what_copier_makes_too(source: Path, tmp_path:
         "acme/platform"
     ]
     assert "promote web --to dev" in steps[-1]["run"]
+
+
+@pytest.mark.parametrize("ci", ["github", "gitlab"])
+def test_the_branch_is_protected_by_data_that_names_the_checks_there_are(ci: str) -> None:
+    made = {path: file.content for path, file in render(spec(features={"ci": ci})).items()}
+    assert json.loads(made["renovate.json"])["customManagers"][0]["datasourceTemplate"] == "pypi"
+    if ci == "gitlab":
+        assert json.loads(made[".gitlab/protected-branch.json"])["push_access_level"] == 0
+        return
+    asked = json.loads(made[".github/branch-protection.json"])["required_status_checks"]["contexts"]
+    jobs = yaml.safe_load(made[".github/workflows/gitops.yaml"])["jobs"]
+    assert asked == [*jobs]
 
 
 def test_every_workflow_pins_what_it_uses(wanted: Spec) -> None:
