@@ -88,7 +88,7 @@ def test_environments_that_promote_in_a_circle_are_one_mistake() -> None:
         ("[{name: web, image: 'ghcr.io/acme/web:latest'}]", "can change without a commit"),
         ("[{name: 'on'}]", "means something else than a name in YAML"),
         ("[{name: 1st}]", "is not a DNS label"),
-        ("[{name: web, kind: helm}]", "not supported yet: apps of kind helm"),
+        ("[{name: web, kind: helm}]", "app web is of kind helm but names no chart"),
         ("[{name: web}, {name: web}]", "already spec.apps[0]"),
     ],
 )
