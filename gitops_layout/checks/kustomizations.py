@@ -19,10 +19,11 @@ from gitops_layout.kustomize.model import (
     references,
 )
 from gitops_layout.kustomize.walk import walk
-from gitops_layout.model import Hit, Location, Related
+from gitops_layout.model import Hit, Location, Related, UncheckedClass
 from gitops_layout.repo.model import Repo, is_yaml
 
 __all__ = [
+    "build_fails",
     "deprecated_field",
     "misnamed",
     "reference_missing",
@@ -49,23 +50,54 @@ def _kustomizations(repo: Repo) -> Iterator[Kustomization]:
             yield found
 
 
+_walked: list[tuple[Graph, tuple[Problem, ...]]] = []
+
+
+def _problems(graph: Graph) -> tuple[Problem, ...]:
+    """What keeps any kustomization from being built, once a place; all rules of one run share it."""
+    if not _walked or _walked[0][0] is not graph:
+        entered: set[str] = set()
+        found: dict[Location, Problem] = {}
+        for folder in _folders(graph.repo):
+            if folder not in entered:
+                closure = walk(graph.repo, folder)
+                entered |= {kustomization.folder for kustomization in closure.kustomizations}
+                for problem in closure.problems:
+                    found.setdefault(problem.location, problem)
+        _walked[:] = [(graph, tuple(found.values()))]
+    return _walked[0][1]
+
+
 def reference_missing(graph: Graph, params: Params) -> Iterator[Hit]:
     """Files and folders that a kustomization names and the repository lacks."""
     made = _made_by_plugins(graph)
-    entered: set[str] = set()
+    for problem in _problems(graph):
+        place = problem.location
+        missing = problem.kind is BuildClass.MISSING and dirname(place.file) not in made
+        if missing and not _OPEN.search(problem.why):
+            yield Hit(place, {"problem": problem.why})
+
+
+_NOT_THE_AUTHORS = re.compile(r"spec/volumes\[\]/image|is empty")
+"""What one release of kustomize refuses and another builds, and placeholders of what is to come."""
+
+
+def build_fails(graph: Graph, params: Params) -> Iterator[Hit]:
+    """What else stops a build: problems of the classes `kinds`, and with `rest` what only the build itself says."""
+    kinds = frozenset(params["kinds"])
     seen: set[Location] = set()
-    for folder in _folders(graph.repo):
-        if folder in entered:
+    for problem in _problems(graph):
+        seen.add(problem.location)
+        if problem.kind in kinds and not _OPEN.search(problem.why):
+            yield Hit(problem.location, {"problem": problem.why})
+    for delivery in graph.deliveries if params.get("rest") else ():
+        failure = graph.rendered[delivery.id].failure
+        if failure is None or failure.kind is not UncheckedClass.BROKEN or delivery.renderer != "kustomize":
             continue
-        closure = walk(graph.repo, folder)
-        entered |= {kustomization.folder for kustomization in closure.kustomizations}
-        for problem in closure.problems:
-            place = problem.location
-            if problem.kind is not BuildClass.MISSING or place in seen or dirname(place.file) in made:
-                continue
-            seen.add(place)
-            if not _OPEN.search(problem.why):
-                yield Hit(place, {"problem": problem.why})
+        place = failure.location
+        named = place is not None and basename(place.file) in FILE_NAMES
+        if place is not None and named and place not in seen and not _NOT_THE_AUTHORS.search(failure.why):
+            yield Hit(place, {"problem": failure.why})
 
 
 def _made_by_plugins(graph: Graph) -> set[str]:

@@ -6,6 +6,7 @@ import difflib
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 from gitops_layout.agents.context import at, text
@@ -33,6 +34,7 @@ def never_created(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
     Judged where creating namespaces is the cluster's practice: where other repositories do it, nothing is said.
     """
     made, uses = _created(graph), _used(graph)
+    unused = {cluster: made[cluster].keys() - uses[cluster].keys() for cluster in uses}
     anywhere = {r.ref.name for r in graph.repo.resources if (r.ref.group, r.ref.kind) in _NAMING}
     for cluster, spaces in sorted(uses.items()):
         known = made[cluster]
@@ -42,8 +44,20 @@ def never_created(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
         for name in sorted(missing):
             near = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.75)
             few = len({place.file for place, _ in spaces[name]}) <= params["few"]
+            near = near or _beside(graph, spaces[name], unused[cluster])
+            if near and not kept and few:
+                kept = 1  # who creates a namespace that nothing uses meant the other one
             if kept and ((usual and cluster) or (near and few)):
                 yield from _hits(name, cluster, spaces[name], known, near)
+
+
+def _beside(graph: Graph, uses: list[_Use], unused: AbstractSet[str]) -> list[str]:
+    """The one namespace, which nothing uses, of the one delivery that uses a missing one."""
+    names = {who.delivery for _, who in uses}
+    if len(names) != 1 or None in names:
+        return []
+    own = [item.ref.name for item in graph.rendered[str(names.pop())].objects if item.ref.kind == "Namespace"]
+    return own if len(own) == 1 and own[0] in unused else []
 
 
 def _hits(

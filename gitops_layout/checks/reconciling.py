@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from gitops_layout.agents.context import at, text
-from gitops_layout.agents.delivery import Delivery
 from gitops_layout.checks.delivered import Item, affected, delivered, metadata, place
 from gitops_layout.config import did_you_mean
 from gitops_layout.graph.model import Graph
@@ -19,7 +18,6 @@ __all__ = [
     "blanket_no_prune",
     "jobs_unreplaced",
     "misspelt_annotation",
-    "no_feedback",
     "orphans",
     "unawaited",
 ]
@@ -30,6 +28,8 @@ Params = Mapping[str, Any]
 def orphans(graph: Graph, params: Params) -> Iterator[Hit]:
     """Applications that another delivery brings, without the finalizer that deletes what they brought."""
     for item in delivered(graph).of("argoproj.io", "Application"):
+        if item.delivery.agent not in ("argocd", "flux") or item.delivery.name == item.ref.name:
+            continue  # a person applies it, and deletes it; or it brings itself
         finalizers = at(item.data, "metadata", "finalizers")
         listed = finalizers if isinstance(finalizers, list) else []
         if not any(str(name).startswith("resources-finalizer.argocd.argoproj.io") for name in listed):
@@ -152,28 +152,6 @@ def blanket_no_prune(graph: Graph, params: Params) -> Iterator[Hit]:
         if len(items) >= max(params["least"], params["share"] * total):
             values = {"count": len(items), "total": total, "name": items[0].delivery.name}
             yield Hit(where, values, (), affected(items[0].delivery))
-
-
-def no_feedback(graph: Graph, params: Params) -> Iterator[Hit]:
-    """Production environments of which nobody is told when something fails."""
-    here = delivered(graph)
-    if any(True for _ in here.of("notification.toolkit.fluxcd.io", "Alert")):
-        return
-    if any(
-        r.ref.kind == "Alert" or r.ref.name.startswith("argocd-notifications") for r in graph.repo.resources
-    ):
-        return
-    if any("notifications.argoproj.io" in str(metadata(d.object, "annotations")) for d in graph.deliveries):
-        return
-    for environment in graph.environments:
-        own: Sequence[Delivery] = [
-            d
-            for d in graph.deliveries
-            if d.environment == environment.name and d.live and d.agent in ("flux", "argocd")
-        ]
-        if environment.tier == "prod" and own:
-            first = min(own, key=lambda d: (d.root.file.count("/"), d.root.file, d.id))
-            yield Hit(first.root, {"environment": environment.name}, (), affected(first))
 
 
 _FIXED = re.compile(r".*[0-9]")

@@ -1,0 +1,120 @@
+"""The same application in several environments, side by side: pure, made once a graph.
+
+Deliveries are the same application where agent, kind, name, namespace and path agree once each environment's own
+name is taken out of them (`apps/web/overlays/prod` and `apps/web/overlays/staging`); objects likewise, generated
+suffixes of names aside.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from gitops_layout.agents.delivery import Delivery
+from gitops_layout.graph.model import Graph
+from gitops_layout.model import Path
+from gitops_layout.render.rendered import RenderedObject
+
+__all__ = ["Application", "ObjectKey", "applications", "contains", "leaves", "without"]
+
+ObjectKey = tuple[str, str, str, str]
+
+_HASH = re.compile(r"-[bcdfghkmt2456789]{10}$")
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """One application: the delivery of each environment, and its objects by what they are called in all of them."""
+
+    deliveries: Mapping[str, Delivery]
+    objects: Mapping[str, Mapping[ObjectKey, RenderedObject]]
+
+
+@lru_cache(maxsize=1024)
+def _word(word: str) -> re.Pattern[str]:
+    return re.compile(rf"(?<![A-Za-z0-9]){re.escape(word)}(?![A-Za-z0-9])")
+
+
+def contains(text: str, word: str) -> bool:
+    """Whether `word` stands in `text` between signs that are no letters or digits."""
+    return word in text and _word(word).search(text) is not None
+
+
+def without(text: str, *words: str) -> str:
+    """`text` with each of the words (an environment's, a cluster's name) replaced by a star."""
+    for word in sorted(filter(None, words), key=len, reverse=True):
+        if word in text:
+            text = _word(word).sub("*", text)
+    return text
+
+
+_last: list[tuple[Graph, tuple[Application, ...]]] = []
+
+
+def applications(graph: Graph) -> tuple[Application, ...]:
+    """Every application that two environments at least have, one delivery each, rendered whole."""
+    if not _last or _last[0][0] is not graph:
+        _last[:] = [(graph, tuple(_applications(graph)))]
+    return _last[0][1]
+
+
+def _applications(graph: Graph) -> Iterator[Application]:
+    groups: dict[tuple[str, ...], dict[str, list[Delivery]]] = defaultdict(lambda: defaultdict(list))
+    agentless = not any(d.live and d.agent in ("flux", "argocd") for d in graph.deliveries)
+    for delivery in graph.deliveries:
+        rendered = graph.rendered[delivery.id]
+        if delivery.environment is None or rendered.failure is not None or rendered.unseen:
+            continue
+        if (delivery.live or agentless) and rendered.objects:
+            groups[_key(delivery)][delivery.environment].append(delivery)
+    for found in groups.values():
+        if len(found) > 1 and all(len(same) == 1 for same in found.values()):
+            own = {name: same[0] for name, same in sorted(found.items())}
+            yield Application(own, {name: _objects(graph, d) for name, d in own.items()})
+
+
+def _key(delivery: Delivery) -> tuple[str, ...]:
+    words = (delivery.environment or "", delivery.cluster if "/" not in delivery.cluster else "")
+    path = delivery.source.path or delivery.source.chart or ""
+    name = delivery.name if delivery.agent in ("flux", "argocd") else ""
+    return (
+        delivery.agent,
+        delivery.kind,
+        *(without(text, *words) for text in (name, delivery.namespace, path)),
+    )
+
+
+def _objects(graph: Graph, delivery: Delivery) -> dict[ObjectKey, RenderedObject]:
+    words = (delivery.environment or "", delivery.cluster if "/" not in delivery.cluster else "")
+    return {
+        (
+            item.ref.group,
+            item.ref.kind,
+            without(item.ref.namespace, *words),
+            without(_HASH.sub("", item.ref.name), *words),
+        ): item
+        for item in graph.rendered[delivery.id].objects
+    }
+
+
+def leaves(data: Any, path: Path = ()) -> Iterator[tuple[tuple[str, ...], Path, Any]]:
+    """Every scalar: its path with items of lists called by their `name`, its real path, and its value."""
+    yield from _leaves(data, (), path)
+
+
+def _leaves(data: Any, called: tuple[str, ...], path: Path) -> Iterator[tuple[tuple[str, ...], Path, Any]]:
+    if isinstance(data, dict):
+        for key, value in data.items():
+            yield from _leaves(value, (*called, str(key)), (*path, key))
+    elif isinstance(data, list):
+        for index, value in enumerate(data):
+            name = value.get("name") if isinstance(value, dict) else None
+            yield from _leaves(
+                value, (*called, name if isinstance(name, str) else str(index)), (*path, index)
+            )
+    else:
+        yield called, path, data

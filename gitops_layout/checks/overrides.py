@@ -1,0 +1,155 @@
+"""Checks of kustomizations against what they build: files that nobody lists, and overrides that change nothing."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from posixpath import basename, dirname, join
+from typing import Any
+
+from gitops_layout.agents.context import text
+from gitops_layout.checks.counterparts import leaves
+from gitops_layout.graph.model import Graph
+from gitops_layout.kustomize.model import FILE_NAMES, Kustomization, find, mappings, references
+from gitops_layout.model import Hit, Location, ObjectRef, Related
+from gitops_layout.render.rendered import RenderedObject
+from gitops_layout.repo.model import is_aside
+
+__all__ = ["image_matches_nothing", "not_listed", "patch_matches_nothing"]
+
+Params = Mapping[str, Any]
+_SET_ASIDE = re.compile(
+    r"example|sample|template|test|backup|old|disabled|bak|draft|local|\.tmpl|values|unused|todo|orig|secret|gotk|catalog-info|kustomiz",
+    re.IGNORECASE,
+)
+
+
+_VENDORED = re.compile(r"(?:^|/)(?:upstream|vendor|third[-_]party|crds?)/")
+
+
+def _built(graph: Graph) -> Iterator[tuple[Kustomization, list[RenderedObject], set[str]]]:
+    """Each kustomization with the objects of all deliveries that read it, and the files that these read.
+
+    Those that could not be built are left out.
+    """
+    readers: dict[str, list[RenderedObject]] = defaultdict(list)
+    beside: dict[str, set[str]] = defaultdict(set)
+    broken: set[str] = set()
+    for delivery in graph.deliveries:
+        rendered = graph.rendered[delivery.id]
+        files = [file for file in rendered.files if basename(file) in FILE_NAMES]
+        if rendered.failure is not None or rendered.unseen or (not rendered.objects):
+            broken.update(files)
+        for file in files:
+            readers[file] += rendered.objects
+            beside[file] |= rendered.files
+    for file, objects in sorted(readers.items()):
+        found = find(graph.repo, dirname(file)) if file not in broken else None
+        if isinstance(found, Kustomization) and found.data.get("kind") != "Component":
+            yield found, objects, beside[file]
+
+
+def not_listed(graph: Graph, params: Params) -> Iterator[Hit]:
+    """Manifests beside a kustomization that lists their neighbours, and which nothing reads."""
+    repo = graph.repo
+    used = {file for rendered in graph.rendered.values() for file in rendered.files}
+    used |= {delivery.root.file for delivery in graph.deliveries}
+    listing: list[Kustomization] = []
+    for folder, names in repo.folders.items():
+        found = find(repo, folder) if any(name in names for name in FILE_NAMES) else None
+        if isinstance(found, Kustomization):
+            listing.append(found)
+            for reference in references(found):
+                used.add(repo.resolve(join(folder, reference.target)) or "")
+    for kustomization in listing:
+        here = kustomization.location.file
+        if not graph.is_live(here) or is_aside(here) or _VENDORED.search(here):
+            continue
+        listed = [r.target for r in references(kustomization) if "/" not in r.target.removeprefix("./")]
+        if len(listed) < params["least"]:
+            continue
+        written = repo.text(here)
+        for name in repo.folders[kustomization.folder]:
+            path = join(kustomization.folder, name)
+            if path in used or name in FILE_NAMES or not name.endswith((".yaml", ".yml")) or name in written:
+                continue
+            if path in repo.entries and not _SET_ASIDE.search(name) and (kind := _manifest(graph, path)):
+                values = {"file": name, "kind": kind, "subject": name}
+                related = (Related(Location(path), "nothing reads it"),)
+                yield Hit(kustomization.location.key_at("resources"), values, related)
+
+
+def _manifest(graph: Graph, path: str) -> str:
+    """The kind of a file's first object, where all its documents are whole objects."""
+    documents = [d for d in graph.repo.documents(path) if d.data is not None]
+    found = list(graph.repo.objects(path))
+    if not found or len(found) < len(documents) or graph.repo.entries[path].target is not None:
+        return ""
+    if any(not r.ref.name or "config.k8s.io" in r.ref.api_version or len(r.data) < 3 for r in found):
+        return ""
+    return found[0].ref.kind
+
+
+def patch_matches_nothing(graph: Graph, params: Params) -> Iterator[Hit]:
+    """Patches whose target selects no object: kustomize leaves them out and says nothing."""
+    for kustomization, objects, files in _built(graph):
+        renaming = any(key in kustomization.data for key in ("namePrefix", "nameSuffix"))
+        for patch, index in mappings(kustomization.data, "patches"):
+            target = patch.get("target")
+            if not isinstance(target, dict) or "$patch" in str(patch.get("patch", "")) or renaming:
+                continue
+            if any(key in target for key in ("labelSelector", "annotationSelector")) or patch.get("options"):
+                continue
+            file = text(patch.get("path"))
+            if file and "$patch" in graph.repo.text(join(kustomization.folder, file)):
+                continue
+            kind, name = text(target.get("kind")), text(target.get("name"))
+            if not any(_is_target(item.ref, kind, name) for item in objects):
+                if any(_is_target(r.ref, kind, name) for f in files for r in graph.repo.objects(f)):
+                    continue  # another patch gives it another name, or takes it out
+                words = " ".join(filter(None, (kind, name))) or "its target"
+                kinds = {item.ref.name for item in objects if item.ref.kind == kind}
+                hint = f"; of that kind there is {min(kinds)}" if name and len(kinds) == 1 else ""
+                place = kustomization.location.at("patches", index, "target")
+                yield Hit(place, {"target": words, "hint": hint, "subject": words})
+
+
+def _is_target(ref: ObjectRef, kind: str | None, name: str | None) -> bool:
+    """Whether kind and name fit; a name that was given a prefix or suffix later fits as well."""
+    if kind and not _fits(kind, ref.kind):
+        return False
+    return not name or _fits(name, ref.name) or name in ref.name
+
+
+def _fits(pattern: str, word: str) -> bool:
+    try:
+        return re.fullmatch(pattern, word) is not None
+    except re.error:
+        return True
+
+
+def image_matches_nothing(graph: Graph, params: Params) -> Iterator[Hit]:
+    """Image overrides whose name no image of the build has."""
+    known: dict[int, set[str]] = {}
+    for kustomization, objects, _ in _built(graph):
+        images = list(mappings(kustomization.data, "images"))
+        if not images or not objects:
+            continue
+        names = known.setdefault(id(objects), _images(objects))
+        for image, index in images:
+            name, instead = text(image.get("name")), text(image.get("newName"))
+            if name and name not in names and (instead is None or instead not in names):
+                yield Hit(kustomization.location.at("images", index, "name"), {"name": name, "subject": name})
+
+
+def _images(objects: list[RenderedObject]) -> set[str]:
+    """The names of all images, wherever they stand: every text under a key that ends in `image`."""
+    found: set[str] = set()
+    for item in objects:
+        for called, _, value in leaves(item.data):
+            if isinstance(value, str) and any(step.lower().endswith("image") for step in called[-2:]):
+                rest = value.partition("@")[0]
+                head, slash, last = rest.rpartition("/")
+                found.add(f"{head}{slash}{last.partition(':')[0]}")
+    return found
