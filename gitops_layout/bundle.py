@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 __all__ = ["root"]
 
 
+@cache
 def root() -> Path:
     """The real folder that holds `templates/`, `rules/` and `copier.yml` (Copier needs a real path)."""
     package = Path(__file__).parent

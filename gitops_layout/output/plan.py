@@ -18,7 +18,7 @@ _COLUMN = 8
 
 def plan_text(plan: Plan, *, written: bool) -> str:
     """One line a changed file, each conflict with both its sides, warnings, and a summary line."""
-    lines = [_line(action) for action in plan.actions if action in plan.changes or action.conflicts]
+    lines = [_line(action) for action in _shown(plan)]
     for action in plan.conflicts:
         lines += ["", f"conflict in {action.path}: {action.why}", *_sides(action)]
     lines += [f"warning: {text}" for text in plan.warnings]
@@ -38,7 +38,7 @@ def plan_json(plan: Plan, *, written: bool) -> str:
 
 def summary(plan: Plan, *, written: bool) -> str:
     """`3 to create, 1 to merge` (`3 created, 1 merged` once written), or that there is nothing to do."""
-    shown = [action for action in plan.actions if action in plan.changes or action.conflicts]
+    shown = _shown(plan)
     counts = Counter(action.do for action in shown)
     if not counts:
         if plan.relock:
@@ -55,6 +55,11 @@ def summary(plan: Plan, *, written: bool) -> str:
         for do, count in counts.items()
     ]
     return ", ".join(words)
+
+
+def _shown(plan: Plan) -> list[Action]:
+    """What changes or needs people, in order of paths."""
+    return [action for action in plan.actions if action.do != "keep" or action.conflicts]
 
 
 def _line(action: Action) -> str:

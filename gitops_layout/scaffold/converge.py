@@ -50,9 +50,11 @@ def plan(
     the tree (`init`, `add`).
     Raises UserError (exit code 3) where a path of ours is a link or not a file.
     """
+    old = _lock(root)
+    if old is not None and spec_file is None and (same := _untouched(root, old, spec)) is not None:
+        return same
     wanted = render(spec)
     del wanted[SPEC]
-    old = _lock(root)
     new = locks.make(answers(spec), wanted, digest=template_digest(spec.layout))
     paths = {*wanted, *(old.files if old is not None else ())}
     tree = _tree(root, paths, theirs={path for path, file in wanted.items() if file.owner is Ownership.SEED})
@@ -100,6 +102,24 @@ def apply(root: Path, plan: Plan) -> None:
             ) from None
 
 
+def _untouched(root: Path, old: Lock, spec: Spec) -> Plan | None:
+    """The empty plan where spec, templates and every generated file are as the lock remembers them: nothing need be
+    rendered to know that. None where anything differs.
+    """
+    if (
+        old.layout != spec.layout
+        or old.answers != answers(spec)
+        or old.digest != template_digest(spec.layout)
+    ):
+        return None
+    seeds = {path for path, entry in old.files.items() if entry.owner is Ownership.SEED}
+    tree = _tree(root, old.files, theirs=seeds)
+    if any(path not in tree or locks.blob_id(tree[path]) != entry.blob for path, entry in old.files.items()):
+        return None
+    keep = (plans.Action(path, plans.Do.KEEP, entry.owner, "") for path, entry in sorted(old.files.items()))
+    return plans.Plan(tuple(keep), old, relock=False)
+
+
 def _with_spec(root: Path, made: Plan, content: bytes, name: str) -> Plan:
     now = _tree(root, [name]).get(name)
     if now == content:
@@ -137,28 +157,35 @@ def _lock(root: Path) -> Lock | None:
 def _tree(root: Path, paths: Iterable[str], *, theirs: Collection[str] = ()) -> dict[str, bytes]:
     """The bytes of the files that are there; a user's own file may be a link, which is not followed."""
     tree: dict[str, bytes] = {}
+    folders: set[str] = set()
+    top = str(root)
     for path in sorted(paths):
-        if path in theirs and (root / path).is_symlink():
+        if path in theirs and os.path.islink(f"{top}/{path}"):  # noqa: PTH114 - as below
             tree[path] = b""
-        elif regular(root, path):
-            tree[path] = (root / path).read_bytes()
+        elif regular(root, path, folders):
+            with open(f"{top}/{path}", "rb") as file:  # noqa: PTH123 - as below
+                tree[path] = file.read()
     return tree
 
 
-def regular(root: Path, path: str) -> bool:
+def regular(root: Path, path: str, folders: set[str] | None = None) -> bool:
     """Whether `path` is a plain file reached through plain folders; False when it is absent.
 
-    A link on the way could lead anywhere, and a lock may have been written by anybody: UserError.
+    A link on the way could lead anywhere, and a lock may have been written by anybody: UserError. `folders` remembers
+    the plain ones between calls that look at one moment.
     """
     parts = path.split("/")
     foreign = os.sep != "/" and os.sep in path
     if foreign or not {"", ".", "..", ".git"}.isdisjoint(parts):
         raise UserError(f"{path!r} is not a path inside the repository", exit_code=3)
-    place = root
+    known = folders if folders is not None else set()
+    place = str(root)  # thousands of paths: strings are three times as fast
     for index, part in enumerate(parts):
-        place = place / part
+        place = f"{place}/{part}"
+        if place in known:
+            continue
         try:
-            mode = place.lstat().st_mode
+            mode = os.lstat(place).st_mode
         except (FileNotFoundError, NotADirectoryError):
             return False
         last = index == len(parts) - 1
@@ -168,6 +195,8 @@ def regular(root: Path, path: str) -> bool:
             raise UserError(
                 f"{name} is {kind}: refusing to write {path}", "replace it by a plain one", exit_code=3
             )
+        if not last:
+            known.add(place)
     return True
 
 

@@ -10,7 +10,6 @@ import hashlib
 import re
 from dataclasses import dataclass
 from enum import StrEnum
-from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -45,6 +44,10 @@ _INDICES = "_indices"  # in a path's context: which item of each loop it was mad
 _YIELD = re.compile(r"\{% yield (\w+) from (.+?) %\}(.*)\{% endyield %\}")
 # Copier alone writes its answers file; we keep a lock instead.
 _COPIER_ONLY = "{{ _copier_conf.answers_file }}"
+
+
+_Tree = dict[str, "_Tree | str"]
+"""Parts of paths to what lies below them: more parts, or the template that the last one is of."""
 
 
 class Ownership(StrEnum):
@@ -87,14 +90,13 @@ def render_answers(values: Mapping[str, Any]) -> dict[str, File]:
     root = bundle.root()
     environment = _environment(root)
     files: dict[str, File] = {}
-    for template in _templates(root, folder):
-        for path, context in _paths(tuple(template.removesuffix(_SUFFIX).split("/")), dict(values)):
-            name = f"templates/{folder}/{template}"
-            if template.endswith(_SUFFIX):
-                content = environment.get_template(name).render(context).encode()
-            else:
-                content = (root / name).read_bytes()
-            files[path] = File(content, owner_of(path, folder))
+    for template, path, context in _paths(_tree(root, folder), dict(values)):
+        name = f"templates/{folder}/{template}"
+        if template.endswith(_SUFFIX):
+            content = environment.get_template(name).render(context).encode()
+        else:
+            content = (root / name).read_bytes()
+        files[path] = File(content, owner_of(path, folder))
     return dict(sorted(files.items()))
 
 
@@ -103,8 +105,7 @@ def places(spec: Spec) -> dict[tuple[str, tuple[int, ...]], str]:
     folder = folder_of(spec.layout)
     return {
         (template, context.get(_INDICES, ())): path
-        for template in _templates(bundle.root(), folder)
-        for path, context in _paths(tuple(template.removesuffix(_SUFFIX).split("/")), answers(spec))
+        for template, path, context in _paths(_tree(bundle.root(), folder), answers(spec))
     }
 
 
@@ -136,8 +137,7 @@ def folder_of(layout: str) -> str:
 def owner_of(path: str, folder: str) -> Ownership:
     """Who owns a generated path, by the first line of templates/ownership.yaml that matches it."""
     for pattern, owner in _ownership(bundle.root())[folder]:
-        steps, wanted = path.split("/"), pattern.split("/")
-        if len(steps) == len(wanted) and all(map(fnmatchcase, steps, wanted)):
+        if pattern.fullmatch(path):
             return owner
     return Ownership.MANAGED
 
@@ -180,27 +180,52 @@ def _templates(root: Path, folder: str) -> tuple[str, ...]:
 
 
 @cache
-def _ownership(root: Path) -> dict[str, tuple[tuple[str, Ownership], ...]]:
+def _ownership(root: Path) -> dict[str, tuple[tuple[re.Pattern[str], Ownership], ...]]:
     data = yaml.safe_load((root / "templates" / "ownership.yaml").read_bytes())
     return {
-        folder: tuple((row["match"], Ownership(row["owner"])) for row in rows)
+        folder: tuple((_pattern(row["match"]), Ownership(row["owner"])) for row in rows)
         for folder, rows in data.items()
     }
 
 
-def _paths(parts: tuple[str, ...], context: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Each path that a templated path stands for, with the loop variables it was made from."""
-    if not parts:
-        yield "", context
-        return
-    for name, inner in _part(parts[0], context):
-        if name:
-            for rest, innermost in _paths(parts[1:], inner):
-                yield f"{name}/{rest}".rstrip("/"), innermost
+def _pattern(match: str) -> re.Pattern[str]:
+    """A path with `*` for any name, or part of one."""
+    return re.compile("[^/]*".join(re.escape(part) for part in match.split("*")))
+
+
+def _paths(
+    tree: _Tree, context: dict[str, Any], above: str = ""
+) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Each template, each path that it stands for, and the loop variables that made it; a folder's name is rendered
+    once for all that is in it.
+    """
+    for part, below in tree.items():
+        for name, inner in _part(part, context):
+            if not name:
+                continue
+            if isinstance(below, str):
+                yield below, f"{above}{name}", inner
+            else:
+                yield from _paths(below, inner, f"{above}{name}/")
+
+
+@cache
+def _tree(root: Path, folder: str) -> _Tree:
+    """The templates of a folder by the parts of their paths."""
+    tree: _Tree = {}
+    for template in _templates(root, folder):
+        *folders, last = template.removesuffix(_SUFFIX).split("/")
+        here = tree
+        for part in folders:
+            below = here.setdefault(part, {})
+            assert isinstance(below, dict)
+            here = below
+        here[last] = template
+    return tree
 
 
 def _part(part: str, context: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    loop = _YIELD.search(part)
+    loop = _YIELD.search(part) if "{" in part else None
     if loop is None:
         yield _text(part, context), context
         return
