@@ -100,7 +100,13 @@ def test_copier_can_update_what_it_made(source: Path, tmp_path: Path) -> None:
     shutil.copytree(source, origin)
     run_copy(str(origin), root, data=answers(spec()), defaults=True, quiet=True, vcs_ref="v1")
     _git(root, ["init", "-q"], ["add", "-A"], ["commit", "-qm", "made"])
-    template = next((origin / "templates/repository/clusters").rglob("{% yield app*.jinja"))
+    template = next(
+        path
+        for path in (origin / "templates/repository").rglob("*.jinja")
+        if "clusters" in str(path)
+        and "interval: 10m" in path.read_text()
+        and path.name.startswith("{% yield app")
+    )
     template.write_text(template.read_text().replace("interval: 10m", "interval: 30m"))
     _git(origin, ["commit", "-qam", "later"], ["tag", "v2"])
     run_update(root, defaults=True, overwrite=True, quiet=True, vcs_ref="v2")
