@@ -117,7 +117,7 @@ def external_branch(graph: Graph, params: Params) -> Iterator[Hit]:
     """Repositories of somebody else that are followed on a branch.
 
     Those of one's own host and owner are the other half of a split repository, unless it is a chart that is taken
-    from there; those that a tenant's service account applies are the tenant's own.
+    from there; those that a tenant's service account or project applies are the tenant's own.
     """
     own = {d.source.url for d in graph.deliveries if d.source.local and d.source.url}
     own |= {*graph.repo.remotes, *graph.declared.sources}
@@ -125,6 +125,7 @@ def external_branch(graph: Graph, params: Params) -> Iterator[Hit]:
     if not owners:
         return
     known = {normal_url(url) for url in own}
+    tenants = {name for tenant in graph.tenants for name in tenant.deliveries}
     for delivery in (part for d in graph.deliveries for part in (d.parts or (d,))):
         source = delivery.source
         url, revision = source.url or "", source.revision
@@ -142,7 +143,8 @@ def external_branch(graph: Graph, params: Params) -> Iterator[Hit]:
         ):
             continue
         chart = delivery.kind == "HelmRelease"
-        tenant = text(at(delivery.object, "spec", "serviceAccountName")) is not None
+        account = text(at(delivery.object, "spec", "serviceAccountName"))
+        tenant = account is not None or delivery.id in tenants
         if (source.chart and not chart) or (not chart and (_owner(url) in owners or tenant)):
             continue
         if delivery.kind == "HelmRelease" and not _from_git(delivery):

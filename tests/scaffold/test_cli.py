@@ -227,7 +227,9 @@ def test_setting_a_field_keeps_the_comments() -> None:
 @pytest.mark.parametrize("agent", ["flux", "argocd"])
 def test_tenants_of_a_platform_come_and_are_whole(tmp_path: Path, agent: str) -> None:
     root = tmp_path / "plat"
-    done = _run("init", "plat", "--layout", "platform", "--agent", agent, "--defaults", cwd=tmp_path)
+    owners = ("--set", "repo.owners=['@acme/platform']")
+    layout = ("--layout", "platform", "--agent", agent)
+    done = _run("init", "plat", *layout, *owners, "--defaults", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     own = ("--repo-url", "https://github.com/acme/pay.git", "--owner", "@acme/pay", "--group", "acme:pay")
     for arguments in (
