@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pytest
 
 from tests.e2e import tenant
+from tests.e2e.argocd import argocd
 from tests.e2e.charts import charts
 from tests.e2e.flux import flux
 from tests.e2e.live import desired
@@ -30,7 +31,7 @@ PLACES = [
         id=f"{agent}-{layout}-{cluster}",
         marks=[] if cluster == "eu" else [pytest.mark.agents],
     )
-    for agent in ("flux",)
+    for agent in ("flux", "argocd")
     for layout in LAYOUTS
     for cluster in CLUSTERS
     if layout != "tenant"  # one of a tenant has no cluster of its own: it comes with the platform's
@@ -102,7 +103,7 @@ class Scene:
 def scene(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     name, layout, cluster = request.param
     root = tmp_path_factory.mktemp(f"{name}-{layout}-{cluster}")
-    with flux(root, multitenant=layout == "platform") as agent:
+    with flux(root, multitenant=layout == "platform") if name == "flux" else argocd(root) as agent:
         repository = scaffolded(root, name, layout, url=agent.url)
         tenants = tenant.repository(root, repository) if layout == "platform" else None
         agent.serve(agent.url("platform"), repository)
