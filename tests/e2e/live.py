@@ -48,7 +48,14 @@ class Live:
             self.cluster.apply(data, force=True)
         names = [data["metadata"]["name"] for data in todo if data["kind"] == "CustomResourceDefinition"]
         self.wait(f"{len(names)} definitions", lambda: all(map(self._established, names)) or None)
+        kinds = [data["spec"] for data in todo if data["kind"] == "CustomResourceDefinition"]
+        self.wait("their kinds in discovery", lambda: all(map(self._served, kinds)) or None)
+
+    def _served(self, definition: Data) -> bool:
+        """Whether discovery names the kind, which comes a moment after the definition is established."""
+        version = next(item["name"] for item in definition["versions"] if item["served"])
         self.cluster.forget_types()
+        return self.cluster.resource(f"{definition['group']}/{version}", definition["names"]["kind"]) is not None
 
     def _established(self, name: str) -> bool:
         found = self.get("apiextensions.k8s.io/v1", "CustomResourceDefinition", name)
