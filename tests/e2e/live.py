@@ -55,7 +55,9 @@ class Live:
         """Whether discovery names the kind, which comes a moment after the definition is established."""
         version = next(item["name"] for item in definition["versions"] if item["served"])
         self.cluster.forget_types()
-        return self.cluster.resource(f"{definition['group']}/{version}", definition["names"]["kind"]) is not None
+        return (
+            self.cluster.resource(f"{definition['group']}/{version}", definition["names"]["kind"]) is not None
+        )
 
     def _established(self, name: str) -> bool:
         found = self.get("apiextensions.k8s.io/v1", "CustomResourceDefinition", name)
