@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gitops_layout.agents.delivery import Delivery
+from gitops_layout.checks.once import once
 from gitops_layout.graph.model import Graph
 from gitops_layout.model import Affected, Location, ObjectRef, Path
 
@@ -34,17 +35,16 @@ class Applied:
 
 
 _Index = Mapping[tuple[str, str], list[Applied]]
-_last: list[tuple[Graph, _Index]] = []
 
 
 def applied(graph: Graph, group: str, *kinds: str) -> Iterator[Applied]:
     """The applied objects of these kinds of one API group; the rules of one run share the index."""
-    if not _last or _last[0][0] is not graph:
-        _last[:] = [(graph, _index(graph))]
+    index = _index(graph)
     for kind in kinds:
-        yield from _last[0][1].get((group, kind), ())
+        yield from index.get((group, kind), ())
 
 
+@once
 def _index(graph: Graph) -> _Index:
     found: dict[tuple[str, str], list[Applied]] = {}
     brought: set[int] = set()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from gitops_layout.checks.once import once
 from gitops_layout.diff import Effect, What, compare, effects
 from gitops_layout.graph.model import Graph
 from gitops_layout.model import Affected, Hit, Location
@@ -49,9 +50,9 @@ def _same(one: Any, other: Any) -> bool:
     )
 
 
-def _effects(graph: Graph) -> Iterator[Effect]:
-    if graph.before is not None:
-        yield from effects(compare(graph.before, graph))
+@once
+def _effects(graph: Graph) -> tuple[Effect, ...]:
+    return tuple(effects(compare(graph.before, graph))) if graph.before is not None else ()
 
 
 def _hit(graph: Graph, effect: Effect, place: Location) -> Hit:

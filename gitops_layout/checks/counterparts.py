@@ -15,6 +15,7 @@ from functools import lru_cache
 from typing import Any
 
 from gitops_layout.agents.delivery import Delivery
+from gitops_layout.checks.once import once
 from gitops_layout.graph.model import Graph
 from gitops_layout.model import Path
 from gitops_layout.render.rendered import RenderedObject
@@ -52,14 +53,10 @@ def without(text: str, *words: str) -> str:
     return text
 
 
-_last: list[tuple[Graph, tuple[Application, ...]]] = []
-
-
+@once
 def applications(graph: Graph) -> tuple[Application, ...]:
     """Every application that two environments at least have, one delivery each, rendered whole."""
-    if not _last or _last[0][0] is not graph:
-        _last[:] = [(graph, tuple(_applications(graph)))]
-    return _last[0][1]
+    return tuple(_applications(graph))
 
 
 def _applications(graph: Graph) -> Iterator[Application]:

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from gitops_layout.agents.delivery import Delivery
+from gitops_layout.checks.once import once
 from gitops_layout.graph.model import Graph
 from gitops_layout.model import Affected, Location, ObjectRef, Path, Related
 from gitops_layout.render.rendered import RenderedObject
@@ -78,14 +79,10 @@ class Delivered:
         return {domain: tuple(items.values()) for domain, items in found.items()}
 
 
-_last: list[Delivered] = []
-
-
+@once
 def delivered(graph: Graph) -> Delivered:
     """The graph's objects by kind; all checks of one run share them."""
-    if not _last or _last[0].graph is not graph:
-        _last[:] = [Delivered(graph)]
-    return _last[0]
+    return Delivered(graph)
 
 
 def metadata(data: Mapping[str, Any], field: str) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from gitops_layout.checks.once import once
 from gitops_layout.graph.model import Graph
 from gitops_layout.model import Hit, Path, Related
 from gitops_layout.validation.check import as_stored, dotted
@@ -35,14 +36,10 @@ def _hits(graph: Graph, *, metadata: bool) -> Iterator[Hit]:
             yield _hit(subject, refusal)
 
 
-_last: list[tuple[Graph, tuple[tuple[Subject, Refusal], ...]]] = []
-
-
+@once
 def _refused(graph: Graph) -> tuple[tuple[Subject, Refusal], ...]:
     """What the server refuses of a graph's objects; both rules of one run share it."""
-    if not _last or _last[0][0] is not graph:
-        _last[:] = [(graph, tuple(_find(graph)))]
-    return _last[0][1]
+    return tuple(_find(graph))
 
 
 def _find(graph: Graph) -> Iterator[tuple[Subject, Refusal]]:

@@ -8,6 +8,7 @@ from posixpath import basename, dirname
 from typing import Any
 
 from gitops_layout.agents.context import at, text
+from gitops_layout.checks.once import once
 from gitops_layout.graph.model import Graph
 from gitops_layout.k8s.secrets import secret_form
 from gitops_layout.model import Hit, Location, Path, Related
@@ -149,10 +150,6 @@ def _clear(repo: Repo, path: str, *, named: bool) -> Location | None:
     return None
 
 
-_last: list[tuple[Repo, frozenset[str]]] = []
-
-
+@once
 def _manifests(repo: Repo) -> frozenset[str]:
-    if not _last or _last[0][0] is not repo:
-        _last[:] = [(repo, frozenset(repo.manifests))]
-    return _last[0][1]
+    return frozenset(repo.manifests)

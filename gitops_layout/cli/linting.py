@@ -25,7 +25,7 @@ from gitops_layout.model import Severity, UncheckedClass
 from gitops_layout.system import write_atomic
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from gitops_layout.cli.remembered import Memory
 
@@ -68,7 +68,6 @@ def run(root: Path, options: dict[str, Any], memory: Memory) -> Said:
     if writing:
         return _write_baseline(report, where)
     said = _said(report, Severity(options["fail_on"]) if options["fail_on"] else loaded.config.fail_on)
-    first = _first_answer(report, loaded, options)
     said.lasting = (
         not report.crashes and not loaded.config.checkouts and (given is not None or _listed(memory, loaded))
     )
@@ -76,7 +75,7 @@ def run(root: Path, options: dict[str, Any], memory: Memory) -> Said:
         said.out = [_score(report, loaded, options)]
         return said
     _word(said, report, options)
-    if first is not None and said.out:
+    if (first := _first_answer(report, loaded, options, said.out)) is not None:
         said.out = [first]
     return said
 
@@ -92,8 +91,10 @@ def _score(report: Report, loaded: Loaded, options: dict[str, Any]) -> str:
     return score_text(card, paint=painter(colour=options["colour"]))
 
 
-def _first_answer(report: Report, loaded: Loaded, options: dict[str, Any]) -> str | None:
-    """The short form, for a repository that says nothing about itself and a command that asks for nothing special."""
+def _first_answer(report: Report, loaded: Loaded, options: dict[str, Any], full: Sequence[str]) -> str | None:
+    """The short form of a long report, for a repository that says nothing about itself and a command that asks for
+    nothing special.
+    """
     asked = (
         "full",
         "quiet",
@@ -110,9 +111,9 @@ def _first_answer(report: Report, loaded: Loaded, options: dict[str, Any]) -> st
     if options["form"] != "text" or known or any(options[name] for name in asked):
         return None
     from gitops_layout.output.first import LINES, first_answer
-    from gitops_layout.output.text import painter, report_text
+    from gitops_layout.output.text import painter
 
-    if report.crashes or report_text(report).count("\n") <= LINES:
+    if report.crashes or sum(text.count("\n") for text in full) <= LINES:
         return None
     return first_answer(report, loaded.graph, paint=painter(colour=options["colour"]))
 

@@ -10,6 +10,7 @@ from posixpath import dirname, join, normpath
 from gitops_layout.checks.ci.model import Action, Job, Ran, Script, place_in
 from gitops_layout.checks.ci.pipelines import jobs
 from gitops_layout.checks.ci.shell import Command, commands
+from gitops_layout.checks.once import once
 from gitops_layout.model import Related
 from gitops_layout.repo.model import Repo, is_yaml
 
@@ -29,14 +30,10 @@ class Work:
     actions: tuple[Action, ...]
 
 
-_last: list[tuple[Repo, tuple[Work, ...]]] = []
-
-
+@once
 def works(repo: Repo) -> tuple[Work, ...]:
     """Every job of the repository's pipelines; the rules of one run share them."""
-    if not _last or _last[0][0] is not repo:
-        _last[:] = [(repo, tuple(_work(repo, job) for job in jobs(repo)))]
-    return _last[0][1]
+    return tuple(_work(repo, job) for job in jobs(repo))
 
 
 def _work(repo: Repo, job: Job) -> Work:
