@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,36 +11,24 @@ import yaml
 from gitops_layout.errors import UserError
 from gitops_layout.spec import parse
 from tests.helm.conftest import helm
+from tests.scaffold.command import run
 from tests.scaffold.specs import APPS, CHARTS, COMPONENTS, LINT, OWN_CHART, TENANT, data
 
 __all__ = ["helm"]
-
-
-def _run(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "gitops_layout", *arguments],
-        cwd=root,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-        stdin=subprocess.DEVNULL,
-        env=dict(os.environ),
-    )
 
 
 @pytest.fixture(params=["flux", "argocd"])
 def root(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     body = data(request.param, apps=[*APPS, *CHARTS, OWN_CHART])
     (tmp_path / "gitops.yaml").write_text(yaml.safe_dump(body))
-    done = _run(tmp_path, "scaffold")
+    done = run(tmp_path, "scaffold")
     assert done.returncode == 0, done.stderr
     return tmp_path
 
 
 @pytest.mark.usefixtures("helm")
 def test_what_is_made_lints_clean_with_the_published_charts_declared(root: Path) -> None:
-    done = _run(root, *LINT, "--format", "json")
+    done = run(root, *LINT, "--format", "json")
     said = json.loads(done.stdout)
     assert (done.returncode, said["findings"]) == (0, [])
     assert len(said["coverage"]["unchecked"]) == 6
@@ -52,10 +37,10 @@ def test_what_is_made_lints_clean_with_the_published_charts_declared(root: Path)
 
 @pytest.mark.usefixtures("helm")
 def test_an_own_chart_gets_the_version_and_the_values_of_its_environment(root: Path) -> None:
-    done = _run(root, "promote", "shop", "--to", "dev", "--version", "1.5.0")
+    done = run(root, "promote", "shop", "--to", "dev", "--version", "1.5.0")
     assert done.returncode == 0, done.stderr
     seen: dict[str, tuple[str, int, dict[str, str]]] = {}
-    rendered = _run(root, "render", "--all", "--format", "json")
+    rendered = run(root, "render", "--all", "--format", "json")
     objects = json.loads(rendered.stdout)
     for item in objects:
         name, namespace = item["metadata"]["name"], item["metadata"].get("namespace")
@@ -78,39 +63,39 @@ def test_an_own_chart_gets_the_version_and_the_values_of_its_environment(root: P
 
 @pytest.mark.parametrize("app", ["cache", "db", "shop"])
 def test_the_version_of_a_chart_is_promoted_like_an_images(root: Path, app: str) -> None:
-    done = _run(root, "promote", app, "--to", "dev", "--version", "23.0.1")
+    done = run(root, "promote", app, "--to", "dev", "--version", "23.0.1")
     assert done.returncode == 0, done.stderr
-    done = _run(root, "promote", app, "--to", "staging")
+    done = run(root, "promote", app, "--to", "staging")
     assert done.returncode == 0, done.stderr
-    rows = json.loads(_run(root, "skew", app, "--format", "json").stdout)["apps"]
+    rows = json.loads(run(root, "skew", app, "--format", "json").stdout)["apps"]
     assert [(row["environment"], row["version"], row["standing"]) for row in rows] == [
         ("dev", "23.0.1", "first"),
         ("staging", "23.0.1", "same"),
         ("prod", {"cache": "22.1.0", "db": "1.2.3", "shop": "1.4.0"}[app], "behind"),
     ]
-    assert _run(root, "scaffold", "--plan", "--exit-code").returncode == 0
+    assert run(root, "scaffold", "--plan", "--exit-code").returncode == 0
 
 
 def test_what_a_charts_version_changes_in_the_cluster_is_said(root: Path) -> None:
-    done = _run(root, "promote", "db", "--to", "dev", "--version", "1.3.0", "--plan", "--format", "json")
+    done = run(root, "promote", "db", "--to", "dev", "--version", "1.3.0", "--plan", "--format", "json")
     [changed] = json.loads(done.stdout)["changed"]
     flux = "helm.toolkit.fluxcd.io/v2/HelmRelease/db-dev/db"
     assert changed["object"] in (flux, "argoproj.io/v1alpha1/Application/argocd/db-dev")
 
 
 def test_a_published_chart_has_no_other_versions_than_those_of_charts(root: Path) -> None:
-    done = _run(root, "promote", "db", "--to", "dev", "--version", "nightly-3")
+    done = run(root, "promote", "db", "--to", "dev", "--version", "nightly-3")
     assert (done.returncode, "not the version of a chart" in done.stderr) == (2, True)
 
 
 def test_charts_are_added_by_their_url(root: Path) -> None:
-    done = _run(root, "add", "app", "queue2", "--chart", "https://charts.example.com/nats:2.0.0")
+    done = run(root, "add", "app", "queue2", "--chart", "https://charts.example.com/nats:2.0.0")
     assert done.returncode == 0, done.stderr
     last = yaml.safe_load((root / "gitops.yaml").read_text())["spec"]["apps"][-1]
     chart = {"repo": "https://charts.example.com", "name": "nats", "version": "2.0.0"}
     assert last == {"name": "queue2", "chart": chart}
     assert "chart: nats" in (root / ".gitops-layout.yaml").read_text()
-    done = _run(root, "add", "app", "more", "--chart", "oci://ghcr.io/acme/charts/more")
+    done = run(root, "add", "app", "more", "--chart", "oci://ghcr.io/acme/charts/more")
     assert (done.returncode, "names no version" in done.stderr) == (2, True)
 
 
@@ -139,13 +124,13 @@ def test_charts_that_cannot_be_delivered_are_refused(
 @pytest.mark.parametrize("agent", ["flux", "argocd"])
 def test_components_come_first_and_are_promoted_too(agent: str, tmp_path: Path) -> None:
     (tmp_path / "gitops.yaml").write_text(yaml.safe_dump(data(agent, components=COMPONENTS)))
-    assert _run(tmp_path, "scaffold").returncode == 0
-    done = _run(tmp_path, *LINT)
+    assert run(tmp_path, "scaffold").returncode == 0
+    done = run(tmp_path, *LINT)
     assert (done.returncode, done.stderr) == (0, ""), done.stdout
-    done = _run(tmp_path, "promote", "cert-manager", "--to", "dev", "--version", "v1.21.0")
+    done = run(tmp_path, "promote", "cert-manager", "--to", "dev", "--version", "v1.21.0")
     assert done.returncode == 0, done.stderr
     assert "\n~ " in done.stdout
-    rows = json.loads(_run(tmp_path, "skew", "cert-manager", "--format", "json").stdout)["apps"]
+    rows = json.loads(run(tmp_path, "skew", "cert-manager", "--format", "json").stdout)["apps"]
     versions = [("dev", "v1.21.0"), ("staging", "v1.20.0"), ("prod", "v1.20.0")]
     assert [(row["environment"], row["version"]) for row in rows] == versions
     if agent == "flux":

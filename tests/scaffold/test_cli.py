@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,19 +13,8 @@ import yaml
 from gitops_layout.scaffold.edit import append, assign
 from gitops_layout.spec import load
 from tests.kubectl import KUBECTL
+from tests.scaffold.command import run
 from tests.scaffold.specs import LINT
-
-
-def _run(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "gitops_layout", *arguments],
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-        stdin=subprocess.DEVNULL,
-    )
 
 
 def _files(root: Path) -> dict[str, bytes]:
@@ -35,22 +23,15 @@ def _files(root: Path) -> dict[str, bytes]:
 
 @pytest.mark.parametrize("agent", ["flux", "argocd"])
 def test_from_an_empty_folder_to_two_apps_in_three_environments(tmp_path: Path, agent: str) -> None:
-    done = _run("init", "shop", "--agent", agent, "--defaults", cwd=tmp_path)
+    done = run(tmp_path, "init", "shop", "--agent", agent, "--defaults")
     assert done.returncode == 0, done.stderr
     assert "set repo.url" in done.stdout
     root = tmp_path / "shop"
-    first = _run("add", "app", "web", cwd=root)
+    first = run(root, "add", "app", "web")
     assert first.returncode == 0, first.stderr
     assert "runs a placeholder" in first.stdout
-    second = _run(
-        "add",
-        "app",
-        "api",
-        "--image",
-        "ghcr.io/acme/api:1.0.0",
-        "--environments",
-        "dev,prod",
-        cwd=root / "apps",
+    second = run(
+        root / "apps", "add", "app", "api", "--image", "ghcr.io/acme/api:1.0.0", "--environments", "dev,prod"
     )
     assert second.returncode == 0, second.stderr
     assert "placeholder" not in second.stdout
@@ -64,15 +45,15 @@ def test_from_an_empty_folder_to_two_apps_in_three_environments(tmp_path: Path, 
             [KUBECTL, "kustomize", f"clusters/{cluster}"], cwd=root, capture_output=True, check=False
         )
         assert built.returncode == 0, built.stderr
-    lint = _run(*LINT, cwd=root)
+    lint = run(root, *LINT)
     assert lint.returncode == 0, lint.stdout
-    again = _run("scaffold", "--plan", "--exit-code", cwd=root)
+    again = run(root, "scaffold", "--plan", "--exit-code")
     assert (again.returncode, again.stdout) == (0, "nothing to do: the tree is as gitops.yaml says\n")
 
 
 def test_init_does_not_touch_a_repository_that_has_a_spec(tmp_path: Path) -> None:
     (tmp_path / "gitops.yaml").write_text("mine\n")
-    done = _run("init", "--defaults", cwd=tmp_path)
+    done = run(tmp_path, "init", "--defaults")
     assert done.returncode == 2
     assert "gitops-layout scaffold" in done.stderr
     assert _files(tmp_path) == {"gitops.yaml": b"mine\n"}
@@ -80,11 +61,11 @@ def test_init_does_not_touch_a_repository_that_has_a_spec(tmp_path: Path) -> Non
 
 def test_init_plans_without_writing_and_takes_settings(tmp_path: Path) -> None:
     arguments = ("init", "--defaults", "--env", "qa", "--env", "live", "--set", "repo.branch=trunk")
-    done = _run(*arguments, "--plan", cwd=tmp_path)
+    done = run(tmp_path, *arguments, "--plan")
     assert done.returncode == 0
     assert "create    clusters/qa/kustomization.yaml" in done.stdout
     assert _files(tmp_path) == {}
-    assert _run(*arguments, cwd=tmp_path).returncode == 0
+    assert run(tmp_path, *arguments).returncode == 0
     spec = load((tmp_path / "gitops.yaml").read_bytes())
     assert spec.repo.branch == "trunk"
     assert [(item.name, item.from_, item.tier) for item in spec.environments] == [
@@ -106,7 +87,7 @@ def test_init_plans_without_writing_and_takes_settings(tmp_path: Path) -> None:
 def test_what_init_cannot_do_it_says_and_writes_nothing(
     tmp_path: Path, arguments: tuple[str, ...], words: str
 ) -> None:
-    done = _run("init", "--defaults", *arguments, cwd=tmp_path)
+    done = run(tmp_path, "init", "--defaults", *arguments)
     assert done.returncode == 2
     assert words in done.stderr
     assert "Traceback" not in done.stderr
@@ -119,7 +100,7 @@ def test_a_password_in_the_remote_does_not_reach_gitops_yaml(tmp_path: Path) -> 
         ["remote", "add", "origin", "https://me:hunter2@git.example.com/a/b.git"],
     ):
         subprocess.run(["git", *command], cwd=tmp_path, check=True)
-    assert _run("init", "--defaults", cwd=tmp_path).returncode == 0
+    assert run(tmp_path, "init", "--defaults").returncode == 0
     text = (tmp_path / "gitops.yaml").read_text()
     assert "hunter2" not in text
     assert "url: https://git.example.com/a/b.git\n" in text
@@ -131,52 +112,52 @@ def test_a_spec_file_is_taken_over_as_it_is(tmp_path: Path) -> None:
         "  agent: argocd\n  repo: {url: https://git.example.com/a/b.git}\n  environments: [{name: dev}]\n"
     )
     (tmp_path / "in.yaml").write_text(text)
-    assert _run("init", "out", "--spec", "in.yaml", cwd=tmp_path).returncode == 0
+    assert run(tmp_path, "init", "out", "--spec", "in.yaml").returncode == 0
     assert (tmp_path / "out/gitops.yaml").read_text() == text
     (tmp_path / "in.yaml").write_text(text.replace("agent: argocd", "agent: argo"))
-    done = _run("init", "again", "--spec", "in.yaml", cwd=tmp_path)
+    done = run(tmp_path, "init", "again", "--spec", "in.yaml")
     assert done.returncode == 2
     assert "in.yaml:6:10: " in done.stderr
 
 
 def test_a_conflict_ends_with_3_and_tells_both_sides(tmp_path: Path) -> None:
-    assert _run("init", "--defaults", cwd=tmp_path).returncode == 0
-    assert _run("add", "app", "web", cwd=tmp_path).returncode == 0
+    assert run(tmp_path, "init", "--defaults").returncode == 0
+    assert run(tmp_path, "add", "app", "web").returncode == 0
     overlay = tmp_path / "apps/web/envs/dev/kustomization.yaml"
     overlay.write_text(overlay.read_text().replace("podinfo", "mine"))
     spec = tmp_path / "gitops.yaml"
     spec.write_text(spec.read_text().replace("name: web", "name: web\n      image: ghcr.io/acme/web:1.0.0"))
     before = _files(tmp_path)
-    done = _run("scaffold", "--exit-code", cwd=tmp_path)
+    done = run(tmp_path, "scaffold", "--exit-code")
     assert done.returncode == 3
     assert 'yours is "ghcr.io/stefanprodan/mine", generated is "ghcr.io/acme/web"' in done.stdout
     assert done.stderr.startswith("incomplete: 1 file in conflict, nothing written")
     assert _files(tmp_path) == before
-    report = json.loads(_run("scaffold", "--format", "json", cwd=tmp_path).stdout)
+    report = json.loads(run(tmp_path, "scaffold", "--format", "json").stdout)
     assert report["written"] is False
     (conflict,) = [item for item in report["actions"] if item["action"] == "conflict"]
     assert conflict["path"] == "apps/web/envs/dev/kustomization.yaml"
     assert conflict["conflicts"][0]["where"] == "images[web].newName"
-    done = _run("scaffold", "--on-conflict", "theirs", "--exit-code", cwd=tmp_path)
+    done = run(tmp_path, "scaffold", "--on-conflict", "theirs", "--exit-code")
     assert done.returncode == 1
-    assert _run("scaffold", "--exit-code", cwd=tmp_path).returncode == 0
+    assert run(tmp_path, "scaffold", "--exit-code").returncode == 0
 
 
 def test_environments_and_clusters_can_be_added(tmp_path: Path) -> None:
-    assert _run("init", "--defaults", "--env", "dev", "--env", "prod", cwd=tmp_path).returncode == 0
-    assert _run("add", "app", "web", cwd=tmp_path).returncode == 0
-    assert _run("add", "env", "qa", "--from", "dev", cwd=tmp_path).returncode == 0
-    assert _run("add", "cluster", "eu", "--environments", "prod", cwd=tmp_path).returncode == 0
+    assert run(tmp_path, "init", "--defaults", "--env", "dev", "--env", "prod").returncode == 0
+    assert run(tmp_path, "add", "app", "web").returncode == 0
+    assert run(tmp_path, "add", "env", "qa", "--from", "dev").returncode == 0
+    assert run(tmp_path, "add", "cluster", "eu", "--environments", "prod").returncode == 0
     assert (tmp_path / "clusters/qa/apps/qa/web.yaml").is_file()
     assert (tmp_path / "clusters/eu/apps/prod/web.yaml").is_file()
-    done = _run("add", "env", "load", "--cluster", "dev", cwd=tmp_path)
+    done = run(tmp_path, "add", "env", "load", "--cluster", "dev")
     assert done.returncode == 0
     assert "namespace web becomes web-dev" in done.stdout
     assert "clusters/dev/apps/load/web.yaml" in done.stdout
-    done = _run("add", "env", "x", "--cluster", "nowhere", cwd=tmp_path)
+    done = run(tmp_path, "add", "env", "x", "--cluster", "nowhere")
     assert (done.returncode, "no cluster nowhere" in done.stderr) == (2, True)
-    assert _run("add", "app", "web", cwd=tmp_path).returncode == 2
-    assert _run("scaffold", "--plan", "--exit-code", cwd=tmp_path).returncode == 0
+    assert run(tmp_path, "add", "app", "web").returncode == 2
+    assert run(tmp_path, "scaffold", "--plan", "--exit-code").returncode == 0
 
 
 SPEC = b"""\
@@ -229,7 +210,7 @@ def test_tenants_of_a_platform_come_and_are_whole(tmp_path: Path, agent: str) ->
     root = tmp_path / "plat"
     owners = ("--set", "repo.owners=['@acme/platform']")
     layout = ("--layout", "platform", "--agent", agent)
-    done = _run("init", "plat", *layout, *owners, "--defaults", cwd=tmp_path)
+    done = run(tmp_path, "init", "plat", *layout, *owners, "--defaults")
     assert done.returncode == 0, done.stderr
     own = ("--repo-url", "https://github.com/acme/pay.git", "--owner", "@acme/pay", "--group", "acme:pay")
     for arguments in (
@@ -237,12 +218,12 @@ def test_tenants_of_a_platform_come_and_are_whole(tmp_path: Path, agent: str) ->
         ("tenant", "search", "--environments", "dev,prod", "--namespaces", "search,search-jobs"),
         ("app", "find", "--tenant", "search", "--image", "ghcr.io/acme/find:1.0.0"),
     ):
-        done = _run("add", *arguments, cwd=root)
+        done = run(root, "add", *arguments)
         assert done.returncode == 0, done.stderr
-    lint = _run(*LINT, cwd=root)
+    lint = run(root, *LINT)
     assert lint.returncode == 0, lint.stdout + lint.stderr
-    assert _run("scaffold", "--plan", "--exit-code", cwd=root).returncode == 0
-    second = _run("add", "tenant", "pay", cwd=root)
+    assert run(root, "scaffold", "--plan", "--exit-code").returncode == 0
+    second = run(root, "add", "tenant", "pay")
     assert (second.returncode, "tenant pay" in second.stderr) == (2, True)
 
 
@@ -275,7 +256,7 @@ def test_a_tenants_repository_fits_the_platform_that_pulls_it(tmp_path: Path) ->
         ("add", "app", "api", "--dir", "pay", "--image", "ghcr.io/acme/api:1.0.0"),
         ("add", "app", "cron", "--dir", "pay", "--image", "ghcr.io/acme/cron:1.0.0", "--namespace", "jobs"),
     ):
-        done = _run(*arguments, cwd=tmp_path)
+        done = run(tmp_path, *arguments)
         assert done.returncode == 0, done.stderr
     for environment in ("dev", "prod"):
         given = _objects(tmp_path / f"plat/tenants/pay/envs/{environment}")
@@ -285,11 +266,11 @@ def test_a_tenants_repository_fits_the_platform_that_pulls_it(tmp_path: Path) ->
         assert source["spec"]["url"] == url
         pulled = _objects(tmp_path / "pay" / sync["spec"]["path"])
         assert {item["metadata"]["namespace"] for item in pulled} == namespaces
-    lint = _run(*LINT, cwd=tmp_path / "pay")
+    lint = run(tmp_path / "pay", *LINT)
     assert lint.returncode == 0, lint.stdout + lint.stderr
-    refused = _run("add", "app", "x", "--namespace", "web", cwd=tmp_path / "pay")
+    refused = run(tmp_path / "pay", "add", "app", "x", "--namespace", "web")
     assert "the platform gives no namespace web (pay, jobs)" in refused.stderr
-    unknown = _run("init", "t", "--layout", "tenant", "--platform", "plat", "--tenant", "pya", cwd=tmp_path)
+    unknown = run(tmp_path, "init", "t", "--layout", "tenant", "--platform", "plat", "--tenant", "pya")
     assert (unknown.returncode, "did you mean pay?" in unknown.stderr) == (2, True)
 
 
@@ -300,7 +281,8 @@ def _objects(folder: Path) -> list[dict[str, Any]]:
 
 
 def test_a_split_pair_is_a_config_repository_and_an_app_that_feeds_it(tmp_path: Path) -> None:
-    done = _run(
+    done = run(
+        tmp_path,
         "init",
         "shop",
         "--layout",
@@ -308,14 +290,13 @@ def test_a_split_pair_is_a_config_repository_and_an_app_that_feeds_it(tmp_path: 
         "--defaults",
         "--repo-url",
         "https://github.com/acme/c.git",
-        cwd=tmp_path,
     )
     assert done.returncode == 0, done.stderr
     config, app = tmp_path / "shop/config", tmp_path / "shop/app"
     assert (config / "gitops.yaml").is_file()
     assert not (app / ".gitops-layout").exists()
     assert "repository: acme/c" in (app / ".github/workflows/release.yaml").read_text()
-    released = _run("promote", "shop", "--to", "dev", "--version", "1.0.7", cwd=config)
+    released = run(config, "promote", "shop", "--to", "dev", "--version", "1.0.7")
     assert "ghcr.io/example/shop:1.0.7" in released.stdout, released.stderr
-    assert _run("scaffold", "--plan", "--exit-code", cwd=config).returncode == 0
-    assert _run(*LINT, cwd=config).returncode == 0
+    assert run(config, "scaffold", "--plan", "--exit-code").returncode == 0
+    assert run(config, *LINT).returncode == 0

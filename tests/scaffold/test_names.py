@@ -12,8 +12,8 @@ from gitops_layout.errors import UserError
 from gitops_layout.scaffold.edit import append
 from gitops_layout.scaffold.names import removed, renamed
 from gitops_layout.spec import load
+from tests.scaffold.command import run
 from tests.scaffold.specs import data
-from tests.scaffold.test_promote import _run
 
 SPEC = b"""\
 apiVersion: gitops-layout/v1alpha1
@@ -85,7 +85,7 @@ def test_a_new_name_stands_wherever_the_old_one_did_and_changes_nothing_else() -
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     (tmp_path / "gitops.yaml").write_text(yaml.safe_dump(data("flux"), sort_keys=False))
-    done = _run(tmp_path, "scaffold")
+    done = run(tmp_path, "scaffold")
     assert done.returncode == 0, done.stderr
     return tmp_path
 
@@ -98,11 +98,11 @@ def test_renaming_an_app_moves_its_files_with_every_hand_edit(root: Path) -> Non
     )
     local = root / "apps/web/envs/prod/local.yaml"
     local.write_text(local.read_text().replace("replicas: 2", "replicas: 9"))
-    _run(root, "promote", "web", "--to", "dev", "--version", "3.0.0")
-    plan = _run(root, "rename", "app", "web", "shop", "--plan")
+    run(root, "promote", "web", "--to", "dev", "--version", "3.0.0")
+    plan = run(root, "rename", "app", "web", "shop", "--plan")
     assert (plan.returncode, (root / "apps/web").exists()) == (0, True), plan.stderr
     assert "the agent creates them anew and deletes those of the old name" in plan.stdout
-    done = _run(root, "rename", "app", "web", "shop")
+    done = run(root, "rename", "app", "web", "shop")
     assert done.returncode == 0, done.stderr
     assert not (root / "apps/web").exists()
     assert "dashboard.yaml # of ours" in (root / "apps/shop/base/kustomization.yaml").read_text()
@@ -112,9 +112,9 @@ def test_renaming_an_app_moves_its_files_with_every_hand_edit(root: Path) -> Non
     version = yaml.safe_load((root / "apps/shop/envs/dev/version/kustomization.yaml").read_text())
     assert version["images"] == [{"name": "shop", "newTag": "3.0.0"}]
     assert (root / "clusters/lab/apps/dev/shop.yaml").is_file()
-    lint = _run(root, "lint")
+    lint = run(root, "lint")
     assert lint.returncode == 0, lint.stdout
-    again = _run(root, "scaffold", "--plan", "--exit-code")
+    again = run(root, "scaffold", "--plan", "--exit-code")
     assert again.returncode == 0, again.stdout
 
 
@@ -124,18 +124,18 @@ def test_renaming_an_environment_and_back_is_identity(root: Path) -> None:
 
     before = files()
     for old, new in (("staging", "qa"), ("qa", "staging")):
-        done = _run(root, "rename", "env", old, new)
+        done = run(root, "rename", "env", old, new)
         assert done.returncode == 0, done.stderr
     assert files() == before
 
 
 def test_removing_an_app_that_was_edited_asks_first(root: Path) -> None:
     (root / "apps/web/base/service.yaml").write_text("# ours\n")
-    done = _run(root, "remove", "app", "web")
+    done = run(root, "remove", "app", "web")
     assert done.returncode == 3
     assert (root / "apps/web/envs").is_dir()
-    done = _run(root, "remove", "app", "web", "--prune", "--format", "json")
+    done = run(root, "remove", "app", "web", "--prune", "--format", "json")
     assert done.returncode == 0, done.stderr
     assert not (root / "apps/web").exists()
-    assert json.loads(_run(root, "list", "app", "--format", "json").stdout)["apps"][0]["name"] == "api"
-    assert _run(root, "list", "app").stdout.splitlines()[0].startswith("api  ")
+    assert json.loads(run(root, "list", "app", "--format", "json").stdout)["apps"][0]["name"] == "api"
+    assert run(root, "list", "app").stdout.splitlines()[0].startswith("api  ")

@@ -4,32 +4,20 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
 from tests.kubectl import KUBECTL
+from tests.scaffold.command import run
 from tests.scaffold.specs import data
-
-
-def _run(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "gitops_layout", *arguments],
-        cwd=root,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-        stdin=subprocess.DEVNULL,
-    )
 
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     (tmp_path / "gitops.yaml").write_text(yaml.safe_dump(data("flux")))
-    done = _run(tmp_path, "scaffold")
+    done = run(tmp_path, "scaffold")
     assert done.returncode == 0, done.stderr
     return tmp_path
 
@@ -46,12 +34,12 @@ def _image(root: Path, environment: str) -> str:
 def test_a_version_moves_stage_by_stage_and_takes_nothing_local_along(root: Path) -> None:
     local = root / "apps/web/envs/staging/local.yaml"
     local.write_text(local.read_text().replace("replicas: 1", "replicas: 7"))
-    done = _run(root, "promote", "web", "--to", "dev", "--version", "1.5.0")
+    done = run(root, "promote", "web", "--to", "dev", "--version", "1.5.0")
     assert (done.returncode, done.stderr) == (0, "")
-    plan = _run(root, "promote", "web", "--to", "staging", "--plan")
+    plan = run(root, "promote", "web", "--to", "staging", "--plan")
     assert "ghcr.io/acme/web:1.4.0 -> ghcr.io/acme/web:1.5.0" in plan.stdout
     assert _image(root, "staging") == "ghcr.io/acme/web:1.4.0"
-    done = _run(root, "promote", "web", "--to", "staging", "--format", "json")
+    done = run(root, "promote", "web", "--to", "staging", "--format", "json")
     said = json.loads(done.stdout)
     assert [change["object"] for change in said["changed"]] == ["apps/v1/Deployment/web-staging/web"]
     assert [_image(root, name) for name in ("dev", "staging", "prod")] == [
@@ -60,15 +48,15 @@ def test_a_version_moves_stage_by_stage_and_takes_nothing_local_along(root: Path
         "ghcr.io/acme/web:1.4.0",
     ]
     assert "replicas: 7" in local.read_text()
-    again = _run(root, "promote", "web", "--to", "staging")
+    again = run(root, "promote", "web", "--to", "staging")
     assert "nothing to do" in again.stdout
-    converged = _run(root, "scaffold", "--plan", "--exit-code")
+    converged = run(root, "scaffold", "--plan", "--exit-code")
     assert converged.returncode == 0, "converging would revert a promotion"
 
 
 def test_leaping_a_stage_warns_and_a_stage_that_the_app_is_not_in_is_no_stage(root: Path) -> None:
-    assert "this skips staging" in _run(root, "promote", "web", "--from", "dev", "--to", "prod").stdout
-    api = _run(root, "promote", "api", "--to", "prod")  # in dev and prod only
+    assert "this skips staging" in run(root, "promote", "web", "--from", "dev", "--to", "prod").stdout
+    api = run(root, "promote", "api", "--to", "prod")  # in dev and prod only
     assert (api.returncode, "warning" in api.stdout) == (0, False)
 
 
@@ -79,7 +67,7 @@ def test_settings_move_as_a_whole_folder(root: Path) -> None:
     )
     (here / "flags.env").write_text("NEW=1\n")
     (there / "old.env").write_text("OLD=1\n")
-    done = _run(root, "promote", "web", "--to", "staging", "--only", "settings")
+    done = run(root, "promote", "web", "--to", "staging", "--only", "settings")
     assert done.returncode == 0, done.stderr
     assert {path.name: path.read_bytes() for path in here.iterdir()} == {
         path.name: path.read_bytes() for path in there.iterdir()
@@ -87,11 +75,11 @@ def test_settings_move_as_a_whole_folder(root: Path) -> None:
 
 
 def test_skew_says_who_is_behind_whom_and_by_how_much(root: Path) -> None:
-    _run(root, "promote", "web", "--to", "dev", "--version", "2.1.0")
-    _run(root, "promote", "web", "--to", "staging", "--version", "1.6.2")
+    run(root, "promote", "web", "--to", "dev", "--version", "2.1.0")
+    run(root, "promote", "web", "--to", "staging", "--version", "1.6.2")
     settings = root / "apps/web/envs/prod/settings/kustomization.yaml"
     settings.write_text(settings.read_text().replace("info", "warn"))
-    done = _run(root, "skew", "web", "--format", "json", "--exit-code")
+    done = run(root, "skew", "web", "--format", "json", "--exit-code")
     assert done.returncode == 1
     rows = [
         (
@@ -109,7 +97,7 @@ def test_skew_says_who_is_behind_whom_and_by_how_much(root: Path) -> None:
         ("staging", "1.6.2", "dev", "behind", "1 major", True),
         ("prod", "1.4.0", "staging", "behind", "2 minor", False),
     ]
-    assert "2 minor behind staging (1.6.2); settings differ" in _run(root, "skew").stdout
+    assert "2 minor behind staging (1.6.2); settings differ" in run(root, "skew").stdout
 
 
 @pytest.mark.parametrize(
@@ -124,7 +112,7 @@ def test_skew_says_who_is_behind_whom_and_by_how_much(root: Path) -> None:
     ],
 )
 def test_what_cannot_be_promoted_is_said(root: Path, arguments: tuple[str, ...], words: str) -> None:
-    done = _run(root, "promote", *arguments)
+    done = run(root, "promote", *arguments)
     assert done.returncode == 2
     assert words in done.stderr
 
@@ -137,7 +125,7 @@ def test_a_link_is_not_followed_out_of_the_repository(
     place = root / "apps/web/envs/staging/version/kustomization.yaml"
     place.unlink()
     place.symlink_to(outside)
-    done = _run(root, "promote", "web", "--to", "staging")
+    done = run(root, "promote", "web", "--to", "staging")
     assert done.returncode == 3
     assert "symbolic link" in done.stderr
     assert outside.read_text() == "theirs\n"

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +10,7 @@ import yaml
 
 from gitops_layout.errors import UserError
 from gitops_layout.spec import load
+from tests.scaffold.command import run
 from tests.scaffold.specs import LINT, PLATFORM, data
 
 PART = """\
@@ -26,24 +25,12 @@ spec:
 """
 
 
-def _run(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "gitops_layout", *arguments],
-        cwd=root,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-        stdin=subprocess.DEVNULL,
-    )
-
-
 @pytest.fixture(params=["flux", "argocd"])
 def root(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     (tmp_path / "gitops.yaml").write_text(yaml.safe_dump(data(request.param, **PLATFORM)))
     (tmp_path / "gitops.d").mkdir()
     (tmp_path / "gitops.d/payments.yaml").write_text(PART)
-    done = _run(tmp_path, "scaffold")
+    done = run(tmp_path, "scaffold")
     assert done.returncode == 0, done.stderr
     return tmp_path
 
@@ -51,17 +38,17 @@ def root(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 def test_a_tenants_file_is_edited_for_its_apps_and_nothing_else_is(root: Path) -> None:
     main = (root / "gitops.yaml").read_bytes()
     assert (root / "apps/ledger/envs/prod/kustomization.yaml").is_file()
-    assert _run(root, "add", "app", "refunds", "--tenant", "payments", "--image", "a/c:2.0").returncode == 0
-    assert _run(root, "rename", "app", "ledger", "books").returncode == 0
+    assert run(root, "add", "app", "refunds", "--tenant", "payments", "--image", "a/c:2.0").returncode == 0
+    assert run(root, "rename", "app", "ledger", "books").returncode == 0
     part = (root / "gitops.d/payments.yaml").read_text()
     assert "- name: books # ours\n" in part
     assert "    - name: refunds\n      image: a/c:2.0\n" in part
-    assert _run(root, "remove", "app", "refunds").returncode == 0
+    assert run(root, "remove", "app", "refunds").returncode == 0
     assert (root / "gitops.yaml").read_bytes() == main
     assert "refunds" not in (root / "gitops.d/payments.yaml").read_text()
     assert not (root / "apps/refunds").exists()
-    assert _run(root, "scaffold", "--plan", "--exit-code").returncode == 0
-    clean = _run(root, *LINT)
+    assert run(root, "scaffold", "--plan", "--exit-code").returncode == 0
+    clean = run(root, *LINT)
     assert clean.returncode == 0, clean.stdout
 
 
@@ -76,7 +63,7 @@ def test_the_gate_fails_when_a_tenant_leaves_its_bounds(root: Path) -> None:
     )
     kustomization = overlay / "kustomization.yaml"
     kustomization.write_text(kustomization.read_text().replace("components:", "  - more.yaml\ncomponents:"))
-    done = _run(root, "lint", "--select", "T", "--format", "json")
+    done = run(root, "lint", "--select", "T", "--format", "json")
     assert done.returncode == 1
     said = [(item["rule"], item["file"], item["message"]) for item in json.loads(done.stdout)["findings"]]
     assert ("T001", "apps/ledger/envs/prod/more.yaml") in {row[:2] for row in said}
