@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: check test agents agent-programs agreement demo bench docs schemas corpus oracles controlplane wheel clean fix
+.PHONY: check test explore agents agent-programs agreement demo bench docs schemas corpus oracles controlplane wheel clean fix
 .DEFAULT_GOAL := check
 
 # pip 25.1 knows dependency groups; the stamp is older than pyproject.toml when they have changed.
@@ -26,6 +26,10 @@ fix: $(VENV)/.stamp
 
 test: $(VENV)/.stamp
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
+
+# The property tests once more, with cases that no run has met; what fails becomes an example.
+explore: $(VENV)/.stamp
+	$(BIN)/python -m pytest -m "hypothesis and not corpus and not bench" --hypothesis-profile=explore $(PYTEST_ARGS)
 
 demo: $(VENV)/.stamp
 	@$(BIN)/python -m tools.demo

@@ -7,6 +7,7 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tools.controlplane import assets, start
 
@@ -17,6 +18,14 @@ if TYPE_CHECKING:
 
 _numbers = itertools.count(1)
 os.environ["GITOPS_LAYOUT_NO_CACHE"] = "1"  # tests of the cache ask for one, in a folder of their own
+
+# The same cases in every run and however slow the machine is: a commit is judged by itself, not by chance.
+# `make explore` looks for new cases.
+settings.register_profile(
+    "same", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile("explore", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("same")
 
 
 @pytest.fixture(scope="session")

@@ -21,7 +21,7 @@ def read_objects(text: str | bytes) -> list[Any] | str:
         [KUBECTL, "label", "--local", "-o", "json", "-f", "-", "oracle=oracle"],
         input=data,
         capture_output=True,
-        timeout=60,
+        timeout=180,
         check=False,
     )
     if done.returncode != 0:

@@ -44,10 +44,10 @@ def test_its_processes_end_with_a_parent_that_was_killed(tmp_path: Path) -> None
     script += "plane = start(Path(sys.argv[1]), controllers=False); os.kill(os.getpid(), 9)"
     root = Path(__file__).parents[1]
 
-    killed = subprocess.run([sys.executable, "-c", script, tmp_path], cwd=root, check=False, timeout=60)
+    killed = subprocess.run([sys.executable, "-c", script, tmp_path], cwd=root, check=False, timeout=180)
 
     assert killed.returncode == -signal.SIGKILL
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while running := [entry for entry in Path("/proc").glob("[0-9]*/cmdline") if _mentions(entry, tmp_path)]:
         assert time.monotonic() < deadline, running
         time.sleep(0.05)

@@ -27,7 +27,7 @@ def imported(folder: Path, *arguments: str) -> set[str]:
         capture_output=True,
         text=True,
         check=True,
-        timeout=60,
+        timeout=180,
     )
     result = json.loads(done.stderr.splitlines()[-1])
     assert result["code"] == 0, done.stdout + done.stderr
@@ -47,7 +47,7 @@ def test_linting_one_file_imports_no_builder_and_no_template_engine(tmp_path: Pa
     (tmp_path / "a.yaml").write_text("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: x}\n")
     probe = PROBE.replace('name.split(".")[0] for', "name for")
     command = [sys.executable, "-c", probe, "lint", "a.yaml"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True, timeout=180)
     names = set(json.loads(done.stderr.splitlines()[-1])["modules"])
     waiting = (
         "agents.applicationset",

@@ -22,6 +22,7 @@ from gitops_layout.source.reader import read
 __all__ = ["DISABLED", "Substituted", "SubstitutionError", "substitute", "writers"]
 
 DISABLED = "kustomize.toolkit.fluxcd.io/substitute"
+_EXACT = 2**53
 
 
 class SubstitutionError(ValueError):
@@ -67,7 +68,7 @@ def substitute(
     result = stream.documents[0].data if stream.documents else None
     if not isinstance(result, dict):
         raise SubstitutionError("with its variables it is no object", _first(data))
-    return Substituted(result, tuple(done.unset))
+    return Substituted(_as_floats(result), tuple(done.unset))
 
 
 def writers(data: Mapping[str, Any], path: Path) -> tuple[Path, tuple[str, ...]]:
@@ -81,6 +82,19 @@ def writers(data: Mapping[str, Any], path: Path) -> tuple[Path, tuple[str, ...]]
             return path[:depth], _names(value)
         value = at(value, step)
     return path, _names(value) if isinstance(value, str) else ()
+
+
+def _as_floats(value: Any) -> Any:
+    """Integers that no float64 holds, rounded to one: the controller reads its result as JSON, into floats."""
+    match value:
+        case dict():
+            return {key: _as_floats(item) for key, item in value.items()}
+        case list():
+            return [_as_floats(item) for item in value]
+        case int() if abs(value) > _EXACT:
+            return float(value)
+        case _:
+            return value
 
 
 def _names(text: str) -> tuple[str, ...]:

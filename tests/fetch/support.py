@@ -140,7 +140,7 @@ def process(command: list[str], port: int, **options: Any) -> Iterator[None]:
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     running = subprocess.Popen(command, **quiet, **options)
     try:
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while True:
             try:
                 socket.create_connection(("127.0.0.1", port), 1).close()
@@ -182,7 +182,7 @@ class Registry:
     def _request(self, method: str, path: str, body: bytes, kind: str = "application/octet-stream") -> str:
         url = path if path.startswith("http") else f"http://{self.host}{path}"
         request = urllib.request.Request(url, body, {"Content-Type": kind}, method=method)
-        with urllib.request.urlopen(request, timeout=10) as response:
+        with urllib.request.urlopen(request, timeout=60) as response:
             return str(response.headers.get("Location", ""))
 
 
@@ -198,7 +198,7 @@ class Git:
         identity = ["-c", "user.name=t", "-c", "user.email=t@example.test", "-c", "commit.gpgsign=false"]
         command = ["git", *identity, *arguments]
         done = subprocess.run(
-            command, cwd=self.folder, check=True, capture_output=True, text=True, timeout=30
+            command, cwd=self.folder, check=True, capture_output=True, text=True, timeout=120
         )
         return done.stdout.strip()
 
@@ -249,7 +249,7 @@ def environment() -> dict[str, str]:
 def fetch(root: Path, *arguments: str) -> tuple[int, dict[str, str], str]:
     """Run the verb: exit code, status by URL and name, and everything that was printed."""
     running = start(root, "--format=json", *arguments)
-    out, err = running.communicate(timeout=60)
+    out, err = running.communicate(timeout=180)
     try:
         rows = json.loads(out)["references"]
     except (ValueError, KeyError):

@@ -151,7 +151,7 @@ def test_a_silent_git_server_ends_at_the_time_limit(root: Path) -> None:
 
         assert (code, status) == (3, {url: "failed"})
         assert "no answer within 2 s" in printed
-        assert time.monotonic() - started < 12
+        assert time.monotonic() - started < 60
         for connection in held:
             connection.close()
 

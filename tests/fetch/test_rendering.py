@@ -31,7 +31,7 @@ def render(root: Path, folder: str = ".") -> tuple[int, str]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=180,
         env=environment(),
     )
     return done.returncode, done.stdout + done.stderr
@@ -257,7 +257,7 @@ def test_a_delivery_from_a_fetched_repository_renders_with_the_agents_steps(
     assert "name: b\n" not in printed  # Argo CD does not, unless told to recurse
     done = subprocess.run(
         [sys.executable, "-m", "gitops_layout", "render", flux, "--format=json", "--origins"],
-        cwd=root, capture_output=True, text=True, check=True, timeout=60, env=environment(),
+        cwd=root, capture_output=True, text=True, check=True, timeout=180, env=environment(),
     )  # fmt: skip
     places = {(o["file"], o["line"]) for row in json.loads(done.stdout) for o in row["origins"].values()}
     assert places == {("platform.yaml", 11)}
@@ -324,7 +324,7 @@ def test_lint_sees_through_a_fetched_base_and_still_wants_its_reference_pinned(
     def lint() -> tuple[set[str], list[str]]:
         command = [sys.executable, "-m", "gitops_layout", "lint", "--format=json"]
         done = subprocess.run(
-            command, cwd=root, capture_output=True, text=True, check=False, timeout=60, env=environment()
+            command, cwd=root, capture_output=True, text=True, check=False, timeout=180, env=environment()
         )
         report = json.loads(done.stdout)
         rules = {finding["rule"] for finding in report["findings"]}

@@ -73,7 +73,7 @@ def kubectl_takes(folder: Path, files: dict[str, str]) -> bool:
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_text(text)
     command = [KUBECTL, "kustomize", str(folder), "--load-restrictor=LoadRestrictionsNone"]
-    return subprocess.run(command, capture_output=True, timeout=60, check=False).returncode == 0
+    return subprocess.run(command, capture_output=True, timeout=180, check=False).returncode == 0
 
 
 def ours(files: dict[str, str]) -> tuple[Built, str]:

@@ -19,9 +19,7 @@ CASES = 40
 """Kustomizations in one kubectl process: starting it costs more than building ten."""
 
 
-_SETTINGS = settings(
-    max_examples=6, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
-)
+_SETTINGS = settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @_SETTINGS

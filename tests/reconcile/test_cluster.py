@@ -174,4 +174,4 @@ def test_a_server_that_was_never_there_is_not_waited_for(tmp_path: Path) -> None
     with Cluster("there", config) as cluster, pytest.raises(UserError, match="cannot be reached"):
         cluster.request("GET", "/")
 
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 30

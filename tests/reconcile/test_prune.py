@@ -145,7 +145,7 @@ def test_a_run_killed_before_it_could_prune_is_finished_by_the_next(at: Bench) -
         objects = [DesiredObject(home), DesiredObject(secret)]
         apply.reconcile(cluster, objects, options=options, emit=lambda _: None)
     """
-    killed = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], check=False, timeout=60)
+    killed = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], check=False, timeout=180)
     assert killed.returncode == -9
     assert at.get("v1", "Secret", "orphan") is not None
 

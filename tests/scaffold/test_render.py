@@ -72,7 +72,7 @@ def _write(spec: Spec, root: Path) -> None:
 
 def _build(folder: Path) -> list[dict[str, Any]]:
     done = subprocess.run(
-        [KUBECTL, "kustomize", str(folder)], capture_output=True, text=True, timeout=60, check=False
+        [KUBECTL, "kustomize", str(folder)], capture_output=True, text=True, timeout=180, check=False
     )
     assert done.returncode == 0, f"{folder}: {done.stderr}"
     return [item for item in yaml.safe_load_all(done.stdout) if item]

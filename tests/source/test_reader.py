@@ -191,7 +191,7 @@ SCALARS = st.one_of(
 )
 
 
-@settings(max_examples=15, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(SCALARS, min_size=20, max_size=60))
 def test_generated_scalars_are_typed_as_kubectl_types_them(scalars: list[str]):
     text = HEADER + "values:\n" + "".join(f"- {scalar}\n" for scalar in scalars)
@@ -199,7 +199,7 @@ def test_generated_scalars_are_typed_as_kubectl_types_them(scalars: list[str]):
     assert [(s, a, b) for s, a, b in zip(scalars, left, right, strict=True) if not same(a, b)] == []
 
 
-@settings(max_examples=200, deadline=None, derandomize=True)
+@settings(max_examples=200, deadline=None)
 @given(
     st.binary(max_size=80)
     | st.text(alphabet="ab:-[]{}&*!|>'\"#%@`,?<~ \n\t\r1.", max_size=60).map(str.encode)

@@ -110,7 +110,7 @@ def test_a_rule_that_does_not_end_is_stopped_and_told() -> None:
     schema = fields(a={"type": "array", "items": {"type": "integer"}, "x-kubernetes-validations": [rule]})
     started = time.monotonic()
     found = judged(schema, {"a": list(range(3000))})
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 60
     assert [problem.rule for problem in found.unjudged] == [rule["rule"]]
 
 

@@ -208,7 +208,7 @@ def test_an_object_as_large_as_the_server_takes_is_judged_in_time() -> None:
 
     report = linted({"big.yaml": text, "small.yaml": CONFIG.replace("name: a", "name: A_")})
 
-    assert time.monotonic() - started < 20
+    assert time.monotonic() - started < 60
     assert report.coverage.validated == 2
     assert {finding.file for finding in report.findings if finding.rule.id == "M019"} == {"small.yaml"}
 

@@ -93,4 +93,4 @@ def test_an_object_full_of_mistakes_takes_bounded_time_and_yields_bounded_refusa
     found = list(refusals(data, apply=True))
 
     assert len(found) == LIMIT
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 30
