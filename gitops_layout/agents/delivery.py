@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from gitops_layout.model import Location, Path
 
-__all__ = ["Agent", "Delivery", "Renderer", "Revision", "Source", "SyncPolicy"]
+__all__ = ["Agent", "Assembled", "Copied", "Delivery", "Renderer", "Revision", "Source", "SyncPolicy"]
 
 Agent = Literal["flux", "argocd", "kustomize", "plain"]
 Renderer = Literal["kustomize", "directory", "chart", "template", "none"]
@@ -35,7 +35,8 @@ class Source:
     that the source is this very repository. `chart` names a Helm chart instead of a path. `defined`
     is the object that defines the source, where another one does (Flux). `foreign` says why a source
     that is not local cannot be read here. `ignore` and `sparse` are what Flux's artifact of it leaves out
-    (`spec.ignore`), and what it is limited to (`sparseCheckout`).
+    (`spec.ignore`), and what it is limited to (`sparseCheckout`). `assembled` is how Flux puts an artifact together where
+    it is no repository's: then `path` is the folder here that fills the one which is delivered, if one does.
     """
 
     url: str | None
@@ -47,6 +48,29 @@ class Source:
     foreign: str | None = None
     ignore: str | None = None
     sparse: tuple[str, ...] = ()
+    assembled: Assembled | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Copied:
+    """Files of a source that fit `pattern`, put to `target` of an artifact: the fields of an ArtifactGenerator's copy."""
+
+    source: Source
+    pattern: str
+    target: str
+    exclude: tuple[str, ...]
+    strategy: str
+    location: Location
+
+
+@dataclass(frozen=True, slots=True)
+class Assembled:
+    """An artifact made of files of sources, a copy after the other, and the `folder` in it that is delivered (None:
+    what the agent names is no folder).
+    """
+
+    copies: tuple[Copied, ...]
+    folder: str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,10 @@ from dataclasses import replace
 from posixpath import join, normpath
 from typing import Any
 
+from gitops_layout.agents.artifactfolders import filler
 from gitops_layout.agents.artifacts import Artifact
 from gitops_layout.agents.context import Context, at, text
-from gitops_layout.agents.delivery import Revision, Source
+from gitops_layout.agents.delivery import Assembled, Copied, Revision, Source
 
 __all__ = ["BUCKET", "Seeker", "clamped", "left_out", "revision_of"]
 
@@ -101,14 +102,40 @@ class Seeker:
             return None
         return self.context.artifact(where, name, near=self.near)
 
-    def _from_artifact(self, artifact: Artifact, folder: str | None) -> Source:
-        """A path in an artifact is one in its source."""
-        if artifact.source is None:
-            return Source(None, None, folder, defined=artifact.location, foreign=artifact.unknown)
-        inner = normpath(join(artifact.folder, folder)) if folder is not None else None
-        seeker = Seeker(self.context, self.cluster, self.namespace, artifact.location.file)
-        source = seeker._from_source(artifact.source, "" if inner == "." else inner)
-        return replace(source, defined=source.defined or artifact.location)
+    def _from_artifact(self, artifact: Artifact, folder: str | None, depth: int = 0) -> Source:
+        """A source whose files are put together from those of others."""
+        place = artifact.location
+        if artifact.unknown is not None:
+            return Source(None, None, folder, defined=place, foreign=artifact.unknown)
+        if depth > _MAX_INCLUDES:
+            why = f"more than {_MAX_INCLUDES} artifacts are made of each other"
+            return Source(None, None, folder, defined=place, foreign=why)
+        seeker = Seeker(self.context, self.cluster, self.namespace, place.file)
+        sources = {alias: seeker._whole(key, depth) for alias, key in artifact.sources.items()}
+        if artifact.pattern is not None and not sources[artifact.pattern].local:
+            why = "its generator goes by folders (pathPattern) of a source that is not this repository"
+            return Source(None, None, folder, defined=place, foreign=why)
+        copies = tuple(
+            Copied(sources[c.alias], c.pattern, c.target, c.exclude, c.strategy, c.location)
+            for c in artifact.copies
+        )
+        used = [copy.source for copy in copies]
+        lead = next((source for source in used if not source.local), used[0])
+        here = filler(self.context.repo, copies, folder) if folder is not None else None
+        return replace(lead, path=here, defined=place, assembled=Assembled(copies, folder))
+
+    def _whole(self, key: tuple[str, str, str], depth: int) -> Source:
+        """All of a source, as a generator takes it."""
+        kind, where, name = key
+        artifact = self._artifact(kind, where, name)
+        if artifact is not None:
+            return self._from_artifact(artifact, "", depth + 1)
+        source = self._from_source(key, "")
+        found = self.context.source(kind, where, name, near=self.near, cluster=self.cluster)
+        if kind == "GitRepository" and found is not None and at(found.data, "spec", "include"):
+            why = f"GitRepository {where}/{name} includes others, which an artifact made of it is not shown with yet"
+            return replace(source, local=False, foreign=why)
+        return source
 
     def _from_source(self, key: tuple[str, str, str], folder: str | None, depth: int = 0) -> Source:
         kind, where, name = key

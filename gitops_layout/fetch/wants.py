@@ -9,7 +9,7 @@ from typing import Any, get_args
 
 from gitops_layout.agents import argocd
 from gitops_layout.agents.context import at, normal_url
-from gitops_layout.agents.delivery import Delivery, Revision
+from gitops_layout.agents.delivery import Assembled, Delivery, Revision
 from gitops_layout.fetch.model import Want
 from gitops_layout.graph.model import Graph
 from gitops_layout.helm import chart as charts
@@ -93,6 +93,8 @@ def _of_delivery(repo: Repo, delivery: Delivery, own: frozenset[str]) -> Iterato
             yield from dependencies(repo, part.source.path or "")
     if delivery.agent == "argocd":
         yield from _of_application(delivery, own)
+    elif source.assembled is not None:
+        yield from _of_artifact(source.assembled)
     elif source.url is not None and not source.local:
         place = delivery.place("url", "chart", "source")
         if source.chart is not None:
@@ -102,6 +104,16 @@ def _of_delivery(repo: Repo, delivery: Delivery, own: frozenset[str]) -> Iterato
         else:
             paths = (source.path,) if source.path is not None else ()
             yield Want(tree_reference(source.url, source.revision), place, source.url, paths)
+
+
+def _of_artifact(assembled: Assembled) -> Iterator[Want]:
+    """The other repositories that files of an artifact come from."""
+    for copy in assembled.copies:
+        source = copy.source
+        if source.assembled is not None:
+            yield from _of_artifact(source.assembled)
+        elif source.url is not None and not source.local:
+            yield Want(tree_reference(source.url, source.revision), copy.location.at("from"), source.url)
 
 
 def _is_chart_ref(delivery: Delivery) -> bool:

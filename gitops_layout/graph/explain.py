@@ -7,12 +7,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from gitops_layout.agents.context import Context, cluster_of, normal_url, stages
-from gitops_layout.agents.delivery import Delivery
+from gitops_layout.agents.delivery import Delivery, Source
 from gitops_layout.graph.model import Graph
 from gitops_layout.graph.places import why_there
 from gitops_layout.render.rendered import RenderedObject
 
-__all__ = ["Why", "parents", "whys"]
+__all__ = ["Why", "origins", "parents", "whys"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,10 +95,25 @@ def _live(delivery: Delivery, brought: tuple[str, ...]) -> str:
     return f"not reached: only the object in {delivery.root.file} speaks of it"
 
 
+def origins(source: Source) -> tuple[str, ...]:
+    """What an assembled artifact is made of: the folder here that fills it, else this repository, and other URLs."""
+    here = source.path or "this repository"
+    copies = source.assembled.copies if source.assembled is not None else ()
+    found = [
+        here if copy.source.local else copy.source.url or "a source that is not known" for copy in copies
+    ]
+    return tuple(dict.fromkeys(found))
+
+
 def _source(graph: Graph, delivery: Delivery) -> str:
     source, url = delivery.source, delivery.source.url
     if source.chart is not None:
         return f"chart {source.chart} of {url or 'a source that is not known'}"
+    if source.assembled is not None:
+        return (
+            f"an artifact put together in {source.defined.file if source.defined else '?'} out of files of "
+            + ", ".join(origins(source))
+        )
     if not source.local:
         return f"elsewhere: {source.foreign}" if source.foreign else "elsewhere"
     if delivery.agent in ("kustomize", "plain"):

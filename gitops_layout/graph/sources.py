@@ -80,7 +80,7 @@ def with_sources(context: Context, delivered: Iterable[tuple[str, Rendered]]) ->
             elif is_artifact_generator(resource):
                 generators.append(resource)
     made = dict(context.artifacts)
-    for key, found in artifacts(generators).items():
+    for key, found in artifacts(context.repo, generators).items():
         made[key] = [
             *made.get(key, ()),
             *(artifact for artifact in found if artifact not in made.get(key, ())),
@@ -103,7 +103,7 @@ def context_of(repo: Repo, declared: Declared, objects: Sequence[Resource]) -> t
         repo,
         declared,
         sources,
-        artifacts(objects),
+        artifacts(repo, objects),
         own,
         stages=stages(repo),
         cluster_roots=_cluster_roots(repo),

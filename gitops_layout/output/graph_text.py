@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from posixpath import basename
 
 from gitops_layout.agents.delivery import Delivery
-from gitops_layout.graph.explain import parents, whys
+from gitops_layout.graph.explain import origins, parents, whys
 from gitops_layout.graph.model import Graph
 from gitops_layout.model import Unchecked, UncheckedClass
 from gitops_layout.output.graph_automation import automation_to_text
@@ -129,6 +129,13 @@ def _from(delivery: Delivery) -> str:
     revision = f" {source.revision.name}" if source.revision is not None else ""
     if source.chart is not None:
         return f"chart {source.chart}{revision}" + (f" of {source.url}" if source.url else "")
+    if source.assembled is not None:
+        made = f"{source.assembled.folder or '.'} of an artifact"
+        return (
+            f"{source.path} as {made}"
+            if source.local and source.path
+            else f"{made} made of {', '.join(origins(source))}"
+        )
     path = source.path or ("its own templates" if delivery.renderer == "template" else ".")
     return path if source.local or source.url is None else f"{path} of {source.url}{revision}"
 

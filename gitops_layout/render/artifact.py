@@ -97,10 +97,14 @@ def _matcher(pattern: str) -> Callable[[str], bool] | None:
         return None
 
 
-def leaves_out(repo: Repo, *, ignore: str | None = None, sparse: Sequence[str] = ()) -> LeavesOut:
-    """What the artifact of a source of this repository leaves out, by its `spec.ignore` and `sparseCheckout`."""
+def leaves_out(
+    repo: Repo, *, ignore: str | None = None, sparse: Sequence[str] = (), own: bool = True
+) -> LeavesOut:
+    """What the artifact of a source of this repository leaves out, by its `spec.ignore` and `sparseCheckout`, and with
+    `own` by what the tree's `.sourceignore` files say.
+    """
     prefixes = tuple(path.removeprefix("./") for path in sparse)
-    given = list(_given(repo, ignore, prefixes))
+    given = list(_given(repo, ignore, prefixes)) if own else []
     texts = _VERSIONING if given else (*_VERSIONING, *_DEFAULTS)
     patterns = [*(_parsed(text, "", f"Flux leaves out {text}") for text in texts), *given]
     known: dict[str, str | None] = {}

@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from gitops_layout.agents.delivery import Delivery
+from gitops_layout.agents.delivery import Copied, Delivery, Source
 from gitops_layout.kustomize.exact import Build
 from gitops_layout.kustomize.model import BuildClass, Closure, Kustomization, Problem, find
 from gitops_layout.kustomize.walk import walk
@@ -22,7 +22,8 @@ from gitops_layout.render.overrides import generated, overridden
 from gitops_layout.render.parts import joined, sources
 from gitops_layout.render.rendered import Rendered
 from gitops_layout.render.steps import Lookup, nothing
-from gitops_layout.repo.model import MAX_BYTES, Repo, broken
+from gitops_layout.render.untried import cannot, no_checkout
+from gitops_layout.repo.model import MAX_BYTES, Repo
 
 if TYPE_CHECKING:
     import pathlib
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from gitops_layout.agents.argocd.settings import Settings
     from gitops_layout.kustomize.choose import Chosen
     from gitops_layout.kustomize.fast import Bases
+    from gitops_layout.render.assemble import Tree
+    from gitops_layout.render.assembly import Assembly
     from gitops_layout.render.charts import Charts
     from gitops_layout.render.checkouts import Checkout
     from gitops_layout.store.fetched import Fetched
@@ -65,6 +68,7 @@ class Renders:
         self._fetched = fetched or _fetched(repo)
         self._abroad: dict[pathlib.Path, Renders] = {}
         self._strictness: Callable[[Delivery], bool] | None = None
+        self._assemblies: dict[tuple[Copied, ...], Assembly | Unchecked] = {}
         self._artifacts: dict[tuple[str | None, tuple[str, ...]], tuple[LeavesOut, Renders | None]] = {}
         self._whole = True
 
@@ -87,7 +91,10 @@ class Renders:
         charts: list[Delivery] = []
         partial: list[Delivery] = []
         for delivery in deliveries:
-            failure = _cannot(delivery) or _no_checkout(self.repo, delivery)
+            if delivery.source.assembled is not None:
+                done[delivery.id] = self._from_copies(delivery, lookup)
+                continue
+            failure = cannot(delivery) or no_checkout(self.repo, delivery)
             if failure is not None:
                 foreign = self._foreign(delivery, lookup)
                 done[delivery.id] = foreign or Rendered(delivery.id, failure=failure)
@@ -145,7 +152,10 @@ class Renders:
         return frozenset().union(*(self._reads(part) for part in sources(delivery)))
 
     def _reads(self, delivery: Delivery) -> frozenset[str]:
-        if _cannot(delivery) is not None:
+        if delivery.source.assembled is not None:
+            made = self._assembled(delivery)
+            return frozenset() if isinstance(made, Unchecked) else made.reads(delivery)
+        if cannot(delivery) is not None:
             return frozenset()
         if delivery.renderer == "template":
             return frozenset()
@@ -156,35 +166,80 @@ class Renders:
         else:
             read = self._want(delivery).build.closure.files & self.repo.entries.keys()
         local = delivery.source.local
-        return self._artifact(delivery).reads(delivery) if local and self._left_out(delivery, read) else read
+        return (
+            self.holding(delivery.source).reads(delivery)
+            if local and self._left_out(delivery, read)
+            else read
+        )
 
     def _left_out(self, delivery: Delivery, read: AbstractSet[str]) -> list[tuple[str, str]]:
         """The files of those that its build reads here which Flux's artifact of the source lacks, each with why."""
         if delivery.agent != "flux" or not self._whole:
             return []
-        leaves = self._leaves_out(delivery)[0]
+        leaves = self._leaves_out(delivery.source)[0]
         files = sorted(read & self.repo.entries.keys())
         return [(file, why) for file in files if (why := leaves(file)) is not None]
 
-    def _leaves_out(self, delivery: Delivery) -> tuple[LeavesOut, Renders | None]:
-        key = delivery.source.ignore, delivery.source.sparse
+    def _leaves_out(self, source: Source) -> tuple[LeavesOut, Renders | None]:
+        key = source.ignore, source.sparse
         if key not in self._artifacts:
             self._artifacts[key] = leaves_out(self.repo, ignore=key[0], sparse=key[1]), None
         return self._artifacts[key]
 
-    def _artifact(self, delivery: Delivery) -> Renders:
-        """The same over the tree that the artifact of the delivery's source holds."""
-        leaves, there = self._leaves_out(delivery)
+    def holding(self, source: Source) -> Renders:
+        """The same over the tree that the artifact of a source holds."""
+        leaves, there = self._leaves_out(source)
         if there is None:
             kept = self.repo.without({file for file in self.repo.entries if leaves(file) is not None})
-            there = Renders(kept, fetched=self._fetched, exact=self._exact, kubernetes=self._kubernetes)
-            there._whole, there._strictness = False, self._strict
-            self._artifacts[delivery.source.ignore, delivery.source.sparse] = leaves, there
+            there = self._over(kept)
+            self._artifacts[source.ignore, source.sparse] = leaves, there
         return there
+
+    def _over(self, tree: Repo, *, whole: bool = False) -> Renders:
+        """The same over another tree, whose Flux is this repository's; of a `whole` one artifacts leave things out."""
+        there = Renders(tree, fetched=self._fetched, exact=self._exact, kubernetes=self._kubernetes)
+        there._whole, there._strictness = whole, self._strict
+        return there
+
+    def _from_copies(self, delivery: Delivery, lookup: Lookup) -> Rendered:
+        """A delivery of an artifact that is put together from the files of other sources."""
+        made = self._assembled(delivery)
+        if isinstance(made, Unchecked):
+            return Rendered(delivery.id, failure=made)
+        return made.rendered(delivery, lookup)
+
+    def _assembled(self, delivery: Delivery) -> Assembly | Unchecked:
+        from gitops_layout.render.assembly import assembly
+
+        assert delivery.source.assembled is not None
+        key = delivery.source.assembled.copies
+        if key not in self._assemblies:
+            self._assemblies[key] = assembly(delivery, self._tree_of, self._over)
+        known = self._assemblies[key]
+        return replace(known, what=f"delivery {delivery.id}") if isinstance(known, Unchecked) else known
+
+    def _tree_of(self, delivery: Delivery, copy: Copied) -> Tree | Unchecked:
+        """The files of a source that an artifact is made of, or why they are not here."""
+        from gitops_layout.render.assemble import Tree
+
+        pulled = replace(delivery, source=copy.source, renderer="kustomize", options={})
+        if copy.source.assembled is not None:
+            made = self._assembled(pulled)
+            return made if isinstance(made, Unchecked) else made.tree
+        if copy.source.local:
+            return no_checkout(self.repo, pulled) or Tree(self.holding(copy.source).repo)
+        there = self._elsewhere(pulled)
+        if there is None or isinstance(there, Unchecked):
+            missing = cannot(pulled)
+            assert missing is not None
+            return there or missing
+        return Tree(
+            there.holding(copy.source).repo, lambda _: copy.location.at("from"), lambda _: frozenset()
+        )
 
     def _from_artifact(self, delivery: Delivery, lookup: Lookup) -> Rendered:
         """A delivery that reads less than there is here; where it fails for that, the failure says so."""
-        rendered = self._artifact(delivery)([delivery], lookup)[delivery.id]
+        rendered = self.holding(delivery.source)([delivery], lookup)[delivery.id]
         if rendered.failure is None:
             return rendered
         read = self._charts.reads(delivery) if delivery.renderer == "chart" else None
@@ -233,7 +288,7 @@ class Renders:
         return [done.get(id(item), item) for item in wanted]
 
     def _inflate(self, wanted: Wanted) -> Wanted:
-        from gitops_layout.render.inflate import inflate
+        from gitops_layout.render.inflate import helm_flags, inflate
 
         closure, files = wanted.build.closure, dict(wanted.build.overrides)
         told = self._settings if wanted.delivery.agent == "argocd" else None
@@ -241,7 +296,7 @@ class Renders:
             why = "kustomize.buildOptions of argocd-cm lacks --enable-helm, without which charts are refused"
             problem = Problem(BuildClass.OTHER, why, closure.problems[0].location)
             return replace(wanted, build=replace(wanted.build, closure=replace(closure, problems=(problem,))))
-        flags = _helm_flags(wanted.delivery)
+        flags = helm_flags(wanted.delivery)
         done = inflate(
             self.repo.over(files) if files else self.repo,
             closure,
@@ -264,28 +319,29 @@ class Renders:
 
     def _foreign(self, delivery: Delivery, lookup: Lookup) -> Rendered | None:
         """A delivery of another repository's tree, if that lies beside this one, or was fetched."""
-        beside = self._beside(delivery)
-        if beside is None and self._fetched is None:
+        there = self._elsewhere(delivery)
+        if there is None:
             return None
-        from gitops_layout.render.foreign import as_local, brought, placed
+        if isinstance(there, Unchecked):
+            return Rendered(delivery.id, failure=there)
+        from gitops_layout.render.foreign import as_local, placed
 
-        if isinstance(beside, Unchecked):
-            return Rendered(delivery.id, failure=beside)
+        rendered = there([as_local(delivery, there.repo)], lookup)[delivery.id]
+        return placed(rendered, delivery)
+
+    def _elsewhere(self, delivery: Delivery) -> Renders | Unchecked | None:
+        """The tree of another repository that a delivery pulls, None where it is neither beside nor fetched."""
+        beside = self._beside(delivery)
+        if isinstance(beside, Unchecked) or (beside is None and self._fetched is None):
+            return beside
+        from gitops_layout.render.foreign import brought, tree_at
+
         tree = beside or (brought(delivery, self._fetched) if self._fetched is not None else None)
         if tree is None:
             return None
         if tree not in self._abroad:
-            there = Renders(
-                _tree(tree, ours=beside is not None),
-                fetched=self._fetched,
-                exact=self._exact,
-                kubernetes=self._kubernetes,
-            )
-            there._strictness = self._strict  # its Flux is the one of this repository
-            self._abroad[tree] = there
-        there = self._abroad[tree]
-        rendered = there([as_local(delivery, there.repo)], lookup)[delivery.id]
-        return placed(rendered, delivery)
+            self._abroad[tree] = self._over(tree_at(tree, ours=beside is not None), whole=True)
+        return self._abroad[tree]
 
     def _beside(self, delivery: Delivery) -> pathlib.Path | Unchecked | None:
         """The checkout of a delivery's source, or why the one that is named is not read."""
@@ -325,28 +381,6 @@ class Renders:
         return replace(closure, problems=(*mounted.problems, *closure.problems)), files
 
 
-def _helm_flags(delivery: Delivery) -> tuple[str, ...]:
-    """What an Application says about the cluster to charts in its kustomizations."""
-    given = delivery.options.get("kustomize")
-    options: Mapping[str, Any] = given if isinstance(given, dict) else {}
-    version, listed = options.get("kubeVersion"), options.get("apiVersions")
-    flags = [f"--kube-version={version}"] if isinstance(version, str) and version else []
-    if isinstance(listed, list):
-        flags += [f"--api-versions={item}" for item in listed if isinstance(item, str)]
-    return tuple(flags)
-
-
-def _tree(folder: pathlib.Path, *, ours: bool) -> Repo:
-    """A checkout holds what git tracks there, an archive that we unpacked everything."""
-    if ours:
-        from gitops_layout.repo.load import from_work_tree
-
-        return from_work_tree(folder)
-    from gitops_layout.repo.unpacked import from_unpacked
-
-    return from_unpacked(folder)
-
-
 def _fetched(repo: Repo) -> Fetched | None:
     """What the repository's lock names; None without a lock. Raises UserError for one that cannot be read."""
     entry = repo.entries.get(_LOCK)
@@ -362,35 +396,3 @@ def _from_template(delivery: Delivery, lookup: Lookup) -> Rendered:
     from gitops_layout.render.resourcesets import resource_set
 
     return resource_set(delivery, lookup)
-
-
-def _no_checkout(repo: Repo, delivery: Delivery) -> Unchecked | None:
-    """Why Flux cannot check out the source at all: it wants every path of `sparseCheckout` to exist."""
-    source = delivery.source
-    lost = [path for path in source.sparse if repo.resolve(path) is None] if source.local else []
-    if not lost:
-        return None
-    why = f"sparseCheckout of its source names {lost[0]}, which is not in the repository: Flux refuses the source"
-    return broken(f"delivery {delivery.id}", why, source.defined)
-
-
-def _cannot(delivery: Delivery) -> Unchecked | None:
-    """Why a delivery is not even tried."""
-    what, source = f"delivery {delivery.id}", delivery.source
-    external = UncheckedClass.EXTERNAL
-    if (refused := delivery.options.get("refused")) is not None:
-        return broken(what, f"Argo CD refuses it: {refused[0]}", refused[1])
-    if delivery.renderer == "chart" and source.chart is not None:
-        return None  # it may have been fetched
-    if not source.local:
-        why = source.foreign or "its source is not this repository"
-        subject = ("source", source.url) if source.url else None
-        return Unchecked(what, external, why, delivery.place("source", "url"), subject, delivery.id)
-    if source.path is not None and "${" in source.path:
-        why = f"path {source.path} holds a variable"
-        return Unchecked(what, external, why, delivery.place("path"), None, delivery.id)
-    if delivery.renderer == "none":
-        return Unchecked(
-            what, external, "a config management plugin renders it", delivery.root, None, delivery.id
-        )
-    return None

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from gitops_layout.model import Path as Steps
     from gitops_layout.store.fetched import Fetched
 
-__all__ = ["as_local", "brought", "placed", "tree_reference"]
+__all__ = ["as_local", "brought", "placed", "tree_at", "tree_reference"]
 
 _ASKED: tuple[Asked, ...] = get_args(Asked)
 
@@ -78,3 +78,14 @@ def placed(rendered: Rendered, delivery: Delivery) -> Rendered:
         failure=failure,
         unseen=tuple(replace(item, location=here) for item in rendered.unseen),
     )
+
+
+def tree_at(folder: Path, *, ours: bool) -> Repo:
+    """A checkout holds what git tracks there, an archive that we unpacked everything."""
+    if ours:
+        from gitops_layout.repo.load import from_work_tree
+
+        return from_work_tree(folder)
+    from gitops_layout.repo.unpacked import from_unpacked
+
+    return from_unpacked(folder)

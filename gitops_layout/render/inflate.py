@@ -15,6 +15,7 @@ from posixpath import join, normpath
 from typing import Any
 
 from gitops_layout.agents.context import at, text
+from gitops_layout.agents.delivery import Delivery
 from gitops_layout.helm import chart as charts
 from gitops_layout.helm.find import NoHelm, find
 from gitops_layout.helm.template import Release, template
@@ -23,7 +24,7 @@ from gitops_layout.kustomize.model import BuildClass, Closure, Kustomization, Pr
 from gitops_layout.model import Location, UncheckedClass
 from gitops_layout.repo.model import MAX_BYTES, Repo
 
-__all__ = ["Inflated", "inflate"]
+__all__ = ["Inflated", "helm_flags", "inflate"]
 
 _GENERATED = "internal.config.kubernetes.io/helm-generated"
 """The mark by which kustomize knows what a chart rendered; it takes the mark off again."""
@@ -279,3 +280,14 @@ def _marked(data: dict[str, Any]) -> dict[str, Any]:
     annotations = metadata.get("annotations")
     known = annotations if isinstance(annotations, dict) else {}
     return {**data, "metadata": {**metadata, "annotations": {**known, _GENERATED: "true"}}}
+
+
+def helm_flags(delivery: Delivery) -> tuple[str, ...]:
+    """What an Application says about the cluster to charts in its kustomizations."""
+    given = delivery.options.get("kustomize")
+    options: Mapping[str, Any] = given if isinstance(given, dict) else {}
+    version, listed = options.get("kubeVersion"), options.get("apiVersions")
+    flags = [f"--kube-version={version}"] if isinstance(version, str) and version else []
+    if isinstance(listed, list):
+        flags += [f"--api-versions={item}" for item in listed if isinstance(item, str)]
+    return tuple(flags)

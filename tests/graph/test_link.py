@@ -158,14 +158,6 @@ def test_a_path_in_a_generated_artifact_is_found_in_the_repository():
     assert graph.unchecked == ()
 
 
-def test_an_artifact_that_rearranges_its_sources_is_said_to_be_unseen():
-    apps = APPS.replace("GitRepository, name: flux-system", "ExternalArtifact, name: web")
-    moved = GENERATOR.replace("@artifact/envs/", "@artifact/elsewhere/")
-    graph = linked({**FLEET, "clusters/prod-eu/apps.yaml": apps, "clusters/prod-eu/artifacts.yaml": moved})
-    (entry,) = graph.unchecked
-    assert "not one folder kept as it is" in entry.why
-
-
 def test_what_generators_would_make_is_listed_once_per_generator():
     generator = (
         "apiVersion: argoproj.io/v1alpha1\nkind: ApplicationSet\nmetadata: {name: all, namespace: argocd}\n"

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from itertools import pairwise
 
-__all__ = ["matches"]
+__all__ = ["alternatives", "matches"]
 
 MAX_ALTERNATIVES = 100
 MAX_LENGTH = 2_000
@@ -30,12 +30,12 @@ def _compiled(pattern: str) -> tuple[tuple[_Step, ...], ...]:
     if len(pattern) > MAX_LENGTH:
         return ()
     try:
-        return tuple(tuple(_steps(alternative)) for alternative in _alternatives(pattern))
+        return tuple(tuple(_steps(alternative)) for alternative in alternatives(pattern))
     except ValueError:
         return ()
 
 
-def _alternatives(pattern: str) -> list[str]:
+def alternatives(pattern: str) -> list[str]:
     """The patterns without braces that one with braces stands for. Raises ValueError for too many."""
     done: list[str] = []
     waiting = [pattern]

@@ -1,0 +1,114 @@
+"""Deliveries of artifacts that Flux assembles: rendered from the artifact's tree, placed where its files are from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from posixpath import join
+from typing import TYPE_CHECKING
+
+from gitops_layout.agents.delivery import Copied, Delivery
+from gitops_layout.model import Unchecked
+from gitops_layout.render.assemble import ROOT, AssemblyError, Tree, assemble
+from gitops_layout.render.rendered import Rendered, RenderedObject
+from gitops_layout.render.steps import Lookup
+from gitops_layout.repo.model import Repo, broken
+
+if TYPE_CHECKING:
+    from gitops_layout.render.build import Renders
+
+__all__ = ["Assembly", "assembly"]
+
+
+class _UnseenError(Exception):
+    """A source whose files are not here."""
+
+    def __init__(self, entry: Unchecked) -> None:
+        super().__init__(entry.why)
+        self.entry = entry
+
+
+@dataclass(frozen=True, slots=True)
+class Assembly:
+    """An artifact, and what renders from it."""
+
+    tree: Tree
+    renders: Renders
+
+    def rendered(self, delivery: Delivery, lookup: Lookup) -> Rendered:
+        """What a delivery of the artifact brings."""
+        done = self.renders([_inside(delivery)], lookup)
+        return _sent_back(done[delivery.id], self.tree)
+
+    def reads(self, delivery: Delivery) -> frozenset[str]:
+        """The files of the repository that the delivery's build reads."""
+        read = self.renders.reads(_inside(delivery))
+        return frozenset[str]().union(*map(self.tree.came, read))
+
+
+def assembly(
+    delivery: Delivery,
+    tree_of: Callable[[Delivery, Copied], Tree | Unchecked],
+    over: Callable[[Repo], Renders],
+) -> Assembly | Unchecked:
+    """The artifact that a delivery pulls, or why there is none to be seen."""
+    assembled = delivery.source.assembled
+    assert assembled is not None
+
+    def tree(copy: Copied) -> Tree:
+        found = tree_of(delivery, copy)
+        if isinstance(found, Unchecked):
+            raise _UnseenError(found)
+        return found
+
+    try:
+        made = assemble(assembled.copies, tree)
+    except _UnseenError as error:
+        return error.entry
+    except AssemblyError as error:
+        return broken(
+            f"delivery {delivery.id}", f"Flux cannot assemble its artifact: {error.why}", error.location
+        )
+    return Assembly(made, over(made.repo))
+
+
+def _inside(delivery: Delivery) -> Delivery:
+    """The delivery as it pulls a folder of its artifact's tree."""
+    assembled = delivery.source.assembled
+    folder = (assembled.folder if assembled is not None else None) or ""
+    source = replace(
+        delivery.source,
+        path=join(ROOT, folder).rstrip("/"),
+        local=True,
+        foreign=None,
+        assembled=None,
+        ignore=None,
+        sparse=(),
+    )
+    return replace(delivery, source=source)
+
+
+def _sent_back(rendered: Rendered, tree: Tree) -> Rendered:
+    """The same with its places and files those that the artifact's are copies of."""
+
+    def back(entry: Unchecked) -> Unchecked:
+        return replace(entry, location=tree.way(entry.location)) if entry.location is not None else entry
+
+    def item(one: RenderedObject) -> RenderedObject:
+        origin, earlier = one.origin, one.earlier
+        return replace(
+            one,
+            origin=lambda path: tree.way(origin(path)),
+            earlier=lambda path: tuple(map(tree.way, earlier(path))),
+        )
+
+    failure, declined = rendered.failure, rendered.declined
+    return replace(
+        rendered,
+        objects=tuple(map(item, rendered.objects)),
+        files=frozenset[str]().union(*map(tree.came, rendered.files)),
+        failure=back(failure) if failure is not None else None,
+        unseen=tuple(map(back, rendered.unseen)),
+        declined=replace(declined, location=tree.way(declined.location)) if declined is not None else None,
+        repeated=tuple(map(item, rendered.repeated)),
+    )
