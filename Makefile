@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: check test explore agents agent-programs agreement demo bench docs schemas corpus oracles controlplane wheel clean fix
+.PHONY: check test explore agents agent-programs agreement demo kind bench docs schemas corpus oracles controlplane wheel clean fix
 .DEFAULT_GOAL := check
 
 # pip 25.1 knows dependency groups; the stamp is older than pyproject.toml when they have changed.
@@ -33,6 +33,10 @@ explore: $(VENV)/.stamp
 
 demo: $(VENV)/.stamp
 	@$(BIN)/python -m tools.demo
+
+# The same on a kind cluster of its own; needs kind and a running container engine, and fails without.
+kind: $(VENV)/.stamp
+	@$(BIN)/python -m tools.demo --kind
 
 bench: $(VENV)/.stamp
 	$(BIN)/python -m tools.bench

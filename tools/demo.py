@@ -2,7 +2,7 @@
 
 The part with a cluster uses a control plane that is built already (`make controlplane`), the one that
 KUBEBUILDER_ASSETS names, or a kind cluster of its own where a container engine runs; without any it says
-which command brings one.
+which command brings one. With `--kind` (`make kind`) it is kind or nothing.
 """
 
 from __future__ import annotations
@@ -146,7 +146,7 @@ def heal(folder: Path, cluster: Cluster) -> None:
     say(f"Reconcile dev to {cluster.name}")
     show(*reconcile, cwd=folder, env=env)
     say("Nothing to do the second time")
-    show(*reconcile, cwd=folder, env=env)
+    show(*reconcile, "--exit-code", cwd=folder, env=env)
     say("Somebody damages it by hand")
     kube = (kubectl(), "--context", cluster.context, "--namespace", "web")
     show(*kube, "scale", "deployment/web", "--replicas=0", cwd=folder, env=env)
@@ -157,18 +157,25 @@ def heal(folder: Path, cluster: Cluster) -> None:
 
 
 @contextlib.contextmanager
-def cluster_at_hand(folder: Path) -> Iterator[Cluster | None]:
-    """A control plane that is built, else kind where an engine runs, else None; stopped afterwards."""
-    if assets() is not None:
+def cluster_at_hand(folder: Path, *, kind: bool) -> Iterator[Cluster | None]:
+    """A control plane that is built, else kind where an engine runs, else None; stopped afterwards.
+
+    With `kind` no control plane will do, and UnexpectedError says that there is no engine.
+    """
+    if assets() is not None and not kind:
         with start(folder, controllers=True) as plane:
             yield Cluster("a local control plane", plane.kubeconfig, CONTEXT)
         return
     if not _kind_works():
+        if kind:
+            raise UnexpectedError("`kind` is not on PATH, or no container engine answers `docker info`")
         yield None
         return
+    folder.mkdir(exist_ok=True)
     kubeconfig = folder / "kubeconfig"
     subprocess.run(
-        ["kind", "create", "cluster", "--name", KIND_CLUSTER, "--kubeconfig", kubeconfig], check=True
+        ["kind", "create", "cluster", "--name", KIND_CLUSTER, "--kubeconfig", kubeconfig, "--wait", "120s"],
+        check=True,
     )
     try:
         yield Cluster("a kind cluster", kubeconfig, f"kind-{KIND_CLUSTER}")
@@ -184,7 +191,7 @@ def _kind_works() -> bool:
     return subprocess.run(["docker", "info"], capture_output=True, check=False).returncode == 0
 
 
-def main() -> int:
+def main(arguments: list[str]) -> int:
     """Run the whole demo; 1 when a step did not end as it must."""
     with tempfile.TemporaryDirectory(prefix="gitops-layout-demo-") as temporary:
         folder = Path(temporary, "fleet")
@@ -192,7 +199,7 @@ def main() -> int:
             create(folder)
             check(folder)
             release(folder)
-            with cluster_at_hand(Path(temporary, "cluster")) as cluster:
+            with cluster_at_hand(Path(temporary, "cluster"), kind="--kind" in arguments) as cluster:
                 if cluster is None:
                     say(
                         "No cluster is at hand for the last part: `make controlplane` builds one (once), then `make demo`"
@@ -207,4 +214,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))
