@@ -10,10 +10,11 @@ from gitops_layout.graph.model import Graph
 from gitops_layout.k8s.pods import pod_spec
 from gitops_layout.model import Hit, Path, Related
 from gitops_layout.validation.check import dotted
-from gitops_layout.validation.judged import Subject, judged, targets
+from gitops_layout.validation.judged import judged, targets
 from gitops_layout.validation.namespaces import Namespace, Namespaces
 from gitops_layout.validation.podsecurity import Level, breaches, enforced
 from gitops_layout.validation.policies import Denial, denials
+from gitops_layout.validation.subject import Subject
 
 __all__ = ["admission_policy", "pod_security"]
 

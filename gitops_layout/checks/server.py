@@ -11,8 +11,9 @@ from gitops_layout.checks.once import once
 from gitops_layout.graph.model import Graph
 from gitops_layout.model import Hit, Path, Related
 from gitops_layout.validation.check import as_stored, dotted
-from gitops_layout.validation.judged import Subject, judged
+from gitops_layout.validation.judged import judged
 from gitops_layout.validation.server import Refusal, refusals
+from gitops_layout.validation.subject import Subject
 
 __all__ = ["metadata_invalid", "server_refuses"]
 

@@ -10,7 +10,8 @@ from gitops_layout.graph.model import Graph
 from gitops_layout.model import Hit, Location, Path, Related
 from gitops_layout.validation import bundle
 from gitops_layout.validation.check import Violation, dotted
-from gitops_layout.validation.judged import Subject, judged, targets
+from gitops_layout.validation.judged import judged, targets
+from gitops_layout.validation.subject import Subject
 from gitops_layout.validation.versions import at_least, lifecycle
 
 __all__ = [

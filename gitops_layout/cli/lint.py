@@ -15,6 +15,7 @@ from gitops_layout.cli.roots import find_root, located
 from gitops_layout.config import FILE_NAME
 from gitops_layout.errors import UserError
 from gitops_layout.model import UncheckedClass
+from gitops_layout.output import FORMATS
 from gitops_layout.system import write_atomic
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
-FORMATS = ("text", "json", "sarif", "github", "gitlab")
 BASELINE = ".gitops-layout/baseline.json"
 
 

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from gitops_layout import rules
 from gitops_layout.cli import targets
-from gitops_layout.cli.lint import FORMATS
 from gitops_layout.cli.loading import Loaded, declared, load
 from gitops_layout.cli.remembered import Said
 from gitops_layout.cli.roots import SPEC_FILE
@@ -22,6 +21,7 @@ from gitops_layout.lint.policy import policy
 from gitops_layout.lint.report import Report, exit_code
 from gitops_layout.lint.run import lint
 from gitops_layout.model import Severity, UncheckedClass
+from gitops_layout.output import FORMATS
 from gitops_layout.system import write_atomic
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from gitops_layout.graph.model import Graph
 from gitops_layout.kustomize.model import FILE_NAMES
 from gitops_layout.output.manifests import to_json, to_yaml
 from gitops_layout.render.build import Renders
-from gitops_layout.render.steps import Lookup, nothing
+from gitops_layout.render.lookup import Lookup, nothing
 from gitops_layout.render.verify import differences
 from gitops_layout.repo.load import from_work_tree
 from gitops_layout.repo.model import Repo

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-    from gitops_layout.source.reader import Document
+    from gitops_layout.source.document import Document
 
 __all__ = [
     "FILE_NAME",

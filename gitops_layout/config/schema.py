@@ -11,7 +11,8 @@ from pydantic import model_validator as validates
 from gitops_layout import config as light
 from gitops_layout.errors import UserError
 from gitops_layout.model import Location, Severity, Span, tier_by_name
-from gitops_layout.source.reader import Document, read
+from gitops_layout.source.document import Document
+from gitops_layout.source.reader import read
 
 if TYPE_CHECKING:
     from gitops_layout.model import Path

@@ -23,7 +23,7 @@ from gitops_layout.graph.model import Graph
 from gitops_layout.model import Location, ObjectRef, Path, Span
 from gitops_layout.render.rendered import RenderedObject
 from gitops_layout.repo.model import Repo, is_yaml
-from gitops_layout.source.reader import Document
+from gitops_layout.source.document import Document
 
 __all__ = ["Automation", "Marker", "Part", "Reference", "Update", "automation"]
 

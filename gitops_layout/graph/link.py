@@ -19,8 +19,8 @@ from gitops_layout.graph.parked import parked
 from gitops_layout.graph.sources import context_of, delivery_of, is_agent, with_sources
 from gitops_layout.kustomize.model import FILE_NAMES, Kustomization, find, references
 from gitops_layout.model import Location, Unchecked, UncheckedClass
+from gitops_layout.render.lookup import Lookup
 from gitops_layout.render.rendered import Rendered, RenderedObject
-from gitops_layout.render.steps import Lookup
 from gitops_layout.repo.model import Repo, Resource, broken, is_aside
 
 __all__ = ["Render", "link"]

@@ -28,7 +28,8 @@ from gitops_layout.kustomize.model import (
 )
 from gitops_layout.model import Location
 from gitops_layout.repo.model import Repo
-from gitops_layout.source.reader import Stream, read
+from gitops_layout.source.document import Stream
+from gitops_layout.source.reader import read
 
 __all__ = ["walk"]
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from gitops_layout.repo.model import Repo
-    from gitops_layout.source.reader import Node, Stream
+    from gitops_layout.source.document import Node, Stream
 
 __all__ = ["Inline", "by_line", "inline_ignores"]
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from gitops_layout.lint.report import Report
 
-__all__ = ["by_name"]
+__all__ = ["FORMATS", "by_name"]
 
 _REPORTS = {
     "json": ("json_", "report_json"),
@@ -18,6 +18,7 @@ _REPORTS = {
     "github": ("github", "report_github"),
     "gitlab": ("gitlab", "report_gitlab"),
 }
+FORMATS = ("text", *_REPORTS)
 
 
 def by_name(form: str) -> Callable[[Report], str]:

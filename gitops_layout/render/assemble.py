@@ -23,7 +23,7 @@ from gitops_layout.repo.model import Entry, Repo
 from gitops_layout.source.emit import text_of
 
 if TYPE_CHECKING:
-    from gitops_layout.source.reader import Document
+    from gitops_layout.source.document import Document
 
 __all__ = ["ROOT", "AssemblyError", "Tree", "assemble"]
 

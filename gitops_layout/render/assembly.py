@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from gitops_layout.agents.delivery import Copied, Delivery
 from gitops_layout.model import Unchecked
 from gitops_layout.render.assemble import ROOT, AssemblyError, Tree, assemble
+from gitops_layout.render.lookup import Lookup
 from gitops_layout.render.rendered import Rendered, RenderedObject
-from gitops_layout.render.steps import Lookup
 from gitops_layout.repo.model import Repo, broken
 
 if TYPE_CHECKING:

@@ -18,10 +18,10 @@ from gitops_layout.model import Unchecked, UncheckedClass
 from gitops_layout.render.artifact import LeavesOut, leaves_out
 from gitops_layout.render.directory import directory, directory_files
 from gitops_layout.render.finish import Wanted, finish
+from gitops_layout.render.lookup import Lookup, nothing
 from gitops_layout.render.overrides import generated, overridden
 from gitops_layout.render.parts import joined, sources
 from gitops_layout.render.rendered import Rendered
-from gitops_layout.render.steps import Lookup, nothing
 from gitops_layout.render.untried import cannot, no_checkout
 from gitops_layout.repo.model import MAX_BYTES, Repo
 

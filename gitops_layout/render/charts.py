@@ -21,10 +21,11 @@ from gitops_layout.helm.origins import Origins, Written, last_written
 from gitops_layout.helm.template import Template, Templated, template
 from gitops_layout.k8s.scope import is_crd
 from gitops_layout.model import Location, Unchecked, UncheckedClass
+from gitops_layout.render.lookup import Lookup, nothing
 from gitops_layout.render.postrender import PostRendered, post_rendered
 from gitops_layout.render.releases import Wanted, argocd_release, flux_release
 from gitops_layout.render.rendered import Made, Rendered
-from gitops_layout.render.steps import Lookup, finished, nothing
+from gitops_layout.render.steps import finished
 from gitops_layout.repo.model import Repo, UnreadableError, broken
 
 __all__ = ["Charts"]

@@ -14,8 +14,9 @@ from gitops_layout.agents.argocd.globs import matches
 from gitops_layout.agents.delivery import Delivery
 from gitops_layout.kustomize.model import BuildClass, Problem
 from gitops_layout.model import Location, Path, Unchecked, UncheckedClass
+from gitops_layout.render.lookup import Lookup
 from gitops_layout.render.rendered import Made, Rendered
-from gitops_layout.render.steps import Lookup, finished
+from gitops_layout.render.steps import finished
 from gitops_layout.repo.model import Repo, is_yaml
 
 __all__ = ["directory", "directory_files"]

@@ -11,9 +11,10 @@ from gitops_layout.agents.delivery import Delivery
 from gitops_layout.kustomize.exact import Build
 from gitops_layout.kustomize.model import Kustomization
 from gitops_layout.model import Location, Path
+from gitops_layout.render.lookup import Lookup
 from gitops_layout.render.origins import Tracer
 from gitops_layout.render.rendered import Made, Rendered
-from gitops_layout.render.steps import Lookup, finished
+from gitops_layout.render.steps import finished
 from gitops_layout.repo.model import Repo
 
 if TYPE_CHECKING:

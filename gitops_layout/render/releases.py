@@ -25,7 +25,7 @@ from gitops_layout.helm.valuefiles import resolved, value_files
 from gitops_layout.helm.values import flux_values, merge, parse
 from gitops_layout.model import Location, Path, Unchecked, UncheckedClass
 from gitops_layout.render.environment import Environment
-from gitops_layout.render.steps import Lookup, texts
+from gitops_layout.render.lookup import Lookup, texts
 from gitops_layout.repo.model import MAX_BYTES, Repo
 
 __all__ = ["Wanted", "argocd_release", "flux_release"]

@@ -13,9 +13,10 @@ from gitops_layout.agents.delivery import Delivery
 from gitops_layout.agents.fluxoperator import GROUP
 from gitops_layout.agents.resourceset import Made, Problem, expand
 from gitops_layout.model import Location, Path, Unchecked, UncheckedClass
+from gitops_layout.render.lookup import Lookup, texts
 from gitops_layout.render.rendered import Made as Built
 from gitops_layout.render.rendered import Rendered
-from gitops_layout.render.steps import Lookup, finished, texts
+from gitops_layout.render.steps import finished
 from gitops_layout.repo.model import object_ref
 from gitops_layout.source.reader import read
 

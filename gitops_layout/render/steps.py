@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -17,24 +15,17 @@ from gitops_layout.repo.model import broken, object_ref
 
 if TYPE_CHECKING:
     from gitops_layout.render.envsubst import Missing
+    from gitops_layout.render.lookup import Lookup
     from gitops_layout.render.substitute import SubstitutionError
     from gitops_layout.render.variables import Variables
 
-__all__ = ["NOT_SET", "Lookup", "finished", "nothing", "texts"]
-
-Lookup = Callable[[str, str, str, str], RenderedObject | None]
-"""(cluster, kind, namespace, name) to the ConfigMap or Secret that some delivery brings there."""
+__all__ = ["NOT_SET", "finished"]
 
 NOT_SET = "not set, and without a default"
 """What is said of a variable that fails a delivery."""
 
 _NAMED = 5
 """Variables that one message names."""
-
-
-def nothing(_cluster: str, _kind: str, _namespace: str, _name: str) -> None:
-    """The look-up where nothing is known yet."""
-    return
 
 
 def _strict(_delivery: Delivery) -> bool:
@@ -182,18 +173,3 @@ def _labelled(
         return origin(path)
 
     return {**data, "metadata": {**metadata, **merged}}, locate
-
-
-def texts(kind: str, found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """The texts of a ConfigMap or Secret by key; what is no text is left out."""
-    data, plain = found.get("data"), found.get("stringData")
-    for key, value in data.items() if isinstance(data, dict) else ():
-        if kind != "Secret":
-            yield key, str(value)
-            continue
-        try:
-            yield key, base64.b64decode(str(value), validate=True).decode()
-        except (binascii.Error, UnicodeDecodeError):
-            continue
-    for key, value in plain.items() if isinstance(plain, dict) and kind == "Secret" else ():
-        yield key, str(value)

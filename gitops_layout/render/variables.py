@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from gitops_layout.agents.context import at
 from gitops_layout.model import Location, Unchecked, UncheckedClass
+from gitops_layout.render.lookup import Lookup, texts
 from gitops_layout.repo.model import Repo, is_yaml
 
 if TYPE_CHECKING:
     from gitops_layout.agents.delivery import Delivery
-    from gitops_layout.render.steps import Lookup
 
 __all__ = ["Strictness", "Variables", "variables_of"]
 
@@ -66,8 +66,6 @@ def _take(
     optional: bool,
     lookup: Lookup,
 ) -> None:
-    from gitops_layout.render.steps import texts
-
     kind, name = named
     item = lookup(delivery.home, kind, delivery.namespace, name)
     if item is not None:

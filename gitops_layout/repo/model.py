@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from gitops_layout.model import Location, ObjectRef, Path, Span, Unchecked, UncheckedClass
 
 if TYPE_CHECKING:
-    from gitops_layout.source.reader import Document, Stream, SyntaxProblem
+    from gitops_layout.source.document import Document, Stream, SyntaxProblem
 
 __all__ = [
     "MAX_BYTES",
@@ -328,7 +328,7 @@ def _reader() -> Callable[[str | bytes, str], Stream]:
 
 
 def _unread(path: str, why: str) -> Stream:
-    from gitops_layout.source.reader import Stream, SyntaxProblem
+    from gitops_layout.source.document import Stream, SyntaxProblem
 
     return Stream(path, "", (), (SyntaxProblem(why, 1, 1),))
 

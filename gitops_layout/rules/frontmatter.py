@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 from gitops_layout.config import Profile, did_you_mean
 from gitops_layout.model import Severity, Tier
 from gitops_layout.rules.model import PRINCIPLES, PROFILES, Mend, Producer, Row, Rule, Scope
-from gitops_layout.source.reader import Document, read
+from gitops_layout.source.document import Document
+from gitops_layout.source.reader import read
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -10,7 +10,8 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
 from gitops_layout.errors import UserError
 from gitops_layout.scaffold.structure import dump, load
-from gitops_layout.source.reader import Document, Node, read
+from gitops_layout.source.document import Document, Node
+from gitops_layout.source.reader import read
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

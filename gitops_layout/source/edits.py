@@ -14,7 +14,7 @@ from gitops_layout.source.typing import plain
 
 if TYPE_CHECKING:
     from gitops_layout.model import Path
-    from gitops_layout.source.reader import Document, Node
+    from gitops_layout.source.document import Document, Node
 
 __all__ = ["Do", "Replacement", "edit"]
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from yaml._yaml import CParser
 
-from gitops_layout.source.reader import Document, Duplicate, Node, SyntaxProblem, Text
+from gitops_layout.source.document import Document, Duplicate, Node, SyntaxProblem, Text
 from gitops_layout.source.typing import NotJsonError, plain, plain_key
 
 if TYPE_CHECKING:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
     from gitops_layout.model import Path
-    from gitops_layout.source.reader import Document
+    from gitops_layout.source.document import Document
     from gitops_layout.spec.checks import Problem
 
 # Words of the design that no template honours yet: naming one must not look like success.

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from gitops_layout.model import Path
-    from gitops_layout.source.reader import Document
+    from gitops_layout.source.document import Document
 
 __all__ = ["LOCK", "Asked", "Entry", "Kind", "Lock", "Reference", "dump", "read", "without_password"]
 

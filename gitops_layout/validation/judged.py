@@ -14,6 +14,7 @@ from gitops_layout.validation import bundle
 from gitops_layout.validation.check import Verdict, validate
 from gitops_layout.validation.crds import crds
 from gitops_layout.validation.schemas import Schemas
+from gitops_layout.validation.subject import Subject
 from gitops_layout.validation.versions import lifecycle
 
 if TYPE_CHECKING:
@@ -24,26 +25,10 @@ if TYPE_CHECKING:
     from gitops_layout.validation.crds import Crd
     from gitops_layout.validation.schemas import Broken
 
-__all__ = ["Judged", "Subject", "judged", "targets"]
+__all__ = ["Judged", "judged", "targets"]
 
 _LATER = re.compile(r"\$\{[^}]*\}")
 """What a substitution that we could not see would have replaced."""
-
-
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """A delivered object, where its values come from, whom it belongs to, and what its schema says.
-
-    `applied` says that whoever delivers it has the server apply it, and does not create it.
-    """
-
-    ref: ObjectRef
-    data: dict[str, Any]
-    origin: Callable[[Path], Location]
-    affected: Affected
-    live: bool
-    verdict: Verdict
-    applied: bool = False
 
 
 @dataclass(frozen=True, slots=True)

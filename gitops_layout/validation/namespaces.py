@@ -11,7 +11,7 @@ from gitops_layout.k8s.scope import builtin_scope
 if TYPE_CHECKING:
     from gitops_layout.graph.model import Graph
     from gitops_layout.model import Location
-    from gitops_layout.validation.judged import Subject
+    from gitops_layout.validation.subject import Subject
 
 __all__ = ["Namespace", "Namespaces"]
 

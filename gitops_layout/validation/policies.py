@@ -23,7 +23,7 @@ from gitops_layout.validation.server.cursor import At
 
 if TYPE_CHECKING:
     from gitops_layout.graph.model import Graph
-    from gitops_layout.validation.judged import Subject
+    from gitops_layout.validation.subject import Subject
 
 __all__ = ["Denial", "Unjudged", "denials"]
 

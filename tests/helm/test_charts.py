@@ -20,8 +20,8 @@ from gitops_layout.helm.template import Release, template
 from gitops_layout.model import UncheckedClass
 from gitops_layout.render.build import Renders
 from gitops_layout.render.charts import Charts
+from gitops_layout.render.lookup import nothing
 from gitops_layout.render.rendered import Rendered, RenderedObject
-from gitops_layout.render.steps import nothing
 from gitops_layout.repo.load import from_files, from_work_tree
 
 CHART = "apiVersion: v2\nname: web\nversion: 1.0.0\n"

@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gitops_layout.source.document import Text
 from gitops_layout.source.events import by_events
 from gitops_layout.source.lines import by_lines
-from gitops_layout.source.reader import Text, read
+from gitops_layout.source.reader import read
 from gitops_layout.source.typing import Mode
 
 CORPUS = os.environ.get("GITOPS_LAYOUT_CORPUS")
@@ -46,7 +47,7 @@ def same(one: Any, other: Any) -> bool:
 
 def check(text: str, mode: Mode) -> bool:
     """Whether the text was read by lines; fails where both readers differ."""
-    source = Text(text)
+    source = Text(text, lambda _: None)
     found = by_lines(source.ended, mode)
     if found is None:
         return False

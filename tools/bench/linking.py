@@ -17,8 +17,8 @@ from pathlib import Path
 from gitops_layout.agents.delivery import Delivery
 from gitops_layout.graph.link import link
 from gitops_layout.render.build import Renders
+from gitops_layout.render.lookup import Lookup
 from gitops_layout.render.rendered import Rendered
-from gitops_layout.render.steps import Lookup
 from gitops_layout.repo.load import from_work_tree
 from tools.bench.monorepo import write_monorepo
 

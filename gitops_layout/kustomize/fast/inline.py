@@ -8,7 +8,8 @@ from typing import Any
 from gitops_layout.kustomize.fast.marks import ABSENT, at
 from gitops_layout.model import Location, Path, Span
 from gitops_layout.repo.model import Repo
-from gitops_layout.source.reader import Stream, read
+from gitops_layout.source.document import Stream
+from gitops_layout.source.reader import read
 
 __all__ = ["inside_text"]
 

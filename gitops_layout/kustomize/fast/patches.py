@@ -14,7 +14,8 @@ from gitops_layout.kustomize.fast.merge import merged
 from gitops_layout.kustomize.fast.read import Reader, kustomized, objects, without_added_newline
 from gitops_layout.kustomize.fast.select import selected
 from gitops_layout.model import Location
-from gitops_layout.source.reader import Stream, read
+from gitops_layout.source.document import Stream
+from gitops_layout.source.reader import read
 
 __all__ = ["Patch", "inline_patch", "json_patches", "load_patch", "patched", "strategic_patches"]
 

@@ -18,7 +18,8 @@ from gitops_layout.kustomize.fast.marks import ABSENT, Mark, at
 from gitops_layout.kustomize.fast.tables import Rules, list_rules
 from gitops_layout.model import Location, Path
 from gitops_layout.repo.model import Repo
-from gitops_layout.source.reader import Document, Node, Stream, read
+from gitops_layout.source.document import Document, Node, Stream
+from gitops_layout.source.reader import read
 
 __all__ = ["Reader", "kustomized", "objects", "without_added_newline"]
 

@@ -1,0 +1,30 @@
+"""What is judged: a delivered object and what is known of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gitops_layout.model import Affected, Location, ObjectRef, Path
+    from gitops_layout.validation.check import Verdict
+
+__all__ = ["Subject"]
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A delivered object, where its values come from, whom it belongs to, and what its schema says.
+
+    `applied` says that whoever delivers it has the server apply it, and does not create it.
+    """
+
+    ref: ObjectRef
+    data: dict[str, Any]
+    origin: Callable[[Path], Location]
+    affected: Affected
+    live: bool
+    verdict: Verdict
+    applied: bool = False
