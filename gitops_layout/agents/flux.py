@@ -33,6 +33,8 @@ _UNDERSTOOD = {
     "kubeConfig", "decryption", "ignore", "ignoreMissingComponents", "validation",
 }  # fmt: skip
 
+_OLD_PATCHES = ("patchesStrategicMerge", "patchesJson6902")
+
 
 def is_agent(resource: Resource) -> bool:
     """Whether it is an object that delivers something."""
@@ -93,6 +95,8 @@ def _kustomization(resource: Resource, context: Context, cluster: str) -> Delive
     source = Seeker(context, cluster, namespace, root.file).tree(spec.get("sourceRef"), spec.get("path"))
     remote = remote_cluster(context, spec, namespace=namespace, near=root.file, cluster=cluster)
     environment = environment_of(context, remote or cluster, source.path, root.file)
+    # Later APIs dropped these two, and a cluster that has only those prunes them.
+    old = _OLD_PATCHES if ref.api_version.endswith(("/v1beta1", "/v1beta2")) else ()
     return Delivery(
         id=f"flux:Kustomization/{namespace}/{ref.name}@{cluster}",
         agent="flux",
@@ -116,9 +120,9 @@ def _kustomization(resource: Resource, context: Context, cluster: str) -> Delive
         places=places(data, root, _KUSTOMIZATION_PLACES),
         target_namespace=text(spec.get("targetNamespace")),
         depends_on=dependencies(spec, namespace),
-        options={name: spec[name] for name in (*BUILD_FIELDS, "postBuild") if name in spec},
+        options={name: spec[name] for name in (*BUILD_FIELDS, *old, "postBuild") if name in spec},
         object=data,
-        notes=tuple(f"spec.{name}" for name in spec if name not in _UNDERSTOOD),
+        notes=tuple(f"spec.{name}" for name in spec if name not in _UNDERSTOOD and name not in old),
         origin=resource.origin,
         agent_cluster=cluster if remote else None,
     )

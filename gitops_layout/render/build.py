@@ -14,7 +14,7 @@ from gitops_layout.agents.delivery import Copied, Delivery, Source
 from gitops_layout.kustomize.exact import Build
 from gitops_layout.kustomize.model import BuildClass, Closure, Kustomization, Problem, find
 from gitops_layout.kustomize.walk import walk
-from gitops_layout.model import Unchecked, UncheckedClass
+from gitops_layout.model import Location, Path, Unchecked, UncheckedClass
 from gitops_layout.render.artifact import LeavesOut, leaves_out
 from gitops_layout.render.directory import directory, directory_files
 from gitops_layout.render.finish import Wanted, finish
@@ -253,6 +253,7 @@ class Renders:
         folder = repo.resolve(delivery.source.path or "")
         folder = delivery.source.path or "" if folder is None else folder
         own, overrides = find(repo, folder), {}
+        written: Mapping[Path, Location] = {}
         if own is None and delivery.agent == "flux" and folder in repo.folders:
             own = generated(repo, folder)
             overrides[own.file] = json.dumps(own.data, ensure_ascii=False).encode()
@@ -262,14 +263,14 @@ class Renders:
                 refused = replace(self._walk(folder, {})[0], problems=(changed,))
                 return Wanted(delivery, Build(refused), delivery.id)
             if changed is not None:
-                overrides[own.file] = changed
+                overrides[own.file], written = changed.content, changed.written
         key = f"{folder}\0{sorted(overrides.items())!r}"
         if key not in self._closures:
             self._closures[key] = self._walk(folder, overrides)
         closure, files = self._closures[key]
         restricted = delivery.agent == "argocd"
         build = Build(closure, restricted, tuple(sorted(files.items())))
-        return Wanted(delivery, build, f"{key}\0{restricted}")
+        return Wanted(delivery, build, f"{key}\0{restricted}", written=written)
 
     def _inflated(self, wanted: Sequence[Wanted]) -> list[Wanted]:
         """The same builds with the charts rendered that their kustomizations list; Flux renders none of these."""
@@ -308,7 +309,7 @@ class Renders:
         walked = walk(self.repo.over(files), closure.root)
         walked = replace(walked, files=walked.files | done.read, problems=(*done.problems, *walked.problems))
         build = replace(wanted.build, closure=walked, overrides=tuple(sorted(files.items())))
-        return Wanted(wanted.delivery, build, f"{wanted.key}\0{flags}", done.places)
+        return Wanted(wanted.delivery, build, f"{wanted.key}\0{flags}", done.places, wanted.written)
 
     @cached_property
     def _settings(self) -> Settings | None:

@@ -33,6 +33,8 @@ class Wanted:
     key: str
     places: Mapping[str, Location] = field(default_factory=dict)
     """Where files that are not in the repository stand for something in it."""
+    written: Mapping[Path, Location] = field(default_factory=dict)
+    """What of its own kustomization the agent wrote, and where that stands in the agent's object."""
 
 
 def finish(
@@ -50,7 +52,8 @@ def finish(
         return Rendered(delivery.id, files=files, failure=failure, declined=chosen.declined)
     fallback = _fallback(repo, delivery, closure.kustomizations)
     if chosen.origins is not None:
-        places = _Places(repo, chosen.origins, frozenset(dict(wanted.build.overrides)), fallback)
+        overridden = frozenset(dict(wanted.build.overrides))
+        places = _Places(repo, chosen.origins, overridden, wanted.written, fallback)
         objects = [
             Made(data, partial(places.origin, n), partial(places.earlier, n))
             for n, data in enumerate(built.objects)
@@ -79,11 +82,14 @@ def _standing(
 
 @dataclass(frozen=True, slots=True)
 class _Places:
-    """The origins of a fast build as places of the repository: what an agent wrote over its files is not there."""
+    """The origins of a fast build as places of the repository: what an agent wrote over its files stands in the
+    agent's object, where `written` knows the field.
+    """
 
     repo: Repo
     build: Fast
     overridden: frozenset[str]
+    written: Mapping[Path, Location]
     fallback: Location
 
     def origin(self, index: int, path: Path) -> Location:
@@ -93,14 +99,35 @@ class _Places:
         return tuple(self._known(index, path))[1:]
 
     def _known(self, index: int, path: Path) -> Iterator[Location]:
-        found = self.build.origin(index, path)
-        for where in (found.where, *found.earlier):
+        if not self.overridden:
+            found = self.build.origin(index, path)
+            yield from (where for where in (found.where, *found.earlier) if where.file in self.repo.entries)
+            return
+        for where in self.build.writers(index, path):
             if where.file not in self.overridden:
-                there = where.file in self.repo.entries
+                if where.file in self.repo.entries:
+                    yield _inside(self.repo, where)
+            elif (agents := self._agents(where.path)) is not None:
+                yield agents
             else:
-                there = any(document.has(where.path) for document in self.repo.documents(where.file))
-            if there:
-                yield where
+                own = _inside(self.repo, where)
+                if any(document.has(own.path) for document in self.repo.documents(own.file)):
+                    yield own
+
+    def _agents(self, path: Path) -> Location | None:
+        """The place of a kustomization's field in the agent's object, if the agent wrote it."""
+        for length in range(len(path), 0, -1):
+            place = self.written.get(path[:length])
+            if place is not None:
+                return _inside(self.repo, place.at(*path[length:]), known=True)
+        return None
+
+
+def _inside(repo: Repo, where: Location, *, known: bool = False) -> Location:
+    # Imported when a fast build is there to be asked: linting one file must not wait for the builder.
+    from gitops_layout.kustomize.fast.inline import inside_text
+
+    return inside_text(repo, where, known=known)
 
 
 def _fallback(repo: Repo, delivery: Delivery, kustomizations: Sequence[Kustomization]) -> Location:

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from posixpath import join, normpath, relpath
 from typing import Any
 
 from gitops_layout.agents.context import at
 from gitops_layout.agents.delivery import Delivery
 from gitops_layout.kustomize.model import FILE_NAMES, BuildClass, Kustomization, Problem, find
+from gitops_layout.model import Location, Path
 from gitops_layout.render.environment import Environment
 from gitops_layout.repo.model import Repo, is_yaml
 from gitops_layout.source.reader import read
 
-__all__ = ["generated", "overridden"]
+__all__ = ["Overridden", "generated", "overridden"]
 
 _HEADER = {"apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization"}
 
@@ -46,7 +48,15 @@ def _scan(repo: Repo, root: str) -> Iterator[str]:
             waiting += [join(path, name) for name in reversed(repo.folders[path])]
 
 
-def overridden(repo: Repo, delivery: Delivery, own: Kustomization) -> bytes | Problem | None:
+@dataclass(frozen=True, slots=True)
+class Overridden:
+    """A kustomization as the agent makes it, and where what it wrote there stands in the agent's object."""
+
+    content: bytes
+    written: Mapping[Path, Location]
+
+
+def overridden(repo: Repo, delivery: Delivery, own: Kustomization) -> Overridden | Problem | None:
     """The delivery's kustomization with the agent's options written into it; None where there are none.
 
     A Problem where the agent cannot write them.
@@ -54,15 +64,29 @@ def overridden(repo: Repo, delivery: Delivery, own: Kustomization) -> bytes | Pr
     stream = read(repo.content(own.file), own.file, mode="kustomize") if own.file in repo.entries else None
     data = dict(stream.documents[0].data) if stream is not None and stream.documents else dict(own.data)
     before = json.dumps(data, sort_keys=True)
+    written: dict[Path, Path] = {}
     if delivery.agent == "flux":
-        _flux(data, delivery.options, own.folder)
-    elif (refused := _argocd(data, delivery, repo, own.folder)) is not None:
+        _flux(data, delivery.options, own.folder, written)
+    elif (refused := _argocd(data, delivery, repo, own.folder, written)) is not None:
         return Problem(BuildClass.OTHER, refused, delivery.place("kustomize", "path"))
     changed = json.dumps(data, sort_keys=True) != before
-    return json.dumps(data, ensure_ascii=False).encode() if changed else None
+    if not changed:
+        return None
+    content = json.dumps(data, ensure_ascii=False).encode()
+    return Overridden(content, {path: _standing(delivery, there) for path, there in written.items()})
 
 
-def _flux(data: dict[str, Any], options: Mapping[str, Any], folder: str) -> None:
+def _standing(delivery: Delivery, path: Path) -> Location:
+    """The place of an option in the agent's object, as the render that made it knows."""
+    if delivery.agent == "argocd":
+        return delivery.place("kustomize", "path").at(*path)
+    if delivery.kind != "Kustomization":
+        return delivery.root  # a FluxInstance: its patches change the Kustomization that it makes
+    whole: Path = ("spec", *path)
+    return delivery.origin(whole) if delivery.origin is not None else delivery.root.at(*whole)
+
+
+def _flux(data: dict[str, Any], options: Mapping[str, Any], folder: str, written: dict[Path, Path]) -> None:
     for option, name in (
         ("targetNamespace", "namespace"),
         ("namePrefix", "namePrefix"),
@@ -70,19 +94,72 @@ def _flux(data: dict[str, Any], options: Mapping[str, Any], folder: str) -> None
     ):
         if options.get(option):
             data[name] = options[option]
-    for patch in _list(options, "patches"):
-        data["patches"] = [*_list(data, "patches"), patch]
+            written[name,] = (option,)
+    _appended(data, options, "patches", written)
     _components(data, options, folder)
-    _images(data, _list(options, "images"))
+    _old_patches(data, options, written)
+    _merged_images(data, _list(options, "images"), written)
 
 
-def _argocd(data: dict[str, Any], delivery: Delivery, repo: Repo, folder: str) -> str | None:
+def _appended(data: dict[str, Any], options: Mapping[str, Any], name: str, written: dict[Path, Path]) -> None:
+    mine, added = _list(data, name), _list(options, name)
+    if added:
+        data[name] = [*mine, *added]
+        written |= {(name, len(mine) + index): (name, index) for index in range(len(added))}
+
+
+def _old_patches(data: dict[str, Any], options: Mapping[str, Any], written: dict[Path, Path]) -> None:
+    """The patches of the first APIs, objects where kustomize has texts."""
+    for index, patch in enumerate(_list(options, "patchesStrategicMerge")):
+        mine = _list(data, "patchesStrategicMerge")
+        there: Path = ("patchesStrategicMerge", index)
+        written |= dict.fromkeys(((there[0], len(mine)), (there[0], len(mine), 0)), there)
+        data["patchesStrategicMerge"] = [*mine, json.dumps(patch, ensure_ascii=False)]
+    for index, patch in enumerate(_list(options, "patchesJson6902")):
+        mine = _list(data, "patchesJson6902")
+        there = ("patchesJson6902", index)
+        written[there[0], len(mine)] = there
+        written[there[0], len(mine), "patch", 0] = (*there, "patch")
+        operations = json.dumps(at(patch, "patch"), ensure_ascii=False)
+        data["patchesJson6902"] = [*mine, {"target": at(patch, "target"), "patch": operations}]
+
+
+def _merged_images(data: dict[str, Any], wanted: list[Any], written: dict[Path, Path]) -> None:
+    """Flux changes the entry for an image where there is one: a new name keeps the tag, a new tag or digest replaces
+    both.
+    """
+    images = list(_list(data, "images"))
+    for index, image in enumerate(wanted):
+        if not isinstance(image, dict):
+            continue
+        known = next((n for n, item in enumerate(images) if at(item, "name") == image.get("name")), None)
+        if known is None:
+            written["images", len(images)] = ("images", index)
+            images.append(image)
+            continue
+        named = {key: image[key] for key in ("newName", "newTag", "digest") if image.get(key)}
+        tagged = named.keys() & {"newTag", "digest"}
+        kept = {
+            key: value
+            for key, value in images[known].items()
+            if not tagged or key not in ("newTag", "digest")
+        }
+        images[known] = {**kept, **named}
+        written |= {("images", known, key): ("images", index, key) for key in named}
+    if images:
+        data["images"] = images
+
+
+def _argocd(
+    data: dict[str, Any], delivery: Delivery, repo: Repo, folder: str, written: dict[Path, Path]
+) -> str | None:
     """The options of an Application as `kustomize edit` writes them; why it refuses to, if it does."""
     options = _mapping(delivery.options, "kustomize")
     substitute = Environment(delivery, repo).substitute
     for name in ("namePrefix", "nameSuffix", "namespace"):
         if options.get(name) and isinstance(options[name], str):
             data[name] = options[name]
+            written[name,] = (name,)
     images = (substitute(text) for text in _list(options, "images") if isinstance(text, str))
     _images(data, [_image(text) for text in images])
     if _list(options, "replicas"):
@@ -96,8 +173,7 @@ def _argocd(data: dict[str, Any], delivery: Delivery, repo: Repo, folder: str) -
     )
     if refused is not None:
         return refused
-    if _list(options, "patches"):
-        data["patches"] = [*_list(data, "patches"), *_list(options, "patches")]
+    _appended(data, options, "patches", written)
     if options.get("ignoreMissingComponents") is True:
         options = {**options, "components": _existing(repo, folder, _list(options, "components"))}
     _components(data, options, folder)

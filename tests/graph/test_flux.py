@@ -255,3 +255,97 @@ def test_patches_of_a_flux_instance_act_on_the_objects_that_it_makes():
     assert [entry.what for entry in graph.unchecked] == [
         f"spec.kustomize.patches[2] of delivery {delivery.id}"
     ]
+
+
+OLD = """\
+apiVersion: kustomize.toolkit.fluxcd.io/%s
+kind: Kustomization
+metadata: {name: apps, namespace: flux-system}
+spec:
+  interval: 10m
+  path: ./apps/web/envs/prod
+  validation: client
+  sourceRef: {kind: GitRepository, name: flux-system}
+  patchesStrategicMerge:
+    - apiVersion: v1
+      kind: ConfigMap
+      metadata: {name: settings}
+      data:
+        host: old.example.test
+  patchesJson6902:
+    - target: {version: v1, kind: ConfigMap, name: settings}
+      patch:
+        - {op: test, path: /data/n, value: '1'}
+        - op: replace
+          path: /data/n
+          value: two
+"""
+
+
+@pytest.mark.parametrize("version", ["v1beta1", "v1beta2"])
+def test_the_patches_of_the_first_apis_apply_and_stand_in_the_agents_object(version: str):
+    graph = linked({**FLEET, "clusters/prod-eu/apps.yaml": OLD % version})
+    (item,) = graph.rendered["flux:Kustomization/flux-system/apps@prod-eu"].objects
+    assert item.data["data"] == {"host": "old.example.test", "n": "two"}
+    places = [item.origin(("data", name)) for name in ("host", "n")]
+    assert [place.file for place in places] == ["clusters/prod-eu/apps.yaml"] * 2
+    assert [graph.repo.span(place).line for place in places] == [14, 21]
+    assert item.origin(("metadata", "name")).file == "apps/web/base/settings.yaml"
+    assert graph.unchecked == ()
+
+
+def test_a_cluster_with_the_present_api_drops_the_patches_of_the_first_ones():
+    graph = linked({**FLEET, "clusters/prod-eu/apps.yaml": OLD % "v1"})
+    (item,) = graph.rendered["flux:Kustomization/flux-system/apps@prod-eu"].objects
+    assert item.data["data"]["n"] == "1"
+    assert [entry.what.partition(" ")[0] for entry in graph.unchecked] == [
+        "spec.patchesStrategicMerge",
+        "spec.patchesJson6902",
+    ]
+
+
+WRITES = """\
+apiVersion: kustomize.toolkit.fluxcd.io/v1
+kind: Kustomization
+metadata: {name: apps, namespace: flux-system}
+spec:
+  interval: 10m
+  path: ./apps/web/envs/prod
+  sourceRef: {kind: GitRepository, name: flux-system}
+  targetNamespace: shop
+  images:
+    - name: web
+      newTag: "2"
+  patches:
+    - target: {kind: Pod}
+      patch: |
+        - op: add
+          path: /metadata/labels
+          value: {team: shop}
+"""
+POD = """\
+apiVersion: v1
+kind: Pod
+metadata: {name: web}
+spec:
+  containers: [{name: web, image: "web:1"}]
+"""
+
+
+def test_what_flux_writes_into_the_kustomization_stands_in_its_object_and_changes_only_what_it_names():
+    files = {
+        **FLEET,
+        "clusters/prod-eu/apps.yaml": WRITES,
+        "apps/web/base/kustomization.yaml": "resources: [pod.yaml]\n",
+        "apps/web/base/pod.yaml": POD,
+        "apps/web/envs/prod/kustomization.yaml": (
+            "resources: [../../base]\nimages: [{name: web, newName: registry.test/web, newTag: '1'}]\n"
+        ),
+    }
+    graph = linked(files)
+    (item,) = graph.rendered["flux:Kustomization/flux-system/apps@prod-eu"].objects
+    assert item.data["spec"]["containers"][0]["image"] == "registry.test/web:2"
+    image = item.origin(("spec", "containers", 0, "image"))
+    where = [image, item.origin(("metadata", "namespace")), item.origin(("metadata", "labels", "team"))]
+    assert [place.file for place in where] == ["clusters/prod-eu/apps.yaml"] * 3
+    assert [graph.repo.span(place).line for place in where] == [11, 8, 17]

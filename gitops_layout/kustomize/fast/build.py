@@ -53,6 +53,13 @@ class Fast:
         where, earlier = origin(self._marks[index], path)
         return Origin(inside_text(self._repo, where), tuple(inside_text(self._repo, e) for e in earlier))
 
+    def writers(self, index: int, path: Path) -> tuple[Location, ...]:
+        """The same places, the latest first, whose paths lead on into the YAML of texts (`patches.0.patch`, the
+        document's number, the path in it).
+        """
+        where, earlier = origin(self._marks[index], path)
+        return where, *earlier
+
 
 class Made(NamedTuple):
     """What a kustomization makes: objects, and the configuration and variables for whoever includes it."""

@@ -14,14 +14,15 @@ from gitops_layout.source.reader import read
 __all__ = ["inside_text"]
 
 
-def inside_text(repo: Repo, where: Location) -> Location:
+def inside_text(repo: Repo, where: Location, *, known: bool = False) -> Location:
     """A place whose path goes on inside a text, as the text's place and the lines in it.
 
-    Only a literal block (`|`) keeps its lines apart; inside other texts the whole text is the place.
+    Only a literal block (`|`) keeps its lines apart; inside other texts the whole text is the place. That a text holds
+    YAML is `known`, or asked of the field's name.
     """
     if where.span is not None or not where.path:
         return where
-    outer = _text_path(repo, where)
+    outer = _text_path(repo, where, known=known)
     if outer is None:
         return where
     rest = where.path[len(outer) :]
@@ -43,11 +44,11 @@ _TEXTS = frozenset(
 )  # fmt: skip
 
 
-def _text_path(repo: Repo, where: Location) -> Path | None:
+def _text_path(repo: Repo, where: Location, *, known: bool) -> Path | None:
     """The path of the text that `where` leads into, if it does."""
     if where.file not in repo.entries or not isinstance(where.path[0], str):
         return None
-    if where.path[0] not in _TEXTS:
+    if not known and where.path[0] not in _TEXTS:
         return None
     document = next((d for d in repo.documents(where.file) if d.index == where.document), None)
     data: Any = document.data if document is not None else None
