@@ -62,7 +62,10 @@ def _rows(folder: Path | None, known: Pins) -> Iterator[_Row]:
     found: dict[str, list[tuple[str, str]]] = {}
     for name, version, file in _here(folder):
         found.setdefault(name, []).append((version, file))
-    ours = {**known.versions, **{name: version for name, (_, version) in known.actions.items()}}
+    ours = {
+        **known.versions,
+        **{name: version for table in (known.actions, known.charts) for name, (_, version) in table.items()},
+    }
     for name, version in ours.items():
         places = dict.fromkeys(found.get(name, []))
         if not places:
@@ -82,6 +85,7 @@ def _here(folder: Path | None) -> Iterator[tuple[str, str, str]]:
     _, spec = read_spec(root)
     if spec.agent.version is not None:
         yield spec.agent.name, spec.agent.version, "gitops.yaml"
+    yield from ((item.name, item.chart.version, "gitops.yaml") for item in spec.components)
     files = [".gitlab-ci.yml", ".pre-commit-config.yaml", "README.md"]
     files += [
         path.relative_to(root).as_posix() for path in sorted((root / ".github/workflows").glob("*.y*ml"))

@@ -19,7 +19,7 @@ Kind = Literal["app", "env", "cluster", "tenant"]
 KINDS: dict[Kind, str] = {"app": "apps", "env": "environments", "cluster": "clusters", "tenant": "tenants"}
 """The list of `spec:` that holds each kind of thing."""
 
-# Fields that hold a name of the kind, or a list of them, by the lists they stand in.
+# Fields that hold a name of the kind, or a list of them, by the lists of `spec:` they stand in (dotted).
 _REFERENCES: dict[Kind, tuple[tuple[str, str], ...]] = {
     "app": (),
     "env": (
@@ -28,6 +28,8 @@ _REFERENCES: dict[Kind, tuple[tuple[str, str], ...]] = {
         ("apps", "environments"),
         ("tenants", "environments"),
         ("components", "environments"),
+        ("features.secrets.recipients", "environment"),
+        ("features.secrets.stores", "environment"),
     ),
     "cluster": (),
     "tenant": (("apps", "tenant"),),
@@ -97,20 +99,31 @@ def _without_environment(content: bytes, body: Any, name: str) -> bytes:
     # Back to front, so that earlier places stay where they are.
     for place in reversed([place for place in _places(body, "env", name) if place[-1] != "from"]):
         held = _at(body, place[:-1])
-        content = remove(content, place[:-2] if place[1] == "clusters" and held == [name] else place)
+        if place[-1] == "environment":  # what is said of this environment alone
+            place = place[:-1]
+        elif place[1] == "clusters" and held == [name]:
+            place = place[:-2]
+        content = remove(content, place)
     return content
 
 
 def _places(body: Any, kind: Kind, name: str) -> Iterator[Path]:
     """Where others name it, in the order of the file's lists."""
     for items, field in _REFERENCES[kind]:
-        for index, item in enumerate(body["spec"].get(items) or []):
+        path = ("spec", *items.split("."))
+        for index, item in enumerate(_list(body, path)):
             value = item.get(field)
             if value == name:
-                yield ("spec", items, index, field)
+                yield (*path, index, field)
             for position, one in enumerate(value if isinstance(value, list) else []):
                 if one == name:
-                    yield ("spec", items, index, field, position)
+                    yield (*path, index, field, position)
+
+
+def _list(data: Any, path: tuple[str, ...]) -> list[Any]:
+    for step in path:
+        data = data.get(step) if isinstance(data, dict) else None
+    return data if isinstance(data, list) else []
 
 
 def _at(data: Any, path: Path) -> Any:

@@ -24,7 +24,7 @@ from gitops_layout.scaffold.converge import regular
 from gitops_layout.scaffold.structure import dump, load
 from gitops_layout.semver import parse_version
 from gitops_layout.source.reader import read
-from gitops_layout.spec.model import MOVING_TAGS
+from gitops_layout.spec.words import MOVING_TAGS
 
 if TYPE_CHECKING:
     from gitops_layout.render.rendered import Rendered

@@ -111,6 +111,7 @@ def places(spec: Spec) -> dict[tuple[str, tuple[int, ...]], str]:
 
 def answers(spec: Spec) -> dict[str, Any]:
     """The spec as answers to copier.yml's questions: plain data, every default filled in."""
+    secrets = spec.features.secrets
     return {
         "layout": spec.layout,
         "name": spec.name,
@@ -120,6 +121,9 @@ def answers(spec: Spec) -> dict[str, Any]:
         "repo_branch": spec.repo.branch,
         "repo_owners": list(spec.repo.owners),
         "ci": spec.features.ci,
+        "secrets": secrets.kind if secrets else "none",
+        "recipients": [item.model_dump() for item in secrets.recipients] if secrets else [],
+        "stores": [item.model_dump() for item in secrets.stores] if secrets else [],
         "environments": [item.model_dump(by_alias=True) for item in spec.environments],
         "clusters": [item.model_dump() for item in spec.clusters],
         "tenants": [item.model_dump() for item in spec.tenants],

@@ -3,6 +3,7 @@
 Import this package only where such a file exists: it pulls in pydantic.
 """
 
+from gitops_layout.spec.features import Features
 from gitops_layout.spec.model import (
     API_VERSION,
     KIND,
@@ -11,7 +12,6 @@ from gitops_layout.spec.model import (
     App,
     Cluster,
     Environment,
-    Features,
     Repository,
     Spec,
     Tenancy,

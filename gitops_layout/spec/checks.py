@@ -6,7 +6,8 @@ import difflib
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
-from gitops_layout.spec.model import MAX_NAME, File, Spec, Tenancy, complete, in_environment
+from gitops_layout.spec.model import File, Spec, Tenancy, complete, in_environment
+from gitops_layout.spec.words import MAX_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -62,7 +63,7 @@ def _references(body: dict[str, Any], environments: list[str]) -> Iterator[Probl
             for position, target in enumerate(_strings(item.get("environments"))):
                 place = ("spec", kind, index, "environments", position)
                 if target not in environments:
-                    yield place, False, _unknown(f"{kind[:-1]} {name}", "environment", target, environments)
+                    yield place, False, unknown(f"{kind[:-1]} {name}", "environment", target, environments)
                 elif target in seen:
                     yield place, False, f"{kind[:-1]} {name} names environment {target} twice"
                 seen.add(target)
@@ -72,7 +73,7 @@ def _references(body: dict[str, Any], environments: list[str]) -> Iterator[Probl
             yield (
                 ("spec", "environments", index, "from"),
                 False,
-                _unknown(f"environment {name}", "environment", source, environments),
+                unknown(f"environment {name}", "environment", source, environments),
             )
 
 
@@ -97,7 +98,7 @@ def _tenants(body: dict[str, Any]) -> Iterator[Problem]:
         tenant = item.get("tenant")
         if isinstance(tenant, str) and own is None and tenant not in tenants:
             place = ("spec", "apps", index, "tenant")
-            yield place, False, _unknown(f"app {name}", "tenant", tenant, list(tenants))
+            yield place, False, unknown(f"app {name}", "tenant", tenant, list(tenants))
 
 
 def chart_problems(file: File) -> Iterator[Problem]:
@@ -209,12 +210,11 @@ def namespace_problems(file: File) -> Iterator[Problem]:
         who = f"component {component.name}"
         if component.namespace in _RESERVED:
             text = f"{who} would live in namespace {component.namespace}, which is not its own"
-            field = "namespace" if file.spec.components[index].namespace else "name"
-            yield ("spec", "components", index, field), False, text
+            yield _component(file, index), False, text
         owner |= {(cluster.name, component.namespace or ""): who for cluster in spec.clusters}
         if component.name in {app.name for app in spec.apps}:
             text = f"{who} and an app have the same name: promote could not tell them apart"
-            yield ("spec", "components", index, "name"), False, text
+            yield _component(file, index, "name"), False, text
     for place, who, bases, environments in _owners(spec):
         for environment, base in product(environments, bases):
             namespace = in_environment(base, environment, spec.clusters)
@@ -230,6 +230,14 @@ def namespace_problems(file: File) -> Iterator[Problem]:
                 continue
             yield place, False, text
             break
+
+
+def _component(file: File, index: int, field: str = "") -> Path:
+    """The place of a component; that of the features where one of them brings it."""
+    if index >= len(file.spec.components):
+        return ("spec", "features")
+    field = field or ("namespace" if file.spec.components[index].namespace else "name")
+    return ("spec", "components", index, field)
 
 
 def _owners(spec: Spec) -> Iterator[tuple[Path, str, list[str], list[str]]]:
@@ -278,7 +286,8 @@ def _strings(value: object) -> list[str]:
     return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []
 
 
-def _unknown(who: str, what: str, name: str, known: list[str]) -> str:
+def unknown(who: str, what: str, name: str, known: list[str]) -> str:
+    """That `who` names a `what` that does not exist, and the nearest that does."""
     known_words = f" (spec.{what}s has {', '.join(known)})" if known else ""
     return f"{who} names {what} {name}, which does not exist{did_you_mean(name, known) or known_words}"
 

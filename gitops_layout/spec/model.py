@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
 from gitops_layout.model import tier_by_name
-from gitops_layout.source.typing import plain
+from gitops_layout.spec.features import Features
 from gitops_layout.spec.versions import pins
+from gitops_layout.spec.words import (
+    LABEL_KEY,
+    LABEL_VALUE,
+    Branch,
+    ChartVersion,
+    Group,
+    Model,
+    Name,
+    Owner,
+    Quantity,
+    Url,
+    Version,
+    image_reference,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,45 +35,6 @@ PLACEHOLDER_IMAGE = f"ghcr.io/stefanprodan/podinfo:{pins().versions['podinfo']}"
 _PLACEHOLDER_PORT = 9898
 _PORT = 8080
 
-MOVING_TAGS = frozenset({"latest", "main", "master", "stable", "edge", "dev", "nightly"})
-MAX_NAME = 63
-
-
-_IMAGE = re.compile(
-    r"^(?=[^:]*[a-z])[a-z0-9]+([._-][a-z0-9]+)*(:[0-9]+)?(/[a-z0-9]+((\.|_{1,2}|-+)[a-z0-9]+)*)*"
-    r"(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@sha256:[0-9a-f]{64})?$"
-)
-_LABEL_KEY = r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$"
-_LABEL_VALUE = r"^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$"
-
-
-def _word(value: object) -> object:
-    # Names stand unquoted in manifests and on command lines, where `no` is false and `null` nothing.
-    if isinstance(value, str) and not isinstance(plain(value, "kubectl"), str):
-        raise ValueError(f"{value} means something else than a name in YAML: choose another")
-    return value
-
-
-Name = Annotated[
-    str,
-    StringConstraints(pattern=r"^[a-z]([-a-z0-9]*[a-z0-9])?$", max_length=MAX_NAME),
-    BeforeValidator(_word),  # last, or the published schema loses the pattern
-]
-"""A DNS-1035 label, as a Service needs: lower case letters, digits and dashes, a letter first, 63 at most."""
-Group = Annotated[str, StringConstraints(pattern=r"^[^\s\"'\\,{}]+$", max_length=253)]
-"""A group of people as the cluster's and Argo CD's logins name it, such as `acme:payments`."""
-Quantity = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]*(m|[KMGT]i?)?$")]
-Owner = Annotated[str, StringConstraints(pattern=r"^(@[A-Za-z0-9][\w./-]*|[^\s@#]+@[^\s@#]+)$")]
-Url = Annotated[
-    str,
-    StringConstraints(pattern=r"^((https|ssh)://[^\s\"'\\<>{}]*[\w/]|[\w.-]+@[\w.-]+:[^\s\"'\\<>{}]*[\w/])$"),
-]
-Branch = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][\w./-]*$", max_length=200)]
-Version = Annotated[str, StringConstraints(pattern=r"^[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.-]+)?$")]
-ChartVersion = Annotated[
-    str, StringConstraints(pattern=r"^v?[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?$")
-]
-
 
 def _agent(value: object) -> object:
     if isinstance(value, str):
@@ -68,33 +42,16 @@ def _agent(value: object) -> object:
     return value
 
 
-def _image(value: object) -> object:
-    if not isinstance(value, str) or not _IMAGE.match(value):
-        raise ValueError("is not an image reference such as ghcr.io/acme/web:1.2.3")
-    _word(value.partition(":")[0].partition("@")[0])
-    tagged, _, digest = value.partition("@")
-    tag = tagged.rpartition("/")[2].partition(":")[2]
-    if not tag and not digest:
-        raise ValueError(f"image {value} names no version: add a tag such as {value}:1.2.3")
-    if tag in MOVING_TAGS and not digest:
-        raise ValueError(f"image {value} can change without a commit: name a version instead of {tag!r}")
-    return value
-
-
 Layout = Literal["config", "monorepo", "split", "platform", "tenant"]
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, strict=True)
-
-
-class Metadata(_Model):
+class Metadata(Model):
     """What the repository is called."""
 
     name: Name
 
 
-class Agent(_Model):
+class Agent(Model):
     """Who pulls the repository into the clusters, and the exact version of it to install."""
 
     name: Literal["flux", "argocd", "builtin"]
@@ -103,7 +60,7 @@ class Agent(_Model):
     )
 
 
-class Repository(_Model):
+class Repository(Model):
     """Where the clusters pull from."""
 
     url: Url
@@ -111,7 +68,7 @@ class Repository(_Model):
     owners: list[Owner] = Field([], description="Who reviews by default; written to CODEOWNERS.")
 
 
-class Environment(_Model):
+class Environment(Model):
     """A stage of delivery; `from` names the one whose versions are promoted into it."""
 
     name: Name
@@ -121,7 +78,7 @@ class Environment(_Model):
     )
 
 
-class Cluster(_Model):
+class Cluster(Model):
     """A Kubernetes cluster and the environments it holds."""
 
     name: Name
@@ -132,12 +89,12 @@ class Cluster(_Model):
         description="Version of Kubernetes that it runs, in quotes: what is delivered to it is judged by that.",
     )
     labels: dict[
-        Annotated[str, StringConstraints(pattern=_LABEL_KEY)],
-        Annotated[str, StringConstraints(pattern=_LABEL_VALUE)],
-    ] = {}
+        Annotated[str, StringConstraints(pattern=LABEL_KEY)],
+        Annotated[str, StringConstraints(pattern=LABEL_VALUE)],
+    ] = Field({})
 
 
-class Quota(_Model):
+class Quota(Model):
     """What a tenant may ask for in each of its namespaces, all pods together."""
 
     cpu: Quantity = "10"
@@ -145,14 +102,14 @@ class Quota(_Model):
     pods: int = Field(100, ge=1)
 
 
-class TenantRepository(_Model):
+class TenantRepository(Model):
     """A tenant's own repository, pulled with the tenant's rights."""
 
     url: Url
     branch: Branch = "main"
 
 
-class Tenant(_Model):
+class Tenant(Model):
     """A team with namespaces of its own and no rights outside them; its name alone is enough."""
 
     name: Name
@@ -169,7 +126,7 @@ class Tenant(_Model):
     repo: TenantRepository | None = None
 
 
-class Chart(_Model):
+class Chart(Model):
     """A Helm chart that others publish, in an OCI registry (`oci`) or a Helm repository (`repo` and `name`)."""
 
     oci: Annotated[str, StringConstraints(pattern=r"^oci://[a-z0-9][\w.:-]*(/[\w.-]+)+$")] | None = Field(
@@ -196,7 +153,7 @@ class Chart(_Model):
         return self
 
 
-class App(_Model):
+class App(Model):
     """A workload; its name alone is enough."""
 
     name: Name
@@ -207,7 +164,7 @@ class App(_Model):
         "helm if it names a chart, else kustomize.",
     )
     chart: Chart | None = Field(None, description="The published chart that it is, for kind helm.")
-    image: Annotated[str, BeforeValidator(_image)] | None = Field(
+    image: Annotated[str, BeforeValidator(image_reference)] | None = Field(
         None,
         description="Image with its first version; environments whose version file nobody edited follow it.",
     )
@@ -218,10 +175,10 @@ class App(_Model):
         description="The app's name if absent, the first of its tenant's if it has one; with -ENVIRONMENT where "
         "a cluster holds several.",
     )
-    owners: list[Owner] = []
+    owners: list[Owner] = Field([])
 
 
-class Component(_Model):
+class Component(Model):
     """What clusters need before apps run: a published chart, installed once a cluster; it may bring CRDs."""
 
     name: Name
@@ -230,7 +187,7 @@ class Component(_Model):
     environments: list[Name] | None = Field(None, min_length=1, description="All of them if absent.")
 
 
-class Tenancy(_Model):
+class Tenancy(Model):
     """What a platform gives the tenant whose repository this is; `init --platform` takes it from there."""
 
     tenant: Name
@@ -242,16 +199,7 @@ class Tenancy(_Model):
     )
 
 
-class Features(_Model):
-    """What comes with the repository."""
-
-    ci: Literal["github", "gitlab", "none"] | None = Field(
-        None,
-        description="Who checks changes: github or gitlab where the repository's URL names it, else none.",
-    )
-
-
-class Body(_Model):
+class Body(Model):
     """The `spec:` of gitops.yaml."""
 
     layout: Layout = "config"
@@ -266,11 +214,11 @@ class Body(_Model):
     components: list[Component] = Field(
         [], description="What clusters need before apps run; not in layout tenant."
     )
-    apps: list[App] = []
+    apps: list[App] = Field([])
     features: Features = Features()
 
 
-class File(_Model):
+class File(Model):
     """gitops.yaml as written."""
 
     api_version: Literal["gitops-layout/v1alpha1"] = Field(alias="apiVersion")
@@ -279,13 +227,13 @@ class File(_Model):
     spec: Body
 
 
-class TenantBody(_Model):
+class TenantBody(Model):
     """What a tenant says of itself; its apps are judged with those of gitops.yaml."""
 
-    apps: list[Any] = []
+    apps: list[Any] = Field([])
 
 
-class TenantFile(_Model):
+class TenantFile(Model):
     """gitops.d/<tenant>.yaml: apps of a tenant in a file that the tenant owns."""
 
     api_version: Literal["gitops-layout/v1alpha1"] = Field(alias="apiVersion")
@@ -294,7 +242,7 @@ class TenantFile(_Model):
     spec: TenantBody
 
 
-class Spec(_Model):
+class Spec(Model):
     """gitops.yaml with every default filled in: None stands only where there is none (`from`, `context`,
     `tenant`, a tenant's `repo`, `tenancy`).
     """
@@ -326,6 +274,8 @@ def json_schema() -> dict[str, Any]:
     schema["$defs"]["Body"]["properties"]["agent"] = {
         "anyOf": [agent, {"enum": ["flux", "argocd", "builtin"]}]
     }
+    secrets = schema["$defs"]["Features"]["properties"]["secrets"]
+    secrets["anyOf"].append({"enum": ["sops-age", "sealed-secrets", "external-secrets"]})
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **schema,
@@ -401,7 +351,7 @@ def complete(file: File) -> Spec:
                 "environments": [name for name in names if name in (item.environments or names)],
             }
         )
-        for item in body.components
+        for item in [*body.components, *implied(body)]
     ]
     agent = body.agent.model_copy(
         update={"version": body.agent.version or pins().versions.get(body.agent.name)}
@@ -422,8 +372,20 @@ def complete(file: File) -> Spec:
         tenancy=tenancy,
         components=components,
         apps=apps,
-        features=Features(ci=ci),
+        features=body.features.model_copy(update={"ci": ci}),
     )
+
+
+def implied(body: Body) -> list[Component]:
+    """The components that features need and the spec does not name itself, with our charts of them."""
+    named = {item.name for item in body.components}
+    wanted = [body.features.secrets.kind] if body.features.secrets is not None else []
+    charts = pins().charts
+    return [
+        Component(name=name, chart=Chart(repo=charts[name][0], name=name, version=charts[name][1]))
+        for name in wanted
+        if name in charts and name not in named
+    ]
 
 
 def _named_chart(chart: Chart | None) -> Chart | None:

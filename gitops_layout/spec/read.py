@@ -17,6 +17,7 @@ from gitops_layout.spec.checks import (
     reference_problems,
     tenancy_problems,
 )
+from gitops_layout.spec.feature_checks import feature_problems
 from gitops_layout.spec.model import KIND, TENANT_KIND, File, Spec, TenantFile, complete
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 _NOT_YET = frozenset(
     {
         "moved", "approval", "dependsOn", "delivery", "wiring",
-        "install", "style", "host", "secrets", "policy", "imageAutomation", "notifications", "previews",
+        "install", "style", "host", "policy", "imageAutomation", "notifications", "previews",
         "promotion", "renovate", "role",
     }
 )  # fmt: skip
@@ -169,6 +170,7 @@ def _check(data: object) -> tuple[Spec | None, list[Problem]]:
     else:
         found += [*reference_problems(data)] or [
             *chart_problems(file),
+            *feature_problems(file),
             *tenancy_problems(file),
             *namespace_problems(file),
             *delivery_name_problems(file),

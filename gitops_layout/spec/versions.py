@@ -18,12 +18,13 @@ _TABLE = re.compile(r"set (\w+) = (\{.*?\n\})", re.DOTALL)
 @dataclass(frozen=True, slots=True)
 class Pins:
     """`date` is the day of the look-up; `versions` are tools and agents by name, `actions` workflow actions by name,
-    each with its commit and its version.
+    each with its commit and its version, `charts` those of components, each with its repository and its version.
     """
 
     date: str
     versions: dict[str, str]
     actions: dict[str, tuple[str, str]]
+    charts: dict[str, tuple[str, str]]
 
 
 @cache
@@ -34,4 +35,5 @@ def pins() -> Pins:
     versions = dict(tables["versions"])
     date = versions.pop("date")
     actions = {name: (commit, version) for name, (commit, version) in tables["actions"].items()}
-    return Pins(date, versions, actions)
+    charts = {name: (repo, version) for name, (repo, version) in tables["charts"].items()}
+    return Pins(date, versions, actions, charts)

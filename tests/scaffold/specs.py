@@ -78,6 +78,35 @@ COMPONENTS = [
     },
 ]
 """What clusters need first: one on each of them, one where prod is."""
+_ENVIRONMENTS = ("dev", "staging", "prod")
+_VAULT = {
+    "vault": {
+        "server": "https://vault.example.com",
+        "path": "kv",
+        "version": "v2",
+        "auth": {"kubernetes": {"mountPath": "kubernetes", "role": "apps"}},
+    }
+}
+SOPS = {
+    "kind": "sops-age",
+    "recipients": [
+        {"environment": name, "keys": ["age1" + letter * 58 for letter in name[:2]]} for name in _ENVIRONMENTS
+    ],
+}
+STORES = {
+    "kind": "external-secrets",
+    "stores": [{"environment": name, "provider": _VAULT} for name in ("dev", "prod")],
+}
+"""Values of `features.secrets`: who decrypts each environment, and where the secrets of two of them lie."""
+FEATURES: dict[str, dict[str, Any]] = {
+    "sops": {"features": {"secrets": SOPS}},
+    "sops-platform": {**PLATFORM, "features": {"secrets": SOPS}, "components": COMPONENTS},
+    "sealed": {"features": {"secrets": "sealed-secrets"}},
+    "sealed-platform": {**PLATFORM, "features": {"secrets": "sealed-secrets"}},
+    "stores": {"features": {"secrets": STORES}, "layout": "monorepo"},
+}
+"""Changes to `data` that bring a feature each."""
+FLUX_ONLY = frozenset({"sops", "sops-platform"})
 LAYOUTS: dict[str, dict[str, Any]] = {
     "config": {},
     "monorepo": {"layout": "monorepo"},

@@ -16,12 +16,25 @@ from gitops_layout import __version__, bundle
 from gitops_layout.scaffold.render import Ownership, answers, render, render_app
 from gitops_layout.spec import Spec, load
 from tests.kubectl import KUBECTL
-from tests.scaffold.specs import APPS, CHARTS, COMPONENTS, LAYOUTS, OWN_CHART, PLATFORM, TENANT, TENANTS, spec
+from tests.scaffold.specs import (
+    APPS,
+    CHARTS,
+    COMPONENTS,
+    FEATURES,
+    FLUX_ONLY,
+    LAYOUTS,
+    OWN_CHART,
+    PLATFORM,
+    TENANT,
+    TENANTS,
+    spec,
+)
 
 AGENTS = ("flux", "argocd")
 BARE = {"repo": {"url": "git@git.example.com:a/b.git", "branch": "1.0"}, "features": {"ci": "none"}}
 CHANGES: dict[str, dict[str, Any]] = {
     **LAYOUTS,
+    **FEATURES,
     "no-apps": {"apps": []},
     "bare": BARE,
     "gitlab": {"features": {"ci": "gitlab"}},
@@ -37,7 +50,9 @@ CHANGES: dict[str, dict[str, Any]] = {
         "apps": [*CHARTS, {**CHARTS[1], "name": "ledger", "tenant": "payments"}],
     },
 }
-MADE = [(agent, changes) for agent in AGENTS for changes in CHANGES]
+MADE = [
+    (agent, changes) for agent in AGENTS for changes in CHANGES if agent == "flux" or changes not in FLUX_ONLY
+]
 MADE += [("builtin", changes) for changes in ("config", "bare", "platform-builtin")]
 
 

@@ -1,0 +1,129 @@
+"""What comes with a repository beside its apps: whole, clean, and refused where it has no place."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from gitops_layout.errors import UserError
+from gitops_layout.scaffold.names import removed, renamed
+from gitops_layout.scaffold.render import render
+from gitops_layout.spec import load, parse
+from tests.scaffold.command import run
+from tests.scaffold.specs import FEATURES, FLUX_ONLY, LINT, SOPS, STORES, TENANT, data, spec
+from tests.scaffold.trees import build, overlays, write
+
+MADE = [
+    (agent, name)
+    for agent in ("flux", "argocd")
+    for name in FEATURES
+    if agent == "flux" or name not in FLUX_ONLY
+]
+
+
+@pytest.mark.parametrize(("agent", "name"), MADE)
+def test_a_repository_with_a_feature_builds_lints_clean_and_says_itself(
+    agent: str, name: str, tmp_path: Path
+) -> None:
+    wanted = spec(agent, **FEATURES[name])
+    write(wanted, tmp_path)
+    assert load((tmp_path / "gitops.yaml").read_bytes()) == wanted
+    for folder in overlays(tmp_path):
+        if folder.parts[-2:-1] == ("clusters",) or {"configs", "secrets"} & {*folder.parts}:
+            build(folder)
+    done = run(tmp_path, *LINT)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_flux_decrypts_wherever_an_encrypted_file_may_stand(tmp_path: Path) -> None:
+    write(spec(**FEATURES["sops-platform"]), tmp_path)
+    for cluster in ("lab", "eu"):
+        for item in build(tmp_path / "clusters" / cluster):
+            if item["kind"] == "Kustomization":
+                assert item["spec"]["decryption"] == {"provider": "sops", "secretRef": {"name": "sops-age"}}
+    rules = yaml.safe_load((tmp_path / ".sops.yaml").read_text())["creation_rules"]
+    for file, first in (
+        ("apps/web/envs/prod/db.sops.yaml", "age1" + "p" * 58),
+        ("infrastructure/configs/dev/token.sops.yaml", "age1" + "d" * 58),
+    ):
+        [rule] = [rule for rule in rules if re.search(rule["path_regex"], file)]
+        assert rule["age"].split(",")[0] == first
+    assert "*.agekey" in (tmp_path / ".gitignore").read_text()
+
+
+def test_a_store_serves_the_namespaces_of_its_environment_and_no_tenants(tmp_path: Path) -> None:
+    write(spec("argocd", **{**FEATURES["sealed-platform"], "features": {"secrets": STORES}}), tmp_path)
+    stores = {
+        cluster: [
+            (item["metadata"]["name"], item["spec"]["conditions"])
+            for item in build(tmp_path / f"clusters/{cluster}/infrastructure/configs")
+        ]
+        for cluster in ("lab", "eu")
+    }
+    assert stores == {
+        "lab": [("dev", [{"namespaces": ["web-dev", "api-dev", "messaging-dev"]}])],
+        "eu": [("prod", [{"namespaces": ["web", "api", "messaging"]}])],
+    }
+
+
+def test_a_component_of_ones_own_takes_the_place_of_the_one_a_feature_brings() -> None:
+    own = {
+        "name": "sealed-secrets",
+        "chart": {"oci": "oci://ghcr.io/acme/sealed-secrets", "version": "9.0.0"},
+    }
+    [component] = spec(components=[own], features={"secrets": "sealed-secrets"}).components
+    assert component.chart.version == "9.0.0"
+
+
+_PRIVATE = {"environment": "dev", "keys": ["AGE-SECRET-KEY-1QQQ"]}
+
+
+@pytest.mark.parametrize(
+    ("agent", "changes", "words"),
+    [
+        ("argocd", {"features": {"secrets": SOPS}}, "Argo CD decrypts nothing by itself"),
+        ("builtin", {"features": {"secrets": "sealed-secrets"}}, "needs flux or argocd"),
+        (
+            "flux",
+            {"features": {"secrets": "sops-age"}},
+            "nobody for environment dev, staging, prod: age-keygen",
+        ),
+        ("flux", {"features": {"secrets": {**SOPS, "recipients": [_PRIVATE]}}}, "is the private key"),
+        (
+            "flux",
+            {"features": {"secrets": {**SOPS, "kind": "sealed-secrets"}}},
+            "for secrets of kind sops-age",
+        ),
+        (
+            "flux",
+            {"features": {"secrets": {**STORES, "stores": [{"environment": "qa", "provider": {"a": {}}}]}}},
+            "environment qa, which does not exist",
+        ),
+        (
+            "flux",
+            {"features": {"secrets": {**STORES, "stores": [{"environment": "dev", "provider": {"a b": 1}}]}}},
+            "no field of a provider",
+        ),
+        ("flux", {**TENANT, "features": {"secrets": "sealed-secrets"}}, "what the platform installs"),
+    ],
+)
+def test_a_feature_without_a_place_is_refused(agent: str, changes: dict[str, Any], words: str) -> None:
+    body = data(agent, **changes)
+    body["spec"] = {key: value for key, value in body["spec"].items() if value is not None}
+    with pytest.raises(UserError, match=words):
+        parse(body)
+
+
+def test_an_environment_takes_its_recipients_along() -> None:
+    content = render(spec(**FEATURES["sops"]))["gitops.yaml"].content
+    for edited, names in (
+        (removed(content, "env", "staging"), ["dev", "prod"]),
+        (renamed(content, "env", "staging", "qa"), ["dev", "qa", "prod"]),
+    ):
+        secrets = load(edited).features.secrets
+        assert secrets is not None
+        assert [item.environment for item in secrets.recipients] == names
