@@ -119,7 +119,12 @@ def undefined_variable(graph: Graph, params: Params) -> Iterator[Hit]:
         failure = graph.rendered[delivery.id].failure
         if delivery.agent == "flux" and failure is not None and NOT_SET in failure.why:
             what = failure.why.partition(NOT_SET)[0].strip()
-            yield _hit(delivery, failure.location or delivery.root, what=what, subject=what)
+            effect = f"Flux refuses all of {delivery.name}"
+            yield _hit(delivery, failure.location or delivery.root, what=what, subject=what, effect=effect)
+        for unset in graph.rendered[delivery.id].unset:
+            effect = f"Flux puts nothing there, or refuses all of {delivery.name}"
+            what = f"{unset.where}: ${{{unset.name}}}"
+            yield _hit(delivery, unset.location, what=what, subject=unset.name, effect=effect)
 
 
 def undecrypted(graph: Graph, params: Params) -> Iterator[Hit]:

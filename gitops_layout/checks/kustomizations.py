@@ -82,6 +82,10 @@ _NOT_THE_AUTHORS = re.compile(r"spec/volumes\[\]/image|is empty")
 """What one release of kustomize refuses and another builds, and placeholders of what is to come."""
 
 
+_PATCH = re.compile(r"the patch of ")
+"""What is to blame stands in another file than the kustomization."""
+
+
 def build_fails(graph: Graph, params: Params) -> Iterator[Hit]:
     """What else stops a build: problems of the classes `kinds`, and with `rest` what only the build itself says."""
     kinds = frozenset(params["kinds"])
@@ -95,7 +99,7 @@ def build_fails(graph: Graph, params: Params) -> Iterator[Hit]:
         if failure is None or failure.kind is not UncheckedClass.BROKEN or delivery.renderer != "kustomize":
             continue
         place = failure.location
-        named = place is not None and basename(place.file) in FILE_NAMES
+        named = place is not None and (basename(place.file) in FILE_NAMES or _PATCH.match(failure.why))
         if place is not None and named and place not in seen and not _NOT_THE_AUTHORS.search(failure.why):
             yield Hit(place, {"problem": failure.why})
 

@@ -74,7 +74,7 @@ def _noted(graph: Graph, chosen: _Chosen, memory: Memory) -> str | None:
         return None
     from gitops_layout.cli.again import note
 
-    printed = [delivery.id for delivery, item in chosen if item.objects]
+    printed = [delivery.id for delivery, item in chosen if item.objects and item.failure is None]
     pieces = {delivery.id: -1 for delivery, _ in chosen}
     return note(graph, pieces | {identity: number for number, identity in enumerate(printed)})
 
@@ -195,11 +195,12 @@ def _plain(repo: Repo, root: Path, path: Path, *, exact: bool) -> tuple[Delivery
 
 def _pieces(repo: Repo, chosen: _Chosen, options: dict[str, Any]) -> list[str]:
     """The text, for YAML a piece a delivery."""
+    whole = [(delivery, item) for delivery, item in chosen if item.failure is None]
     if options["form"] == "yaml":
-        texts = [to_yaml(found.data for found in item.objects) for _, item in chosen]
+        texts = [to_yaml(found.data for found in item.objects) for _, item in whole]
         texts = [text for text in texts if text]
         return [text if n == 0 else f"---\n{text}" for n, text in enumerate(texts)]
-    objects = [found for _, item in chosen for found in item.objects]
+    objects = [found for _, item in whole for found in item.objects]
     if not options["origins"]:
         return [to_json([found.data for found in objects])]
     return [to_json([{"object": found.data, "origins": _origins(repo, found)} for found in objects])]

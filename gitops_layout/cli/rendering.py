@@ -31,6 +31,7 @@ def desired_objects(
     objects: list[tuple[dict[str, Any], Location | None]] = [
         (_with_namespace(item.data, delivery), item.origin(()))
         for delivery in wanted
+        if graph.rendered[delivery.id].failure is None
         for item in graph.rendered[delivery.id].objects
         if not _executed(item.ref)
     ]

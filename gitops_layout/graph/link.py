@@ -19,7 +19,7 @@ from gitops_layout.graph.parked import parked
 from gitops_layout.graph.sources import context_of, delivery_of, is_agent, with_sources
 from gitops_layout.kustomize.model import FILE_NAMES, Kustomization, find, references
 from gitops_layout.model import Location, Unchecked, UncheckedClass
-from gitops_layout.render.lookup import Lookup
+from gitops_layout.render.lookup import ENCRYPTED, Lookup
 from gitops_layout.render.rendered import Rendered, RenderedObject
 from gitops_layout.repo.model import Repo, Resource, broken, is_aside
 
@@ -244,9 +244,13 @@ def _is_lost(state: _State, file: str) -> bool:
     """Whether nothing that was rendered read the file of an agent object: who would bring it cannot be built."""
     return not any(
         delivery.root.file == file
-        or (state.rendered[delivery.id].failure is None and file in state.rendered[delivery.id].files)
+        or (_brought(state.rendered[delivery.id]) and file in state.rendered[delivery.id].files)
         for delivery in state.deliveries.values()
     )
+
+
+def _brought(rendered: Rendered) -> bool:
+    return rendered.failure is None or bool(rendered.objects)
 
 
 def _descend(state: _State, current: Sequence[Delivery]) -> None:
@@ -422,11 +426,12 @@ def _takes_variables(delivery: Delivery) -> bool:
 def _variable_objects(
     state: _State, deliveries: Iterable[Delivery]
 ) -> Iterator[tuple[tuple[str, str, str, str], RenderedObject]]:
-    """The plain ConfigMaps and Secrets of live deliveries; encrypted ones tell nothing."""
+    """The ConfigMaps and Secrets of live deliveries; encrypted ones tell their keys only, and are called so."""
     for delivery in deliveries:
         for item in state.rendered[delivery.id].objects if delivery.live else ():
-            if item.ref.kind in ("ConfigMap", "Secret") and "sops" not in item.data:
-                yield (delivery.cluster, item.ref.kind, item.ref.namespace, item.ref.name), item
+            if item.ref.kind in ("ConfigMap", "Secret"):
+                kind = f"{item.ref.kind}{ENCRYPTED}" if "sops" in item.data else item.ref.kind
+                yield (delivery.cluster, kind, item.ref.namespace, item.ref.name), item
 
 
 def _children(rendered: Rendered) -> list[Resource]:

@@ -18,6 +18,7 @@ from typing import Any
 
 from gitops_layout.errors import UserError
 from gitops_layout.kustomize.model import BuildClass, Closure, Problem
+from gitops_layout.kustomize.walk import no_manifests
 from gitops_layout.model import Location
 from gitops_layout.repo.model import Repo, UnreadableError
 from gitops_layout.source.reader import read
@@ -100,6 +101,8 @@ def build(repo: Repo, wanted: Build) -> Built:
         if closure.kustomizations[0].is_component:
             why = f"a Component is built through the kustomizations that include it ({problem.why})"
             problem = Problem(BuildClass.COMPONENT, why, where.at("kind"))
+        elif problem.kind in (BuildClass.NO_MANIFEST, BuildClass.OTHER):
+            problem = next(no_manifests(repo, closure), problem)
         return Built(problem=problem)
     stream = read(done.stdout, closure.root)
     if stream.problems:

@@ -7,6 +7,7 @@ to lie inside the repository.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from posixpath import join, normpath
 from typing import Any
@@ -27,11 +28,11 @@ from gitops_layout.kustomize.model import (
     strings,
 )
 from gitops_layout.model import Location
-from gitops_layout.repo.model import Repo
+from gitops_layout.repo.model import Repo, is_yaml
 from gitops_layout.source.document import Stream
 from gitops_layout.source.reader import read
 
-__all__ = ["walk"]
+__all__ = ["no_manifests", "walk"]
 
 MAX_DEPTH = 100
 """Longer chains of kustomizations are refused; real ones have six links."""
@@ -117,10 +118,12 @@ def _check(state: _Walk, found: Kustomization) -> None:
     for target, index in strings(data, "patchesStrategicMerge"):
         _check_inline(state, found, target, found.location.at("patchesStrategicMerge", index))
     version, kind = data.get("apiVersion"), data.get("kind")
-    if kind not in (None, "Kustomization", "Component") or (
-        isinstance(version, str) and not version.startswith(_GROUP)
-    ):
-        state.add(BuildClass.SCHEMA, f"not a kustomize file: {version} {kind}", found.location)
+    wanted = f"{_GROUP}v1alpha1" if kind == "Component" else f"{_GROUP}v1beta1"
+    if kind not in (None, "Kustomization", "Component"):
+        state.add(BuildClass.SCHEMA, f"not a kustomize file: {version} {kind}", found.location.at("kind"))
+    elif isinstance(version, str) and version and version != wanted:
+        why = f"not a kustomize file: {version} {kind}; the apiVersion of a {kind or 'Kustomization'} is {wanted}"
+        state.add(BuildClass.SCHEMA, why, found.location.at("apiVersion"))
     for name in (
         "patches",
         "patchesJson6902",
@@ -360,3 +363,35 @@ def _follow_paths(state: _Walk, owner: Kustomization, value: Any, here: Location
             _check_inline(state, owner, target, here)
         elif isinstance(target, str):
             _follow(state, owner, Reference("patch", target, here))
+
+
+def no_manifests(repo: Repo, closure: Closure, *, unparsable: bool = False) -> Iterator[Problem]:
+    """Resources that cannot be read as objects, at the entries that list them: kustomize names no place for these.
+
+    Files that are called YAML and are none come only where `unparsable` ones are asked for: they are told themselves.
+    """
+    for kustomization in closure.kustomizations:
+        for reference in references(kustomization):
+            real = repo.resolve(join(kustomization.folder, reference.target))
+            if reference.kind != "resource" or real is None or real not in repo.entries:
+                continue
+            stream = repo.stream(real)
+            why = stream.problems[0].message if stream.problems else _no_object(stream)
+            if why and (unparsable or not stream.problems or not is_yaml(real)):
+                yield Problem(
+                    BuildClass.NO_MANIFEST, f"{reference.target} is no manifest: {why}", reference.location
+                )
+
+
+def _no_object(stream: Stream) -> str:
+    for document in stream.documents:
+        match document.data:
+            case None | {"kind": str()}:
+                continue
+            case dict():
+                return "it has no kind"
+            case list(items) if all(isinstance(item, dict) and "kind" in item for item in items):
+                continue
+            case _:
+                return "it is no mapping"
+    return ""

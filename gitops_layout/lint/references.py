@@ -95,7 +95,7 @@ class World:
             result = graph.rendered.get(delivery.id)
             cluster = self.clusters[delivery.cluster]
             cluster.unseen |= _unseen(graph, delivery, result)
-            if result is None or result.failure is not None:
+            if result is None or (result.failure is not None and not result.objects):
                 continue
             for item in result.objects:
                 affected = Affected(item.ref, delivery.id, delivery.environment, delivery.cluster)

@@ -39,6 +39,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Renders"]
 
+_TRIES = 6
+"""So often a build is made anew without what it failed for."""
+
 _LOCK = ".gitops-layout/fetch.lock.yaml"
 """Named here too, so that only repositories which have one pay for importing the store."""
 
@@ -64,6 +67,7 @@ class Renders:
         self._kubernetes = kubernetes
         self._bases: Bases | None = None
         self._built: dict[str, Chosen] = {}
+        self._parts: dict[str, Build | None] = {}
         self._closures: dict[str, tuple[Closure, Mapping[str, bytes]]] = {}
         self._fetched = fetched or _fetched(repo)
         self._abroad: dict[pathlib.Path, Renders] = {}
@@ -120,8 +124,52 @@ class Renders:
         if missing:
             self._built |= self._build(missing)
         for item in wanted:
-            done[item.delivery.id] = finish(self.repo, item, self._built[item.key], lookup, self._strict)
+            made = finish(self.repo, item, self._built[item.key], lookup, self._strict)
+            done[item.delivery.id] = made if made.failure is None else self._partly(item, made, lookup)
         return done
+
+    def _partly(self, wanted: Wanted, failed: Rendered, lookup: Lookup) -> Rendered:
+        """The failure with the objects that the build would make without the entries that it fails for.
+
+        Nobody applies them so: they are there to be judged. With `exact` there are none.
+        """
+        build = wanted.build
+        if self._exact or failed.failure is None:
+            return failed
+        key = f"{wanted.key}\0partly"
+        if key not in self._parts:
+            self._parts[key] = self._part(build, key)
+        part = self._parts[key]
+        if part is None:
+            return failed
+        item = Wanted(wanted.delivery, part, key, wanted.places)
+        rest = finish(self.repo, item, self._built[key], lookup, self._strict)
+        if rest.failure is not None:
+            return failed
+        return replace(failed, objects=rest.objects, unseen=rest.unseen, unset=rest.unset)
+
+    def _part(self, build: Build, key: str) -> Build | None:
+        """The largest build that can be made of one that cannot; what it makes is put under `key`."""
+        from gitops_layout.render.partly import without
+
+        problems = [*build.closure.problems]
+        files = dict(build.overrides)
+        for _ in range(_TRIES):
+            if problems:
+                changed = without(self.repo.over(files) if files else self.repo, build.closure, problems)
+                if changed is None:
+                    return None
+                files |= changed
+            closure = walk(self.repo.over(files), build.closure.root)
+            problems = [*closure.problems]
+            if not problems:
+                build = replace(build, closure=closure, overrides=tuple(sorted(files.items())))
+                done = self._build({key: build})[key]
+                if done.built.problem is None:
+                    self._built[key] = done
+                    return build
+                problems = [done.built.problem]
+        return None
 
     def _strict(self, delivery: Delivery) -> bool:
         """Whether Flux is strict about variables; only a delivery that has some asks."""

@@ -11,7 +11,7 @@ from gitops_layout.model import Location, ObjectRef, Path, Unchecked
 if TYPE_CHECKING:
     from gitops_layout.kustomize.fast.declined import Declined
 
-__all__ = ["Made", "Rendered", "RenderedObject"]
+__all__ = ["Made", "Rendered", "RenderedObject", "Unset"]
 
 
 def _nobody(_path: Path) -> tuple[Location, ...]:
@@ -43,13 +43,24 @@ class RenderedObject:
 
 
 @dataclass(frozen=True, slots=True)
+class Unset:
+    """A variable that nothing sets, although all that may set it is known; the agent puts nothing there, or refuses."""
+
+    name: str
+    where: str
+    location: Location
+
+
+@dataclass(frozen=True, slots=True)
 class Rendered:
     """What a delivery delivers: its objects, the files that it read, and why it could not be rendered.
 
-    `files` are all files of the repository that took part; `failure` is set when there are no
-    objects because the build failed or needs what lies outside. `unseen` is what the objects were
+    `files` are all files of the repository that took part; `failure` is set when the build failed or needs
+    what lies outside: there are no objects then, or those that can be told without it, which nobody may apply
+    or compare, only judge. `unseen` is what the objects were
     rendered without. `declined` says why real kustomize had to build it, where it had to. `repeated` are
-    objects that a later one with the same name takes the place of.
+    objects that a later one with the same name takes the place of. `unset` are variables that are left in the
+    objects, or became empty texts.
     """
 
     delivery: str
@@ -59,3 +70,4 @@ class Rendered:
     unseen: tuple[Unchecked, ...] = ()
     declined: Declined | None = None
     repeated: tuple[RenderedObject, ...] = ()
+    unset: tuple[Unset, ...] = ()

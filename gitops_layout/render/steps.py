@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +10,7 @@ from gitops_layout.agents.context import at
 from gitops_layout.agents.delivery import Delivery
 from gitops_layout.k8s.scope import builtin_scope
 from gitops_layout.model import Location, Path, Unchecked, UncheckedClass
-from gitops_layout.render.rendered import Made, Rendered, RenderedObject
+from gitops_layout.render.rendered import Made, Rendered, RenderedObject, Unset
 from gitops_layout.repo.model import broken, object_ref
 
 if TYPE_CHECKING:
@@ -46,8 +46,9 @@ def finished(
     """
     post_build = delivery.options.get("postBuild")
     unseen: list[Unchecked] = []
+    unset: list[Unset] = []
     if delivery.agent == "flux" and isinstance(post_build, dict):
-        done = _substituted(delivery, built, post_build, lookup, strict, unseen)
+        done = _substituted(delivery, built, post_build, lookup, strict, (unseen, unset))
         if isinstance(done, Unchecked):
             return Rendered(delivery.id, files=files, failure=done)
         built = done
@@ -56,7 +57,7 @@ def finished(
         applied, origin = _labelled(delivery, _namespaced(delivery, item.data), item.origin)
         ref = object_ref(applied, str(applied.get("apiVersion", "")), str(applied.get("kind", "")))
         objects.append(RenderedObject(ref, applied, origin, item.earlier))
-    return Rendered(delivery.id, tuple(objects), files, unseen=tuple(unseen))
+    return Rendered(delivery.id, tuple(objects), files, unseen=tuple(unseen), unset=tuple(unset))
 
 
 def _substituted(
@@ -65,18 +66,21 @@ def _substituted(
     post_build: Mapping[str, Any],
     lookup: Lookup,
     strict: Callable[[Delivery], bool],
-    unseen: list[Unchecked],
+    told: tuple[list[Unchecked], list[Unset]],
 ) -> list[Made] | Unchecked:
     """The objects after substitution, or why Flux refuses all of them; it does none without variables.
 
-    Where what would set a variable cannot be seen, the text stays and `unseen` says so.
+    Where what would set a variable cannot be seen, the text stays and the first list of `told` says so; the second
+    gets the variables that certainly nothing sets.
     """
     # Imported when a Kustomization wants it: most repositories have none that does.
     from gitops_layout.render.substitute import SubstitutionError, substitute
     from gitops_layout.render.variables import variables_of
 
+    unseen, left = told
     variables = variables_of(delivery, post_build, lookup)
     unseen += variables.unseen
+    named = len(variables.unseen) == variables.encrypted and not variables.optional
     if not (variables.values or variables.always or variables.unseen):
         return list(built)
     if variables.refused is not None:
@@ -94,6 +98,8 @@ def _substituted(
             return _refused(delivery, item, error)
         if missing == "keep":
             unset |= dict.fromkeys(done.unset)
+        lost = {name for name in done.unset if name not in variables.names} if named else set()
+        left += _left(item, lost)
         made.append(item if done.data is item.data else _traced(item, done.data, variables))
     if unset and not variables.unseen:
         what = f"{_listed(unset)} in delivery {delivery.id}"
@@ -101,6 +107,16 @@ def _substituted(
         why = f"not set by anything seen; {names} may set them in the cluster"
         unseen.append(Unchecked(what, UncheckedClass.EXTERNAL, why, place, None, delivery.id))
     return made
+
+
+def _left(item: Made, names: set[str]) -> Iterator[Unset]:
+    """The texts of an object that refer to these variables."""
+    from gitops_layout.render.substitute import referring
+
+    what = f"{item.data.get('kind')} {at(item.data, 'metadata', 'name')}"
+    for path, used in referring(item.data, names) if names else ():
+        where = f"{what}, {'.'.join(map(str, path))}"
+        yield from (Unset(name, where, item.origin(path)) for name in used)
 
 
 def _refused(delivery: Delivery, item: Made, error: SubstitutionError) -> Unchecked:

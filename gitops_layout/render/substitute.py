@@ -9,6 +9,7 @@ may bring a list or a mapping. Source: fluxcd/pkg/kustomize v1.44.0, compared in
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +20,7 @@ from gitops_layout.render.envsubst.errors import Reason
 from gitops_layout.source.emit import text_of
 from gitops_layout.source.reader import read
 
-__all__ = ["DISABLED", "Substituted", "SubstitutionError", "substitute", "writers"]
+__all__ = ["DISABLED", "Substituted", "SubstitutionError", "referring", "substitute", "writers"]
 
 DISABLED = "kustomize.toolkit.fluxcd.io/substitute"
 _EXACT = 2**53
@@ -111,6 +112,14 @@ def _names(text: str) -> tuple[str, ...]:
             names[part.name] = None
             waiting[:0] = part.arguments
     return tuple(names)
+
+
+def referring(data: Mapping[str, Any], names: AbstractSet[str]) -> Iterator[tuple[Path, tuple[str, ...]]]:
+    """The texts of an object that refer to some of these variables, each with those it refers to."""
+    for path, text in _texts(data):
+        used = tuple(name for name in _names(text) if name in names)
+        if used:
+            yield path, used
 
 
 def _expands(text: str) -> bool:

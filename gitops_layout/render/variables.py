@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from gitops_layout.agents.context import at
 from gitops_layout.model import Location, Unchecked, UncheckedClass
-from gitops_layout.render.lookup import Lookup, texts
+from gitops_layout.render.lookup import ENCRYPTED, Lookup, texts
 from gitops_layout.repo.model import Repo, is_yaml
 
 if TYPE_CHECKING:
@@ -28,9 +28,14 @@ _STRICT_SINCE = 9
 
 @dataclass(slots=True)
 class Variables:
-    """Values by name and their places; `unseen` lists what else would give some, `refused` why Flux fails."""
+    """Values by name and their places; `unseen` lists what else would give some, `refused` why Flux fails.
+
+    `names` are all whose names are known; of what is unseen, `encrypted` objects have known names.
+    """
 
     values: dict[str, str] = field(default_factory=dict)
+    names: set[str] = field(default_factory=set)
+    encrypted: int = 0
     places: dict[str, Location] = field(default_factory=dict)
     unseen: list[Unchecked] = field(default_factory=list)
     optional: list[tuple[str, Location]] = field(default_factory=list)
@@ -75,6 +80,11 @@ def _take(
     elif optional:
         found.optional.append((f"{kind} {delivery.namespace}/{name}", where))
     else:
+        hidden = lookup(delivery.home, kind + ENCRYPTED, delivery.namespace, name)
+        if hidden is not None:
+            found.encrypted += 1
+            for section in ("data", "stringData"):
+                found.names |= {str(key) for key in at(hidden.data, section) or ()}
         what = f"variables of {kind} {delivery.namespace}/{name}"
         why = f"no delivery brings it to {delivery.home or 'the cluster'}, or it is encrypted"
         found.unseen.append(Unchecked(what, UncheckedClass.EXTERNAL, why, where, ("kind", kind), delivery.id))
@@ -82,6 +92,7 @@ def _take(
 
 def _set(found: Variables, name: str, value: str, place: Location) -> None:
     found.values[name] = value.replace("\n", "")
+    found.names.add(name)
     found.places[name] = place
     if not _NAME.fullmatch(name) and found.refused is None:
         why = f"{name} cannot be a variable: its name has more than letters, digits and underscores"

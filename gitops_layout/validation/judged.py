@@ -108,7 +108,7 @@ def _objects(graph: Graph) -> Iterator[_Row]:
         rendered = graph.rendered.get(delivery.id)
         if rendered is None:
             continue
-        unseen = bool(rendered.unseen)
+        unseen = bool(rendered.unseen) or rendered.failure is not None
         for item in rendered.objects:
             if (
                 item.ref.kind in kinds

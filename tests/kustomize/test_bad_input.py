@@ -34,7 +34,7 @@ def on(operation: str) -> dict[str, Any]:
 
 # The kustomization, more files, the line of the complaint (None: it builds) and words of it.
 CASES: dict[str, tuple[Any, dict[str, Any], str | None, str]] = {
-    "a patch that matches nothing": ({"resources": ["c.yaml"], "patches": [{"path": "p.yaml"}]}, {"p.yaml": GONE}, "p.yaml:1", "matches no object: name an object"),
+    "a patch that matches nothing": ({"resources": ["c.yaml"], "patches": [{"path": "p.yaml"}]}, {"p.yaml": GONE}, "p.yaml:3", "matches no object: name an object"),
     "an inline patch that matches nothing": ({"resources": ["c.yaml"], "patches": [{"patch": GONE}]}, {}, f"{K}:1", "ConfigMap gone matches no object"),
     "a target that matches nothing": ({"resources": ["c.yaml"], "patches": [{"target": {"kind": "Gone"}, "patch": "- {op: add, path: /x, value: 1}"}]}, {}, None, ""),
     "a JSON patch of what is not there": (on("{op: remove, path: /data/gone}"), {}, f"{K}:1", "nothing at /data/gone"),

@@ -233,3 +233,27 @@ def test_defaults_count_without_variables_only_where_the_strategy_says_so():
 
     assert value("    substitute: {}\n") == "${GONE:=d}"
     assert value("    substituteStrategy: Always\n") == "d"
+
+
+def test_the_keys_of_an_encrypted_secret_say_which_variables_nothing_sets() -> None:
+    secret = (
+        "apiVersion: v1\nkind: Secret\nmetadata: {name: vars, namespace: flux-system}\n"
+        "stringData: {DOMAIN: 'ENC[AES256_GCM,data:x]'}\nsops: {mac: 'ENC[AES256_GCM,data:y]'}\n"
+    )
+    flux = (
+        "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\n"
+        "metadata: {name: %s, namespace: flux-system}\n"
+        "spec:\n  path: ./%s\n  sourceRef: {kind: GitRepository, name: flux-system}\n"
+    )
+    reading = "  postBuild:\n    substituteFrom: [{kind: Secret, name: vars}]\n"
+    text = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: web, namespace: shop}\ndata:\n  a: ${DOMAIN}\n  b: ${DOMIAN}\n"
+    files = {
+        "clusters/prod/vars.yaml": flux % ("vars", "vars"),
+        "clusters/prod/web.yaml": flux % ("web", "web") + reading,
+        "vars/vars.yaml": secret,
+        "web/map.yaml": text,
+    }
+    repo = from_files(files)
+    graph = link(repo, render=Renders(repo))
+    unset = [found for rendered in graph.rendered.values() for found in rendered.unset]
+    assert [(found.name, repo.span(found.location).line) for found in unset] == [("DOMIAN", 6)]

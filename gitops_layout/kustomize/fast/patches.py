@@ -135,7 +135,11 @@ def _only(items: list[Item], merge: Item) -> Item:
     found = [item for item in items if merge.id in item.ids]
     if not found:
         reason = f"the patch of {merge.kind} {merge.name} matches no object"
-        refuse(reason, merge.origin(())[0], "name an object of this build, or give the patch a target")
+        refuse(
+            reason,
+            merge.origin(("metadata", "name"))[0],
+            "name an object of this build, or give the patch a target",
+        )
     if len(found) > 1:
         decline(f"{len(found)} objects match the patch of {merge.kind} {merge.name}", merge.origin(())[0])
     return found[0]

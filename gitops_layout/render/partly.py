@@ -1,0 +1,93 @@
+"""A build that cannot be made, made without what keeps it from being made, so that the rest can still be judged."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from posixpath import join
+from typing import TYPE_CHECKING, Any
+
+from gitops_layout.kustomize.model import BuildClass, Closure, Problem, references
+from gitops_layout.kustomize.walk import no_manifests
+from gitops_layout.source.reader import read
+
+if TYPE_CHECKING:
+    from gitops_layout.model import Location, Path
+    from gitops_layout.repo.model import Repo
+
+__all__ = ["without"]
+
+_LISTS = frozenset({"resources", "components", "bases", "crds", "generators", "helmCharts"})
+_GENERATORS = frozenset({"configMapGenerator", "secretGenerator"})
+_NOTHING = b"commonLabels: {nothing: here}"
+"""A kustomization that adds nothing; kustomize refuses one without fields."""
+_CLASSES = frozenset(
+    {
+        BuildClass.REMOTE,
+        BuildClass.HELM,
+        BuildClass.PLUGIN,
+        BuildClass.MISSING,
+        BuildClass.WRONG_KIND,
+        BuildClass.NO_MANIFEST,
+    }
+)
+
+
+def without(repo: Repo, closure: Closure, problems: Sequence[Problem]) -> Mapping[str, bytes] | None:
+    """The closure's kustomizations without the entries that the problems are about, to be written over the files.
+
+    None where a problem is about something else than an entry that only adds objects: a patch or a transformer that is
+    left out would leave the others as nobody applies them.
+    """
+    doomed: dict[str, set[Path]] = defaultdict(set)
+    files = {kustomization.file for kustomization in closure.kustomizations}
+    changed = {}
+    if any(problem.location.path == () and problem.location.file in files for problem in problems):
+        problems = [*(list(no_manifests(repo, closure, unparsable=True)) or problems)]
+    for problem in problems:
+        file = problem.location.file
+        if problem.kind is BuildClass.EMPTY:
+            changed[file] = _NOTHING
+            continue
+        entries = [problem.location] if file in files else _naming(repo, closure, file)
+        found = {(place.file, _entry(place.path)) for place in entries if problem.kind in _CLASSES}
+        if not found or any(entry is None for _, entry in found):
+            return None
+        for where, entry in found:
+            doomed[where].add(entry or ())
+    for file, paths in doomed.items():
+        data = read(repo.content(file), file, mode="kustomize").documents[0].data
+        for path in sorted(paths, key=lambda path: path[-1], reverse=True):
+            _drop(data, path)
+        changed[file] = json.dumps(data, ensure_ascii=False).encode()
+    return changed
+
+
+def _naming(repo: Repo, closure: Closure, file: str) -> list[Location]:
+    """The entries that name a file which cannot be read."""
+    return [
+        reference.location
+        for kustomization in closure.kustomizations
+        for reference in references(kustomization)
+        if repo.resolve(join(kustomization.folder, reference.target)) == file
+    ]
+
+
+def _entry(path: Path) -> Path | None:
+    match path:
+        case (str(name), int(), *_) if name in _LISTS:
+            return path[:2]
+        case (str(name), int(), "files" | "envs", int(), *_) if name in _GENERATORS:
+            return path[:4]
+    return None
+
+
+def _drop(data: Any, path: Path) -> None:
+    """Take the entry away; charts that could not be inflated are gone already."""
+    *above, last = path
+    for step in above:
+        if step == "helmCharts" and step not in data:
+            return
+        data = data[step]
+    del data[last]
