@@ -70,6 +70,8 @@ _CONTEXT = {
     "runAsNonRoot": False,
     "readOnlyRootFilesystem": False,
 }
+_DEFAULT = frozenset({"allowPrivilegeEscalation", "runAsNonRoot", "readOnlyRootFilesystem"})
+"""What Kubernetes does by itself: a patch that says so gives a right only where the manifest had taken it."""
 
 
 def privileged_by_overlay(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
@@ -86,8 +88,11 @@ def _raised(item: Item) -> Iterator[Hit]:
         place = item.object.origin(path)
         if place.file == home or place.path[-1:] != path[-1:]:
             continue
+        if path[-1] in _DEFAULT and not any(before.file == home for before in item.object.earlier(path)):
+            continue
         values = {
             "field": str(path[-1]),
+            "value": str(path[-1] not in ("runAsNonRoot", "readOnlyRootFilesystem")).lower(),
             "kind": item.ref.kind,
             "name": item.ref.name,
             "subject": str(path[-1]),

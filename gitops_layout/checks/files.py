@@ -9,11 +9,10 @@ from typing import Any
 
 from gitops_layout.graph.model import Graph
 from gitops_layout.model import Hit, Location, Related, Span
-from gitops_layout.repo.model import Repo, is_aside, is_yaml
+from gitops_layout.repo.model import Repo, is_aside, is_template, is_yaml
 
 __all__ = ["discreet", "duplicate_key", "is_live", "list_wrapper", "unparsable"]
 
-_TEMPLATE = re.compile(r"\{\{|\{%|<[A-Z][A-Z0-9_]+>|<<")
 _QUOTED = re.compile(r"(['\"]).*?\1")
 
 
@@ -42,8 +41,9 @@ def is_live(graph: Graph, path: str) -> bool:
     """Whether a file is delivered; where no agent says what is, a file that cannot be read may be."""
     if graph.is_live(path):
         return True
-    agentless = not any(d.live and d.agent in ("flux", "argocd") for d in graph.deliveries)
-    return agentless and is_yaml(path) and not is_aside(path) and bool(graph.repo.stream(path).problems)
+    if any(d.live and d.agent in ("flux", "argocd") for d in graph.deliveries):
+        return False
+    return is_yaml(path) and not is_aside(path) and bool(graph.repo.stream(path).problems)
 
 
 def unparsable(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
@@ -51,7 +51,7 @@ def unparsable(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
     repo = graph.repo
     for path in _manifests(repo):
         stream = repo.stream(path)
-        if not stream.problems or (_TEMPLATE.search(stream.text) and not is_live(graph, path)):
+        if not stream.problems or (is_template(repo, path) and not graph.is_live(path)):
             continue
         for problem in stream.problems:
             span = Span(problem.line, problem.column, problem.line, problem.column + 1, 0, 0)

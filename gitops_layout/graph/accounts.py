@@ -11,6 +11,7 @@ from posixpath import basename, dirname
 from gitops_layout.graph.model import Graph
 from gitops_layout.graph.parked import switched_off
 from gitops_layout.kustomize.model import FILE_NAMES
+from gitops_layout.repo.model import is_template
 
 __all__ = ["Account", "State", "accounts"]
 
@@ -50,7 +51,9 @@ def accounts(graph: Graph) -> Iterator[Account]:
     stages = {environment.name for environment in graph.environments}
     off = dict(switched_off(graph.repo))
     for file in graph.repo.manifests:
-        if file in broken and (graph.is_live(file) or not _is_hidden(file)):
+        if file in broken and not graph.is_live(file) and is_template(graph.repo, file):
+            yield Account(file, State.TOOL, "a template that some tool fills in")
+        elif file in broken and (graph.is_live(file) or not _is_hidden(file)):
             yield Account(file, State.UNCHECKED, broken[file])
         elif graph.is_live(file):
             yield Account(

@@ -21,7 +21,7 @@ from gitops_layout.kustomize.model import FILE_NAMES, Kustomization, find, refer
 from gitops_layout.model import Location, Unchecked, UncheckedClass
 from gitops_layout.render.lookup import ENCRYPTED, Lookup
 from gitops_layout.render.rendered import Rendered, RenderedObject
-from gitops_layout.repo.model import Repo, Resource, broken, is_aside
+from gitops_layout.repo.model import Repo, Resource, broken, is_aside, is_template
 
 __all__ = ["Render", "link"]
 
@@ -546,6 +546,6 @@ def _note_unchecked(repo: Repo, state: _State, live: set[str]) -> None:
                 Unchecked(what, UncheckedClass.EXTERNAL, why, delivery.root, None, delivery.id)
             )
     for file, problem in repo.unparsable:
-        if file in live or not is_aside(file):
+        if file in live or not (is_aside(file) or is_template(repo, file)):
             why = f"line {problem.line}, column {problem.column}: {problem.message}"
             state.unchecked.append(broken(f"file {file}", why, Location(file)))

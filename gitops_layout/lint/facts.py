@@ -239,6 +239,7 @@ def delivery_data(delivery: Delivery) -> dict[str, Any]:
             "chart": source.chart or "",
             "local": source.local,
             "revision": source.revision.name if source.revision else "",
+            "follows": source.revision.name if source.revision and source.revision.name else "the newest",
             "revisionKind": source.revision.kind if source.revision else "",
         },
         "sync": {

@@ -228,4 +228,4 @@ def _in_one_line(repo: Repo, location: Location) -> Span:
 
 def _about_a_value(rule: Rule, location: Location) -> bool:
     """Whether the line may hold a credential: rules about secrets point at values, or at files' names."""
-    return rule.group == "secrets" and not {"envs", "files"}.intersection(location.path)
+    return rule.group == "secrets" and not rule.public and not {"envs", "files"}.intersection(location.path)

@@ -27,6 +27,7 @@ __all__ = [
     "broken",
     "is_aside",
     "is_parked",
+    "is_template",
     "is_yaml",
     "object_ref",
 ]
@@ -46,6 +47,15 @@ def is_aside(path: str) -> bool:
     `test` alone is an environment as often as a folder of tests, so it does not count.
     """
     return any(part.startswith(".") or part in _TOOLS for part in path.split("/")[:-1])
+
+
+_MARKS = re.compile(r"\{\{|\{%|<[A-Z][A-Z0-9_]+>|<<[^:]")
+
+
+def is_template(repo: Repo, path: str) -> bool:
+    """Whether a file that is no YAML bears the marks of a template: some tool's, unless an agent reads it."""
+    stream = repo.stream(path)
+    return bool(stream.problems) and _MARKS.search(stream.text) is not None
 
 
 _PARKED = re.compile(

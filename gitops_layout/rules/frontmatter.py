@@ -22,7 +22,7 @@ __all__ = ["parse"]
 
 KEYS = (
     "id", "name", "principle", "group", "severity", "scope", "assert", "references", "check", "message",
-    "help", "fix", "params", "precision",
+    "help", "fix", "params", "precision", "public",
 )  # fmt: skip
 _ROW = ("from", "path", "to", "where", "given", "producers", "kind", "world")
 _TIERS: tuple[Tier, ...] = ("prod", "nonprod")
@@ -129,6 +129,9 @@ def _rule(problems: _Problems, data: dict[str, Any], file: str, text: str, built
     message, advice = problems.text(data, "message"), problems.text(data, "help")
     if assertion:
         _check_fields(problems, message, advice, scope)
+    public = data.get("public", False)
+    if not isinstance(public, bool):
+        problems.add("public must be true or false", "public")
     precision = problems.choice(
         data.get("precision", "high"), ("very-high", "high", "medium", "low"), "precision"
     )
@@ -149,6 +152,7 @@ def _rule(problems: _Problems, data: dict[str, Any], file: str, text: str, built
         params=params,
         precision=cast("Literal['very-high', 'high', 'medium', 'low']", precision),
         mend=mend,
+        public=public is True,
     )
 
 

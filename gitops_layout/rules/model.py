@@ -86,7 +86,8 @@ class Mend:
 class Rule:
     """One rule file's front matter; exactly one of `assertion`, `references` and `check` is set.
 
-    `file` is where it was read (for messages), `text` the whole file, `builtin` whether it is ours.
+    `file` is where it was read (for messages), `text` the whole file, `builtin` whether it is ours. `public` says of
+    a rule about secrets that the lines of its findings hold none and may be printed.
     """
 
     id: str
@@ -105,6 +106,7 @@ class Rule:
     params: Mapping[str, Any] = field(default_factory=dict)
     precision: Literal["very-high", "high", "medium", "low"] = "high"
     mend: Mend | None = None
+    public: bool = False
 
     @property
     def principle(self) -> str | None:
