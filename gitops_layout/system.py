@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import resource
 import signal
 import stat
 import subprocess
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,9 +18,9 @@ from typing import TYPE_CHECKING
 from gitops_layout.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
-__all__ = ["Completed", "cache_dir", "git", "private_dir", "run", "write_atomic"]
+__all__ = ["Completed", "cache_dir", "exclusive", "git", "private_dir", "run", "write_atomic"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +141,43 @@ def write_atomic(path: Path, data: str | bytes, *, mode: int | None = None) -> N
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+@contextlib.contextmanager
+def exclusive(folder: Path, *, patience: float, say: Callable[[str], None]) -> Iterator[None]:
+    """Hold `folder` against every other process that asks for it so, until the block ends; leaves no trace in it.
+
+    `say` is told when it must wait. Raises UserError (exit code 3) when the other is not done within `patience` seconds.
+    A file system that knows no locks gives none.
+    """
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        deadline = time.monotonic() + patience
+        told = False
+        while not _locked(handle):
+            if not told:
+                told = True
+                say(f"waiting: another gitops-layout is changing {folder}")
+            if time.monotonic() > deadline:
+                raise UserError(
+                    f"another gitops-layout has been changing {folder} for {patience:.0f} seconds: nothing written",
+                    "wait until it is done, or end it",
+                    exit_code=3,
+                )
+            time.sleep(0.05)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _locked(handle: int) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # some network file systems
+        return True
+    return True
 
 
 def cache_dir(*parts: str) -> Path:

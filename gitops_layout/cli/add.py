@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gitops_layout.cli.converging import edit_and_converge
+from gitops_layout.cli.converging import edit_and_converge, read_parts
 from gitops_layout.errors import UserError
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def app(
 
     def part(root: Path) -> str | None:
         file = f"gitops.d/{tenant}.yaml"
-        if tenant is None or not (root / file).is_file():
+        if tenant is None or file not in read_parts(root):
             return None
         del item["tenant"]
         return file
@@ -140,7 +140,9 @@ def environment(
     only_plan: bool,
 ) -> int:
     """Add the environment NAME, for every app that does not name its environments."""
-    item = {key: value for key, value in {"name": name, "from": source, "tier": tier}.items() if value}
+    item = {
+        key: value for key, value in {"name": name, "from": source, "tier": tier}.items() if value is not None
+    }
 
     def edit(content: bytes, spec: Spec) -> bytes:
         from gitops_layout.scaffold.edit import append

@@ -12,12 +12,14 @@ from gitops_layout.errors import UserError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
 
     from gitops_layout.scaffold.plan import Plan
     from gitops_layout.spec import Spec
 
 __all__ = [
     "INCOMPLETE",
+    "changing",
     "edit_and_converge",
     "find_root",
     "part_with",
@@ -45,17 +47,26 @@ def find_root(start: Path | None) -> Path:
     raise UserError("no gitops.yaml here or above", "create one: gitops-layout init")
 
 
+def changing(root: Path, *, only_plan: bool) -> AbstractContextManager[None]:
+    """The repository to oneself while a verb reads and changes it, and whole: see `scaffold.writing.changing`."""
+    from gitops_layout.scaffold import writing
+
+    return writing.changing(root, only_plan=only_plan, say=lambda text: click.echo(text, err=True))
+
+
 def read_spec(root: Path) -> tuple[bytes, Spec]:
     """gitops.yaml's bytes, and what they and the files of tenants say; UserError where they cannot be read."""
+    from gitops_layout.scaffold.writing import regular
     from gitops_layout.spec import load
 
+    regular(root, "gitops.yaml")
     content = _bytes(root / "gitops.yaml")
     return content, load(content, os.path.relpath(root / "gitops.yaml"), parts=read_parts(root))
 
 
 def read_parts(root: Path) -> dict[str, bytes]:
     """The files of gitops.d/, by path relative to the root; links and other files are not read."""
-    from gitops_layout.scaffold.converge import regular
+    from gitops_layout.scaffold.writing import regular
 
     found = (path.relative_to(root).as_posix() for path in sorted((root / "gitops.d").glob("*.yaml")))
     return {path: _bytes(root / path) for path in found if regular(root, path)}
@@ -81,10 +92,23 @@ def edit_and_converge(
 
     `part` names the file of a tenant to edit instead, by the root of the repository, or None.
     """
+    root = find_root(folder)
+    with changing(root, only_plan=only_plan):
+        plan, hint = _edited(root, edit, prune=prune, part=part)
+        return show_and_apply(root, plan, only_plan=only_plan, form=form, hint=hint)
+
+
+def _edited(
+    root: Path,
+    edit: Callable[[bytes, Spec], bytes],
+    *,
+    prune: bool,
+    part: Callable[[Path], str | None] | None,
+) -> tuple[Plan, str]:
+    """The plan that an edit of gitops.yaml comes to, and what to do about conflicts."""
     from gitops_layout.scaffold import converge
     from gitops_layout.spec import load
 
-    root = find_root(folder)
     content, before = read_spec(root)
     parts = read_parts(root)
     file = (part(root) if part is not None else None) or converge.SPEC
@@ -95,8 +119,7 @@ def edit_and_converge(
         parts[file] = edited
     spec = load(content, f"{converge.SPEC} (as it would be)", parts=parts)
     plan = converge.plan(root, spec, spec_file=edited, spec_name=file, prune=prune)
-    hint = f"edit {file} by hand, then gitops-layout scaffold --on-conflict ours|theirs|markers"
-    return show_and_apply(root, plan, only_plan=only_plan, form=form, hint=hint)
+    return plan, f"edit {file} by hand, then gitops-layout scaffold --on-conflict ours|theirs|markers"
 
 
 def part_with(root: Path, app: str) -> str | None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gitops_layout import system
-from gitops_layout.cli.converging import show_and_apply
+from gitops_layout.cli.converging import changing, show_and_apply
 from gitops_layout.errors import UserError
 
 if TYPE_CHECKING:
@@ -62,8 +62,10 @@ def command(
 
     if layout == "split" and spec_file is None:
         folder = folder / "config"
-    if (folder / "gitops.yaml").exists():
-        raise UserError(f"{folder / 'gitops.yaml'} exists", "converge to it: gitops-layout scaffold")
+    if not (
+        folder / ".gitops-layout/pending"
+    ).exists():  # of an init that was interrupted: it is finished below
+        _refuse_second(folder)
     if spec_file is not None:
         if agent or environments or repo_url or layout != "config":
             raise UserError(
@@ -81,11 +83,16 @@ def command(
             agent, environments, repo_url = _ask(folder, agent, environments, repo_url)
         content = _from_options(folder, layout, agent or "flux", environments, repo_url, settings)
         spec = load(content)
-    plan = converge.plan(folder, spec, spec_file=content)
-    hint = "move what is in the way, or try an empty folder"
-    code = show_and_apply(folder, plan, only_plan=only_plan, hint=hint)
-    if code == 0 and spec.layout == "split":
-        _write_app(folder.parent / "app", spec, only_plan=only_plan)
+    with changing(folder, only_plan=only_plan):
+        _refuse_second(folder)  # another run may have made it meanwhile, or finished it just now
+        plan = converge.plan(folder, spec, spec_file=content)
+        app = _app(folder.parent / "app", spec) if spec.layout == "split" else {}
+        if app and not only_plan and not plan.conflicts:
+            _write_app(folder.parent / "app", app)
+        hint = "move what is in the way, or try an empty folder"
+        code = show_and_apply(folder, plan, only_plan=only_plan, hint=hint)
+    for path in app if code == 0 else ():
+        click.echo(f"create    {(folder.parent / 'app' / path).as_posix()}")
     if code == 0 and not only_plan:
         click.echo(_next_steps(folder, spec), nl=False)
     return code
@@ -240,22 +247,36 @@ def _ask(
     return str(agent), environments, repo_url or click.prompt("URL the clusters pull from", default=default)
 
 
-def _write_app(folder: Path, spec: Spec, *, only_plan: bool) -> None:
-    """The app's own repository beside the config repository: written once, never converged."""
+def _refuse_second(folder: Path) -> None:
+    if (folder / "gitops.yaml").exists():
+        raise UserError(f"{folder / 'gitops.yaml'} exists", "converge to it: gitops-layout scaffold")
+
+
+def _app(folder: Path, spec: Spec) -> dict[str, bytes]:
+    """The files of the app's own repository, beside the config repository; UserError where others are in the way."""
     from gitops_layout.scaffold.render import render_app
+    from gitops_layout.scaffold.writing import regular
 
     files = render_app(spec, spec.apps[0].name) if spec.apps else {}
-    if taken := [path for path in files if (folder / path).exists()]:
-        raise UserError(f"{folder / taken[0]} exists", "move it away: an app's repository is written once")
     for path, file in files.items():
-        if not only_plan:
-            system.write_atomic(folder / path, file.content)
-        click.echo(f"create    {(folder / path).as_posix()}")
+        if regular(folder, path) and (folder / path).read_bytes() != file.content:
+            raise UserError(f"{folder / path} exists", "move it away: an app's repository is written once")
+    return {path: file.content for path, file in files.items()}
+
+
+def _write_app(folder: Path, files: dict[str, bytes]) -> None:
+    """Written once, never converged."""
+    from gitops_layout.scaffold.writing import write
+
+    with changing(folder, only_plan=False):
+        write(folder, files)
 
 
 def _slug(text: str) -> str:
+    from gitops_layout.spec import name_problem
+
     slug = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-0123456789")[:63].strip("-")
-    return slug or "gitops"
+    return "gitops" if name_problem(slug) else slug
 
 
 def _origin(folder: Path) -> str | None:

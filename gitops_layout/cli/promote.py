@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gitops_layout.cli.converging import find_root, read_spec
+from gitops_layout.cli.converging import changing, find_root, read_spec
 from gitops_layout.errors import UserError
 
 if TYPE_CHECKING:
@@ -51,17 +51,18 @@ def command(
     """
     from gitops_layout.scaffold import promote
 
+    if version is not None and (source is not None or only != "version"):
+        raise UserError("--version goes with --to alone", "leave out --from and --only")
     root = find_root(folder)
-    _, spec = read_spec(root)
-    if version is not None:
-        if source is not None or only != "version":
-            raise UserError("--version goes with --to alone", "leave out --from and --only")
-        made = promote.release(root, spec, app, to=to, version=version)
-    else:
-        parts: tuple[Part, ...] = ("version", "settings") if only == "all" else (only,)  # type: ignore[assignment]
-        made = promote.promotion(root, spec, app, source=source, to=to, parts=parts)
-    if not only_plan:
-        promote.apply(root, made)
+    with changing(root, only_plan=only_plan):
+        _, spec = read_spec(root)
+        if version is not None:
+            made = promote.release(root, spec, app, to=to, version=version)
+        else:
+            parts: tuple[Part, ...] = ("version", "settings") if only == "all" else (only,)  # type: ignore[assignment]
+            made = promote.promotion(root, spec, app, source=source, to=to, parts=parts)
+        if not only_plan:
+            promote.apply(root, made)
     show = _json if form == "json" else _text
     click.echo(show(made, f"app {app} in {to}", written=not only_plan), nl=False)
     if made.unseen is not None:

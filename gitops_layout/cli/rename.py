@@ -8,10 +8,18 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
-from gitops_layout.cli.converging import find_root, part_with, read_parts, read_spec, show_and_apply
+from gitops_layout.cli.converging import (
+    changing,
+    find_root,
+    part_with,
+    read_parts,
+    read_spec,
+    show_and_apply,
+)
 
 if TYPE_CHECKING:
     from gitops_layout.scaffold.names import Kind
+    from gitops_layout.scaffold.plan import Plan
 
 __all__ = ["command"]
 
@@ -38,18 +46,23 @@ def command(kind: str, old: str, new: str, *, folder: Path | None, only_plan: bo
     What you edited in its files is kept, your own files move along. The clusters know no renaming: what changes
     there is said.
     """
+    root = find_root(folder)
+    with changing(root, only_plan=only_plan):
+        plan = _plan(root, cast("Kind", kind), old, new)
+        plan = replace(plan, warnings=(*plan.warnings, f"{kind} {old} becomes {new}: {_EFFECT[kind]}"))
+        hint = "settle the files in conflict by hand, then rename"
+        return show_and_apply(root, plan, only_plan=only_plan, form=form, hint=hint)
+
+
+def _plan(root: Path, kind: Kind, old: str, new: str) -> Plan:
     from gitops_layout.scaffold import rename
     from gitops_layout.scaffold.names import renamed
     from gitops_layout.spec import load
 
-    root = find_root(folder)
     content, spec = read_spec(root)
     parts = read_parts(root)
     file = (part_with(root, old) if kind == "app" else None) or "gitops.yaml"
-    edited = renamed(parts.get(file, content), cast("Kind", kind), old, new)
+    edited = renamed(parts.get(file, content), kind, old, new)
     content, parts = (edited, parts) if file == "gitops.yaml" else (content, {**parts, file: edited})
     wanted = load(content, "gitops.yaml (as it would be)", parts=parts)
-    plan = rename.plan(root, spec, wanted, spec_file=edited, spec_name=file)
-    plan = replace(plan, warnings=(*plan.warnings, f"{kind} {old} becomes {new}: {_EFFECT[kind]}"))
-    hint = "settle the files in conflict by hand, then rename"
-    return show_and_apply(root, plan, only_plan=only_plan, form=form, hint=hint)
+    return rename.plan(root, spec, wanted, spec_file=edited, spec_name=file)

@@ -7,7 +7,7 @@ from typing import cast, get_args
 
 import click
 
-from gitops_layout.cli.converging import find_root, read_spec, show_and_apply
+from gitops_layout.cli.converging import changing, find_root, read_spec, show_and_apply
 
 __all__ = ["command"]
 
@@ -39,11 +39,7 @@ def command(
 
     assert set(_POLICIES) == set(get_args(OnConflict))
     root = find_root(folder)
-    _, spec = read_spec(root)
-    plan = converge.plan(
-        root,
-        spec,
-        on_conflict=cast(OnConflict, on_conflict),
-        prune=prune,
-    )
-    return show_and_apply(root, plan, only_plan=only_plan, exit_code=exit_code, form=form)
+    with changing(root, only_plan=only_plan):
+        _, spec = read_spec(root)
+        plan = converge.plan(root, spec, on_conflict=cast(OnConflict, on_conflict), prune=prune)
+        return show_and_apply(root, plan, only_plan=only_plan, exit_code=exit_code, form=form)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gitops_layout import system
@@ -23,9 +21,12 @@ from gitops_layout.scaffold.render import (
     render_answers,
     template_digest,
 )
+from gitops_layout.scaffold.writing import regular, write
 from gitops_layout.source.reader import read
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from gitops_layout.scaffold.lock import Lock
     from gitops_layout.scaffold.plan import OnConflict, Plan
     from gitops_layout.spec import Spec
@@ -74,32 +75,23 @@ def plan(
 
 
 def apply(root: Path, plan: Plan) -> None:
-    """Carry out a plan: files first, deletions next, the lock last, each replaced in one step.
+    """Carry out a plan: files first, deletions next, the lock last, all of them or none.
 
-    Nothing is written when a conflict is undecided or a path leads through a link; UserError with
-    exit code 3 then, and when the disk or a permission stops the writing midway.
+    Nothing is written when a conflict is undecided, a path leads through a link, or the disk or a permission is in
+    the way: UserError with exit code 3.
     """
     if undecided := [action for action in plan.actions if action.do is plans.Do.CONFLICT]:
         raise UserError(f"nothing written: {len(undecided)} files in conflict", exit_code=3)
     changes = plan.changes
-    for path in [locks.LOCK, *(action.path for action in changes)]:
-        regular(root, path)
-    writes = [(action.path, action.content) for action in changes if action.content is not None]
-    deletions = [(action.path, action.content) for action in changes if action.content is None]
-    lock = [(locks.LOCK, locks.dump(plan.lock))] if plan.relock else []
-    steps = [*writes, *deletions, *lock]
-    for done, (path, content) in enumerate(steps):
-        try:
-            if content is None:
-                _delete(root, path)
-            else:
-                system.write_atomic(root / path, content)
-        except OSError as error:
-            raise UserError(
-                f"stopped after {done} of {len(steps)} files: {path}: {error.strerror}",
-                "mend it and run gitops-layout scaffold: it goes on from here",
-                exit_code=3,
-            ) from None
+    regular(root, locks.LOCK)
+    deletions = {action.path: None for action in changes if action.content is None}
+    files: dict[str, bytes | None] = {
+        action.path: action.content for action in changes if action.content is not None
+    }
+    files |= deletions
+    if plan.relock:
+        files[locks.LOCK] = locks.dump(plan.lock)
+    write(root, files)
 
 
 def _untouched(root: Path, old: Lock, spec: Spec) -> Plan | None:
@@ -166,47 +158,6 @@ def _tree(root: Path, paths: Iterable[str], *, theirs: Collection[str] = ()) -> 
             with open(f"{top}/{path}", "rb") as file:  # noqa: PTH123 - as below
                 tree[path] = file.read()
     return tree
-
-
-def regular(root: Path, path: str, folders: set[str] | None = None) -> bool:
-    """Whether `path` is a plain file reached through plain folders; False when it is absent.
-
-    A link on the way could lead anywhere, and a lock may have been written by anybody: UserError. `folders` remembers
-    the plain ones between calls that look at one moment.
-    """
-    parts = path.split("/")
-    foreign = os.sep != "/" and os.sep in path
-    if foreign or not {"", ".", "..", ".git"}.isdisjoint(parts):
-        raise UserError(f"{path!r} is not a path inside the repository", exit_code=3)
-    known = folders if folders is not None else set()
-    place = str(root)  # thousands of paths: strings are three times as fast
-    for index, part in enumerate(parts):
-        place = f"{place}/{part}"
-        if place in known:
-            continue
-        try:
-            mode = os.lstat(place).st_mode
-        except (FileNotFoundError, NotADirectoryError):
-            return False
-        last = index == len(parts) - 1
-        if not (stat.S_ISREG(mode) if last else stat.S_ISDIR(mode)):
-            kind = "a symbolic link" if stat.S_ISLNK(mode) else "not a file" if last else "not a folder"
-            name = "/".join(parts[: index + 1])
-            raise UserError(
-                f"{name} is {kind}: refusing to write {path}", "replace it by a plain one", exit_code=3
-            )
-        if not last:
-            known.add(place)
-    return True
-
-
-def _delete(root: Path, path: str) -> None:
-    """Remove a file, and the folders that it leaves empty."""
-    (root / path).unlink(missing_ok=True)
-    folder = (root / path).parent
-    while folder != root and not any(folder.iterdir()):
-        folder.rmdir()
-        folder = folder.parent
 
 
 def _bases(root: Path, old: Lock | None, missing: Mapping[str, str]) -> dict[str, bytes]:

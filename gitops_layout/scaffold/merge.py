@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from gitops_layout import system
+from gitops_layout.errors import UserError
 from gitops_layout.scaffold import structure
 from gitops_layout.source.reader import read
 
@@ -67,14 +68,14 @@ def put_block(ours: bytes, theirs: bytes) -> bytes:
 
 
 def _merge_lines(base: bytes, ours: bytes, theirs: bytes, prefer: Side | None) -> Merged:
-    with tempfile.TemporaryDirectory() as folder:
-        names = []
-        for name, content in (("ours", ours), ("base", base), ("theirs", theirs)):
-            Path(folder, name).write_bytes(content)
-            names.append(name)
-        labels = ("-L", "yours", "-L", "as generated before", "-L", "generated now")
-        how = ("--diff3",) if prefer is None else (f"--{prefer}",)
-        done = system.git(Path(folder), "merge-file", "-p", *how, *labels, *names)
+    try:
+        done = _merge_file(base, ours, theirs, prefer)
+    except OSError as error:
+        raise UserError(
+            f"nothing written: merging needs room for temporary files: {error.strerror}",
+            "make room, or set TMPDIR",
+            exit_code=3,
+        ) from None
     if done.code == 0:
         return Merged(done.stdout)
     if (
@@ -83,6 +84,17 @@ def _merge_lines(base: bytes, ours: bytes, theirs: bytes, prefer: Side | None) -
         why = structure.Conflict("", "your bytes", "the rendered bytes")
         return Merged(ours if prefer != "theirs" else theirs, () if prefer else (why,))
     return Merged(done.stdout, tuple(_hunks(done.stdout.decode(errors="replace"))))
+
+
+def _merge_file(base: bytes, ours: bytes, theirs: bytes, prefer: Side | None) -> system.Completed:
+    with tempfile.TemporaryDirectory() as folder:
+        names = []
+        for name, content in (("ours", ours), ("base", base), ("theirs", theirs)):
+            Path(folder, name).write_bytes(content)
+            names.append(name)
+        labels = ("-L", "yours", "-L", "as generated before", "-L", "generated now")
+        how = ("--diff3",) if prefer is None else (f"--{prefer}",)
+        return system.git(Path(folder), "merge-file", "-p", *how, *labels, *names)
 
 
 def _hunks(text: str) -> list[Conflict]:

@@ -9,6 +9,7 @@ from gitops_layout.errors import UserError
 from gitops_layout.scaffold.edit import remove, replace
 from gitops_layout.source.reader import read
 from gitops_layout.spec.checks import did_you_mean
+from gitops_layout.spec.read import name_problem
 
 if TYPE_CHECKING:
     from gitops_layout.model import Path
@@ -48,6 +49,8 @@ def known(body: Any, kind: Kind, name: str) -> Path:
 
 def renamed(content: bytes, kind: Kind, old: str, new: str) -> bytes:
     """gitops.yaml with another name for a thing, wherever it is named; nothing else in it changes."""
+    if problem := name_problem(new):
+        raise UserError(f"{kind} {old} cannot be called so: {problem}")
     body = _data(content)
     places = [(*known(body, kind, old), "name"), *_places(body, kind, old)]
     return replace(content, dict.fromkeys(places, new))

@@ -14,14 +14,13 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from gitops_layout import system
 from gitops_layout.diff.objects import ObjectChange, object_changes
 from gitops_layout.errors import UserError
 from gitops_layout.graph.link import link
 from gitops_layout.render.build import Renders
 from gitops_layout.repo.load import from_files
-from gitops_layout.scaffold.converge import regular
 from gitops_layout.scaffold.structure import dump, load
+from gitops_layout.scaffold.writing import regular, write
 from gitops_layout.semver import parse_version
 from gitops_layout.source.reader import read
 from gitops_layout.spec.words import MOVING_TAGS
@@ -135,14 +134,8 @@ def _patched(patch: str) -> str | None:
 
 
 def apply(root: Path, made: Promotion) -> None:
-    """Write the files, each in one step; UserError where a path leads through a link."""
-    for path in made.files:
-        regular(root, path)
-    for path, content in made.files.items():
-        if content is None:
-            (root / path).unlink(missing_ok=True)
-        else:
-            system.write_atomic(root / path, content)
+    """Write the files, all of them or none; UserError where a path leads through a link."""
+    write(root, made.files)
 
 
 def _from(spec: Spec, app: str, source: str | None, to: str) -> str:

@@ -20,7 +20,7 @@ from gitops_layout.spec.model import (
     json_schema,
     namespace_of,
 )
-from gitops_layout.spec.read import PARTS, load, parse
+from gitops_layout.spec.read import PARTS, load, name_problem, parse
 
 __all__ = [
     "API_VERSION",
@@ -39,6 +39,7 @@ __all__ = [
     "in_environment",
     "json_schema",
     "load",
+    "name_problem",
     "namespace_of",
     "parse",
 ]

@@ -14,6 +14,7 @@ from gitops_layout.spec.words import (
     LABEL_VALUE,
     Branch,
     ChartVersion,
+    Context,
     Group,
     Model,
     Name,
@@ -83,7 +84,7 @@ class Cluster(Model):
 
     name: Name
     environments: list[Name] = Field(min_length=1)
-    context: str | None = Field(None, min_length=1, description="The kubeconfig context that reaches it.")
+    context: Context | None = Field(None, description="The kubeconfig context that reaches it.")
     kubernetes: Annotated[str, StringConstraints(pattern=r"^v?1\.[0-9]+(\.[0-9]+)?$")] | None = Field(
         None,
         description="Version of Kubernetes that it runs, in quotes: what is delivered to it is judged by that.",

@@ -18,7 +18,7 @@ from gitops_layout.spec.checks import (
     tenancy_problems,
 )
 from gitops_layout.spec.feature_checks import feature_problems
-from gitops_layout.spec.model import KIND, TENANT_KIND, File, Spec, TenantFile, complete
+from gitops_layout.spec.model import KIND, TENANT_KIND, File, Metadata, Spec, TenantFile, complete
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -147,6 +147,15 @@ def _placed(files: Sequence[_Part], path: Path) -> tuple[_Part, Path]:
             return files[0], path
 
 
+def name_problem(name: str) -> str | None:
+    """Why nothing can be called so; None where it can."""
+    try:
+        Metadata(name=name)
+    except ValidationError as error:
+        return _translated(error.errors()[0])[2].removeprefix("name: ")
+    return None
+
+
 def parse(data: object, what: str = "spec") -> Spec:
     """Check plain data of gitops.yaml's shape; UserError names every mistake by its path."""
     spec, found = _check(data)
@@ -192,12 +201,17 @@ def _translated(error: ErrorDetails) -> Problem:
         case "value_error":
             return path, False, str(error["ctx"]["error"])
         case "string_pattern_mismatch":
-            return path, False, f"{_dotted(path)}: {error['input']!r} {_expected(path)}"
+            return path, False, f"{_dotted(path)}: {_shown(error['input'])} {_expected(path)}"
         case "literal_error":
             words = error["ctx"]["expected"].replace("'", "")
-            return path, False, f"{_dotted(path)} is {error['input']!r}, expected {words}"
+            return path, False, f"{_dotted(path)} is {_shown(error['input'])}, expected {words}"
         case _:
             return path, False, f"{_dotted(path)}: {error['msg'][0].lower()}{error['msg'][1:]}"
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 100 else f"{text[:100]}…"
 
 
 def _expected(path: Path) -> str:
@@ -216,6 +230,8 @@ def _expected(path: Path) -> str:
             return "is not an exact version such as 2.9.4"
         case (*_, "branch"):
             return "is not a branch name"
+        case (*_, "context"):
+            return "is not the name of a kubeconfig's context such as kind-dev"
         case (*_, "labels", _) | (*_, "labels", _, _):
             return "is not a Kubernetes label"
         case (*_, "quota", _):
