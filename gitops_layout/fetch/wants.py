@@ -74,8 +74,9 @@ def _order(want: Want) -> tuple[str, int, tuple[str, ...], Reference]:
 
 def _own_urls(graph: Graph) -> frozenset[str]:
     """The URLs of this repository, as far as the graph took them for it."""
-    local = (d.source.url for d in graph.deliveries if d.source.local and d.source.url is not None)
-    return frozenset(normal_url(url) for url in (*graph.repo.remotes, *local))
+    parts = (part for delivery in graph.deliveries for part in (delivery.parts or (delivery,)))
+    local = (part.source.url for part in parts if part.source.local and part.source.url is not None)
+    return frozenset(normal_url(url) for url in (*graph.repo.remotes, *graph.declared.sources, *local))
 
 
 def _want(kind: Kind, url: str, place: Location, name: str = "", revision: Revision | None = None) -> Want:

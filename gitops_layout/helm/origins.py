@@ -35,7 +35,8 @@ class Written:
     """Values of the release as one place writes them: the place, and what stands there.
 
     `below` is where in the release's values these belong (a subchart's defaults); `whole` says that the
-    place is text, so that nothing inside it has a place of its own.
+    place is text, so that nothing inside it has a place of its own. `read` says that the data was read at that very
+    place, and need not be looked for there again.
     """
 
     location: Location
@@ -43,6 +44,7 @@ class Written:
     below: tuple[str, ...] = ()
     whole: bool = False
     origin: Callable[[Path], Location] | None = None
+    read: bool = False
 
     def at(self, path: Path) -> Location:
         """The place of one of its values; what rendered the object knows better than the object's file."""
@@ -117,13 +119,15 @@ class Origins:
         found = next(_writers(self.written, path), None)
         if found is None or not _explains(found[1], value):
             return None
-        place, given, whole = found
+        place, given, item = found
+        if item.read:
+            return place
         document = next((d for d in self.repo.documents(place.file) if d.index == place.document), None)
         if document is None:
             return None
         # An overlay may have written into the object: then the file that we know of holds something else.
         there = _at(document.data, place.path)
-        return place if there is not _ABSENT and (whole or there == given) else None
+        return place if there is not _ABSENT and (item.whole or there == given) else None
 
 
 def last_written(written: Sequence[Written], path: Path) -> Location | None:
@@ -131,13 +135,13 @@ def last_written(written: Sequence[Written], path: Path) -> Location | None:
     return next((place for place, _, _ in _writers(written, path)), None)
 
 
-def _writers(written: Sequence[Written], path: Path) -> Iterator[tuple[Location, Any, bool]]:
-    """Every place that writes a value, the last one first, with the value, and whether it is text."""
+def _writers(written: Sequence[Written], path: Path) -> Iterator[tuple[Location, Any, Written]]:
+    """Every place that writes a value, the last one first, with the value, and what it is one of."""
     for item in reversed(written):
         depth = len(item.below)
         given = _at(item.data, path[depth:]) if path[:depth] == item.below else _ABSENT
         if given is not _ABSENT:
-            yield item.at(path[depth:]), given, item.whole
+            yield item.at(path[depth:]), given, item
 
 
 def _explains(given: Any, value: Any) -> bool:

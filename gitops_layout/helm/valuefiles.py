@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from posixpath import join, normpath
 from typing import Any
@@ -18,19 +18,54 @@ from gitops_layout.helm.chart import Problem
 from gitops_layout.model import Location, UncheckedClass
 from gitops_layout.repo.model import Repo
 
-__all__ = ["Refs", "ValueFiles", "resolved", "value_files"]
+__all__ = ["Found", "Ref", "Refs", "ValueFiles", "resolved", "value_files"]
 
-Refs = Mapping[str, str | None]
-"""The names of an Application's other sources, to their URL where they are another repository."""
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """Another source of an Application, by its `url`: its files are those of `repo`, None where they are not here.
+
+    A place in one of them is in the file that `prefix` and its path name; without a prefix, where the file is named.
+    """
+
+    url: str
+    repo: Repo | None
+    prefix: str | None = None
+
+
+Refs = Mapping[str, Ref]
+"""The names of an Application's other sources, `$` included."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A file of `repo`: `location` is where a place in it stands, and `where` the entry that names it."""
+
+    repo: Repo
+    path: str
+    where: Location
+    ref: Ref | None = None
+
+    @property
+    def location(self) -> Location:
+        """The file as a place; of a repository that is not this one the entry that names it."""
+        if self.ref is None:
+            return Location(self.path)
+        return self.where if self.ref.prefix is None else Location(self.ref.prefix + self.path)
+
+    def at(self, path: str) -> Found:
+        """Another file beside it, named by the same entry."""
+        return replace(self, path=path)
+
 
 _SCHEME = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*:")
 
 
 @dataclass(frozen=True, slots=True)
 class ValueFiles:
-    """Files of the repository in helm's order (later ones win), each with the entry that names it."""
+    """Files in helm's order (later ones win)."""
 
-    files: tuple[tuple[str, Location], ...] = ()
+    files: tuple[Found, ...] = ()
     problem: Problem | None = None
 
 
@@ -39,42 +74,45 @@ def value_files(
 ) -> ValueFiles:
     """The files behind `valueFiles` of the chart in `folder`; `here` is the place of the list."""
     names = [(text, here.at(index)) for index, text in enumerate(listed) if isinstance(text, str)]
-    paths: list[tuple[str, str, Location]] = []
+    named: list[tuple[str, Found]] = []
     for text, where in names:
-        path = resolved(folder, text, where, refs)
-        if isinstance(path, Problem):
-            return ValueFiles(problem=path)
-        paths.append((text, path, where))
-    explicit = {path for _, path, _ in paths if not _is_glob(path)}
-    found: dict[str, Location] = {}
-    for text, path, where in paths:
-        matches = _expand(repo, path, explicit) if _is_glob(path) else [path]
+        one = resolved(repo, folder, text, where, refs)
+        if isinstance(one, Problem):
+            return ValueFiles(problem=one)
+        named.append((text, one))
+    explicit = {(id(one.repo), one.path) for _, one in named if not _is_glob(one.path)}
+    found: dict[tuple[int, str], Found] = {}
+    for text, one in named:
+        listed_too = {path for tree, path in explicit if tree == id(one.repo)}
+        matches = _expand(one.repo, one.path, listed_too) if _is_glob(one.path) else [one.path]
         if not matches and not ignore_missing:
-            return ValueFiles(problem=Problem(f"value files {text}: none exists", where))
+            return ValueFiles(problem=Problem(f"value files {text}: none exists", one.where))
         for match in matches:
-            if repo.is_file(match):
-                found.setdefault(match, where)
+            if one.repo.is_file(match):
+                found.setdefault((id(one.repo), match), one.at(match))
             elif not ignore_missing:
-                return ValueFiles(problem=Problem(f"value file {text} does not exist ({match})", where))
-    return ValueFiles(tuple(found.items()))
+                why = f"value file {text} does not exist ({match})"
+                return ValueFiles(problem=Problem(why, one.where))
+    return ValueFiles(tuple(found.values()))
 
 
-def resolved(folder: str, text: str, where: Location, refs: Refs) -> str | Problem:
-    """The path in the repository that a value file's name means; it need not exist."""
+def resolved(repo: Repo, folder: str, text: str, where: Location, refs: Refs) -> Found | Problem:
+    """The file that a value file's name means, of the chart's `repo` or of another source; it need not exist."""
     if _SCHEME.match(text):
         why = f"value file {text} is remote; nothing is fetched"
         return Problem(why, where, UncheckedClass.EXTERNAL, ("source", text))
     first, _, rest = text.partition("/")
-    if first in refs:
-        url = refs[first]
-        if url is not None:
-            why = f"value file {text} is in another repository, {url}"
-            return Problem(why, where, UncheckedClass.EXTERNAL, ("source", url))
-        text = f"/{rest}"
-    path = normpath(text.lstrip("/") if text.startswith("/") else join(folder, text))
+    ref = refs.get(first)
+    if ref is not None:
+        if ref.repo is None:
+            why = f"value file {text} is in another repository, {ref.url}"
+            return Problem(why, where, UncheckedClass.EXTERNAL, ("source", ref.url))
+        repo = ref.repo
+    inner = f"/{rest}" if ref is not None else text
+    path = normpath(inner.lstrip("/") if inner.startswith("/") else join(folder, inner))
     if path.startswith("../") or path in ("..", "."):
         return Problem(f"value file {text} leads out of the repository", where)
-    return path
+    return Found(repo, path, where, ref)
 
 
 def _is_glob(path: str) -> bool:

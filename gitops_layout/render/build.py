@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     import pathlib
 
     from gitops_layout.agents.argocd.settings import Settings
+    from gitops_layout.helm.valuefiles import Refs
     from gitops_layout.kustomize.choose import Chosen
     from gitops_layout.kustomize.fast import Bases
     from gitops_layout.render.assemble import Tree
@@ -75,6 +76,7 @@ class Renders:
         self._assemblies: dict[tuple[Copied, ...], Assembly | Unchecked] = {}
         self._artifacts: dict[tuple[str | None, tuple[str, ...]], tuple[LeavesOut, Renders | None]] = {}
         self._whole = True
+        self._home: Renders | None = None  # that of the repository which pulls this one
 
     def __call__(self, deliveries: Sequence[Delivery], lookup: Lookup = nothing) -> Mapping[str, Rendered]:
         """Each delivery's objects, by its id; a delivery that cannot be rendered says why.
@@ -101,7 +103,8 @@ class Renders:
             failure = cannot(delivery) or no_checkout(self.repo, delivery)
             if failure is not None:
                 foreign = self._foreign(delivery, lookup)
-                done[delivery.id] = foreign or Rendered(delivery.id, failure=failure)
+                here = self._charts.values(delivery) if delivery.options.get("refs") else frozenset()
+                done[delivery.id] = foreign or Rendered(delivery.id, files=here, failure=failure)
             elif delivery.renderer == "directory":
                 done[delivery.id] = directory(self.repo, delivery, lookup)
             elif delivery.renderer == "template":
@@ -192,8 +195,24 @@ class Renders:
         from gitops_layout.render.charts import Charts
 
         if self._fetched is None:
-            return Charts(self.repo, kubernetes=self._kubernetes)
-        return Charts(self.repo, fetched=self._fetched.chart, kubernetes=self._kubernetes)
+            return Charts(self.repo, kubernetes=self._kubernetes, refs=self.refs)
+        return Charts(self.repo, fetched=self._fetched.chart, kubernetes=self._kubernetes, refs=self.refs)
+
+    def refs(self, delivery: Delivery) -> Refs:
+        """The other sources of an Application that its values may come from: of this repository its own files."""
+        if self._home is not None:
+            found = self._home.refs(delivery)
+            return {n: replace(r, prefix=f"{n}/") if r.prefix == "" else r for n, r in found.items()}
+        from gitops_layout.helm.valuefiles import Ref
+
+        sources: Mapping[str, Source] = delivery.options.get("refs") or {}
+        return {name: Ref(source.url or "", *self._ref(delivery, source)) for name, source in sources.items()}
+
+    def _ref(self, delivery: Delivery, source: Source) -> tuple[Repo | None, str | None]:
+        if source.local:
+            return self.repo, ""
+        there = self._elsewhere(replace(delivery, source=source))
+        return (there.repo if isinstance(there, Renders) else None), None
 
     def reads(self, delivery: Delivery) -> frozenset[str]:
         """The files that a delivery's build reads, found without building."""
@@ -243,10 +262,10 @@ class Renders:
             self._artifacts[source.ignore, source.sparse] = leaves, there
         return there
 
-    def _over(self, tree: Repo, *, whole: bool = False) -> Renders:
-        """The same over another tree, whose Flux is this repository's; of a `whole` one artifacts leave things out."""
+    def _over(self, tree: Repo, *, home: Renders | None = None) -> Renders:
+        """The same over an artifact's tree, or over that of another repository, which this one, `home`, pulls."""
         there = Renders(tree, fetched=self._fetched, exact=self._exact, kubernetes=self._kubernetes)
-        there._whole, there._strictness = whole, self._strict
+        there._strictness, there._home, there._whole = self._strict, home, home is not None
         return there
 
     def _from_copies(self, delivery: Delivery, lookup: Lookup) -> Rendered:
@@ -389,7 +408,7 @@ class Renders:
         if tree is None:
             return None
         if tree not in self._abroad:
-            self._abroad[tree] = self._over(tree_at(tree, ours=beside is not None), whole=True)
+            self._abroad[tree] = self._over(tree_at(tree, ours=beside is not None), home=self)
         return self._abroad[tree]
 
     def _beside(self, delivery: Delivery) -> pathlib.Path | Unchecked | None:
@@ -400,7 +419,7 @@ class Renders:
         from gitops_layout.render.checkouts import folder_of, matching
 
         checkout = matching(self._checkouts, source.url)
-        if checkout is None or delivery.options.get("refs"):
+        if checkout is None:
             return None
         folder = folder_of(checkout, source.url) if checkout.allowed else None
         if folder is not None:

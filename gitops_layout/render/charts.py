@@ -7,7 +7,7 @@ objects like others: their `helm.sh/hook` annotation says what they are, and bot
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cached_property
@@ -19,6 +19,7 @@ from gitops_layout.helm.chart import Chart, Fetched, Problem, nothing_fetched, w
 from gitops_layout.helm.find import Helm, Library, NoHelm, find
 from gitops_layout.helm.origins import Origins, Written, last_written
 from gitops_layout.helm.template import Template, Templated, template
+from gitops_layout.helm.valuefiles import Refs
 from gitops_layout.k8s.scope import is_crd
 from gitops_layout.model import Location, Unchecked, UncheckedClass
 from gitops_layout.render.lookup import Lookup, nothing
@@ -38,6 +39,10 @@ _NEVER = {
 """Hooks that an agent leaves out of what it delivers; Flux runs tests where `spec.test.enable` says so."""
 
 
+def _alone(_delivery: Delivery) -> Refs:
+    return {}
+
+
 class Charts:
     """Renders the deliveries of one repository that are charts; each chart is collected once.
 
@@ -45,10 +50,18 @@ class Charts:
     """
 
     def __init__(
-        self, repo: Repo, *, fetched: Fetched = nothing_fetched, kubernetes: str | None = None
+        self,
+        repo: Repo,
+        *,
+        fetched: Fetched = nothing_fetched,
+        kubernetes: str | None = None,
+        refs: Callable[[Delivery], Refs] = _alone,
     ) -> None:
-        """`kubernetes` is the clusters' version, where somebody said so (`1.36`)."""
+        """`kubernetes` is the clusters' version, where somebody said so (`1.36`); `refs` finds the other sources of an
+        Application, which may hold its values.
+        """
         self.repo = repo
+        self.refs = refs
         self.kubernetes = kubernetes
         self.fetched = fetched
         self._charts: dict[str, Chart] = {}
@@ -79,10 +92,20 @@ class Charts:
         """The files that a delivery's release reads, found without rendering."""
         chart = self._chart(delivery)
         if isinstance(chart, Unchecked):
-            return frozenset()
-        wanted = _wanted(self.repo, delivery, nothing)
+            return self.values(delivery) & self.repo.entries.keys()
+        wanted = self._wanted(delivery, nothing)
         files = wanted.files if isinstance(wanted, Wanted) else frozenset()
         return (files | frozenset(chart.files.values())) & self.repo.entries.keys()
+
+    def values(self, delivery: Delivery) -> frozenset[str]:
+        """The files that give a release values, as far as they are here, whether or not its chart is."""
+        wanted = self._wanted(delivery, nothing)
+        return wanted.files if isinstance(wanted, Wanted) else frozenset()
+
+    def _wanted(self, delivery: Delivery, lookup: Lookup) -> Wanted | Problem:
+        if delivery.agent == "flux":
+            return flux_release(self.repo, delivery, lookup)
+        return argocd_release(self.repo, delivery, self.refs(delivery))
 
     def _chart(self, delivery: Delivery) -> Chart | Unchecked:
         source = delivery.source
@@ -118,12 +141,12 @@ class Charts:
     def _render(self, delivery: Delivery, helm: Helm | Library | NoHelm, lookup: Lookup) -> Rendered:
         what, chart = f"delivery {delivery.id}", self._chart(delivery)
         if isinstance(chart, Unchecked):
-            return Rendered(delivery.id, failure=chart)
+            return Rendered(delivery.id, files=self.values(delivery), failure=chart)
         files = frozenset(chart.files.values()) & self.repo.entries.keys()
-        wanted = chart.problems[0] if chart.problems else _wanted(self.repo, delivery, lookup)
+        wanted = chart.problems[0] if chart.problems else self._wanted(delivery, lookup)
         if isinstance(wanted, Problem):
             return Rendered(delivery.id, files=files, failure=wanted.unchecked(what, delivery.id))
-        files |= wanted.files & self.repo.entries.keys()
+        files |= wanted.files
         if isinstance(helm, NoHelm):
             failure = _without_helm(delivery, helm).unchecked(what, delivery.id)
             return Rendered(delivery.id, files=files, failure=failure)
@@ -173,12 +196,6 @@ class Charts:
 
 def _listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
-
-
-def _wanted(repo: Repo, delivery: Delivery, lookup: Lookup) -> Wanted | Problem:
-    if delivery.agent == "flux":
-        return flux_release(repo, delivery, lookup)
-    return argocd_release(repo, delivery)
 
 
 def _without_helm(delivery: Delivery, helm: NoHelm) -> Problem:

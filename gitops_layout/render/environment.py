@@ -21,7 +21,7 @@ class Environment:
 
     def substitute(self, text: str) -> str:
         """The text with `$NAME` and `${NAME}` replaced; what has no value becomes nothing."""
-        refs: Mapping[str, str | None] = self.delivery.options.get("refs") or {}
+        refs: Mapping[str, object] = self.delivery.options.get("refs") or {}
         first, slash, rest = text.partition("/")
         kept, text = (first + slash, rest) if first in refs else ("", text)
         return kept + re.sub(r"\$\$|\$\{(\w+)\}|\$(\w+)", self._value, text)

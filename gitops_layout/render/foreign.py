@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, get_args
 from gitops_layout.agents.argocd import renderer_of, with_overrides
 from gitops_layout.agents.delivery import Delivery, Revision
 from gitops_layout.model import Location, UncheckedClass
-from gitops_layout.render.rendered import Rendered
+from gitops_layout.render.rendered import Rendered, RenderedObject
 from gitops_layout.repo.model import Repo
 from gitops_layout.store.lock import Asked, Kind, Reference
 
@@ -36,12 +36,9 @@ def tree_reference(url: str, revision: Revision | None) -> Reference:
 
 
 def brought(delivery: Delivery, fetched: Fetched) -> Path | None:
-    """The tree of a delivery's foreign source, if it was fetched.
-
-    None also where values come from this repository besides: two trees at once are not supported yet.
-    """
+    """The tree of a delivery's foreign source, if it was fetched."""
     source = delivery.source
-    if source.local or source.url is None or source.chart is not None or delivery.options.get("refs"):
+    if source.local or source.url is None or source.chart is not None:
         return None
     return fetched.tree(tree_reference(source.url, source.revision))
 
@@ -58,11 +55,23 @@ def as_local(delivery: Delivery, repo: Repo) -> Delivery:
 
 
 def placed(rendered: Rendered, delivery: Delivery) -> Rendered:
-    """The same with every place inside the foreign tree replaced by the delivery's own."""
-    here = delivery.place("path", "source", "url")
+    """The same with every place inside the foreign tree replaced by the delivery's own; values that come from this
+    repository, `$name/` before the path, stand there.
+    """
+    here, refs = delivery.place("path", "source", "url"), delivery.options.get("refs") or {}
 
-    def origin(_path: Steps) -> Location:
-        return here
+    def ours(file: str) -> str | None:
+        name, _, path = file.partition("/")
+        return path if name in refs and refs[name].local else None
+
+    def back(place: Location) -> Location:
+        path = ours(place.file)
+        return here if path is None else replace(place, file=path)
+
+    def item(one: RenderedObject) -> RenderedObject:
+        origin, earlier = one.origin, one.earlier
+        before = (lambda path: tuple(map(back, earlier(path)))) if refs else nobody
+        return replace(one, origin=lambda path: back(origin(path)), earlier=before)
 
     def nobody(_path: Steps) -> tuple[Location, ...]:
         return ()
@@ -70,13 +79,14 @@ def placed(rendered: Rendered, delivery: Delivery) -> Rendered:
     failure, subject = rendered.failure, ("source", delivery.source.url or "")
     if failure is not None:
         why = f"{delivery.source.url} was fetched, but {failure.why}"
-        failure = replace(failure, kind=UncheckedClass.EXTERNAL, why=why, location=here, subject=subject)
+        place = back(failure.location) if failure.location is not None else here
+        failure = replace(failure, kind=UncheckedClass.EXTERNAL, why=why, location=place, subject=subject)
     return replace(
         rendered,
-        objects=tuple(replace(item, origin=origin, earlier=nobody) for item in rendered.objects),
-        files=frozenset(),
+        objects=tuple(map(item, rendered.objects)),
+        files=frozenset(path for file in rendered.files if (path := ours(file)) is not None),
         failure=failure,
-        unseen=tuple(replace(item, location=here) for item in rendered.unseen),
+        unseen=tuple(replace(entry, location=here) for entry in rendered.unseen),
     )
 
 

@@ -21,7 +21,7 @@ from gitops_layout.helm.assign import assign
 from gitops_layout.helm.chart import Problem
 from gitops_layout.helm.origins import Written
 from gitops_layout.helm.template import Release
-from gitops_layout.helm.valuefiles import resolved, value_files
+from gitops_layout.helm.valuefiles import Found, Refs, resolved, value_files
 from gitops_layout.helm.values import flux_values, merge, parse
 from gitops_layout.model import Location, Path, Unchecked, UncheckedClass
 from gitops_layout.render.environment import Environment
@@ -142,15 +142,15 @@ def _flux_defaults(repo: Repo, delivery: Delivery) -> tuple[dict[str, Any], tupl
     return merged, tuple(files)
 
 
-def argocd_release(repo: Repo, delivery: Delivery) -> Wanted | Problem:
-    """An Application's release."""
+def argocd_release(repo: Repo, delivery: Delivery, refs: Refs) -> Wanted | Problem:
+    """An Application's release; `refs` are its other sources."""
     folder, helm = delivery.source.path or "", _mapping(delivery.options.get("helm"))
     here, substitute = delivery.place("source").at("helm"), Environment(delivery, repo).substitute
-    layers = _layers(repo, folder, helm, here, delivery)
+    layers = _layers(repo, folder, helm, here, delivery, refs)
     if isinstance(layers, Problem):
         return layers
     parameters = _parameters(helm, substitute)
-    set_file = _file_parameters(repo, folder, helm, here, delivery)
+    set_file = _file_parameters(repo, folder, helm, here, delivery, refs)
     if isinstance(set_file, Problem):
         return set_file
     release = Release(
@@ -159,19 +159,19 @@ def argocd_release(repo: Repo, delivery: Delivery) -> Wanted | Problem:
         tuple(content for content, _ in layers),
         tuple(given for _, given, strings in parameters if not strings),
         tuple(given for _, given, strings in parameters if strings),
-        tuple((name, repo.content(file)) for name, file in set_file),
+        tuple((name, found.repo.content(found.path)) for name, found in set_file),
         flags=_argocd_flags(helm),
     )
     written = tuple(item for _, item in layers)
-    files = frozenset(item.location.file for item in written) | {file for _, file in set_file}
+    files = frozenset(item.location.file for item in written) | {found.location.file for _, found in set_file}
     return Wanted(release, (*written, *_written_parameters(parameters, here)), files)
 
 
 def _layers(
-    repo: Repo, folder: str, helm: Mapping[str, Any], here: Location, delivery: Delivery
+    repo: Repo, folder: str, helm: Mapping[str, Any], here: Location, delivery: Delivery, refs: Refs
 ) -> list[tuple[bytes, Written]] | Problem:
     """The value files in order, then the inline values."""
-    refs, substitute = _mapping(delivery.options.get("refs")), Environment(delivery, repo).substitute
+    substitute = Environment(delivery, repo).substitute
     listed = [substitute(item) if isinstance(item, str) else item for item in _items(helm.get("valueFiles"))]
     for index, name in enumerate(listed if delivery.source.chart is not None else ()):
         if isinstance(name, str) and name.partition("/")[0] not in refs:
@@ -184,14 +184,17 @@ def _layers(
     if found.problem is not None:
         return found.problem
     layers: list[tuple[bytes, Written]] = []
-    for name, where in found.files:
-        file = repo.resolve(name) or name
-        if repo.entries[file].size > MAX_BYTES:
-            return Problem(f"value file {name} is larger than {MAX_BYTES // 2**20} MiB", where)
+    for named in found.files:
+        file = named.at(named.repo.resolve(named.path) or named.path)
+        if file.repo.entries[file.path].size > MAX_BYTES:
+            return Problem(f"value file {named.path} is larger than {MAX_BYTES // 2**20} MiB", named.where)
+        content, apart = file.repo.content(file.path), file.ref is not None and file.ref.prefix is None
         try:
-            layers.append((repo.content(file), Written(Location(file), parse(repo.content(file), file))))
+            layers.append(
+                (content, Written(file.location, parse(content, file.path), whole=apart, read=True))
+            )
         except ValueError as error:
-            return Problem(f"value file {name}: {error}", Location(file))
+            return Problem(f"value file {named.path}: {error}", file.location)
     inline = _inline(helm, here, delivery)
     if isinstance(inline, Problem):
         return inline
@@ -255,9 +258,9 @@ def _written_parameters(parameters: list[tuple[int, str, bool]], here: Location)
 
 
 def _file_parameters(
-    repo: Repo, folder: str, helm: Mapping[str, Any], here: Location, delivery: Delivery
-) -> list[tuple[str, str]] | Problem:
-    """(path in the values, file of the repository) of each `fileParameters` entry."""
+    repo: Repo, folder: str, helm: Mapping[str, Any], here: Location, delivery: Delivery, refs: Refs
+) -> list[tuple[str, Found]] | Problem:
+    """(path in the values, file) of each `fileParameters` entry."""
     found = []
     for index, item in enumerate(_items(helm.get("fileParameters"))):
         name, path = text_of(at(item, "name")), text_of(at(item, "path"))
@@ -265,13 +268,13 @@ def _file_parameters(
         if name is None or path is None:
             return Problem("a file parameter needs a name and a path", where)
         text = Environment(delivery, repo).substitute(path)
-        file = resolved(folder, text, where, _mapping(delivery.options.get("refs")))
+        file = resolved(repo, folder, text, where, refs)
         if isinstance(file, Problem):
             return file
-        real = repo.resolve(file)
-        if real is None or real not in repo.entries or repo.entries[real].size > MAX_BYTES:
+        real, entries = file.repo.resolve(file.path), file.repo.entries
+        if real is None or real not in entries or entries[real].size > MAX_BYTES:
             return Problem(f"file {path} does not exist or is too large", where)
-        found.append((name, real))
+        found.append((name, file.at(real)))
     return found
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from gitops_layout.store.lock import LOCK, dump, read
-from tests.fetch.support import Git, Server, application, chart, environment, fetch, write
+from tests.fetch.support import Git, Server, application, archive, chart, environment, fetch, write
 from tools.controlplane import tool
 
 HELM = tool("helm") or shutil.which("helm")  # before a test changes where caches are
@@ -184,15 +184,20 @@ spec:
 """
 
 
-def test_a_fetched_chart_renders_with_real_helm(
-    root: Path, charts: Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def use_helm(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put helm on the path, or skip."""
     if HELM is None:
         reason = "no helm: `make controlplane` builds it"
         if "controlplane" in os.environ.get("GITOPS_LAYOUT_REQUIRE", "").split(","):
             pytest.fail(reason, pytrace=False)
         pytest.skip(reason)
     monkeypatch.setenv("PATH", f"{Path(HELM).parent}{os.pathsep}{os.environ['PATH']}")
+
+
+def test_a_fetched_chart_renders_with_real_helm(
+    root: Path, charts: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_helm(monkeypatch)
     charts.serve({"web": {"1.2.0": chart("web", "1.2.0")}})
     write(root, {"web.yaml": RELEASE.format(url=charts.url)})
     delivery = "flux:HelmRelease/web/shop@"
@@ -339,3 +344,100 @@ def test_lint_sees_through_a_fetched_base_and_still_wants_its_reference_pinned(
     rules, unchecked = lint()
     assert {"V001", "V006"} <= rules
     assert unchecked == []
+
+
+SOURCES = """\
+apiVersion: argoproj.io/v1alpha1
+kind: Application
+metadata: {{name: shop, namespace: argocd}}
+spec:
+  project: default
+  destination: {{name: in-cluster, namespace: shop}}
+  sources:
+    - {chart}
+      helm:
+        valueFiles:
+          - $values/envs/base.yaml
+          - $values/envs/prod*.yaml
+    - {{repoURL: '{values}', ref: values, targetRevision: main}}
+"""
+TEMPLATE = """\
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: {{ .Release.Name }}}
+data:
+  color: {{ .Values.color }}
+  size: {{ .Values.size }}
+"""
+CHART = {"Chart.yaml": "apiVersion: v2\nname: web\nversion: 1.0.0\n", "templates/settings.yaml": TEMPLATE}
+VALUES = {"envs/base.yaml": "color: red\nsize: small\n", "envs/prod-eu.yaml": "\nsize: large\n"}
+SHOP = "argocd:Application/argocd/shop@"
+
+
+def shown(root: Path) -> dict[str, tuple[str, int]]:
+    """Where the values of the one object of the Application stand."""
+    done = subprocess.run(
+        [sys.executable, "-m", "gitops_layout", "render", SHOP, "--format=json", "--origins"],
+        cwd=root, capture_output=True, text=True, check=False, timeout=180, env=environment(),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    (row,) = json.loads(done.stdout)
+    assert row["object"]["data"] == {"color": "red", "size": "large"}
+    places = {name: row["origins"][f"/data/{name}"] for name in ("color", "size")}
+    return {name: (place["file"], place["line"]) for name, place in places.items()}
+
+
+def test_values_of_a_fetched_repository_render_a_chart_and_stand_where_they_are_named(
+    root: Path, upstream: Git, charts: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_helm(monkeypatch)
+    charts.serve({"web": {"1.0.0": archive({f"web/{name}": text for name, text in CHART.items()})}})
+    upstream.commit(VALUES)
+    named = f"repoURL: '{charts.url}'\n      chart: web\n      targetRevision: 1.0.0"
+    write(root, {"shop.yaml": SOURCES.format(chart=named, values=upstream.url)})
+    code, printed = render(root, SHOP)
+    assert code == 3, printed
+    assert fetch(root)[0] == 0
+    charts.files.clear()
+    # A chart from outside has no lines here, so all of it stands where the Application names it.
+    assert {file for file, _ in shown(root).values()} == {"shop.yaml"}
+
+    write(root, {"chart/" + name: text for name, text in CHART.items()})
+    own = "repoURL: 'https://example.test/acme/fleet'\n      path: chart"
+    write(root, {"shop.yaml": SOURCES.format(chart=own, values=upstream.url)})
+    assert shown(root) == {"color": ("shop.yaml", 12), "size": ("shop.yaml", 13)}
+
+
+def test_a_chart_of_a_fetched_repository_takes_the_values_of_this_one(
+    root: Path, upstream: Git, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_helm(monkeypatch)
+    upstream.commit({f"charts/web/{name}": text for name, text in CHART.items()})
+    here = "https://example.test/acme/fleet"
+    named = f"repoURL: '{upstream.url}'\n      path: charts/web\n      targetRevision: main"
+    files = {"shop.yaml": SOURCES.format(chart=named, values=here), **VALUES}
+    write(root, {**files, ".gitops-layout.yaml": f"sources: ['{here}']\n"})
+    assert render(root, SHOP)[0] == 3
+    assert fetch(root)[0] == 0
+    assert shown(root) == {"color": ("envs/base.yaml", 1), "size": ("envs/prod-eu.yaml", 2)}
+
+    write(root, {"envs/prod-eu.yaml": "size: [\n"})
+    code, printed = render(root, SHOP)
+    assert code == 3
+    assert "envs/prod-eu.yaml" in printed
+
+
+def test_value_files_of_a_fetched_repository_lead_out_of_nothing(
+    root: Path, upstream: Git, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_helm(monkeypatch)
+    upstream.commit(VALUES)
+    own = "repoURL: 'https://example.test/acme/fleet'\n      path: chart"
+    shop = SOURCES.format(chart=own, values=upstream.url).replace(
+        "$values/envs/base.yaml", "$values/../secret.yaml"
+    )
+    write(root, {"shop.yaml": shop, **{"chart/" + name: text for name, text in CHART.items()}})
+    assert fetch(root)[0] == 0
+    code, printed = render(root, SHOP)
+    assert code == 3
+    assert "value file $values/../secret.yaml leads out of the repository" in printed

@@ -80,7 +80,7 @@ def delivery(resource: Resource, context: Context, *, cluster: str) -> Delivery:
         notes=notes(spec, found),
         origin=resource.origin,
     )
-    refs = {name: _reference(source, context) for name, source in references(found)}
+    refs = {name: _source(source, context) for name, source in references(found)}
     rendering = [pair for pair in found if not is_reference(pair[1])] or found
     parts = [_part(whole, path, source, refs, context) for path, source in rendering]
     if (refused := mistake(spec)) is not None:
@@ -105,7 +105,7 @@ def _sync(spec: Mapping[str, Any]) -> SyncPolicy:
 
 
 def _part(
-    whole: Delivery, path: Path, given: Mapping[str, Any], refs: Mapping[str, str | None], context: Context
+    whole: Delivery, path: Path, given: Mapping[str, Any], refs: Mapping[str, Source], context: Context
 ) -> Delivery:
     """What one source brings of a delivery."""
     source = _source(given, context)
@@ -136,12 +136,6 @@ def _part(
 def _refused(part: Delivery, why: str, path: Path) -> Delivery:
     """A source that Argo CD does not render at all, and the field that it minds."""
     return replace(part, options={**part.options, "refused": (why, part.root.at(*path))})
-
-
-def _reference(source: Mapping[str, Any], context: Context) -> str | None:
-    """The URL of a source that others name; None where that is this repository."""
-    url = text(source.get("repoURL")) or ""
-    return None if context.is_own(url) and not source.get("chart") else url
 
 
 def _source(source: Mapping[str, Any], context: Context) -> Source:
