@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from posixpath import basename, normpath
 
-from gitops_layout.agents import argocd, flux
+from gitops_layout.agents import argocd, flux, fluxoperator
 from gitops_layout.agents.artifacts import artifacts
 from gitops_layout.agents.artifacts import is_generator as is_artifact_generator
 from gitops_layout.agents.context import Context, Declared, at, below_clusters, normal_url, stages, text
-from gitops_layout.agents.delivery import Delivery
+from gitops_layout.agents.delivery import Delivery, Source
 from gitops_layout.graph.generators import clusters_of, expander, is_generator
 from gitops_layout.render.rendered import Rendered
-from gitops_layout.repo.model import Repo, Resource
+from gitops_layout.repo.model import Repo, Resource, object_ref
 
 _TRUNKS = frozenset({"main", "master", "HEAD"})
 
@@ -88,6 +88,54 @@ def with_sources(context: Context, delivered: Iterable[tuple[str, Rendered]]) ->
     return replace(context, brought=brought, artifacts=made)
 
 
+def _named(objects: Iterable[Resource], context: Context) -> list[tuple[str, str | None]]:
+    """The URLs that agents' objects pull from, each with a path that they name there: a folder or a value file."""
+    found: list[tuple[str, str | None]] = []
+    for delivery in (delivery_of(resource, context, "") for resource in objects if is_agent(resource)):
+        for part in delivery.parts or (delivery,):
+            if part.source.url is not None and part.source.chart is None:
+                found.append((part.source.url, part.source.path))
+            refs: Mapping[str, Source] = part.options.get("refs") or {}
+            for name, path in _value_files(part) if refs else ():
+                source = refs.get(name)
+                if source is not None and source.url is not None and source.chart is None:
+                    found.append((source.url, path))
+    return found
+
+
+def _value_files(part: Delivery) -> Iterator[tuple[str, str]]:
+    """The value files that a part takes from other sources: the name of each, and the path there."""
+    listed = at(part.options, "helm", "valueFiles")
+    for name in listed if isinstance(listed, list) else ():
+        if isinstance(name, str) and name.startswith("$"):
+            first, _, path = name.partition("/")
+            yield first, normpath(path)
+
+
+def _is_here(repo: Repo, path: str) -> bool:
+    return "${" not in path and (repo.is_folder(path) or repo.is_file(path))
+
+
+def _of_sets(objects: Iterable[Resource], context: Context) -> Iterator[Resource]:
+    """What the ResourceSets among the objects make, as far as it is known before anything is delivered."""
+    for resource in objects:
+        if resource.ref.group != fluxoperator.GROUP or resource.ref.kind != "ResourceSet":
+            continue
+        # The template engine is imported when the first one is met.
+        from gitops_layout.agents.resourceset import expand
+
+        providers = context.sources_of(
+            "ResourceSetInputProvider",
+            resource.ref.namespace or "flux-system",
+            near=resource.file,
+            cluster="",
+        )
+        for made in expand(resource.data, providers).objects:
+            version, kind = made.data.get("apiVersion"), made.data.get("kind")
+            if isinstance(version, str) and isinstance(kind, str):
+                yield Resource(object_ref(made.data, version, kind), made.data, resource.location)
+
+
 def context_of(repo: Repo, declared: Declared, objects: Sequence[Resource]) -> tuple[Context, str | None]:
     """What the agents need to know, and how we know which sources are this repository.
 
@@ -111,19 +159,19 @@ def context_of(repo: Repo, declared: Declared, objects: Sequence[Resource]) -> t
     # Which source is this repository is what we want to know: to find out, every one may be.
     anywhere = expander(repo, declared, objects, lambda _url: True)
     made = [item for resource in objects if is_generator(resource) for item in anywhere(resource)[0]]
-    agents = [resource for resource in (*objects, *made) if is_agent(resource)]
-    made_of = [delivery_of(resource, context, "") for resource in agents]
-    found = [part.source for delivery in made_of for part in delivery.parts or (delivery,)]
-    named = [(source.url, source.path) for source in found if source.url is not None and source.chart is None]
+    named = _named((*objects, *made), context)
+    if not (known := sorted(own & {normal_url(url) for url, _ in named})):
+        brought = list(_of_sets(objects, context))
+        for resource in filter(flux.is_source, brought):
+            sources.setdefault(_key(resource), []).append(resource)
+        named += _named(brought, replace(context, sources=sources)) if brought else []
+        known = sorted(own & {normal_url(url) for url, _ in named})
     if not named:
         return context, None
-    known = sorted(own & {normal_url(url) for url, _ in named})
     if known:
         return context, f"this repository is {', '.join(known)}"
     total = Counter(normal_url(url) for url, path in named if path)
-    here = Counter(
-        normal_url(url) for url, path in named if path and "${" not in path and repo.is_folder(path)
-    )
+    here = Counter(normal_url(url) for url, path in named if path and _is_here(repo, path))
     if not here:
         return context, "no source names a known URL of this repository, nor a path that exists in it"
     folder = basename(repo.root.rstrip("/"))

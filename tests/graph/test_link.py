@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from gitops_layout.agents.context import Declared, DeclaredCluster, DeclaredEnvironment
@@ -668,3 +670,58 @@ def test_an_agents_object_that_a_kustomization_names_only_in_a_comment_is_no_roo
     }
     graph = linked({**FLEET, **off, "more/retro/ks.yaml": PARKED})
     assert {d.name for d in graph.deliveries if d.agent == "flux" and d.live} == {"flux-system", "apps"}
+
+
+RESOURCE_SET = """\
+apiVersion: fluxcd.controlplane.io/v1
+kind: ResourceSet
+metadata: {name: tenants, namespace: flux-system}
+spec:
+  inputs: [{app: web}, {app: old}]
+  resources:
+    - apiVersion: source.toolkit.fluxcd.io/v1
+      kind: GitRepository
+      metadata: {name: "<< inputs.app >>", namespace: flux-system}
+      spec: {interval: 1m, url: "%s", ref: {branch: main}}
+    - apiVersion: kustomize.toolkit.fluxcd.io/v1
+      kind: Kustomization
+      metadata: {name: "<< inputs.app >>", namespace: flux-system}
+      spec: {interval: 1m, prune: true, path: "./apps/<< inputs.app >>/base", sourceRef: {kind: GitRepository, name: "<< inputs.app >>"}}
+"""
+
+
+def test_this_repository_is_known_by_the_sources_that_a_resource_set_makes():
+    files = {path: text for path, text in FLEET.items() if path.startswith("apps/")}
+    graph = linked({**files, "tenants.yaml": RESOURCE_SET % "https://example.test/acme/fleet"})
+    web = graph.rendered["flux:Kustomization/flux-system/web@"]
+    assert [item.ref.name for item in web.objects] == ["settings"]
+    assert graph.explain[0] == (
+        "example.test/acme/fleet is taken as this repository: 1 of the 2 paths it names exist here"
+    )
+
+
+def test_a_remote_that_only_a_resource_set_names_is_this_repository():
+    files = {
+        "tenants.yaml": RESOURCE_SET % "https://example.test/acme/fleet",
+        "other.yaml": APPS + "---\n" + SOURCE,
+    }
+    other = files["other.yaml"].replace("acme/fleet", "acme/other")
+    repo = from_files({**FLEET, **files, "other.yaml": other})
+    repo = replace(repo, remotes=("git@example.test:acme/fleet.git",))
+    assert link(repo, render=Renders(repo)).explain[0] == "this repository is example.test/acme/fleet"
+
+
+def test_this_repository_is_known_by_the_value_files_that_a_chart_takes_from_it():
+    application = """\
+apiVersion: argoproj.io/v1alpha1
+kind: Application
+metadata: {name: web, namespace: argocd}
+spec:
+  destination: {namespace: web, server: https://kubernetes.default.svc}
+  sources:
+    - {repoURL: https://charts.example.test, chart: web, targetRevision: 1.0.0, helm: {valueFiles: [$here/values/web.yaml]}}
+    - {repoURL: https://example.test/acme/fleet, ref: here, targetRevision: main}
+"""
+    graph = linked({"web.yaml": application, "values/web.yaml": "a: 1\n"})
+    assert graph.explain[0].startswith("example.test/acme/fleet is taken as this repository")
+    assert "values/web.yaml" in graph.live
