@@ -11,12 +11,16 @@ __all__ = ["PROVIDERS", "remote_cluster"]
 PROVIDERS = frozenset({"aws", "azure", "gcp", "generic"})
 """What `data.provider` of a ConfigMap for `configMapRef` may be."""
 
+_NAMELESS = frozenset({"cluster", "kubeconfig", "kube-config", "remote", "target"})
+"""Names of credentials that every namespace may have for a cluster of its own."""
+
 
 def remote_cluster(context: Context, spec: Any, *, namespace: str, near: str, cluster: str) -> str | None:
     """The other cluster that an object is applied to; None where it is its own.
 
     A ConfigMap of the repository names it by address or by its name at the cloud. A Secret's content is
-    hidden, so its name has to do, without the word `kubeconfig` that people put before or after it.
+    hidden, so its name has to do, without the word `kubeconfig` that people put before or after it; where
+    that names nothing, as in a hub with a namespace a cluster, the namespace does.
     """
     given = at(spec, "kubeConfig")
     if not isinstance(given, dict):
@@ -25,9 +29,9 @@ def remote_cluster(context: Context, spec: Any, *, namespace: str, near: str, cl
     if name is not None:
         found = context.source("ConfigMap", namespace, name, near=near, cluster=cluster)
         named = _of_config_map(context, found.data) if found is not None else None
-        return named or _bare(name)
+        return named or _bare(name, namespace)
     name = text(at(given, "secretRef", "name"))
-    return _bare(name) if name is not None else None
+    return _bare(name, namespace) if name is not None else None
 
 
 def _of_config_map(context: Context, data: Any) -> str | None:
@@ -38,7 +42,7 @@ def _of_config_map(context: Context, data: Any) -> str | None:
     return resource.rstrip("/").rpartition("/")[2] if resource else address
 
 
-def _bare(name: str) -> str:
+def _bare(name: str, namespace: str) -> str:
     for mark in ("-kubeconfig", "-kube-config"):
         name = name.removesuffix(mark).removeprefix(f"{mark[1:]}-")
-    return name
+    return namespace if name in _NAMELESS else name

@@ -8,6 +8,7 @@ from posixpath import dirname
 from typing import Any
 
 from gitops_layout.graph.model import Graph
+from gitops_layout.kustomize.named import named
 from gitops_layout.model import Hit, Location, Related, Span
 from gitops_layout.repo.model import Repo, is_aside, is_template, is_yaml
 
@@ -49,9 +50,10 @@ def is_live(graph: Graph, path: str) -> bool:
 def unparsable(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
     """Files that are no YAML; those with template marks are somebody's templates."""
     repo = graph.repo
+    texts = named(repo, "input") if repo.unparsable else frozenset()  # a generator takes any text
     for path in _manifests(repo):
         stream = repo.stream(path)
-        if not stream.problems or (is_template(repo, path) and not graph.is_live(path)):
+        if not stream.problems or path in texts or (is_template(repo, path) and not graph.is_live(path)):
             continue
         for problem in stream.problems:
             span = Span(problem.line, problem.column, problem.line, problem.column + 1, 0, 0)

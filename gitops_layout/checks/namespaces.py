@@ -48,7 +48,7 @@ def never_created(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
             if near and not kept and few:
                 kept = 1  # who creates a namespace that nothing uses meant the other one
             if kept and ((usual and cluster) or (near and few)):
-                yield from _hits(name, cluster, spaces[name], known, near)
+                yield from _hits(name, cluster, spaces[name], known, near, few=params["few"])
 
 
 def _beside(graph: Graph, uses: list[_Use], unused: AbstractSet[str]) -> list[str]:
@@ -61,17 +61,21 @@ def _beside(graph: Graph, uses: list[_Use], unused: AbstractSet[str]) -> list[st
 
 
 def _hits(
-    name: str, cluster: str, uses: list[_Use], known: Mapping[str, Location], near: list[str]
+    name: str, cluster: str, uses: list[_Use], known: Mapping[str, Location], near: list[str], *, few: int
 ) -> Iterator[Hit]:
-    """One a file: that is where the name would be mended."""
+    """One a file, where a name is mended; what many files name is nobody's slip, and lacks one Namespace."""
     files: dict[str, _Use] = {}
     for use in uses:
         files.setdefault(use[0].file, use)
     hint = f' (did you mean "{near[0]}"?)' if near else ""
-    related = (Related(known[near[0]], f"creates {near[0]}"),) if near else ()
-    for location, who in files.values():
+    related = [Related(known[near[0]], f"creates {near[0]}")] if near else []
+    places = list(files.values())
+    if len(places) > few:
+        related += [Related(location, "also used here") for location, _ in places[1:]]
+        places = places[:1]
+    for location, who in places:
         values = {"namespace": name, "hint": hint, "cluster": cluster or "the cluster", "subject": name}
-        yield Hit(location, values, related, who)
+        yield Hit(location, values, tuple(related), who)
 
 
 def _created(graph: Graph) -> dict[str, dict[str, Location]]:

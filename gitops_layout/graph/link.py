@@ -18,6 +18,7 @@ from gitops_layout.graph.model import Graph
 from gitops_layout.graph.parked import parked
 from gitops_layout.graph.sources import context_of, delivery_of, is_agent, with_sources
 from gitops_layout.kustomize.model import FILE_NAMES, Kustomization, find, references
+from gitops_layout.kustomize.named import named
 from gitops_layout.model import Location, Unchecked, UncheckedClass
 from gitops_layout.render.lookup import ENCRYPTED, Lookup
 from gitops_layout.render.rendered import Rendered, RenderedObject
@@ -85,7 +86,7 @@ def link(repo: Repo, *, render: Render, declared: Declared | None = None) -> Gra
     counts as delivered; otherwise those are linked too, but not live.
     """
     declared = declared or Declared()
-    inputs = _input_files(repo)
+    inputs = named(repo, "patch", "input", "config", "plugin")
     objects = [resource for resource in repo.resources if resource.file not in inputs]
     context, reason = context_of(repo, declared, objects)
     expand = expander(repo, context.declared, objects, context.is_own)
@@ -140,23 +141,6 @@ def _delivery(made: _Made, context: Context) -> Delivery:
     return delivery if live else replace(delivery, live=False)
 
 
-def _input_files(repo: Repo) -> set[str]:
-    """Files that are patches, generator inputs or configs: what looks like an object there is none."""
-    found: set[str] = set()
-    for folder, names in repo.folders.items():
-        if not any(name in names for name in FILE_NAMES):
-            continue
-        kustomization = find(repo, folder)
-        if not isinstance(kustomization, Kustomization):
-            continue
-        for reference in references(kustomization):
-            if reference.kind in ("patch", "input", "config", "plugin"):
-                real = repo.resolve(join(folder, reference.target))
-                if real is not None and real in repo.entries:
-                    found.add(real)
-    return found
-
-
 def _agents(state: _State, objects: Iterable[Resource]) -> list[Resource]:
     """The agents' objects among `objects`, ApplicationSets replaced by what they stand for."""
     found: list[Resource] = []
@@ -201,7 +185,9 @@ def _parents(file: str) -> Iterator[str]:
     yield ""
 
 
-def _follow(state: _State, agents: Sequence[Resource], roots: Sequence[Delivery], inputs: set[str]) -> None:
+def _follow(
+    state: _State, agents: Sequence[Resource], roots: Sequence[Delivery], inputs: frozenset[str]
+) -> None:
     """Deliveries from agent objects: first those that no other one renders, then what they render.
 
     An object in a file and the same object rendered by a parent are one delivery, as the parent makes it.
@@ -356,7 +342,7 @@ def _may_change(delivery: Delivery) -> bool:
     return not delivery.source.local or delivery.renderer == "template"
 
 
-def _completed(repo: Repo, inputs: set[str]) -> set[str]:
+def _completed(repo: Repo, inputs: frozenset[str]) -> set[str]:
     """The names of the Flux Kustomizations that get their path from a patch, which `inputs` hold."""
     return {
         r.ref.name for r in repo.resources if r.file in inputs and flux.is_agent(r) and not _lacks_path(r)
@@ -509,7 +495,7 @@ def _kustomize_roots(repo: Repo, context: Context, *, live: bool) -> list[Delive
     return builtin.declared(own, context)
 
 
-def _plain_folders(repo: Repo, state: _State, context: Context, inputs: set[str]) -> list[Delivery]:
+def _plain_folders(repo: Repo, state: _State, context: Context, inputs: frozenset[str]) -> list[Delivery]:
     """Folders of manifests that belong to no kustomization; hidden folders hold tools' files."""
     reached = {file for rendered in state.rendered.values() for file in rendered.files}
     listed = {file for kustomization in _kustomizations(repo) for file in _included(repo, kustomization)}
@@ -545,7 +531,10 @@ def _note_unchecked(repo: Repo, state: _State, live: set[str]) -> None:
             state.unchecked.append(
                 Unchecked(what, UncheckedClass.EXTERNAL, why, delivery.root, None, delivery.id)
             )
+    texts = named(repo, "input") if repo.unparsable else frozenset()
     for file, problem in repo.unparsable:
+        if file in texts:
+            continue  # a generator takes any text
         if file in live or not (is_aside(file) or is_template(repo, file)):
             why = f"line {problem.line}, column {problem.column}: {problem.message}"
             state.unchecked.append(broken(f"file {file}", why, Location(file)))

@@ -207,7 +207,8 @@ class _Engine:
             return min((s for s in tiers.values() if s), key=lambda s: s.rank, default=None), True
         if delivery is None:
             return tiers["nonprod"], is_live(self.graph, hit.location.file)
-        return tiers[delivery.tier], delivery.live or is_live(self.graph, hit.location.file)
+        by_file = hit.affected.delivery is None and is_live(self.graph, hit.location.file)
+        return tiers[delivery.tier], delivery.live or by_file
 
 
 def _in_one_line(repo: Repo, location: Location) -> Span:

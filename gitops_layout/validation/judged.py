@@ -104,11 +104,14 @@ def _objects(graph: Graph) -> Iterator[_Row]:
     roots = [r for r in graph.repo.resources if (r.location.file, r.location.document) in places]
     kinds = {root.ref.kind for root in roots}
     read: set[tuple[str, int]] = set()
+    flux = any(delivery.agent == "flux" for delivery in graph.deliveries)
     for delivery in graph.deliveries:
         rendered = graph.rendered.get(delivery.id)
         if rendered is None:
             continue
-        unseen = bool(rendered.unseen) or rendered.failure is not None
+        # What no agent reaches may be meant for one that substitutes.
+        unreached = flux and not delivery.live and delivery.agent == "kustomize"
+        unseen = bool(rendered.unseen) or rendered.failure is not None or unreached
         for item in rendered.objects:
             if (
                 item.ref.kind in kinds

@@ -136,6 +136,16 @@ def test_a_kustomization_with_a_kubeconfig_delivers_to_the_cluster_that_it_names
     assert "by the agent in prod-eu" in to_text(graph)
 
 
+def test_a_hub_with_a_namespace_a_cluster_has_a_cluster_in_each():
+    remote = "  kubeConfig: {secretRef: {name: cluster-kubeconfig}}\n"
+    spokes = {
+        f"{CLUSTER}/{name}.yaml": APPS.replace("namespace: flux-system}", f"namespace: {name}}}", 1) + remote
+        for name in ("north", "south")
+    }
+    graph = linked({**FLEET, **spokes})
+    assert {d.cluster for d in graph.deliveries if d.namespace in ("north", "south")} == {"north", "south"}
+
+
 def test_a_kubeconfig_in_a_config_map_names_its_cluster_by_address_or_at_the_cloud():
     reference = "  kubeConfig: {configMapRef: {name: way}}\n"
     for data, declared, expected in (

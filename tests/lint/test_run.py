@@ -82,6 +82,32 @@ def test_what_no_agent_reaches_is_reported_apart_and_does_not_fail() -> None:
     assert all(seen.accepted == "no agent reaches it" for seen in report.coverage.unchecked)
 
 
+def test_a_finding_of_an_unreached_render_is_not_live_though_its_file_is() -> None:
+    sync = (
+        "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\n"
+        "metadata: {name: apps, namespace: flux-system}\n"
+        "spec:\n  interval: 10m\n  path: ./apps/prod\n  prune: true\n"
+        "  sourceRef: {kind: GitRepository, name: flux-system}\n"
+        "  postBuild: {substitute: {replicas: '3', tag: 1.0.0}}\n"
+    )
+    report = linted(
+        {
+            "clusters/prod/apps.yaml": sync,
+            "apps/base/kustomization.yaml": "resources: [web.yaml]\n",
+            "apps/base/web.yaml": (
+                "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web, namespace: web}\n"
+                "spec:\n  replicas: ${replicas}\n  selector: {matchLabels: {a: b}}\n  template:\n"
+                "    metadata: {labels: {a: b}}\n    spec: {containers: [{name: web, image: web:latest}]}\n"
+            ),
+            "apps/prod/kustomization.yaml": "resources: [../base]\nimages: [{name: web, newTag: '${tag}'}]\n",
+            "apps/dev/kustomization.yaml": "resources: [../base]\n",
+        },
+        select=["V001", "M"],
+    )
+    # Only prod is reached: dev's tag stands for nobody, and its variables may be meant for an agent that comes.
+    assert [(f.rule.id, f.live) for f in report.findings] == [("V001", False)]
+
+
 def test_a_crashed_rule_names_itself_and_the_others_still_report(monkeypatch: pytest.MonkeyPatch) -> None:
     def explode(graph: object, params: object) -> list[None]:
         raise ZeroDivisionError("by design")
