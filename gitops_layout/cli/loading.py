@@ -180,7 +180,9 @@ def declared(repo: Repo, config: Config) -> Declared:
 
 
 def _deliveries(spec: Spec) -> Iterator[DeclaredDelivery]:
-    """What our own reconciler delivers: the overlays of tenants and apps, once a cluster."""
+    """What our own reconciler delivers: the overlays of tenants and apps, once a cluster, and its policies."""
+    for cluster in spec.clusters if spec.features.policy is not None else ():
+        yield DeclaredDelivery(f"policies/clusters/{cluster.name}", cluster.environments[0], cluster.name)
     owners = [("tenants", tenant.name, tenant.environments) for tenant in spec.tenants]
     owners += [("apps", app.name, app.environments) for app in spec.apps]
     for kind, name, environments in owners:

@@ -121,6 +121,7 @@ def answers(spec: Spec) -> dict[str, Any]:
         "repo_branch": spec.repo.branch,
         "repo_owners": list(spec.repo.owners),
         "ci": spec.features.ci,
+        "policy": spec.features.policy or "none",
         "secrets": secrets.kind if secrets else "none",
         "recipients": [item.model_dump() for item in secrets.recipients] if secrets else [],
         "stores": [item.model_dump() for item in secrets.stores] if secrets else [],

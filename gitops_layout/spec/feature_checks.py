@@ -23,11 +23,14 @@ def feature_problems(file: File) -> Iterator[Problem]:
     """Features where they cannot be, each at its own place."""
     features = file.spec.features
     if file.spec.layout == "tenant":
-        for name in ("secrets",):
+        for name in ("secrets", "policy"):
             if getattr(features, name) is not None:
                 text = f"a tenant's repository has no {name} of its own: they are what the platform installs"
                 yield (*_FEATURES, name), True, text
         return
+    if features.policy == "kyverno" and file.spec.agent.name == "builtin":
+        text = "the builtin agent installs no controllers: policy kyverno needs flux or argocd, vap needs neither"
+        yield (*_FEATURES, "policy"), False, text
     if features.secrets is not None:
         yield from _secrets(file, features.secrets)
 

@@ -93,6 +93,11 @@ class Features(Model):
         None,
         description="Who checks changes: github or gitlab where the repository's URL names it, else none.",
     )
+    policy: Literal["vap", "kyverno"] | None = Field(
+        None,
+        description="What refuses objects that break the rules: vap (ValidatingAdmissionPolicies, no controller) "
+        "or kyverno.",
+    )
     secrets: Annotated[Secrets, BeforeValidator(_named)] | None = Field(
         None, description="How secrets come into the clusters; the kind alone is enough for sealed-secrets."
     )

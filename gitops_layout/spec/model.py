@@ -380,7 +380,8 @@ def complete(file: File) -> Spec:
 def implied(body: Body) -> list[Component]:
     """The components that features need and the spec does not name itself, with our charts of them."""
     named = {item.name for item in body.components}
-    wanted = [body.features.secrets.kind] if body.features.secrets is not None else []
+    secrets = body.features.secrets
+    wanted = [secrets.kind if secrets else "", body.features.policy or ""]
     charts = pins().charts
     return [
         Component(name=name, chart=Chart(repo=charts[name][0], name=name, version=charts[name][1]))

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["Denial", "Unjudged", "denials"]
 
 _GROUP = "admissionregistration.k8s.io"
+_NAMESPACE_NAME = "kubernetes.io/metadata.name"  # a label that every namespace has
 _VARIABLES = ("object", "oldObject", "request", "params", "namespaceObject")
 _ASKER = re.compile(r"\bauthorizer\b|\brequest\.userInfo\b")
 _PIECES = re.compile(r"(\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*')")
@@ -149,29 +150,41 @@ def _selects(at: At, labels: Mapping[str, Any]) -> bool:
     wanted = at["matchLabels"].value
     if any(labels.get(key) != value for key, value in (wanted if isinstance(wanted, dict) else {}).items()):
         return False
-    for item in at["matchExpressions"]:
-        value, values = labels.get(item["key"].text), item["values"].texts
-        holds = {
-            "In": value in values,
-            "NotIn": value not in values,
-            "Exists": value is not None,
-            "DoesNotExist": value is None,
-        }.get(item["operator"].text, False)
-        if not holds:
-            return False
-    return True
+    return all(_expressed(item, labels) for item in at["matchExpressions"])
+
+
+def _expressed(at: At, labels: Mapping[str, Any]) -> bool:
+    """One of `matchExpressions` on labels."""
+    value, values = labels.get(at["key"].text), at["values"].texts
+    return {
+        "In": value in values,
+        "NotIn": value not in values,
+        "Exists": value is not None,
+        "DoesNotExist": value is None,
+    }.get(at["operator"].text, False)
 
 
 def _in_namespace(at: At, subject: Subject, namespaces: Namespaces) -> bool:
-    if at.empty or builtin_scope(subject.ref.group, subject.ref.kind) is False:
+    if at.empty:
         return True
+    if builtin_scope(subject.ref.group, subject.ref.kind) is False:
+        # A Namespace is selected by its own labels, everything else of the cluster always.
+        own = At(subject.data)["metadata"]["labels"].value
+        labels = {**(own if isinstance(own, dict) else {}), _NAMESPACE_NAME: subject.ref.name}
+        return (subject.ref.group, subject.ref.kind) != ("", "Namespace") or _selects(at, labels)
     found = namespaces.of(subject)
     if found is None:
         keys = {*(at["matchLabels"].value or {}), *(item["key"].text for item in at["matchExpressions"])}
         name = namespaces.name(subject)
-        if not name or keys - {"kubernetes.io/metadata.name"}:
+        if name and any(
+            not _expressed(item, {_NAMESPACE_NAME: name})
+            for item in at["matchExpressions"]
+            if item["key"].text == _NAMESPACE_NAME
+        ):
+            return False
+        if not name or keys - {_NAMESPACE_NAME}:
             raise _UnknownError(f"the labels of namespace {name or '(none)'} are not in the repository")
-        return _selects(at, {"kubernetes.io/metadata.name": name})
+        return _selects(at, {_NAMESPACE_NAME: name})
     return _selects(at, found.labels)
 
 

@@ -104,6 +104,9 @@ FEATURES: dict[str, dict[str, Any]] = {
     "sealed": {"features": {"secrets": "sealed-secrets"}},
     "sealed-platform": {**PLATFORM, "features": {"secrets": "sealed-secrets"}},
     "stores": {"features": {"secrets": STORES}, "layout": "monorepo"},
+    "policies": {"features": {"policy": "vap"}, "apps": [*APPS, *CHARTS, OWN_CHART]},
+    "policies-platform": {**PLATFORM, "features": {"policy": "vap"}},
+    "kyverno-platform": {**PLATFORM, "features": {"policy": "kyverno"}},
 }
 """Changes to `data` that bring a feature each."""
 FLUX_ONLY = frozenset({"sops", "sops-platform"})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -79,6 +80,51 @@ def test_a_component_of_ones_own_takes_the_place_of_the_one_a_feature_brings() -
     assert component.chart.version == "9.0.0"
 
 
+def _expressions(root: Path, kind: str) -> dict[str, object]:
+    return {
+        item["metadata"]["name"]: (item["spec"].get("variables"), item["spec"]["validations"])
+        for environment in ("dev", "prod")
+        for item in build(root / "policies/envs" / environment)
+        if item["kind"] == kind and not item["metadata"]["name"].endswith("-warning")
+    }
+
+
+def test_kyverno_judges_by_the_expressions_that_the_api_server_judges_by(tmp_path: Path) -> None:
+    for name in ("policies-platform", "kyverno-platform"):
+        write(spec(**FEATURES[name]), tmp_path / name)
+    own = _expressions(tmp_path / "policies-platform", "ValidatingAdmissionPolicy")
+    assert len(own) == 6 + 7
+    assert _expressions(tmp_path / "kyverno-platform", "ValidatingPolicy") == own
+
+
+def test_what_the_policies_refuse_is_found_before_a_cluster_refuses_it(tmp_path: Path) -> None:
+    write(spec(**FEATURES["policies-platform"]), tmp_path)
+    for file, old, new in (
+        ("apps/web/base/deployment.yaml", "              cpu: 50m\n", ""),
+        ("apps/find/base/service.yaml", "spec:\n", "spec:\n  type: NodePort\n"),
+        ("apps/queue/envs/prod/version/kustomization.yaml", '"6.9.2"', "stable"),
+        ("tenants/search/envs/dev/search/namespace.yaml", "enforce: restricted", "enforce: baseline"),
+        ("tenants/payments/envs/prod/sync.yaml", "serviceAccountName: tenant", "serviceAccountName: admin"),
+    ):
+        text = (tmp_path / file).read_text()
+        assert old in text
+        (tmp_path / file).write_text(text.replace(old, new))
+    done = run(tmp_path, "lint", "--select", "M027", "--format", "json")
+    found = {
+        (policy, item["object"].rpartition("/")[2])
+        for finding in json.loads(done.stdout)["findings"]
+        for policy in [finding["message"].split()[3]]
+        for item in finding["affected"]
+    }
+    assert found == {
+        *((f"requests-{name}", "web") for name in ("dev", "staging", "prod")),
+        *((f"tenant-services-{name}", "find") for name in ("dev", "prod")),
+        ("versioned-images-prod", "queue"),
+        ("tenant-namespaces-dev", "search-dev"),
+        ("tenant-deliveries-prod", "payments-prod"),
+    }
+
+
 _PRIVATE = {"environment": "dev", "keys": ["AGE-SECRET-KEY-1QQQ"]}
 
 
@@ -108,6 +154,7 @@ _PRIVATE = {"environment": "dev", "keys": ["AGE-SECRET-KEY-1QQQ"]}
             {"features": {"secrets": {**STORES, "stores": [{"environment": "dev", "provider": {"a b": 1}}]}}},
             "no field of a provider",
         ),
+        ("builtin", {"features": {"policy": "kyverno"}}, "vap needs neither"),
         ("flux", {**TENANT, "features": {"secrets": "sealed-secrets"}}, "what the platform installs"),
     ],
 )
