@@ -10,6 +10,7 @@ from typing import Any
 
 from gitops_layout.agents import argocd
 from gitops_layout.agents.argocd import sources
+from gitops_layout.agents.argocd.phases import phases, wave
 from gitops_layout.agents.context import at, text
 from gitops_layout.agents.delivery import Delivery
 from gitops_layout.checks.flux import place_of
@@ -140,11 +141,6 @@ def unknown_hook(graph: Graph, params: Params) -> Iterator[Hit]:
                     yield _object_hit(delivery, item, path, what=f'{name} "{word}"{told}', subject=word)
 
 
-def _wave(item: RenderedObject) -> int:
-    value = at(item.data, "metadata", "annotations", f"{_ANNOTATION}sync-wave")
-    return int(value) if isinstance(value, str) and re.fullmatch(r"[+-]?\d{1,9}", value) else 0
-
-
 def wave_invalid(graph: Graph, params: Params) -> Iterator[Hit]:
     """Sync waves that are no whole number, so that Argo CD takes 0 for them."""
     for delivery, item, value, path in _annotated(graph, "sync-wave"):
@@ -158,8 +154,8 @@ def wave_disorder(graph: Graph, params: Params) -> Iterator[Hit]:
     for delivery in graph.deliveries:
         if delivery.agent != "argocd":
             continue
-        objects = [item for item in graph.rendered[delivery.id].objects if not _is_hook(item)]
-        if all(_wave(item) == 0 for item in objects):
+        objects = [item for item in graph.rendered[delivery.id].objects if "Sync" in phases(item.data)]
+        if all(wave(item.data) == 0 for item in objects):
             continue
         first = {key: item for item in objects for key in _serves(item)}
         creates = "CreateNamespace=true" in delivery.sync.options
@@ -170,14 +166,14 @@ def wave_disorder(graph: Graph, params: Params) -> Iterator[Hit]:
                 if (skip and key[0] == "CustomResourceDefinition") or key == made:
                     continue
                 before = first.get(key)
-                if before is not None and _wave(before) > _wave(item):
+                if before is not None and wave(before.data) > wave(item.data):
                     hit = _object_hit(
                         delivery,
                         item,
                         ("metadata", "name"),
-                        wave=_wave(item),
+                        wave=wave(item.data),
                         later=f"{before.ref.kind} {before.ref.name}",
-                        later_wave=_wave(before),
+                        later_wave=wave(before.data),
                         subject=str(item.ref),
                     )
                     yield Hit(
@@ -187,10 +183,6 @@ def wave_disorder(graph: Graph, params: Params) -> Iterator[Hit]:
                         hit.affected,
                     )
                     break
-
-
-def _is_hook(item: RenderedObject) -> bool:
-    return at(item.data, "metadata", "annotations", f"{_ANNOTATION}hook") is not None
 
 
 def _serves(item: RenderedObject) -> Iterator[tuple[str, str, str]]:

@@ -13,6 +13,8 @@
 | `artifact` | of an OCIRepository: `{tag, semver, digest, verify}`, empty where absent; `verify` is the provider |
 | `namespace` | the namespace the object ends up in, empty when cluster-scoped or unknown |
 | `agent`, `environment`, `tier`, `cluster`, `delivery` | of the delivery; empty in `on: source` rules |
+| `phases` | the phases of Argo CD's syncs in which the object is applied, `[Sync]` for one without hooks |
+| `wave` | its wave in each of these phases, 0 where none is named |
 | `pinned` | `on: delivery`: whether the revision cannot move, or is kept by the source of the chart |
 """
 
@@ -23,6 +25,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from gitops_layout.agents.argocd.phases import phases, wave
 from gitops_layout.checks.objectlist import values_at
 from gitops_layout.k8s.pods import PLACEHOLDER_IMAGE, containers, image
 from gitops_layout.k8s.secrets import secret_form
@@ -218,6 +221,8 @@ FACTS: dict[str, Callable[[_Subject], Any]] = {
     "cluster": lambda s: s.delivery.cluster if s.delivery else "",
     "delivery": lambda s: s.delivery.id if s.delivery else "",
     "pinned": _pinned,
+    "phases": lambda s: list(phases(s.data)),
+    "wave": lambda s: wave(s.data),
 }
 
 
@@ -253,5 +258,7 @@ def delivery_data(delivery: Delivery) -> dict[str, Any]:
         },
         "targetNamespace": delivery.target_namespace or "",
         "project": delivery.project or "",
+        "dependsOn": list(delivery.depends_on),
+        "wave": wave(delivery.object) if delivery.agent == "argocd" else None,
         "object": dict(delivery.object),
     }

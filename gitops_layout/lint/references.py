@@ -197,6 +197,10 @@ def _values(data: dict[str, Any], path: str) -> Iterator[tuple[Any, Path]]:
         yield from ((value, (*pod[1], *at)) for value, at in values_at(pod[0], path.removeprefix("pod.")))
 
 
+_CAPTURE = re.compile(r"\{[A-Za-z_]\w*\}")
+"""A part of a name that a generator fills in, an ArtifactGenerator by the folders that fit its pattern."""
+
+
 class _Targets:
     """What a row's references can lead to on one cluster: names by kind, and wildcards."""
 
@@ -213,6 +217,7 @@ class _Targets:
             self.any_namespace.setdefault((target.ref.kind, target.ref.name), target)
             self.open = self.open or _OPEN_NAME.search(target.ref.name) is not None or not target.ref.name
         self.produced: dict[tuple[str, str], _Object] = {}
+        self.patterns: list[tuple[str, str]] = []
         for producer in row.producers:
             for maker in (o for place in places for o in world.of_kind(place, (producer.kind,))):
                 self._produce(maker, producer.name)
@@ -225,7 +230,9 @@ class _Targets:
         namespace = maker.namespace if bound else ""
         found = (list(values_at(maker.data, path)) for path in name.split("|"))
         for value, _ in next((values for values in found if values), []):
-            if isinstance(value, str):
+            if isinstance(value, str) and _CAPTURE.search(value):
+                self.patterns.append((namespace, _CAPTURE.sub("*", value)))
+            elif isinstance(value, str):
                 self.produced[namespace, value] = maker
                 self.open = self.open or _OPEN_NAME.search(value) is not None
 
@@ -234,6 +241,8 @@ class _Targets:
         if any(fnmatchcase(name, pattern) for pattern in self.row.given):
             return True
         if self.open or {("", name), (namespace, name)} & self.produced.keys():
+            return True
+        if any(where in ("", namespace) and fnmatchcase(name, glob) for where, glob in self.patterns):
             return True
         kinds = (kind,) if kind is not None else {known for known, _ in self.any_namespace}
         if self.row.where != "namespace" or not namespace or (kind or "").startswith("Cluster"):

@@ -7,10 +7,12 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+from gitops_layout.agents.argocd.phases import wave
 from gitops_layout.agents.delivery import Delivery
 from gitops_layout.graph.accounts import State, accounts
 from gitops_layout.graph.explain import Why, parents, whys
 from gitops_layout.graph.model import Graph
+from gitops_layout.graph.steps import steps
 from gitops_layout.output.graph_automation import automation_to_data
 
 __all__ = ["files_to_text", "to_dot", "to_json", "to_mermaid"]
@@ -142,6 +144,11 @@ def _delivery(graph: Graph, delivery: Delivery, why: Why) -> dict[str, Any]:
         "file": delivery.root.file,
         "line": graph.repo.span(delivery.root).line,
         "dependsOn": list(delivery.depends_on),
+        "wave": wave(delivery.object) if delivery.agent == "argocd" else None,
+        "steps": [
+            {"phase": step.phase, "wave": step.wave, "objects": [str(item.ref) for item in step.objects]}
+            for step in steps(delivery, rendered)
+        ],
         "objects": [str(item.ref) for item in rendered.objects],
         "files": sorted(rendered.files),
         "sync": {

@@ -6,9 +6,11 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from posixpath import basename
 
+from gitops_layout.agents.argocd.phases import wave
 from gitops_layout.agents.delivery import Delivery
 from gitops_layout.graph.explain import origins, parents, whys
 from gitops_layout.graph.model import Graph
+from gitops_layout.graph.steps import Step, steps
 from gitops_layout.model import Unchecked, UncheckedClass
 from gitops_layout.output.graph_automation import automation_to_text
 
@@ -120,8 +122,22 @@ def _facts(graph: Graph, delivery: Delivery, environment: str | None) -> str:
         "synced by hand" if not sync.automated else None,
         "does not prune" if agent and sync.prune is False else None,
         f"after {', '.join(delivery.depends_on)}" if delivery.depends_on else None,
+        f"in wave {number}" if delivery.agent == "argocd" and (number := wave(delivery.object)) else None,
+        _order(steps(delivery, rendered)),
     ]
     return " · ".join(fact for fact in facts if fact)
+
+
+def _order(found: Sequence[Step]) -> str | None:
+    """The waves of a sync, and the hooks around it; nothing where all is applied at once."""
+    waves: dict[str, dict[str, None]] = {}
+    for step in found:
+        waves.setdefault(step.phase, {})[str(step.wave)] = None
+    hooks = Counter({phase: sum(len(s.objects) for s in found if s.phase == phase) for phase in waves})
+    numbers = list(waves.get("Sync", ()))
+    told = [f"waves {', '.join(numbers)}"] if numbers not in ([], ["0"]) else []
+    told += [f"{phase} {hooks[phase]}" for phase in waves if phase != "Sync"]
+    return ", ".join(told) or None
 
 
 def _from(delivery: Delivery) -> str:
