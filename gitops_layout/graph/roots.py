@@ -1,0 +1,79 @@
+"""What is delivered where no agent's object says so: kustomizations that nothing includes, and folders of manifests."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+from posixpath import basename, dirname, join
+
+from gitops_layout.agents import builtin
+from gitops_layout.agents.context import Context
+from gitops_layout.agents.delivery import Delivery
+from gitops_layout.kustomize.model import FILE_NAMES, Kustomization, find, references
+from gitops_layout.repo.model import Repo, is_aside
+
+__all__ = ["closure", "kustomizations", "kustomize_roots", "plain_folders"]
+
+
+def kustomizations(repo: Repo) -> list[Kustomization]:
+    """All that can be read, in the order of their folders."""
+    folders = (
+        folder for folder, names in sorted(repo.folders.items()) if any(name in names for name in FILE_NAMES)
+    )
+    return [found for folder in folders if isinstance(found := find(repo, folder), Kustomization)]
+
+
+def kustomize_roots(repo: Repo, context: Context, *, live: bool) -> list[Delivery]:
+    """Kustomizations that no other one includes; a Component is never one. Of a circle the first is one."""
+    found = {kustomization.folder: kustomization for kustomization in kustomizations(repo)}
+    includes = {folder: _included(repo, item) & found.keys() for folder, item in found.items()}
+    included = {target for targets in includes.values() for target in targets}
+    roots = [folder for folder in found if folder not in included]
+    reached = set(roots).union(*(closure(folder, includes) for folder in roots))
+    for folder in found:
+        if folder not in reached:
+            roots.append(folder)
+            reached |= {folder} | closure(folder, includes)
+    own = [
+        builtin.kustomize_root(folder, found[folder].file, context, live=live)
+        for folder in sorted(roots)
+        if not found[folder].is_component
+    ]
+    return builtin.declared(own, context)
+
+
+def plain_folders(
+    repo: Repo, context: Context, inputs: AbstractSet[str], reached: AbstractSet[str]
+) -> list[Delivery]:
+    """Folders of manifests that belong to no kustomization, without the `inputs` of these and what others have `reached`;
+    hidden folders hold tools' files.
+    """
+    listed = {file for kustomization in kustomizations(repo) for file in _included(repo, kustomization)}
+    elsewhere = listed | inputs | reached
+    folders: dict[str, dict[str, None]] = {}
+    for resource in repo.resources:
+        file = resource.file
+        hidden = is_aside(file) or resource.ref.group == "gitops-layout"  # our own spec is nobody's object
+        kustomization = basename(file) in FILE_NAMES
+        if hidden or kustomization or not resource.ref.name or file in elsewhere:
+            continue
+        folders.setdefault(dirname(file), {})[file] = None
+    return [builtin.directory(folder, tuple(files), context) for folder, files in sorted(folders.items())]
+
+
+def _included(repo: Repo, kustomization: Kustomization) -> set[str]:
+    resolved = (
+        repo.resolve(join(kustomization.folder, reference.target)) for reference in references(kustomization)
+    )
+    return {path for path in resolved if path is not None}
+
+
+def closure(start: str, children: Mapping[str, set[str]]) -> set[str]:
+    """What is below `start`, itself only where it is below itself."""
+    reached: set[str] = set()
+    waiting = [start]
+    while waiting:
+        for child in children[waiting.pop()] - reached:
+            reached.add(child)
+            waiting.append(child)
+    return reached

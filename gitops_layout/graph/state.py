@@ -1,0 +1,117 @@
+"""What is known while deliveries are followed: the agents' objects met, what was rendered, and what it brings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from gitops_layout.agents.context import Context, at
+from gitops_layout.agents.delivery import Delivery
+from gitops_layout.graph.generators import Expander
+from gitops_layout.graph.sources import with_sources
+from gitops_layout.model import Unchecked
+from gitops_layout.render.lookup import ENCRYPTED, Lookup
+from gitops_layout.render.rendered import Rendered, RenderedObject
+from gitops_layout.repo.model import Resource
+
+__all__ = ["Made", "Render", "State", "add", "forget", "render_now", "takes_variables"]
+
+
+class Render(Protocol):
+    """What link needs of the renderer."""
+
+    def __call__(self, deliveries: Sequence[Delivery], lookup: Lookup, /) -> Mapping[str, Rendered]:
+        """Each delivery's objects, by its id."""
+
+    def reads(self, delivery: Delivery, /) -> frozenset[str]:
+        """The files that a delivery's build reads, found without building."""
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """An agent's object: its cluster, whether what brings it is live, the delivery that brings it, whether
+    it is applied as it is rather than completed by a patch, and whether its file is out of use.
+    """
+
+    resource: Resource
+    cluster: str
+    live: bool = True
+    parent: str | None = None
+    whole: bool = True
+    parked: bool = False
+
+
+@dataclass(slots=True)
+class State:
+    """All of it, by the ids of deliveries: `children` are those whose objects a delivery brings, `brought` the ConfigMaps
+    and Secrets that live ones do. `version` counts the changes of these, and `seen` is the one that a render knew.
+    """
+
+    context: Context
+    expand: Expander
+    render: Render
+    parked: Callable[[str], bool]
+    deliveries: dict[str, Delivery] = field(default_factory=dict)
+    rendered: dict[str, Rendered] = field(default_factory=dict)
+    made: dict[str, Made] = field(default_factory=dict)
+    unchecked: list[Unchecked] = field(default_factory=list)
+    explain: list[str] = field(default_factory=list)
+    brought: dict[tuple[str, str, str, str], RenderedObject] = field(default_factory=dict)
+    children: dict[str, frozenset[str]] = field(default_factory=dict)
+    seen: dict[str, int] = field(default_factory=dict)
+    version: int = 0
+
+    def lookup(self, cluster: str, kind: str, namespace: str, name: str) -> RenderedObject | None:
+        """A ConfigMap or Secret that some delivery brings to a cluster."""
+        return self.brought.get((cluster, kind, namespace, name))
+
+
+def render_now(state: State, deliveries: Sequence[Delivery]) -> None:
+    """Render them with what is known so far, and learn what they bring."""
+    state.rendered |= state.render(deliveries, state.lookup)
+    state.seen |= dict.fromkeys((delivery.id for delivery in deliveries), state.version)
+    state.context = with_sources(state.context, [(d.cluster, state.rendered[d.id]) for d in deliveries])
+    fresh = dict(_variable_objects(state, deliveries))
+    known = state.brought
+    if any(key not in known or known[key].data != item.data for key, item in fresh.items()):
+        state.version += 1
+        state.brought |= fresh
+
+
+def _variable_objects(
+    state: State, deliveries: Iterable[Delivery]
+) -> Iterator[tuple[tuple[str, str, str, str], RenderedObject]]:
+    """The ConfigMaps and Secrets of live deliveries; encrypted ones tell their keys only, and are called so."""
+    for delivery in deliveries:
+        for item in state.rendered[delivery.id].objects if delivery.live else ():
+            if item.ref.kind in ("ConfigMap", "Secret"):
+                kind = f"{item.ref.kind}{ENCRYPTED}" if "sops" in item.data else item.ref.kind
+                yield (delivery.cluster, kind, item.ref.namespace, item.ref.name), item
+
+
+def forget(state: State, lost: str) -> None:
+    """Drop a delivery that its parent, rendered anew, brings no longer, and all that came by it."""
+    waiting = [lost]
+    while waiting:
+        key = waiting.pop()
+        waiting += state.children.pop(key, ())
+        for known in (state.deliveries, state.rendered, state.made, state.seen):
+            known.pop(key, None)
+
+
+def add(state: State, deliveries: Sequence[Delivery]) -> None:
+    """Render those that are not known yet."""
+    unique = {delivery.id: delivery for delivery in deliveries if delivery.id not in state.deliveries}
+    state.deliveries |= unique
+    render_now(state, list(unique.values()))
+
+
+def takes_variables(delivery: Delivery) -> bool:
+    """Whether what other deliveries bring may change what it renders to."""
+    post_build = delivery.options.get("postBuild")
+    if isinstance(post_build, dict) and post_build.get("substituteFrom"):
+        return True
+    if delivery.renderer == "template":
+        return True
+    return delivery.kind == "HelmRelease" and bool(at(delivery.object, "spec", "valuesFrom"))
