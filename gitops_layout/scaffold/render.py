@@ -111,7 +111,7 @@ def places(spec: Spec) -> dict[tuple[str, tuple[int, ...]], str]:
 
 def answers(spec: Spec) -> dict[str, Any]:
     """The spec as answers to copier.yml's questions: plain data, every default filled in."""
-    secrets = spec.features.secrets
+    secrets, told = spec.features.secrets, spec.features.notifications
     return {
         "layout": spec.layout,
         "name": spec.name,
@@ -121,6 +121,7 @@ def answers(spec: Spec) -> dict[str, Any]:
         "repo_branch": spec.repo.branch,
         "repo_owners": list(spec.repo.owners),
         "ci": spec.features.ci,
+        "notifications": told.model_dump(by_alias=True) if told else {},
         "policy": spec.features.policy or "none",
         "secrets": secrets.kind if secrets else "none",
         "recipients": [item.model_dump() for item in secrets.recipients] if secrets else [],

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from gitops_layout.model import Path
     from gitops_layout.spec.checks import Problem
-    from gitops_layout.spec.features import Secrets
+    from gitops_layout.spec.features import Notifications, Secrets
     from gitops_layout.spec.model import File
 
 __all__ = ["feature_problems"]
@@ -23,7 +23,7 @@ def feature_problems(file: File) -> Iterator[Problem]:
     """Features where they cannot be, each at its own place."""
     features = file.spec.features
     if file.spec.layout == "tenant":
-        for name in ("secrets", "policy"):
+        for name in ("secrets", "policy", "notifications"):
             if getattr(features, name) is not None:
                 text = f"a tenant's repository has no {name} of its own: they are what the platform installs"
                 yield (*_FEATURES, name), True, text
@@ -31,8 +31,25 @@ def feature_problems(file: File) -> Iterator[Problem]:
     if features.policy == "kyverno" and file.spec.agent.name == "builtin":
         text = "the builtin agent installs no controllers: policy kyverno needs flux or argocd, vap needs neither"
         yield (*_FEATURES, "policy"), False, text
+    if features.notifications is not None:
+        yield from _notifications(file, features.notifications)
     if features.secrets is not None:
         yield from _secrets(file, features.secrets)
+
+
+def _notifications(file: File, told: Notifications) -> Iterator[Problem]:
+    place: Path = (*_FEATURES, "notifications")
+    host = file.spec.repo.url.lower()
+    if file.spec.agent.name == "builtin":
+        yield place, True, "the builtin agent tells nobody but who runs it: notifications need flux or argocd"
+    elif not (told.chat or told.commit_status or told.receiver):
+        yield place, True, "notifications tell nothing: name a chat, or set commitStatus or receiver"
+    elif told.channel and (not told.chat or file.spec.agent.name == "argocd"):
+        text = "a channel is the chat's" if not told.chat else "under Argo CD the webhook decides its channel"
+        yield (*place, "channel"), True, text
+    elif told.commit_status and not any(name in host for name in ("github", "gitlab")):
+        text = f"commitStatus needs GitHub or GitLab, and {file.spec.repo.url} names neither"
+        yield (*place, "commitStatus"), True, text
 
 
 def _secrets(file: File, secrets: Secrets) -> Iterator[Problem]:

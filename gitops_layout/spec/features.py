@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, StringConstraints
 
 from gitops_layout.spec.words import Model, Name, word
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Features", "Recipient", "Secrets", "Store", "strings"]
+__all__ = ["Features", "Notifications", "Recipient", "Secrets", "Store", "strings"]
 
 _AGE = re.compile(r"age1[a-z0-9]{50,4000}")
 _FIELD = re.compile(r"[A-Za-z0-9][\w./-]*")
@@ -86,12 +86,35 @@ def _named(value: object) -> object:
     return {"kind": value} if isinstance(value, str) else value
 
 
+class Notifications(Model):
+    """What clusters tell people and the repository's host, and what tells them."""
+
+    chat: Literal["slack", "discord", "googlechat"] | None = Field(
+        None,
+        description="A webhook that hears of failures; slack is understood by Mattermost and Rocket.Chat too.",
+    )
+    channel: Annotated[str, StringConstraints(pattern=r"^[#@\w][\w .-]*$", max_length=80)] | None = Field(
+        None, description="Where the chat shows it, if the webhook lets that be said."
+    )
+    commit_status: bool = Field(
+        False, alias="commitStatus", description="Show at each commit what became of it in each cluster."
+    )
+    receiver: bool = Field(False, description="Be told of a push instead of asking for it every minute.")
+
+
+def _chat(value: object) -> object:
+    return {"chat": value} if isinstance(value, str) else value
+
+
 class Features(Model):
     """What comes with the repository."""
 
     ci: Literal["github", "gitlab", "none"] | None = Field(
         None,
         description="Who checks changes: github or gitlab where the repository's URL names it, else none.",
+    )
+    notifications: Annotated[Notifications, BeforeValidator(_chat)] | None = Field(
+        None, description="What clusters tell; the kind of chat alone is enough."
     )
     policy: Literal["vap", "kyverno"] | None = Field(
         None,

@@ -277,6 +277,8 @@ def json_schema() -> dict[str, Any]:
     }
     secrets = schema["$defs"]["Features"]["properties"]["secrets"]
     secrets["anyOf"].append({"enum": ["sops-age", "sealed-secrets", "external-secrets"]})
+    told = schema["$defs"]["Features"]["properties"]["notifications"]
+    told["anyOf"].append({"enum": ["slack", "discord", "googlechat"]})
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **schema,

@@ -106,6 +106,12 @@ FEATURES: dict[str, dict[str, Any]] = {
     "stores": {"features": {"secrets": STORES}, "layout": "monorepo"},
     "policies": {"features": {"policy": "vap"}, "apps": [*APPS, *CHARTS, OWN_CHART]},
     "policies-platform": {**PLATFORM, "features": {"policy": "vap"}},
+    "told": {"features": {"notifications": {"chat": "slack", "commitStatus": True, "receiver": True}}},
+    "told-gitlab": {
+        **PLATFORM,
+        "repo": {"url": "https://gitlab.com/acme/a/b.git", "owners": ["@acme/platform"]},
+        "features": {"notifications": {"chat": "discord", "commitStatus": True}},
+    },
     "kyverno-platform": {**PLATFORM, "features": {"policy": "kyverno"}},
 }
 """Changes to `data` that bring a feature each."""

@@ -125,6 +125,26 @@ def test_what_the_policies_refuse_is_found_before_a_cluster_refuses_it(tmp_path:
     }
 
 
+def test_argo_cd_is_told_whom_to_tell_and_nothing_it_does_not_define(tmp_path: Path) -> None:
+    write(spec("argocd", **FEATURES["told-gitlab"]), tmp_path)
+    built = build(tmp_path / "clusters/lab")
+    [told] = (item["data"] for item in built if item["metadata"]["name"] == "argocd-notifications-cm")
+    templates = {key.partition(".")[2] for key in told if key.startswith("template.")}
+    triggers = {
+        key.partition(".")[2]: yaml.safe_load(told[key]) for key in told if key.startswith("trigger.")
+    }
+    assert {name for [trigger] in triggers.values() for name in trigger["send"]} == templates
+    services = {key.removeprefix("service.webhook.") for key in told if key.startswith("service.")}
+    for row in yaml.safe_load(told["subscriptions"]):
+        assert {*row["recipients"]} <= services
+        assert {*row["triggers"]} <= {*triggers}
+    calls = {name: yaml.safe_load(told[f"template.{name}"])["webhook"] for name in templates}
+    assert {name for call in calls.values() for name in call} == services
+    assert calls["failed"]["commit-status"]["path"].startswith("/projects/acme%2Fa%2Fb/statuses/")
+    [project] = (item for item in built if (item["kind"], item["metadata"]["name"]) == ("AppProject", "root"))
+    assert {"group": "", "kind": "ConfigMap"} in project["spec"]["namespaceResourceWhitelist"]
+
+
 _PRIVATE = {"environment": "dev", "keys": ["AGE-SECRET-KEY-1QQQ"]}
 
 
@@ -155,6 +175,21 @@ _PRIVATE = {"environment": "dev", "keys": ["AGE-SECRET-KEY-1QQQ"]}
             "no field of a provider",
         ),
         ("builtin", {"features": {"policy": "kyverno"}}, "vap needs neither"),
+        ("builtin", {"features": {"notifications": "slack"}}, "tells nobody but who runs it"),
+        ("flux", {"features": {"notifications": {}}}, "notifications tell nothing"),
+        (
+            "argocd",
+            {"features": {"notifications": {"chat": "slack", "channel": "#a"}}},
+            "webhook decides its channel",
+        ),
+        (
+            "flux",
+            {
+                "repo": {"url": "https://example.com/a.git"},
+                "features": {"notifications": {"commitStatus": True}},
+            },
+            "needs GitHub or GitLab",
+        ),
         ("flux", {**TENANT, "features": {"secrets": "sealed-secrets"}}, "what the platform installs"),
     ],
 )
