@@ -8,10 +8,12 @@ reads, a build that failed or that takes what others bring) is left to the ordin
 from __future__ import annotations
 
 import json
-from posixpath import basename
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from posixpath import basename, dirname
+from typing import TYPE_CHECKING, Any
 
 from gitops_layout.agents.delivery import Delivery, Revision, Source, SyncPolicy
+from gitops_layout.graph.parked import switched_off
 from gitops_layout.kustomize.model import FILE_NAMES
 from gitops_layout.model import Location, UncheckedClass
 from gitops_layout.output.manifests import to_yaml
@@ -20,7 +22,7 @@ from gitops_layout.repo.load import from_work_tree
 from gitops_layout.repo.model import Repo, is_yaml
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from gitops_layout.cli.remembered import Memory, Said
     from gitops_layout.graph.model import Graph
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     from gitops_layout.render.rendered import Rendered
     from gitops_layout.repo.model import Resource
 
-__all__ = ["note", "rendered_again"]
+__all__ = ["OWN", "Row", "decoded", "facts", "harmless", "note", "plain_now", "rendered_again", "rows_of"]
 
 _MOST = 200
 """Deliveries that are built again so; beyond, the ordinary way uses all processors."""
@@ -47,7 +49,7 @@ _PLAIN_GROUPS = frozenset(
 )
 """Groups whose objects deliver nothing and define nothing, Secrets (an agent's clusters) excepted."""
 
-_OWN = (".gitops-layout", "gitops.yaml", "gitops.d/")
+OWN = (".gitops-layout", "gitops.yaml", "gitops.d/")
 """How the paths of our own files begin: they change the meaning of all others."""
 
 
@@ -56,11 +58,36 @@ def _plain(ref: ObjectRef) -> bool:
         ref.group in _PLAIN_GROUPS
         and ref.kind not in ("Secret", "List")
         and not ref.name.startswith("argocd")
+        and ref.name != "kustomize-controller"  # its version and flags say how Flux substitutes everywhere
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A delivery of an earlier run: the piece of the output that is its own, the files that it read and the one that it
+    stands in (their numbers in the listing), and what a build needs of it, None where that is not all that it hangs on.
+    """
+
+    id: str
+    piece: int
+    files: list[int]
+    coded: str | None
+    root: int | None
+
+
+def rows_of(facts: Mapping[str, Any]) -> list[Row]:
+    """The deliveries that `facts` holds."""
+    return [Row(*row) for row in facts["rows"]]
+
+
 def note(graph: Graph, pieces: dict[str, int]) -> str | None:
-    """What a later run has to know of this graph, as JSON; `pieces` says which part of the output is whose, -1
+    """`facts` as text."""
+    known = facts(graph, pieces)
+    return json.dumps(known) if known is not None else None
+
+
+def facts(graph: Graph, pieces: Mapping[str, int]) -> dict[str, Any] | None:
+    """What a later run has to know of this graph, for JSON; `pieces` says which part of the output is whose, -1
     where there is nothing to print and -2 where nobody asked. None where any change may change everything.
     """
     repo, rendered = graph.repo, graph.rendered
@@ -78,16 +105,16 @@ def note(graph: Graph, pieces: dict[str, int]) -> str | None:
             pieces.get(delivery.id, -2),
             sorted(numbers[file] for file in rendered[delivery.id].files if file in numbers),
             _coded(delivery) if _simple(delivery, rendered[delivery.id]) else None,
+            numbers.get(delivery.root.file),
         ]
         for delivery in graph.deliveries
     ]
-    return json.dumps(
-        {
-            "rows": rows,
-            "special": sorted(numbers[file] for file in special if file in numbers),
-            "variables": any(_takes_variables(delivery) for delivery in graph.deliveries),
-        }
-    )
+    return {
+        "rows": rows,
+        "special": sorted(numbers[file] for file in special if file in numbers),
+        "parking": sorted({numbers[place.rpartition(":")[0]] for _, place in switched_off(repo)}),
+        "variables": any(_takes_variables(delivery) for delivery in graph.deliveries),
+    }
 
 
 def _takes_variables(delivery: Delivery) -> bool:
@@ -112,21 +139,17 @@ def rendered_again(memory: Memory, said: Said, changed: Iterable[str]) -> Said |
     known = json.loads(said.note or "null")
     numbers = {path: number for number, path in enumerate(memory.listing.entries)}
     wanted = {numbers[path]: path for path in changed}
-    touched = [row for row in known["rows"] if not wanted.keys().isdisjoint(row[2])]
-    read = {number for row in touched for number in row[2]}
-    special = set(known["special"])
-    if not _harmless(wanted, read, special) or len(touched) > _MOST or any(row[3] is None for row in touched):
+    touched = [row for row in rows_of(known) if not wanted.keys().isdisjoint(row.files)]
+    if not harmless(known, touched, wanted) or len(touched) > _MOST:
         return None
-    if any(basename(path) in FILE_NAMES for path in wanted.values()) and not special.isdisjoint(read):
-        return None  # what was a patch may be an object now
     repo = from_work_tree(memory.listing, memory.state.contents)
-    if not all(_plain(found.ref) for path in wanted.values() for found in _objects(repo, path)):
+    if not plain_now(repo, wanted.values()):
         return None
-    done = Renders(repo)([_decoded(row[3]) for row in touched])
-    for identity, piece, files, _ in touched:
-        item = done[identity]
+    done = Renders(repo)([decoded(row.coded) for row in touched if row.coded is not None])
+    for row in touched:
+        item, piece = done[row.id], row.piece
         if not _as_before(
-            item, {number for file in item.files if (number := numbers.get(file)) is not None}, files
+            item, {number for file in item.files if (number := numbers.get(file)) is not None}, row.files
         ):
             return None
         if known["variables"] and any(made.ref.kind == "ConfigMap" for made in item.objects):
@@ -145,9 +168,25 @@ def _as_before(item: Rendered, files: set[int], before: list[int]) -> bool:
     return whole and files == set(before) and all(_plain(made.ref) for made in item.objects)
 
 
-def _harmless(wanted: dict[int, str], read: set[int], special: set[int]) -> bool:
+def plain_now(repo: Repo, paths: Collection[str]) -> bool:
+    """Whether the edited files hold nothing that an agent reads, and no comment that parks another file."""
+    folders = [dirname(path) for path in paths if basename(path) in FILE_NAMES]
+    return not any(switched_off(repo, folders)) and all(
+        _plain(found.ref) for path in paths for found in _objects(repo, path)
+    )
+
+
+def harmless(known: Mapping[str, Any], touched: Sequence[Row], wanted: Mapping[int, str]) -> bool:
+    """Whether the deliveries in `touched` are all that an edit of the files `wanted` (by number) concerns, and can be
+    built anew from what is known of them.
+    """
+    special, read = set(known["special"]), {number for row in touched for number in row.files}
+    if any(row.coded is None for row in touched) or not wanted.keys().isdisjoint(known["parking"]):
+        return False
+    if any(basename(path) in FILE_NAMES for path in wanted.values()) and not special.isdisjoint(read):
+        return False  # what was a patch may be an object now
     for number, path in wanted.items():
-        if path.startswith(_OWN) or number in special:
+        if path.startswith(OWN) or number in special:
             return False
         if number not in read and (
             is_yaml(path)
@@ -170,7 +209,7 @@ _SOURCE_FIELDS = ("url", "path", "chart", "local", "foreign", "ignore", "sparse"
 
 
 def _coded(delivery: Delivery) -> str | None:
-    """What a build needs of a delivery, as text; None where `_decoded` would not make the same of it."""
+    """What a build needs of a delivery, as text; None where `decoded` would not make the same of it."""
     source, root = delivery.source, delivery.root
     data = {name: getattr(delivery, name) for name in _FIELDS} | {
         "source": [getattr(source, name) for name in _SOURCE_FIELDS],
@@ -181,11 +220,12 @@ def _coded(delivery: Delivery) -> str | None:
         text = json.dumps(data)
     except (TypeError, ValueError):
         return None
-    again = _decoded(text)
+    again = decoded(text)
     return text if (again.options, again.object) == (delivery.options, delivery.object) else None
 
 
-def _decoded(text: str) -> Delivery:
+def decoded(text: str) -> Delivery:
+    """A delivery as far as its build needs it."""
     data = json.loads(text)
     revision, (file, path, document) = data.pop("revision"), data.pop("root")
     source = dict(zip(_SOURCE_FIELDS, data.pop("source"), strict=True))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from gitops_layout import rules
 from gitops_layout.cli import targets
-from gitops_layout.cli.loading import Loaded, declared, load
+from gitops_layout.cli.loading import Loaded, configured, declared, load
 from gitops_layout.cli.remembered import Said
 from gitops_layout.cli.roots import SPEC_FILE
 from gitops_layout.config import parse
@@ -25,11 +25,17 @@ from gitops_layout.output import FORMATS
 from gitops_layout.system import write_atomic
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from gitops_layout.cli.remembered import Memory
+    from gitops_layout.config import Config
+    from gitops_layout.graph.model import Target
+    from gitops_layout.lint.delta import Asked
+    from gitops_layout.lint.policy import Policy
+    from gitops_layout.repo.model import Repo
+    from gitops_layout.rules import Catalogue
 
-__all__ = ["first_config", "run"]
+__all__ = ["asked_again", "first_config", "run", "worded"]
 
 
 def run(root: Path, options: dict[str, Any], memory: Memory) -> Said:
@@ -60,7 +66,8 @@ def run(root: Path, options: dict[str, Any], memory: Memory) -> Said:
             root, revision=options["diff"], config_file=options["config_file"], beside=options["beside"]
         )
         known = baselines.merged(known, baselines.of(_judged(before, options, None)))
-    report = _judged(loaded, options, known, before=before)
+    loaded = _against_target(loaded, options, before)
+    report = _report(loaded, options, known)
     if options["fix"]:
         from gitops_layout.cli.fixing import fixed
 
@@ -75,8 +82,12 @@ def run(root: Path, options: dict[str, Any], memory: Memory) -> Said:
         said.out = [_score(report, loaded, options)]
         return said
     _word(said, report, options)
-    if (first := _first_answer(report, loaded, options, said.out)) is not None:
-        said.out = [first]
+    first = _first(report, loaded, options)
+    _cut(said, report, first, options)
+    if said.lasting and memory.cache.usable:
+        from gitops_layout.cli.lintagain import noted
+
+        noted(said, report, loaded.graph, first)
     return said
 
 
@@ -91,9 +102,9 @@ def _score(report: Report, loaded: Loaded, options: dict[str, Any]) -> str:
     return score_text(card, paint=painter(colour=options["colour"]))
 
 
-def _first_answer(report: Report, loaded: Loaded, options: dict[str, Any], full: Sequence[str]) -> str | None:
-    """The short form of a long report, for a repository that says nothing about itself and a command that asks for
-    nothing special.
+def _first(report: Report, loaded: Loaded, options: dict[str, Any]) -> list[str] | None:
+    """How the short form of a long report begins, for a repository that says nothing about itself and a command that
+    asks for nothing special.
     """
     asked = (
         "full",
@@ -110,12 +121,46 @@ def _first_answer(report: Report, loaded: Loaded, options: dict[str, Any], full:
     known = loaded.config.file is not None or SPEC_FILE in loaded.graph.repo.entries or report.known
     if options["form"] != "text" or known or any(options[name] for name in asked):
         return None
+    from gitops_layout.output.first import understood
+    from gitops_layout.output.text import painter
+
+    return list(understood(report, loaded.graph, painter(colour=options["colour"])))
+
+
+def _cut(said: Said, report: Report, first: Sequence[str] | None, options: Mapping[str, Any]) -> None:
+    """Replace a long report by its short form, if it has one."""
     from gitops_layout.output.first import LINES, first_answer
     from gitops_layout.output.text import painter
 
-    if report.crashes or sum(text.count("\n") for text in full) <= LINES:
-        return None
-    return first_answer(report, loaded.graph, paint=painter(colour=options["colour"]))
+    if first is not None and not report.crashes and sum(text.count("\n") for text in said.out) > LINES:
+        said.out = [first_answer(report, first, paint=painter(colour=options["colour"]))]
+
+
+def asked_again(
+    root: Path, own: Repo, whole: Repo, options: Mapping[str, Any]
+) -> tuple[Config, Asked, Catalogue, Target]:
+    """What the options and the config ask of a repository, as `run` has it; `own` are the files in it that are ours."""
+    from gitops_layout.lint.delta import Asked
+
+    config = configured(own, options["config_file"])
+    catalogue = rules.load(whole if config.rules else own, config.rules)
+    where = options["baseline_file"] or root / (config.baseline or baselines.FILE_NAME)
+    asked = Asked(
+        _policy(catalogue, config, options),
+        datetime.now().astimezone().date(),
+        _baseline(where, needed=options["baseline_file"] is not None),
+        options["paths"],
+        options["environment"],
+    )
+    return config, asked, catalogue, _target(own, config, options)
+
+
+def worded(report: Report, config: Config, options: Mapping[str, Any], first: Sequence[str] | None) -> Said:
+    """A report in the words that the options ask for."""
+    said = _said(report, Severity(options["fail_on"]) if options["fail_on"] else config.fail_on)
+    _word(said, report, options)
+    _cut(said, report, first, options)
+    return said
 
 
 def first_config(path: Path, options: dict[str, Any]) -> str:
@@ -138,25 +183,42 @@ def _judged(
     loaded: Loaded, options: dict[str, Any], known: baselines.Baseline | None, *, before: Loaded | None = None
 ) -> Report:
     """The report on a linked repository, as the options have it."""
-    named = options["versions"], options["locations"], options["crds"]
-    target = targets.target(*named, clusters=declared(loaded.graph.repo, loaded.config).clusters)
+    return _report(_against_target(loaded, options, before), options, known)
+
+
+def _against_target(loaded: Loaded, options: Mapping[str, Any], before: Loaded | None) -> Loaded:
+    """The repository with what its clusters run, and with what it delivered before."""
+    target = _target(loaded.graph.repo, loaded.config, options)
+    earlier = before.graph if before is not None else None
+    return replace(loaded, graph=replace(loaded.graph, target=target, before=earlier))
+
+
+def _report(loaded: Loaded, options: Mapping[str, Any], known: baselines.Baseline | None) -> Report:
     catalogue = rules.load(loaded.graph.repo, loaded.config.rules)
-    decided = policy(
-        catalogue,
-        loaded.config,
-        profile=options["profile"],
-        select=_split(options["select"]),
-        ignore=_split(options["ignore"]),
-        allow_unchecked=options["allow_unchecked"],
-    )
     return lint(
-        replace(loaded.graph, target=target, before=before.graph if before is not None else None),
+        loaded.graph,
         catalogue,
-        policy=decided,
+        policy=_policy(catalogue, loaded.config, options),
         today=datetime.now().astimezone().date(),
         baseline=known,
         paths=loaded.paths,
         environment=options["environment"],
+    )
+
+
+def _target(repo: Repo, config: Config, options: Mapping[str, Any]) -> Target:
+    named = options["versions"], options["locations"], options["crds"]
+    return targets.target(*named, clusters=declared(repo, config).clusters)
+
+
+def _policy(catalogue: Catalogue, config: Config, options: Mapping[str, Any]) -> Policy:
+    return policy(
+        catalogue,
+        config,
+        profile=options["profile"],
+        select=_split(options["select"]),
+        ignore=_split(options["ignore"]),
+        allow_unchecked=options["allow_unchecked"],
     )
 
 
@@ -206,7 +268,7 @@ def _write_baseline(report: Report, path: Path) -> Said:
     return Said([words], code=4 if report.crashes else 0, lasting=False)
 
 
-def _word(said: Said, report: Report, options: dict[str, Any]) -> None:
+def _word(said: Said, report: Report, options: Mapping[str, Any]) -> None:
     """Standard output in the wanted form unless a bare FILE diverts it; FORMAT=FILE writes more."""
     diverted = False
     for target in options["outputs"]:
@@ -219,7 +281,7 @@ def _word(said: Said, report: Report, options: dict[str, Any]) -> None:
         said.out = [_text(options["form"], report, options)]
 
 
-def _text(form: str, report: Report, options: dict[str, Any]) -> str:
+def _text(form: str, report: Report, options: Mapping[str, Any]) -> str:
     from gitops_layout import output
 
     if form == "text":

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from gitops_layout.cli.remembered import Memory
     from gitops_layout.spec import Spec
 
-__all__ = ["Loaded", "again", "declared", "find_root", "load", "load_graph"]
+__all__ = ["Loaded", "again", "configured", "declared", "find_root", "load", "load_graph"]
 
 _PARTS = "gitops.d"
 
@@ -110,7 +110,7 @@ def _linked(
     kubernetes: str | None = None,
     beside: bool = False,
 ) -> Loaded:
-    config = _config(repo, config_file)
+    config = configured(repo, config_file)
     checkouts = _checkouts(root, config, anywhere=beside or config_file is not None)
     render = Renders(repo, exact=exact, kubernetes=kubernetes, checkouts=checkouts)
     return Loaded(root, link(repo, render=render, declared=declared(repo, config)), config, paths)
@@ -128,7 +128,8 @@ def _checkouts(root: Path, config: Config, *, anywhere: bool) -> tuple[Checkout,
     return tuple(found)
 
 
-def _config(repo: Repo, config_file: Path | None) -> Config:
+def configured(repo: Repo, config_file: Path | None) -> Config:
+    """The configuration of a repository, or the one that the user names instead. Raises UserError for a bad one."""
     if config_file is not None:
         try:
             content = config_file.read_bytes()

@@ -7,6 +7,7 @@ reads YAML.
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import json
 import os
@@ -40,7 +41,8 @@ _LOCK = ".gitops-layout/fetch.lock.yaml"
 @dataclass(slots=True)
 class Said:
     """What a command says and leaves: standard output in pieces, standard error, its exit code, and files
-    with their pieces. `note` is what a later run of the command may find useful.
+    with their pieces. `note` is what a later run of the command may find useful, and `extra` more of that, kept by the
+    digests that the note names.
     """
 
     out: list[str] = field(default_factory=list)
@@ -48,6 +50,9 @@ class Said:
     code: int = 0
     files: dict[str, list[str]] = field(default_factory=dict)
     note: str | None = None
+    extra: dict[bytes, bytes] = field(default_factory=dict)
+    read: frozenset[str] | None = None
+    """The files that were read, where that is not all of them."""
     lasting: bool = True
     """False where something outside the tree had a say."""
 
@@ -84,7 +89,7 @@ class Memory:
 
     def keep(self, said: Said) -> None:
         """Remember, unless the tree changed while the command ran."""
-        if not said.lasting or not self.cache.usable or not unchanged(self.listing):
+        if not said.lasting or not self.cache.usable or not unchanged(self.listing, said.read):
             return
         pieces: dict[str, bytes] = {}
 
@@ -101,10 +106,11 @@ class Memory:
             "files": {file: [named(text) for text in texts] for file, texts in said.files.items()},
             "note": named(said.note) if said.note is not None else None,
         }
-        known = self.cache.known(bytes.fromhex(name) for name in pieces)
-        for name, content in pieces.items():
-            if bytes.fromhex(name) not in known:
-                self.cache.put(bytes.fromhex(name), content)
+        contents = {bytes.fromhex(name): content for name, content in pieces.items()} | said.extra
+        known = self.cache.known(contents)
+        for key, content in contents.items():
+            if key not in known:
+                self.cache.put(key, content)
         self.cache.put(digest(b"said", self.key, self.state.tree), json.dumps(value).encode())
 
 
@@ -126,6 +132,7 @@ def command(
     """What `verb` said of this tree with these options before, else what `run` says now; printed. Returns the
     exit code. `options` are everything besides the tree that decides it.
     """
+    gc.disable()  # as in loading: a short life
     listing = listed(root)
     with_cache = Cache(place() if use else None)
     try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from gitops_layout.kustomize.model import FILE_NAMES
 from gitops_layout.repo.model import Repo, is_parked
@@ -19,9 +19,10 @@ def parked(repo: Repo) -> Callable[[str], bool]:
     return lambda file: file in off or is_parked(file)
 
 
-def switched_off(repo: Repo) -> Iterator[tuple[str, str]]:
-    """Files that a comment in a kustomization names, and where: people switch things off so."""
-    for folder, names in repo.folders.items():
+def switched_off(repo: Repo, folders: Iterable[str] | None = None) -> Iterator[tuple[str, str]]:
+    """Files that a comment in a kustomization (of these folders, or any) names, and where: people switch things off so."""
+    for folder in repo.folders if folders is None else folders:
+        names = repo.folders.get(folder, ())
         name = next((name for name in FILE_NAMES if name in names), None)
         if name is None:
             continue

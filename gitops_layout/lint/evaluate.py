@@ -9,8 +9,8 @@ from gitops_layout.cel import CelError, bind, compile_expression
 from gitops_layout.errors import UserError
 from gitops_layout.k8s.mask import mask_object
 from gitops_layout.lint import facts
-from gitops_layout.lint.references import World
 from gitops_layout.lint.references import hits as reference_hits
+from gitops_layout.lint.references import world_of
 from gitops_layout.lint.words import filled
 from gitops_layout.model import Affected, Change, Hit, Location, ObjectRef, Related
 from gitops_layout.rules import variables
@@ -40,7 +40,6 @@ def evaluate(graph: Graph, rules: Sequence[Rule]) -> tuple[list[Found], dict[str
         judged = [rule for rule in rules if rule.assertion is not None and rule.scope.on == on]
         if judged:
             found += _asserted(judged, subjects(graph), failed)
-    world: World | None = None
     for rule in rules:
         if rule.assertion is not None:
             continue
@@ -48,8 +47,7 @@ def evaluate(graph: Graph, rules: Sequence[Rule]) -> tuple[list[Found], dict[str
             if rule.check is not None:
                 found += [(rule, hit) for hit in checks.find(rule.check)(graph, rule.params)]
             else:
-                world = world or World(graph)
-                found += [(rule, hit) for hit in reference_hits(rule, world)]
+                found += [(rule, hit) for hit in reference_hits(rule, world_of(graph))]
         except UserError:
             raise  # no engine to judge with: nothing can report
         except Exception as error:  # whatever a rule does, the others still report

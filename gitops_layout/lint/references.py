@@ -15,6 +15,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from gitops_layout.checks.near import near_name
+from gitops_layout.checks.once import once
 from gitops_layout.k8s.pods import pod_spec
 from gitops_layout.lint.facts import values_at
 from gitops_layout.model import Affected, Hit, ObjectRef, Related
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from gitops_layout.render.rendered import Rendered
     from gitops_layout.rules.model import Row, Rule
 
-__all__ = ["World", "hits"]
+__all__ = ["World", "hits", "words_of", "world_of"]
 
 _OPEN_NAME = re.compile(r"\$\{|\{\{|<<|<[A-Z_]+>|^your-|CHANGE_?ME")
 """Filled in later: Flux substitution, templates, ResourceSet inputs, placeholders."""
@@ -85,9 +86,12 @@ class _Cluster:
 
 
 class World:
-    """All objects, by the cluster they end up on."""
+    """All objects, by the cluster they end up on; `sought` are the names that references were followed to in vain, so
+    that what other objects say may have decided.
+    """
 
     def __init__(self, graph: Graph) -> None:
+        self.sought: set[str] = set()
         self.clusters: dict[str, _Cluster] = defaultdict(_Cluster)
         self.ambient = _Cluster()
         rendered: set[str] = set()
@@ -126,6 +130,12 @@ class World:
                 yield from objects
 
 
+@once
+def world_of(graph: Graph) -> World:
+    """The graph's world; all rules of one run share it."""
+    return World(graph)
+
+
 _WORD = re.compile(r"[a-z0-9][a-z0-9.-]*")
 _READERS = (
     "fluxcd.io", "k8s.io", "argoproj.io", "apps", "batch", "policy", "autoscaling", "external-secrets.io", "bitnami.com",
@@ -148,7 +158,12 @@ def _words(item: _Object) -> Iterator[str]:
         texts += _texts({k: v for k, v in item.data.items() if k != "metadata"})
         yield f"{item.ref.name}\0"
     for text in texts:
-        yield from _WORD.findall(text)
+        yield from words_of(text)
+
+
+def words_of(text: str) -> list[str]:
+    """What may be a name in a text."""
+    return _WORD.findall(text)
 
 
 def _texts(value: Any) -> Iterator[str]:
@@ -186,7 +201,7 @@ def hits(rule: Rule, world: World) -> Iterator[Hit]:
                 reachable = [targets[key] for key in wanted]
                 for path in row.paths:
                     for value, at in _values(start.data, path):
-                        yield from _follow(row, start, value, at, reachable)
+                        yield from _follow(row, start, value, at, reachable, world.sought)
 
 
 def _values(data: dict[str, Any], path: str) -> Iterator[tuple[Any, Path]]:
@@ -269,7 +284,9 @@ class _Targets:
         return (candidates[close], close) if close is not None else None
 
 
-def _follow(row: Row, start: _Object, value: Any, path: Path, reachable: list[_Targets]) -> Iterator[Hit]:
+def _follow(
+    row: Row, start: _Object, value: Any, path: Path, reachable: list[_Targets], sought: set[str]
+) -> Iterator[Hit]:
     wanted = [pattern.rpartition("/")[2] for pattern in row.to]
     match value:
         case str(name):
@@ -288,6 +305,7 @@ def _follow(row: Row, start: _Object, value: Any, path: Path, reachable: list[_T
         return
     if any(targets.has(kind, namespace, name) for targets in reachable):
         return
+    sought.add(name)
     near = next((found for targets in reachable if (found := targets.near(kind, namespace, name))), None)
     if row.world == "open":
         if namespace != start.namespace and not any(

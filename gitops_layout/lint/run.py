@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from gitops_layout.rules import Catalogue
     from gitops_layout.rules.model import Rule
 
-__all__ = ["lint"]
+__all__ = ["Engine", "lint", "shown"]
 
 
 def lint(
@@ -49,7 +49,7 @@ def lint(
     `paths` (relative to the root, empty for all) and `environment` filter what is reported; rules always
     see everything.
     """
-    engine = _Engine(graph, policy)
+    engine = Engine(graph, policy)
     running = [catalogue.by_id[identity] for identity in sorted(policy.rules)]
     found, failed = evaluate(graph, [rule for rule in running if rule.check != ENGINE])
     candidates = engine.findings(found, failed)
@@ -65,13 +65,10 @@ def lint(
     own = [*silencer.complaints(), *unused]
     raised = [(catalogue.by_id[name], hit) for name, hit in own if name in policy.rules]
     kept += [f for f in engine.findings(raised, failed) if not silencer.silences_own(f)]
-    kept = [f for f in kept if not glob_matches(f.file, policy.exclude)]
-    shown = [f for f in kept if not paths or _below(f.file, paths)]
-    if environment is not None:
-        shown = [f for f in shown if any(a.environment in (environment, None) for a in f.affected)]
+    told = list(shown(kept, policy, paths, environment))
     known = baseline.findings if baseline is not None else frozenset()
-    new = sorted((f for f in shown if f.fingerprint not in known), key=lambda f: f.order)
-    old = tuple(f for f in shown if f.fingerprint in known)
+    new = sorted((f for f in told if f.fingerprint not in known), key=lambda f: f.order)
+    old = tuple(f for f in told if f.fingerprint in known)
     return Report(
         root=graph.repo.root,
         revision=graph.repo.revision,
@@ -86,6 +83,17 @@ def lint(
         known=old,
         crashes=tuple(Crash(rule, error) for rule, error in sorted(failed.items())),
     )
+
+
+def shown(
+    findings: Iterable[Finding], policy: Policy, paths: Sequence[str], environment: str | None
+) -> Iterator[Finding]:
+    """The findings that were asked for: below `paths`, of the environment, and not excluded by the config."""
+    for finding in findings:
+        if glob_matches(finding.file, policy.exclude) or (paths and not _below(finding.file, paths)):
+            continue
+        if environment is None or any(a.environment in (environment, None) for a in finding.affected):
+            yield finding
 
 
 def _below(file: str, paths: Sequence[str]) -> bool:
@@ -120,7 +128,7 @@ class _Cause:
     hits: list[Hit] = field(default_factory=list)
 
 
-class _Engine:
+class Engine:
     """Turns hits into findings: merges causes, grades them, looks up lines."""
 
     def __init__(self, graph: Graph, policy: Policy) -> None:

@@ -40,6 +40,12 @@ class Silencer:
         self._used: set[int] = set()
         self._slips = 0
 
+    def covered(self) -> frozenset[str]:
+        """The ids of the rules that any ignore speaks of."""
+        return frozenset().union(
+            *(self._ids(ignore) for ignore in self._inline), *(ids for _, ids in self._policy.ignores)
+        )
+
     def silences(self, finding: Finding) -> bool:
         """Whether an ignore on the finding's line or in the config holds for it."""
         for ignore in self._lines.get((finding.file, finding.span.line), ()):

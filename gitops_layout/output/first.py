@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from gitops_layout.graph.model import Graph
     from gitops_layout.lint.report import Finding, Report
 
-__all__ = ["LINES", "first_answer"]
+__all__ = ["LINES", "first_answer", "understood"]
 
 LINES = 30
 """A report of more lines than this is cut to a first answer."""
@@ -29,10 +29,10 @@ _WIDTH = 110
 _AGENTS = {"flux": "Flux", "argocd": "Argo CD"}
 
 
-def first_answer(report: Report, graph: Graph, *, paint: Callable[[str, str], str]) -> str:
-    """What was understood, the worst live causes, what was not seen, and the command that mends each."""
+def first_answer(report: Report, understood: Sequence[str], *, paint: Callable[[str, str], str]) -> str:
+    """What was `understood`, the worst live causes, what was not seen, and the command that mends each."""
     blocks = [
-        list(_understood(report, graph, paint)),
+        understood,
         list(_causes(report, paint)),
         list(_unseen(report, paint)),
         list(_next(report, paint)),
@@ -40,7 +40,8 @@ def first_answer(report: Report, graph: Graph, *, paint: Callable[[str, str], st
     return "\n".join("".join(f"{line}\n" for line in block) for block in blocks if block)
 
 
-def _understood(report: Report, graph: Graph, paint: Callable[[str, str], str]) -> Iterator[str]:
+def understood(report: Report, graph: Graph, paint: Callable[[str, str], str]) -> Iterator[str]:
+    """Which agents there are, what they deliver and where, and how much of the repository that is; a line each."""
     live = [delivery for delivery in graph.deliveries if delivery.live]
     kinds = Counter((delivery.agent, delivery.kind) for delivery in live)
     agents = dict.fromkeys(_AGENTS[agent] for agent, _ in kinds if agent in _AGENTS)

@@ -10,16 +10,19 @@ from __future__ import annotations
 import json
 import os
 import time
+from array import array
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any
+from itertools import chain
+from typing import TYPE_CHECKING
+from zlib import crc32
 
 from gitops_layout.repo.load import from_work_tree
 from gitops_layout.repo.model import MAX_BYTES, UnreadableError
 from gitops_layout.store.cache import digest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from gitops_layout.repo.load import Listing
     from gitops_layout.store.cache import Cache
@@ -28,6 +31,9 @@ __all__ = ["State", "state", "unchanged"]
 
 FRESH_NS = 2_000_000_000
 """A file that changed so short a time before we looked may do so again within one tick of its clock."""
+
+Signature = tuple[int, int, int, int]
+_MASK = 2**64 - 1
 
 _KEPT = 64 * 2**20
 """Bytes of contents that are handed on to whoever parses them."""
@@ -57,7 +63,9 @@ def state(listing: Listing, cache: Cache, tool: bytes) -> State:
     contents: dict[str, bytes] = {}
     read = _hashing(listing, contents)
     fresh = _fresh(listing, time.time_ns(), read)
-    quick = digest(b"signatures", tool, root, _signatures(listing, fresh))
+    paths = list(listing.entries)
+    names = "\0".join(paths).encode(errors="surrogateescape")
+    quick = digest(b"signatures", tool, root, names, _marks(listing, paths, fresh))
     known = cache.get(quick)
     if known is None:
         known = _by_contents(listing, cache, tool, fresh, read)
@@ -114,47 +122,136 @@ def _fresh(listing: Listing, now: int, read: Callable[[str], str]) -> dict[str, 
     }
 
 
-def _signatures(listing: Listing, fresh: dict[str, str]) -> bytes:
-    rows = [
-        (path, fresh.get(path) or entry.signature if entry.target is None else entry.target)
-        for path, entry in listing.entries.items()
-    ]
-    return repr(rows).encode(errors="surrogateescape")
+def _packed(signature: Signature) -> bytes:
+    """32 bytes for a signature, whatever a file system puts into it."""
+    return b"".join((part & _MASK).to_bytes(8, "little") for part in signature)
+
+
+def _marks(listing: Listing, paths: Sequence[str], fresh: Mapping[str, str]) -> bytes:
+    """32 bytes a file: of a plain one its signature, of a link its target, of one that is not to be relied on its
+    content.
+    """
+    entries = listing.entries
+    odd = [n for n, path in enumerate(paths) if entries[path].signature is None or path in fresh]
+    none = (0, 0, 0, 0)
+    try:
+        marks = array("q", chain.from_iterable([entries[path].signature or none for path in paths])).tobytes()
+    except OverflowError:
+        marks = b"".join([_packed(entries[path].signature or none) for path in paths])
+    if not odd:
+        return marks
+    parts = bytearray(marks)
+    for n in odd:
+        entry = entries[paths[n]]
+        text = f"link {entry.target}" if entry.signature is None else f"fresh {fresh[paths[n]]}"
+        parts[n * 32 : n * 32 + 32] = blake2b(text.encode(errors="surrogateescape"), digest_size=32).digest()
+    return bytes(parts)
+
+
+@dataclass(frozen=True, slots=True)
+class _Bucket:
+    """A part of the files, the same ones as long as no file comes or goes: `marks` and `digests` are 32 and 16 bytes a
+    file, in the order of `paths`.
+    """
+
+    paths: tuple[str, ...]
+    marks: bytes
+    digests: bytes
+
+    def row(self, number: int) -> tuple[bytes, bytes]:
+        return self.marks[number * 32 : number * 32 + 32], self.digests[number * 16 : number * 16 + 16]
+
+
+def _encoded(bucket: _Bucket) -> bytes:
+    names = "\0".join(bucket.paths).encode(errors="surrogateescape")
+    return b"".join((len(names).to_bytes(8, "little"), names, bucket.marks, bucket.digests))
+
+
+def _decoded(value: bytes) -> _Bucket:
+    size = int.from_bytes(value[:8], "little") + 8
+    names = value[8:size].decode(errors="surrogateescape")
+    paths = tuple(names.split("\0")) if names else ()
+    end = size + 32 * len(paths)
+    return _Bucket(paths, value[size:end], value[end:])
 
 
 def _by_contents(
     listing: Listing, cache: Cache, tool: bytes, fresh: dict[str, str], read: Callable[[str], str]
 ) -> bytes:
     """The tree's digest from those of its files; those whose signature is known are not read."""
-    key = digest(b"files", tool, listing.root.encode(errors="surrogateescape"))
-    value = cache.get(key)
-    old: dict[str, Any] = json.loads(value) if value is not None else {"tree": "", "files": {}}
-    files: dict[str, list[Any]] = old["files"]
-    table: dict[str, list[Any]] = {}
-    for path, entry in listing.entries.items():
-        before = files.get(path)
-        if entry.target is not None:
-            table[path] = [None, f"link {entry.target}"]
-        elif path in fresh:
-            table[path] = [None, fresh[path]]
-        elif before is not None and before[0] == list(entry.signature or ()):
-            table[path] = before
-        else:
-            table[path] = [entry.signature, read(path)]
-    tree = digest(repr([(path, row[1]) for path, row in table.items()]).encode(errors="surrogateescape"))
-    cache.put(key, json.dumps({"tree": tree.hex(), "files": table}).encode())
-    if table.keys() == files.keys() and tree.hex() != old["tree"]:
-        changed = [path for path, row in table.items() if row[1] != files[path][1]]
-        if len(changed) <= _MOST and all(listing.entries[path].target is None for path in changed):
-            step = {"from": old["tree"], "changed": changed}
-            cache.put(digest(b"step", tool, tree), json.dumps(step).encode())
+    root = listing.root.encode(errors="surrogateescape")
+    parts = _parts(listing)
+    names = [digest(b"bucket", tool, root, bytes((len(parts), number))) for number in range(len(parts))]
+    last = digest(b"last", tool, root)
+    known = cache.many((*names, last))
+    changed: list[str] | None = []
+    sums = []
+    for name, paths in zip(names, parts, strict=True):
+        old = _decoded(known[name]) if name in known else _Bucket((), b"", b"")
+        new = _bucket(listing, paths, old, fresh, read)
+        if new != old:
+            cache.put(name, _encoded(new))
+            changed = _changed(old, new, changed)
+        sums.append(digest("\0".join(new.paths).encode(errors="surrogateescape"), new.digests))
+    tree = digest(b"tree", *sums)
+    before = known.get(last)
+    edited = changed is not None and len(changed) <= _MOST
+    if before is not None and before != tree and edited and _are_files(listing, changed or ()):
+        step = {"from": before.hex(), "changed": sorted(changed or ())}
+        cache.put(digest(b"step", tool, tree), json.dumps(step).encode())
+    if before != tree:
+        cache.put(last, tree)
     return tree
 
 
-def unchanged(listing: Listing) -> bool:
-    """Whether the listed files still have their signatures: what was read in between is what was meant."""
+def _are_files(listing: Listing, paths: Iterable[str]) -> bool:
+    return all(listing.entries[path].target is None for path in paths)
+
+
+def _parts(listing: Listing) -> list[list[str]]:
+    """The files in parts by their names, so that an edit touches the record of one part alone."""
+    count = 1 << min(6, (len(listing.entries) // 256).bit_length())
+    parts: list[list[str]] = [[] for _ in range(count)]
+    for path in listing.entries:
+        parts[crc32(path.encode(errors="surrogateescape")) % count].append(path)
+    return parts
+
+
+def _bucket(
+    listing: Listing, paths: list[str], old: _Bucket, fresh: dict[str, str], read: Callable[[str], str]
+) -> _Bucket:
+    marks = _marks(listing, paths, fresh)
+    if marks == old.marks and tuple(paths) == old.paths:
+        return old
+    known = {path: old.row(number) for number, path in enumerate(old.paths)}
+    digests = []
+    for number, path in enumerate(paths):
+        mark, content = known.get(path, (b"", b""))
+        if mark != marks[number * 32 : number * 32 + 32]:
+            target = listing.entries[path].target
+            text = f"link {target}" if target is not None else fresh.get(path) or read(path)
+            content = blake2b(text.encode(errors="surrogateescape"), digest_size=16).digest()
+        digests.append(content)
+    return _Bucket(tuple(paths), marks, b"".join(digests))
+
+
+def _changed(old: _Bucket, new: _Bucket, so_far: list[str] | None) -> list[str] | None:
+    """The files whose contents differ; None where files came or went."""
+    if so_far is None or old.paths != new.paths:
+        return None
+    return so_far + [
+        path for number, path in enumerate(new.paths) if old.row(number)[1] != new.row(number)[1]
+    ]
+
+
+def unchanged(listing: Listing, read: Iterable[str] | None = None) -> bool:
+    """Whether the listed files still have their signatures: what was read in between is what was meant.
+
+    `read` are the only files that were, if that is known.
+    """
     prefix = f"{listing.root}/"
-    for path, entry in listing.entries.items():
+    for path in listing.entries if read is None else read:
+        entry = listing.entries[path]
         if entry.signature is not None:
             try:
                 status = os.lstat(prefix + path)

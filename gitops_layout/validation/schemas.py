@@ -106,7 +106,7 @@ class Schemas:
                 return
         packed = bundle.find(group, version, kind, kubernetes=kubernetes)
         if packed is not None:
-            known = self._compile(packed.key, f"{group}/{kind}", None, partial(_of_pack, packed))
+            known = self._compile(packed.key, f"{group}/{kind}", None, partial(_of_pack_once, packed))
             yield from (known,) if known is not None else ()
 
     def _compile(
@@ -157,6 +157,16 @@ def _harmless(word: str) -> str:
 
 def _of_crd(crd: Crd) -> Known:
     return _custom(crd.schema, {}, drops_status=crd.drops_status, references=False)
+
+
+_packs: dict[object, Known] = {}
+"""What is packed is the same for every run of this process, and a run may judge two graphs."""
+
+
+def _of_pack_once(packed: bundle.Packed) -> Known:
+    if packed.key not in _packs:
+        _packs[packed.key] = _of_pack(packed)
+    return _packs[packed.key]
 
 
 def _of_pack(packed: bundle.Packed) -> Known:

@@ -330,7 +330,7 @@ def test_a_file_edited_within_one_tick_of_the_clock_is_seen(repository: Path, ca
         return replace(found, entries=entries)
 
     monkeypatch.setattr(remembered, "listed", alike)
-    monkeypatch.setattr(remembered, "unchanged", lambda _listing: True)
+    monkeypatch.setattr(remembered, "unchanged", lambda *_: True)
     monkeypatch.setattr(time, "time_ns", lambda: 10**18)
     first = said(capfd, monkeypatch, "render", "--all")
     assert said(capfd, monkeypatch, "render", "--all") == first
