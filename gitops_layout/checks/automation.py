@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from gitops_layout.checks.near import near_name
 from gitops_layout.graph.model import Graph
 from gitops_layout.model import Affected, Hit
 
@@ -44,7 +45,8 @@ def reference_missing(graph: Graph, params: Params) -> Iterator[Hit]:
     """References of the kinds `from` to nothing on their cluster; unknown ones are not told."""
     known = _known(graph)
     for reference in known.references if known is not None else ():
-        if reference.found is False and reference.object.kind in params["from"]:
+        near = near_name(reference.name, reference.beside) if reference.found is None else None
+        if (reference.found is False or near) and reference.object.kind in params["from"]:
             if reference.kind == "GitRepository" and reference.object.kind == "ImageUpdateAutomation":
                 continue  # the source may be made by bootstrap
             if not _open(reference.name, reference.namespace):

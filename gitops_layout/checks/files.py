@@ -12,12 +12,12 @@ from gitops_layout.kustomize.named import named
 from gitops_layout.model import Hit, Location, Related, Span
 from gitops_layout.repo.model import Repo, is_aside, is_template, is_yaml
 
-__all__ = ["discreet", "duplicate_key", "is_live", "list_wrapper", "unparsable"]
+__all__ = ["discreet", "duplicate_key", "is_live", "list_wrapper", "manifests", "unparsable"]
 
 _QUOTED = re.compile(r"(['\"]).*?\1")
 
 
-def _manifests(repo: Repo) -> Iterator[str]:
+def manifests(repo: Repo) -> Iterator[str]:
     """YAML files of the repository that are no chart's templates and no tool's own files."""
     for path in repo.files:
         hidden = any(part.startswith(".") for part in path.split("/"))
@@ -51,7 +51,7 @@ def unparsable(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
     """Files that are no YAML; those with template marks are somebody's templates."""
     repo = graph.repo
     texts = named(repo, "input") if repo.unparsable else frozenset()  # a generator takes any text
-    for path in _manifests(repo):
+    for path in manifests(repo):
         stream = repo.stream(path)
         if not stream.problems or path in texts or (is_template(repo, path) and not graph.is_live(path)):
             continue
@@ -68,7 +68,7 @@ def discreet(repo: Repo, path: str, words: str) -> str:
 
 def duplicate_key(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
     """Keys that stand twice in one mapping."""
-    for path in _manifests(graph.repo):
+    for path in manifests(graph.repo):
         for document in graph.repo.documents(path):
             for twice in document.duplicates:
                 place = Location(path, twice.path, document.index, span=twice.second)

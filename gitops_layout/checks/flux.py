@@ -12,7 +12,7 @@ from gitops_layout.agents.delivery import Delivery
 from gitops_layout.checks.near import near_name
 from gitops_layout.checks.objectlist import objects_of, values_at
 from gitops_layout.graph.model import Graph
-from gitops_layout.model import Affected, Hit, Location, ObjectRef, Related
+from gitops_layout.model import Affected, Hit, Location, ObjectRef, Path, Related
 from gitops_layout.render.steps import NOT_SET
 from gitops_layout.repo.model import Repo
 
@@ -86,8 +86,17 @@ def depends_on_cycle(graph: Graph, params: Params) -> Iterator[Hit]:
         done |= set(circle)
         names = " → ".join(waiting[key].name for key in (*circle, start))
         others = tuple(Related(waiting[key].root, f"{waiting[key].name} waits as well") for key in circle[1:])
-        place = place_of(waiting[start], "spec", "dependsOn")
+        place = place_of(waiting[start], *_waits_at(waiting[start], (*circle, start)[1][2]))
         yield _hit(waiting[start], place, others, circle=names, subject=names)
+
+
+def _waits_at(delivery: Delivery, name: str) -> Path:
+    """The entry of `dependsOn` that names `namespace/name`."""
+    listed = at(delivery.object, "spec", "dependsOn")
+    for index, entry in enumerate(listed if isinstance(listed, list) else ()):
+        if f"{at(entry, 'namespace') or delivery.namespace}/{at(entry, 'name')}" == name:
+            return ("spec", "dependsOn", index, "name")
+    return ("spec", "dependsOn")
 
 
 _Key = tuple[str, str, str]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from posixpath import basename, dirname, join
+from posixpath import basename, dirname, join, normpath
 from typing import Any
 
+from gitops_layout.agents.delivery import Delivery
 from gitops_layout.graph.model import Graph
 from gitops_layout.k8s.secrets import secret_form
 from gitops_layout.kustomize.model import (
@@ -82,6 +83,13 @@ _NOT_THE_AUTHORS = re.compile(r"spec/volumes\[\]/image|is empty")
 """What one release of kustomize refuses and another builds, and placeholders of what is to come."""
 
 
+def _component(repo: Repo, delivery: Delivery, why: str) -> Location | None:
+    """The kind of the kustomization that an agent's object lists as a component, and that is none."""
+    folder = repo.resolve(normpath(join(delivery.source.path or "", why.partition(" is a ")[0])))
+    found = find(repo, folder) if folder is not None else None
+    return found.location.at("kind") if isinstance(found, Kustomization) else None
+
+
 _PATCH = re.compile(r"the patch of ")
 """What is to blame stands in another file than the kustomization."""
 
@@ -99,6 +107,8 @@ def build_fails(graph: Graph, params: Params) -> Iterator[Hit]:
         if failure is None or failure.kind is not UncheckedClass.BROKEN or delivery.renderer != "kustomize":
             continue
         place = failure.location
+        if failure.why.endswith("listed under components") and delivery.options.get("components"):
+            place = _component(graph.repo, delivery, failure.why) or place
         named = place is not None and (basename(place.file) in FILE_NAMES or _PATCH.match(failure.why))
         if place is not None and named and place not in seen and not _NOT_THE_AUTHORS.search(failure.why):
             yield Hit(place, {"problem": failure.why})

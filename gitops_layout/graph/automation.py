@@ -21,7 +21,7 @@ from gitops_layout.agents.fluxinstance import synced
 from gitops_layout.agents.fluxsource import clamped
 from gitops_layout.graph.model import Graph
 from gitops_layout.model import Location, ObjectRef, Path, Span
-from gitops_layout.render.rendered import RenderedObject
+from gitops_layout.render.rendered import Rendered, RenderedObject
 from gitops_layout.repo.model import Repo, is_yaml
 from gitops_layout.source.document import Document
 
@@ -89,7 +89,8 @@ class Marker:
 class Reference:
     """An object of image automation or notification that names another one, on the same cluster.
 
-    `name` may be `*` for all of that kind. `found` is None where something on the cluster was not seen.
+    `name` may be `*` for all of that kind. `found` is None where something on the cluster was not seen. `beside` are
+    the names of that kind that its namespace has.
     """
 
     object: ObjectRef
@@ -99,6 +100,7 @@ class Reference:
     namespace: str
     name: str
     found: bool | None
+    beside: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,12 +169,20 @@ def _stands_for(delivery: Delivery) -> Iterator[tuple[str, str, Mapping[str, Any
 
 
 def _unseen_clusters(graph: Graph) -> frozenset[str]:
-    """The clusters where something could not be rendered, so that more may be there than is known."""
+    """The clusters where something could not be rendered that may bring objects of Flux: charts mostly do not."""
     return frozenset(
         delivery.cluster
         for delivery in graph.deliveries
-        if delivery.live and (graph.rendered[delivery.id].failure or graph.rendered[delivery.id].unseen)
+        if delivery.live and _may_bring_more(delivery, graph.rendered[delivery.id])
     )
+
+
+def _may_bring_more(delivery: Delivery, rendered: Rendered) -> bool:
+    if delivery.renderer == "chart":
+        return rendered.failure is not None and "flux" in f"{delivery.name} {delivery.source.chart}"
+    if rendered.failure is not None:
+        return not rendered.objects
+    return any(entry.subject is None or entry.subject[0] != "kind" for entry in rendered.unseen)
 
 
 def _update(graph: Graph, known: _Known, own: _Own) -> Update:
@@ -253,7 +263,8 @@ def _references(known: _Known, own: _Own, unseen: frozenset[str]) -> Iterator[Re
         sure = namespace and own.cluster not in unseen
         place = own.item.origin(path)
         known_there = True if found else False if sure else None
-        yield Reference(own.item.ref, own.cluster, place, kind, namespace, name, found=known_there)
+        beside = tuple(sorted(there))
+        yield Reference(own.item.ref, own.cluster, place, kind, namespace, name, known_there, beside)
 
 
 def _named(own: _Own) -> Iterator[tuple[Path, str, str, str, Any]]:
@@ -266,18 +277,18 @@ def _named(own: _Own) -> Iterator[tuple[Path, str, str, str, Any]]:
         # A provider is of the alert's own namespace, whatever the reference says.
         where = text(at(spec, place, "namespace")) if kind == "ImageRepository" else None
         if name is not None:
-            yield ("spec", place), kind, where or here, name, None
+            yield ("spec", place, "name"), kind, where or here, name, None
     source = at(spec, "sourceRef") if item.ref.kind == "ImageUpdateAutomation" else None
     if (name := text(at(source, "name"))) is not None:
         kind = text(at(source, "kind")) or "GitRepository"
-        yield ("spec", "sourceRef"), kind, text(at(source, "namespace")) or here, name, None
+        yield ("spec", "sourceRef", "name"), kind, text(at(source, "namespace")) or here, name, None
     many = {"Alert": "eventSources", "Receiver": "resources"}.get(item.ref.kind, "")
     listed = at(spec, many)
     for index, entry in enumerate(listed if isinstance(listed, list) else ()):
         kind_, name = text(at(entry, "kind")), text(at(entry, "name"))
         if kind_ is not None and name is not None:
             where = text(at(entry, "namespace")) or here
-            yield ("spec", many, index), kind_, where, name, at(entry, "matchLabels")
+            yield ("spec", many, index, "name"), kind_, where, name, at(entry, "matchLabels")
 
 
 def _markers(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-__all__ = ["builtin_groups", "builtin_scope", "crd_scopes", "is_crd"]
+__all__ = ["builtin_groups", "builtin_kinds", "builtin_scope", "crd_scopes", "is_crd"]
 
 _CLUSTER = {
     "": "Namespace Node PersistentVolume ComponentStatus",
@@ -66,6 +66,12 @@ def builtin_scope(group: str, kind: str) -> bool | None:
 def builtin_groups(kind: str) -> frozenset[str]:
     """The built-in API groups that have a kind of this name ("" is the core group)."""
     return frozenset(group for group, known in _BUILTIN if known == kind)
+
+
+def builtin_kinds() -> dict[str, frozenset[str]]:
+    """The kinds of each built-in API group ("" is the core group)."""
+    groups = {group for group, _ in _BUILTIN}
+    return {group: frozenset(kind for owner, kind in _BUILTIN if owner == group) for group in groups}
 
 
 def is_crd(data: Mapping[str, Any]) -> bool:

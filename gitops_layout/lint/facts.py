@@ -4,6 +4,7 @@
 |---|---|
 | `images` | `{ref, name, tag, digest, container, path}` for each image of the object's pods, placeholders left out |
 | `containers` | `{name, init, spec, path}` for each container |
+| `probes` | `{container, probe, value, path}` for each path that an HTTP probe asks for |
 | `serverOwned` | `{name, path}` for each field that only the API server writes |
 | `secretValues` | `{key, form, path}` for each value of a Secret, never the value; `form` is `empty`, `sops`, `placeholder`, `setting` or `plain` |
 | `sops` | whether SOPS encrypted the document |
@@ -99,6 +100,18 @@ def _containers(subject: _Subject) -> list[dict[str, Any]]:
         {"name": str(c.data.get("name", "")), "init": c.init, "spec": c.data, "path": list(c.path)}
         for c in containers(subject.data)
     ]
+
+
+def _probes(subject: _Subject) -> list[dict[str, Any]]:
+    found = []
+    for container in containers(subject.data):
+        for probe in ("livenessProbe", "readinessProbe", "startupProbe"):
+            match container.data.get(probe):
+                case {"httpGet": {"path": str(value)}}:
+                    path = [*container.path, probe, "httpGet", "path"]
+                    name = str(container.data.get("name", ""))
+                    found.append({"container": name, "probe": probe, "value": value, "path": path})
+    return found
 
 
 def _metadata(data: dict[str, Any]) -> dict[str, Any]:
@@ -206,6 +219,7 @@ def _versioned_elsewhere(release: Mapping[str, Any]) -> bool:
 FACTS: dict[str, Callable[[_Subject], Any]] = {
     "images": _images,
     "containers": _containers,
+    "probes": _probes,
     "serverOwned": _server_owned,
     "secretValues": _secret_values,
     "sops": lambda s: _is_sops(s.data),

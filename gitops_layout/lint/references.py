@@ -3,7 +3,8 @@
 Precision comes first: a name that is filled in later is not judged, and an object in a file that no
 successful build of an agent reads counts as present on every cluster, since somebody may apply it by hand or
 the build that reads it is the one that failed. What charts and operators bring is known only where every chart
-of the namespace was rendered: rows with `world: open` keep silent elsewhere, unless a near name gives it away.
+of the namespace was rendered: rows with `world: open` keep silent elsewhere, unless a near name gives it away, and
+rows with `world: near` always.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ _OPEN_NAME = re.compile(r"\$\{|\{\{|<<|<[A-Z_]+>|^your-|CHANGE_?ME")
 """Filled in later: Flux substitution, templates, ResourceSet inputs, placeholders."""
 
 
+_FILLED = re.compile(r"\$\{[^}]*\}+|\{\{.*?\}\}|<<.*?>>|<[A-Z_]+>|^your-.*|CHANGE_?ME|[\[\]?]")
 _NAME_KEYS = ("name", "secretName", "claimName")
 
 
@@ -205,8 +207,14 @@ def hits(rule: Rule, world: World) -> Iterator[Hit]:
 
 
 def _values(data: dict[str, Any], path: str) -> Iterator[tuple[Any, Path]]:
-    """The values at a row's path; one that begins with `pod.` starts at the pod spec, where there is one."""
-    if not path.startswith("pod."):
+    """The values at a row's path: one that begins with `pod.` starts at the pod spec, where there is one; what follows
+    `**` is looked for at any depth.
+    """
+    above, deep, below = path.partition(".**.")
+    if deep:
+        for value, at in values_at(data, above):
+            yield from _anywhere(value, below, at)
+    elif not path.startswith("pod."):
         yield from values_at(data, path)
     elif (pod := pod_spec(data)) is not None:
         yield from ((value, (*pod[1], *at)) for value, at in values_at(pod[0], path.removeprefix("pod.")))
@@ -214,6 +222,18 @@ def _values(data: dict[str, Any], path: str) -> Iterator[tuple[Any, Path]]:
 
 _CAPTURE = re.compile(r"\{[A-Za-z_]\w*\}")
 """A part of a name that a generator fills in, an ArtifactGenerator by the folders that fit its pattern."""
+
+
+def _anywhere(value: Any, path: str, at: Path) -> Iterator[tuple[Any, Path]]:
+    if isinstance(value, dict):
+        yield from ((found, (*at, *rest)) for found, rest in values_at(value, path))
+    steps = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for step, item in steps:
+        yield from _anywhere(item, path, (*at, step))
+
+
+_Near = tuple[_Object, str] | None
+"""What was perhaps meant, and how it is called."""
 
 
 class _Targets:
@@ -225,14 +245,14 @@ class _Targets:
         self.names: dict[tuple[str, str, str], _Object] = {}
         self.any_namespace: dict[tuple[str, str], _Object] = {}
         self.open = False
+        self.patterns: set[tuple[str, str]] = set()
         here = world.clusters.values() if row.where == "any" else (cluster,)
         places = (*here, world.ambient)
         for target in (o for place in places for o in world.of_kind(place, row.to)):
             self.names.setdefault((target.ref.kind, target.namespace, target.ref.name), target)
             self.any_namespace.setdefault((target.ref.kind, target.ref.name), target)
-            self.open = self.open or _OPEN_NAME.search(target.ref.name) is not None or not target.ref.name
+            self._later(target.namespace, target.ref.name)
         self.produced: dict[tuple[str, str], _Object] = {}
-        self.patterns: list[tuple[str, str]] = []
         for producer in row.producers:
             for maker in (o for place in places for o in world.of_kind(place, (producer.kind,))):
                 self._produce(maker, producer.name)
@@ -246,18 +266,25 @@ class _Targets:
         found = (list(values_at(maker.data, path)) for path in name.split("|"))
         for value, _ in next((values for values in found if values), []):
             if isinstance(value, str) and _CAPTURE.search(value):
-                self.patterns.append((namespace, _CAPTURE.sub("*", value)))
+                self.patterns.add((namespace, _CAPTURE.sub("*", value)))
             elif isinstance(value, str):
                 self.produced[namespace, value] = maker
-                self.open = self.open or _OPEN_NAME.search(value) is not None
+                self._later(namespace, value)
+
+    def _later(self, namespace: str, name: str) -> None:
+        """A name that is completed later may become any that agrees with the rest of it."""
+        if not name or _OPEN_NAME.search(name):
+            where = "" if _OPEN_NAME.search(namespace) else namespace
+            self.patterns.add((where, _FILLED.sub("*", name) or "*"))
 
     def has(self, kind: str | None, namespace: str, name: str) -> bool:
         """Whether the cluster has it, or may have it."""
         if any(fnmatchcase(name, pattern) for pattern in self.row.given):
             return True
+        for where, pattern in self.patterns:
+            if (not where or not namespace or where == namespace) and fnmatchcase(name, pattern):
+                return True
         if self.open or {("", name), (namespace, name)} & self.produced.keys():
-            return True
-        if any(where in ("", namespace) and fnmatchcase(name, glob) for where, glob in self.patterns):
             return True
         kinds = (kind,) if kind is not None else {known for known, _ in self.any_namespace}
         if self.row.where != "namespace" or not namespace or (kind or "").startswith("Cluster"):
@@ -266,7 +293,7 @@ class _Targets:
             )
         return any((known, where, name) in self.names for known in kinds for where in (namespace, ""))
 
-    def near(self, kind: str | None, namespace: str, name: str) -> tuple[_Object, str] | None:
+    def near(self, kind: str | None, namespace: str, name: str) -> _Near:
         """What was perhaps meant, and how it is called: the name in another namespace, or a near name in this one."""
         strict = self.row.where == "namespace" and not (kind or "").startswith("Cluster")
         for (known, where, other), target in self.names.items() if strict else ():
@@ -282,6 +309,38 @@ class _Targets:
         }
         close = near_name(name, candidates)
         return (candidates[close], close) if close is not None else None
+
+    def unused(self, start: _Object, kind: str | None, namespace: str) -> _Near:
+        """The one object that the same delivery brings and nothing in it names: what is missing was to be it."""
+        mine = start.affected.delivery
+        made = {other: maker for (where, other), maker in self.produced.items() if where in ("", namespace)}
+        own = {
+            other: target
+            for (known, where, other), target in self.names.items()
+            if where == namespace and kind in (None, known)
+        }
+        found = {
+            n: item
+            for n, item in {**made, **own}.items()
+            if mine is not None and item.affected.delivery == mine
+        }
+        if not found:
+            return None
+        beside = (
+            o for objects in self.cluster.objects.values() for o in objects if o.affected.delivery == mine
+        )
+        said = _said(beside)
+        left = [name for name, item in found.items() if not said[name] - {id(item.data)}]
+        return (found[left[0]], left[0]) if len(left) == 1 else None
+
+
+def _said(objects: Iterator[_Object]) -> dict[str, set[int]]:
+    """Every text that objects hold, and which of them hold it."""
+    said: dict[str, set[int]] = defaultdict(set)
+    for item in objects:
+        for text in _texts(item.data):
+            said[text].add(id(item.data))
+    return said
 
 
 def _follow(
@@ -301,29 +360,48 @@ def _follow(
             namespace = value.get("namespace") or start.namespace
         case _:
             return
+    if start.ref.kind == "HelmRelease" and path[:2] == ("spec", "values"):
+        namespace = str(start.data["spec"].get("targetNamespace") or namespace)
     if not name or _OPEN_NAME.search(f"{name}{namespace}{kind}") or (kind is not None and kind not in wanted):
         return
     if any(targets.has(kind, namespace, name) for targets in reachable):
         return
     sought.add(name)
     near = next((found for targets in reachable if (found := targets.near(kind, namespace, name))), None)
-    if row.world == "open":
-        if namespace != start.namespace and not any(
-            targets.cluster.brings_to(namespace) for targets in reachable
-        ):
-            return  # somebody else's namespace
-        known = namespace or row.where != "namespace" or (kind or "").startswith("Cluster")
-        if not known or any(targets.cluster.mentioned(name, start) for targets in reachable):
-            return
-        owner = start.affected.delivery
-        sure = near is not None and owner is not None and near[0].affected.delivery == owner
-        unseen = set().union(*(targets.cluster.unseen for targets in reachable))
-        if not sure and (unseen if row.where == "cluster" else {"*", namespace} & unseen):
-            return  # a chart or a build that we do not see may bring it
+    if near is None and row.world != "closed":
+        near = next(
+            (found for targets in reachable if (found := targets.unused(start, kind, namespace))), None
+        )
+    told = bool(namespace) or row.where != "namespace" or (kind or "").startswith("Cluster")
+    if row.world != "closed" and not (told and _is_sure(row, start, (namespace, name), near, reachable)):
+        return
+    if near is not None and near[1] == name and isinstance(value, dict) and "namespace" in value:
+        where = (*path, "namespace")  # it is there, but not there
     yield _hit(start, (kind or " or ".join(wanted), namespace, name), where, near)
 
 
-def _hit(start: _Object, missing: tuple[str, str, str], path: Path, near: tuple[_Object, str] | None) -> Hit:
+def _is_sure(
+    row: Row, start: _Object, target: tuple[str, str], near: _Near, reachable: list[_Targets]
+) -> bool:
+    """Whether what charts, operators and people bring beside all this can be left out of account."""
+    namespace, name = target
+    foreign = namespace != start.namespace and not any(t.cluster.brings_to(namespace) for t in reachable)
+    if near is not None and near[1] == name and foreign and row.where == "namespace":
+        return True  # nobody uses the namespace that is named, and another has it
+    if any(targets.cluster.mentioned(name, start) for targets in reachable):
+        return False
+    mine = start.affected.delivery
+    if near is not None and mine is not None and near[0].affected.delivery == mine and not foreign:
+        return True
+    if foreign or row.world == "near":
+        return False  # somebody else's namespace
+    unseen = set().union(*(targets.cluster.unseen for targets in reachable))
+    if near is not None and row.where == "namespace":
+        return namespace not in unseen
+    return not (unseen if row.where == "cluster" else {"*", namespace} & unseen)
+
+
+def _hit(start: _Object, missing: tuple[str, str, str], path: Path, near: _Near) -> Hit:
     kind, namespace, name = missing
     told = ""
     related: tuple[Related, ...] = ()

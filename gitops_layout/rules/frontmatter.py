@@ -291,7 +291,7 @@ def _row(problems: _Problems, value: Any, *path: str | int) -> Row:
         producers=tuple(producers),
         kind=problems.text(data, "kind", *path, needed=False) or None,
         world=cast(
-            "Literal['closed', 'open']",
-            problems.choice(data.get("world", "closed"), ("closed", "open"), *path, "world"),
+            "Literal['closed', 'open', 'near']",
+            problems.choice(data.get("world", "closed"), ("closed", "open", "near"), *path, "world"),
         ),
     )

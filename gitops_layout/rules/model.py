@@ -55,7 +55,8 @@ class Row:
     and `optional`. `kind` is meant where the mapping names none. `where` says in which namespace the target
     is: the given or the object's own one, any, or none (cluster-scoped). Names in `given` exist without a
     file. `world` is `open` where charts and operators commonly bring such objects: then a missing one is
-    told only if all that goes to its namespace could be rendered, or the same delivery has a near name.
+    told only if all that goes to its namespace could be rendered, or the same delivery has a near name. With `near`
+    people make them by hand as well, or the field belongs to a chart: then a near name alone tells.
     """
 
     start: tuple[str, ...]
@@ -65,7 +66,7 @@ class Row:
     given: tuple[str, ...] = ()
     producers: tuple[Producer, ...] = ()
     kind: str | None = None
-    world: Literal["closed", "open"] = "closed"
+    world: Literal["closed", "open", "near"] = "closed"
 
 
 @dataclass(frozen=True, slots=True)

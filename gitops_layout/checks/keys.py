@@ -1,0 +1,139 @@
+"""Keys of ConfigMaps and Secrets that pods read, against the keys that these hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from gitops_layout.agents.context import at, text
+from gitops_layout.checks.delivered import Item, delivered
+from gitops_layout.checks.near import near_name
+from gitops_layout.checks.objectlist import values_at
+from gitops_layout.graph.model import Graph
+from gitops_layout.k8s.pods import pod_spec
+from gitops_layout.model import Hit, Path, Related
+
+__all__ = ["key_missing"]
+
+_KINDS = {"secretKeyRef": "Secret", "configMapKeyRef": "ConfigMap"}
+_VOLUMES = {"secret": ("Secret", "secretName"), "configMap": ("ConfigMap", "name")}
+_WORKLOADS = (("", "Pod"), ("apps", "Deployment"), ("apps", "StatefulSet"), ("apps", "DaemonSet"),
+              ("batch", "Job"), ("batch", "CronJob"), ("argoproj.io", "Rollout"))  # fmt: skip
+_COPIED = ("reflect", "replicat", "replica", "kubed", "vault", "inject", "service-account-token")
+"""Words of the annotations and types of objects whose keys somebody else writes."""
+
+_Target = tuple[str, str, str, str]
+"""Cluster, kind, namespace, name."""
+
+
+def key_missing(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
+    """Keys that a pod needs and that whatever declares the ConfigMap or Secret does not give it."""
+    readers = [item for group, kind in _WORKLOADS for item in delivered(graph).of(group, kind)]
+    held = _held(graph) if readers else {}
+    for item in readers:
+        for kind, name, key, path in _read(item.data):
+            found = held.get((item.delivery.cluster, kind, item.namespace, name), [])
+            known = [keys for _, keys in found]
+            if not known or any(keys is None or key in keys for keys in known) or "${" in key:
+                continue
+            names = sorted({other for keys in known for other in keys or ()})
+            near = near_name(key, names)
+            has = f'did you mean "{near}"?' if near else f"it has {', '.join(names[:5])}"
+            maker = found[0][0]
+            values = {
+                "from": item.ref.kind, "source": item.ref.name, "kind": kind, "name": name, "key": key, "has": has,
+                "maker": maker.ref.kind, "subject": f"{name}: {key}",
+            }  # fmt: skip
+            place = item.object.origin(path)
+            related = Related(maker.object.origin(("metadata", "name")), f"{maker.ref.kind} {maker.ref.name}")
+            yield Hit(place, values, (related,), item.affected)
+
+
+def _read(data: dict[str, Any]) -> Iterator[tuple[str, str, str, Path]]:
+    """(kind, name, key, its path) of every key that a pod cannot start without."""
+    found = pod_spec(data)
+    if found is None:
+        return
+    spec, base = found
+    for section in ("containers", "initContainers"):
+        for source, where in values_at(spec, f"{section}[].env[].valueFrom"):
+            for field, kind in _KINDS.items():
+                ref = at(source, field)
+                name, key = text(at(ref, "name")), text(at(ref, "key"))
+                if name and key and at(ref, "optional") is not True:
+                    yield kind, name, key, (*base, *where, field, "key")
+    for volume, where in values_at(spec, "volumes[]"):
+        for field, (kind, called) in _VOLUMES.items():
+            ref = at(volume, field)
+            name = text(at(ref, called))
+            if name and at(ref, "optional") is not True:
+                for key, below in values_at(ref, "items[].key"):
+                    if isinstance(key, str):
+                        yield kind, name, key, (*base, *where, field, *below)
+
+
+def _held(graph: Graph) -> dict[_Target, list[tuple[Item, frozenset[str] | None]]]:
+    """What declares each ConfigMap and Secret, with its keys; None where they are not all known."""
+    held: dict[_Target, list[tuple[Item, frozenset[str] | None]]] = {}
+    makers = delivered(graph)
+    for item in [
+        *makers.of("", "ConfigMap", "Secret"),
+        *makers.of("bitnami.com", "SealedSecret"),
+        *makers.of("external-secrets.io", "ExternalSecret"),
+        *makers.of("cert-manager.io", "Certificate"),
+        *makers.of("fluxcd.controlplane.io", "ResourceSet"),
+    ]:
+        kind = "ConfigMap" if item.ref.kind == "ConfigMap" else "Secret"
+        key = (item.delivery.cluster, kind, item.namespace, _made(item))
+        held.setdefault(key, []).append((item, _keys(item.data)))
+    return held
+
+
+def _made(item: Item) -> str:
+    match item.data:
+        case {"kind": "SealedSecret", "spec": {"template": {"metadata": {"name": str(name)}}}}:
+            return name
+        case {"kind": "ExternalSecret", "spec": {"target": {"name": str(name)}}}:
+            return name
+        case {"kind": "Certificate", "spec": {"secretName": str(name)}}:
+            return name
+    return item.ref.name
+
+
+def _keys(data: Mapping[str, Any]) -> frozenset[str] | None:
+    said = [
+        *(at(data, "metadata", "annotations") or ()),
+        *(at(data, "metadata", "labels") or ()),
+        str(data.get("type")),
+    ]
+    if any(word in str(name) for name in said for word in _COPIED):
+        return None
+    match data:
+        case {"kind": "ConfigMap" | "Secret"}:
+            found = _union(data, "data", "stringData", "binaryData")
+        case {"kind": "SealedSecret", "spec": dict(spec)}:
+            template = spec.get("template") or {}
+            found = _union(spec, "encryptedData") | _union(template, "data", "stringData")
+        case {"kind": "ExternalSecret", "spec": dict(spec)}:
+            found = _external(spec)
+        case _:
+            return None
+    return found or None  # an empty one waits for somebody to fill it
+
+
+def _union(data: Any, *fields: str) -> frozenset[str]:
+    return frozenset(str(key) for field in fields for key in (at(data, field) or ()))
+
+
+def _external(spec: Mapping[str, Any]) -> frozenset[str]:
+    """The keys of a Secret that External Secrets makes; none where a store or a template in a ConfigMap names them."""
+    template = at(spec, "target", "template")
+    if (
+        spec.get("dataFrom")
+        or at(template, "templateFrom")
+        or at(spec, "target", "creationPolicy") == "Merge"
+    ):
+        return frozenset()
+    listed = spec.get("data")
+    own = frozenset(str(at(entry, "secretKey")) for entry in (listed if isinstance(listed, list) else ()))
+    return own | _union(template, "data")

@@ -1,0 +1,125 @@
+"""Texts inside manifests: quotes that have no partner, marks of a merge, and JSON that is none."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from posixpath import splitext
+from typing import Any
+
+from gitops_layout.checks.delivered import delivered
+from gitops_layout.checks.files import manifests
+from gitops_layout.graph.model import Graph
+from gitops_layout.model import Hit, Location, Path, Span
+
+__all__ = ["broken_json", "conflict_marker", "stray_quote"]
+
+Params = Mapping[str, Any]
+
+_MARKERS = ("<<<<<<< ", "=======", ">>>>>>> ")
+
+
+def conflict_marker(graph: Graph, params: Params) -> Iterator[Hit]:
+    """Files with all three marks of a merge that somebody committed before it was done."""
+    for path in manifests(graph.repo):
+        text = graph.repo.stream(path).text
+        if _MARKERS[0] not in text or _MARKERS[2] not in text:
+            continue
+        lines = text.split("\n")
+        starts = [n for n, line in enumerate(lines, 1) if line.startswith(_MARKERS[0])]
+        if starts and any(line.rstrip() == _MARKERS[1] for line in lines):
+            first = starts[0]
+            span = Span(first, 1, first, len(lines[first - 1]) + 1, 0, 0)
+            yield Hit(Location(path, span=span), {"count": len(starts), "subject": "conflict"})
+
+
+_NAMES = frozenset(
+    {"name", "namespace", "host", "hostname", "serviceName", "secretName", "claimName", "storageClassName", "schedule",
+     "cluster", "serviceAccountName", "ingressClassName", "image", "tag", "repository", "url", "path", "key"}
+)  # fmt: skip
+"""Fields whose value is a name or an address: none of them holds a quote."""
+_FREE = ("data", "stringData")
+"""Where keys are what somebody calls them."""
+_TYPOGRAPHIC = "\u201c\u201d\u201e\u2018\u2019\u201a\u00ab\u00bb"
+
+
+def stray_quote(graph: Graph, params: Params) -> Iterator[Hit]:
+    """Names and addresses that begin or end with a quote without a partner, which is then part of them."""
+    for path in manifests(graph.repo):
+        text = graph.repo.stream(path).text
+        if not graph.is_live(path) or not any(quote in text for quote in ("\"'" + _TYPOGRAPHIC)):
+            continue
+        for document in graph.repo.documents(path):
+            for value, where in _texts(document.data, ()):
+                if where and where[-1] in _NAMES and where[0] not in _FREE and (quote := _stray(value)):
+                    values = {"field": str(where[-1]), "quote": quote, "subject": ".".join(map(str, where))}
+                    yield Hit(Location(path, where, document.index), values)
+
+
+def _stray(value: str) -> str:
+    if len(value) < 2 or any(sign in value for sign in " ${}\n"):
+        return ""
+    for quote in ('"', "'"):
+        if value.count(quote) == 1 and (value.startswith(quote) or value.endswith(quote)):
+            return quote
+    if value[0] in _TYPOGRAPHIC or value[-1] in _TYPOGRAPHIC:
+        return value[0] if value[0] in _TYPOGRAPHIC else value[-1]
+    return ""
+
+
+def _texts(value: Any, at: Path) -> Iterator[tuple[str, Path]]:
+    match value:
+        case str():
+            yield value, at
+        case dict():
+            for key, item in value.items():
+                yield from _texts(item, (*at, key))
+        case list():
+            for index, item in enumerate(value):
+                yield from _texts(item, (*at, index))
+
+
+_LATER = re.compile(r"\$\{|\{\{|\{%|<%|\$[A-Z_]+|<[A-Z_]+>|^\s*//|/\*", re.MULTILINE)
+"""What is filled in or taken out before somebody reads it as JSON."""
+
+
+def broken_json(graph: Graph, params: Params) -> Iterator[Hit]:
+    """Entries of ConfigMaps that are called JSON and are none."""
+    seen: set[tuple[str, Path]] = set()
+    for item in delivered(graph).of("", "ConfigMap"):
+        data = item.data.get("data")
+        for key, value in data.items() if isinstance(data, dict) else ():
+            if splitext(str(key))[1] != ".json" or not isinstance(value, str) or not value.strip():
+                continue
+            place = item.object.origin(("data", key))
+            if (place.file, place.path) in seen:
+                continue
+            seen.add((place.file, place.path))
+            try:
+                json.loads(value)
+            except ValueError as error:
+                if _LATER.search(value) or not isinstance(error, json.JSONDecodeError):
+                    continue
+                where = _line_of(graph, place, key, error.lineno)
+                values = {
+                    "key": key, "name": item.ref.name, "problem": error.msg, "line": error.lineno, "subject": key,
+                }  # fmt: skip
+                yield Hit(where, values, item.named(where), item.affected)
+
+
+def _line_of(graph: Graph, place: Location, key: str, number: int) -> Location:
+    """The line of the file that line `number` of a literal block stands on; else the key."""
+    if place.file not in graph.repo.entries or place.path[-1:] != (key,):
+        return place
+    start = graph.repo.span(replace(place, key=True)).line
+    lines = graph.repo.stream(place.file).text.split("\n")
+    written = lines[start - 1].split("#")[0].rstrip() if start <= len(lines) else ""
+    if not re.search(r":\s*\|[-+]?$", written) or start + number > len(lines):
+        return replace(place, key=True)
+    line = start + number
+    width = len(lines[line - 1])
+    return Location(
+        place.file, span=Span(line, width - len(lines[line - 1].lstrip()) + 1, line, width + 1, 0, 0)
+    )
