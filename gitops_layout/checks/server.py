@@ -47,7 +47,8 @@ def _find(graph: Graph) -> Iterator[tuple[Subject, Refusal]]:
     for subject in judged(graph).subjects:
         known = {v.path for v in subject.verdict.violations if v.kind != "wraps"}
         data = as_stored(subject.data, subject.verdict)
-        for refusal in refusals(data, apply=subject.applied):
+        shape = subject.shape if data is subject.data else None
+        for refusal in refusals(data, apply=subject.applied, shape=shape):
             path = refusal.path
             # A value of the wrong type, or a missing one, is the schema's finding already.
             if path in known or (path[:-1] in known and _value(subject.data, path) is None):

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from gitops_layout.model import ObjectRef, Path
     from gitops_layout.validation.schemas import Known, Schemas
 
-__all__ = ["Verdict", "Violation", "as_stored", "dotted", "validate"]
+__all__ = ["SOUND", "Verdict", "Violation", "as_stored", "dotted", "validate"]
 
 _MOST = 50
 """Violations of one object that are reported: nobody reads more, and a hostile object has a million."""
@@ -63,7 +63,8 @@ class Verdict:
     unjudged: tuple[RuleProblem, ...] = ()
 
 
-_GOOD = Verdict(known=True)
+SOUND = Verdict(known=True)
+"""A schema judges it, and refuses nothing."""
 
 
 def validate(
@@ -83,7 +84,7 @@ def validate(
     if len(kubernetes) == 1 and "sops" not in data:
         candidates = schemas.find(ref, kubernetes=kubernetes[0])
         if candidates and _good(data, candidates[0]):
-            return _GOOD  # as nearly all are
+            return SOUND  # as nearly all are
     encrypted = isinstance(data.get("sops"), dict)
     if encrypted:
         data = {key: value for key, value in data.items() if key != "sops"}

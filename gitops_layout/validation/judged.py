@@ -11,10 +11,11 @@ from gitops_layout.k8s.scope import is_crd
 from gitops_layout.kustomize.model import FILE_NAMES
 from gitops_layout.model import Affected, Location, Unchecked, UncheckedClass
 from gitops_layout.validation import bundle
-from gitops_layout.validation.check import Verdict, validate
+from gitops_layout.validation.check import Verdict
 from gitops_layout.validation.crds import crds
 from gitops_layout.validation.schemas import Schemas
 from gitops_layout.validation.subject import Subject
+from gitops_layout.validation.verdicts import Verdicts
 from gitops_layout.validation.versions import lifecycle
 
 if TYPE_CHECKING:
@@ -66,20 +67,14 @@ def targets(graph: Graph, cluster: str | None = None) -> tuple[str, ...]:
 
 def _judge(graph: Graph) -> Judged:
     target = graph.target
-    schemas = Schemas(_crds(graph), locations=target.schemas, read=target.read)
+    judge = Verdicts(Schemas(_crds(graph), locations=target.schemas, read=target.read))
     versions = {name: targets(graph, name) for name in (None, *target.clusters)}
-    verdicts: dict[tuple[int, bool, tuple[str, ...]], Verdict] = {}
     applying = _applying(graph)
     subjects = []
     pieces = _may_be_pieces(graph)
     for ref, data, origin, affected, live, unseen in _objects(graph):
         applied = affected.delivery in applying or _asks_for_apply(data)
-        judging = versions.get(affected.cluster, versions[None])
-        key = (id(data), applied, judging)
-        verdict = verdicts.get(key)
-        if verdict is None:
-            verdict = validate(ref, data, schemas=schemas, kubernetes=judging, apply=applied)
-            verdicts[key] = verdict
+        verdict, shape = judge(ref, data, versions.get(affected.cluster, versions[None]), applied)
         if unseen and verdict.violations:
             settled = tuple(v for v in verdict.violations if not _LATER.search(v.got))
             verdict = Verdict(verdict.known, settled, verdict.unjudged)
@@ -89,8 +84,8 @@ def _judge(graph: Graph) -> Judged:
         ):
             whole = tuple(v for v in verdict.violations if v.kind != "missing")
             verdict = Verdict(verdict.known, whole, verdict.unjudged)
-        subjects.append(Subject(ref, data, origin, affected, live, verdict, applied))
-    unchecked = (*_unchecked(subjects, schemas), *_policies(graph, subjects))
+        subjects.append(Subject(ref, data, origin, affected, live, verdict, applied, shape))
+    unchecked = (*_unchecked(subjects, judge.schemas), *_policies(graph, subjects))
     validated = sum(subject.verdict.known for subject in subjects)
     return Judged(tuple(subjects), validated, unchecked)
 
@@ -187,7 +182,7 @@ def _crds(graph: Graph) -> Iterator[tuple[Crd, Location | None]]:
     delivered = set()
     for rendered in graph.rendered.values():
         for item in rendered.objects:
-            if is_crd(item.data):
+            if item.ref.kind == "CustomResourceDefinition" and is_crd(item.data):
                 delivered.add(item.ref.name)
                 yield from ((crd, item.origin(())) for crd in crds(item.data))
     for resource in graph.repo.resources:
@@ -203,7 +198,8 @@ def _unchecked(subjects: list[Subject], schemas: Schemas) -> Iterator[Unchecked]
     unusable = {name for name, _ in schemas.broken}
     kinds: dict[str, Subject] = {}
     rules: dict[tuple[str, str], tuple[str, Subject]] = {}
-    for subject in sorted(subjects, key=lambda subject: not subject.live):
+    unsure = [each for each in subjects if each.verdict.unjudged or not each.verdict.known]
+    for subject in sorted(unsure, key=lambda subject: not subject.live):
         name = f"{subject.ref.group}/{subject.ref.kind}"
         if not subject.verdict.known and name not in unusable and not _replaced(subject.ref):
             kinds.setdefault(name.lstrip("/"), subject)
@@ -212,10 +208,10 @@ def _unchecked(subjects: list[Subject], schemas: Schemas) -> Iterator[Unchecked]
     for name, subject in kinds.items():
         why = f"no schema of {subject.ref.api_version} {subject.ref.kind}"
         yield _external(f"kind {name}", why, name, subject)
-    for (owner, rule), (words, subject) in rules.items():
+    for (owner, rule), (reason, subject) in rules.items():
         name = owner.lstrip("/")
         short = rule if len(rule) <= 100 else f"{rule[:99]}…"
-        yield _external(f"rule of kind {name}: {short}", f"our CEL engine: {words}", name, subject)
+        yield _external(f"rule of kind {name}: {short}", f"our CEL engine: {reason}", name, subject)
 
 
 def _policies(graph: Graph, subjects: list[Subject]) -> Iterator[Unchecked]:

@@ -18,7 +18,8 @@ __all__ = ["Subject"]
 class Subject:
     """A delivered object, where its values come from, whom it belongs to, and what its schema says.
 
-    `applied` says that whoever delivers it has the server apply it, and does not create it.
+    `applied` says that whoever delivers it has the server apply it, and does not create it. `shape` is equal for
+    objects that the server judges alike (`validation.server.shape`).
     """
 
     ref: ObjectRef
@@ -28,3 +29,4 @@ class Subject:
     live: bool
     verdict: Verdict
     applied: bool = False
+    shape: bytes | None = None

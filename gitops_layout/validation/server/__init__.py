@@ -8,7 +8,9 @@ their defaults; each entry names the Go function that it follows.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from itertools import islice
@@ -16,10 +18,11 @@ from typing import Any
 
 from gitops_layout.validation.server.clean import Clean, content
 from gitops_layout.validation.server.cursor import At, Refusal
-from gitops_layout.validation.server.lists import repeated
+from gitops_layout.validation.server.lists import PODS, repeated
 from gitops_layout.validation.server.metadata import metadata
+from gitops_layout.validation.server.shape import constants
 
-__all__ = ["LIMIT", "Refusal", "refusals"]
+__all__ = ["LIMIT", "Refusal", "Shaped", "refusals", "shaped"]
 
 LIMIT = 100
 """At most this many refusals of one object: a hostile one could have millions."""
@@ -117,14 +120,51 @@ _VERSIONS = ("v1", "v2")
 """Older versions have other shapes, and no server that we speak of serves them."""
 
 
-def refusals(data: object, *, apply: bool) -> Iterator[Refusal]:
+_NAMING = ("autoscaling", "batch", "networking", "pods", "rbac", "services", "workloads")
+_NAMING_KINDS = ("config.config_map", "config.limit_range", "config.namespace", "config.resource_quota")
+"""Where nothing is decoded or compiled that a name could be part of."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shaped:
+    """What the shape of a kind's objects depends on: where their pods are, and the words that are nobody's name."""
+
+    pod: tuple[str, ...] | None
+    words: frozenset[str]
+
+
+def shaped(group: str, version: str, kind: str) -> Shaped | None:
+    """How to make the shape of a built-in kind's objects; None where another name could change a verdict."""
+    name = _KINDS.get((group, kind)) if version in _VERSIONS else None
+    if name is not None:
+        if name.partition(".")[0] not in _NAMING and name not in _NAMING_KINDS:
+            return None
+        _function(name)
+    modules = [module for module in sys.modules if module.startswith(__name__)]
+    return Shaped(PODS.get((group, kind)), frozenset().union(*map(constants, modules)))
+
+
+_sound: tuple[set[bytes], set[bytes]] = (set(), set())
+"""Shapes of which nothing was refused, as a create and as an apply."""
+_MOST = 200_000
+
+
+def refusals(data: object, *, apply: bool, shape: bytes | None = None) -> Iterator[Refusal]:
     """What a server would refuse of one object beyond its schema, as a create or as a server-side apply.
 
-    Of kinds that are not built in, only metadata is judged. Never raises; at most LIMIT refusals.
+    Of kinds that are not built in, only metadata is judged. Never raises; at most LIMIT refusals. With the `shape`
+    of an object, what was found sound once is not judged again.
     """
-    if not isinstance(data, dict):
+    if not isinstance(data, dict) or shape in _sound[apply]:
         return
-    yield from islice(_refusals(At(data), apply=apply), LIMIT)
+    sound = True
+    for refusal in islice(_refusals(At(data), apply=apply), LIMIT):
+        sound = False
+        yield refusal
+    if sound and shape is not None:
+        if len(_sound[apply]) > _MOST:
+            _sound[apply].clear()
+        _sound[apply].add(shape)
 
 
 def _refusals(at: At, *, apply: bool) -> Iterator[Refusal]:

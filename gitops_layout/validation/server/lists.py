@@ -13,7 +13,7 @@ from gitops_layout.validation.server.checks import duplicates
 from gitops_layout.validation.server.clean import Clean, lean_content
 from gitops_layout.validation.server.cursor import At, Check, Refusal, Row, evaluate, find
 
-__all__ = ["repeated"]
+__all__ = ["PODS", "repeated"]
 
 _CONTAINER = (
     ("env", ("name",)),
@@ -33,17 +33,18 @@ _POD: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("topologySpreadConstraints", ("topologyKey", "whenUnsatisfiable")),
     ("volumes", ("name",)),
 )
-_PODS = {
-    ("", "Pod"): "spec",
-    ("", "PodTemplate"): "template.spec",
-    ("", "ReplicationController"): "spec.template.spec",
-    ("apps", "DaemonSet"): "spec.template.spec",
-    ("apps", "Deployment"): "spec.template.spec",
-    ("apps", "ReplicaSet"): "spec.template.spec",
-    ("apps", "StatefulSet"): "spec.template.spec",
-    ("batch", "CronJob"): "spec.jobTemplate.spec.template.spec",
-    ("batch", "Job"): "spec.template.spec",
+PODS: dict[tuple[str, str], tuple[str, ...]] = {
+    ("", "Pod"): ("spec",),
+    ("", "PodTemplate"): ("template", "spec"),
+    ("", "ReplicationController"): ("spec", "template", "spec"),
+    ("apps", "DaemonSet"): ("spec", "template", "spec"),
+    ("apps", "Deployment"): ("spec", "template", "spec"),
+    ("apps", "ReplicaSet"): ("spec", "template", "spec"),
+    ("apps", "StatefulSet"): ("spec", "template", "spec"),
+    ("batch", "CronJob"): ("spec", "jobTemplate", "spec", "template", "spec"),
+    ("batch", "Job"): ("spec", "template", "spec"),
 }
+"""Where the spec of a kind's pods is."""
 _ADMISSION = "admissionregistration.k8s.io"
 _OTHERS: dict[tuple[str, str], tuple[tuple[str, tuple[str, ...]], ...]] = {
     ("", "Service"): (("spec.ports", ("port", "protocol")),),
@@ -74,7 +75,7 @@ _DEFAULTS = {"protocol": "TCP"}
 
 def repeated(group: str, kind: str, at: At) -> Iterator[Refusal]:
     """Items that apply could not tell from earlier ones; `at` is the whole object."""
-    for pod in find(at, _PODS.get((group, kind), "")):
+    for pod in find(at, ".".join(PODS.get((group, kind), ()))):
         if not _taken(pod.value):
             yield from evaluate(_POD_ROWS, pod)
     yield from evaluate(_ROWS.get((group, kind), _ANY), at)
