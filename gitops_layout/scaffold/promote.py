@@ -44,6 +44,8 @@ __all__ = [
 
 Part = Literal["version", "settings"]
 _PATCHED = ("/targetRevision", "/tag", "/version")
+_MARKER = re.compile(rb"[ \t]*#[ \t]*\{\s*\"\$imagepolicy\"[^\n]*")
+_TAG = re.compile(rb"(?m)^.*\b(newTag|tag): [^#\s]+")
 _VERSION = re.compile(r"^([A-Za-z0-9_][A-Za-z0-9_.-]{0,127}|sha256:[0-9a-f]{64})$")
 
 
@@ -80,9 +82,17 @@ def promotion(
         if not given:
             raise UserError(f"{here} holds nothing to promote", "gitops-layout scaffold makes it anew")
         old = {path.removeprefix(there): content for path, content in tree.items() if path.startswith(there)}
+        given = {name: _own_marker(data, old.get(name, b"")) for name, data in given.items()}
         files |= {f"{there}{name}": data for name, data in given.items() if old.get(name) != data}
         files |= {f"{there}{name}": None for name in old if name not in given}
     return _shown(root, tree, f"{_home(spec, app)}/envs/{to}", files, tuple(_skipped(spec, app, start, to)))
+
+
+def _own_marker(content: bytes, before: bytes) -> bytes:
+    """A file as it is promoted: the marker by which Flux writes an environment's versions stays where it is."""
+    content = _MARKER.sub(b"", content)
+    marker = _MARKER.search(before)
+    return _TAG.sub(rb"\g<0>" + marker[0].replace(b"\\", rb"\\"), content, count=1) if marker else content
 
 
 def release(root: Path, spec: Spec, app: str, *, to: str, version: str) -> Promotion:

@@ -121,6 +121,7 @@ def answers(spec: Spec) -> dict[str, Any]:
         "repo_branch": spec.repo.branch,
         "repo_owners": list(spec.repo.owners),
         "ci": spec.features.ci,
+        "image_automation": spec.features.image_automation is not None,
         "notifications": told.model_dump(by_alias=True) if told else {},
         "policy": spec.features.policy or "none",
         "secrets": secrets.kind if secrets else "none",

@@ -23,18 +23,29 @@ def feature_problems(file: File) -> Iterator[Problem]:
     """Features where they cannot be, each at its own place."""
     features = file.spec.features
     if file.spec.layout == "tenant":
-        for name in ("secrets", "policy", "notifications"):
+        for name in ("secrets", "policy", "notifications", "image_automation"):
             if getattr(features, name) is not None:
-                text = f"a tenant's repository has no {name} of its own: they are what the platform installs"
-                yield (*_FEATURES, name), True, text
+                field = type(features).model_fields[name].alias or name
+                text = f"a tenant's repository has no {field} of its own: they are what the platform installs"
+                yield (*_FEATURES, field), True, text
         return
     if features.policy == "kyverno" and file.spec.agent.name == "builtin":
         text = "the builtin agent installs no controllers: policy kyverno needs flux or argocd, vap needs neither"
         yield (*_FEATURES, "policy"), False, text
+    if features.image_automation is not None and file.spec.agent.name != "flux" and _ci(file) == "none":
+        text = "without Flux it is Renovate that opens them, and features.ci is none: nothing would run it"
+        yield (*_FEATURES, "imageAutomation"), True, text
     if features.notifications is not None:
         yield from _notifications(file, features.notifications)
     if features.secrets is not None:
         yield from _secrets(file, features.secrets)
+
+
+def _ci(file: File) -> str:
+    host = file.spec.repo.url
+    return file.spec.features.ci or (
+        "github" if any(name in host for name in ("github", "gitlab")) else "none"
+    )
 
 
 def _notifications(file: File, told: Notifications) -> Iterator[Problem]:

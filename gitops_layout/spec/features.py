@@ -113,6 +113,12 @@ class Features(Model):
         None,
         description="Who checks changes: github or gitlab where the repository's URL names it, else none.",
     )
+    image_automation: Literal["pr"] | None = Field(
+        None,
+        alias="imageAutomation",
+        description="pr: new versions of images come as pull requests for the first environment, opened by Flux's "
+        "image automation, or by Renovate under another agent.",
+    )
     notifications: Annotated[Notifications, BeforeValidator(_chat)] | None = Field(
         None, description="What clusters tell; the kind of chat alone is enough."
     )

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 _NOT_YET = frozenset(
     {
         "moved", "approval", "dependsOn", "delivery", "wiring",
-        "install", "style", "host", "imageAutomation", "previews",
+        "install", "style", "host", "previews",
         "promotion", "renovate", "role",
     }
 )  # fmt: skip

@@ -112,6 +112,11 @@ FEATURES: dict[str, dict[str, Any]] = {
         "repo": {"url": "https://gitlab.com/acme/a/b.git", "owners": ["@acme/platform"]},
         "features": {"notifications": {"chat": "discord", "commitStatus": True}},
     },
+    "images": {"features": {"imageAutomation": "pr"}, "apps": [*APPS, *CHARTS, OWN_CHART]},
+    "images-gitlab": {
+        "repo": {"url": "https://gitlab.com/acme/a.git", "owners": ["@acme/a"]},
+        "features": {"imageAutomation": "pr"},
+    },
     "kyverno-platform": {**PLATFORM, "features": {"policy": "kyverno"}},
 }
 """Changes to `data` that bring a feature each."""

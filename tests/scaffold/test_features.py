@@ -145,6 +145,48 @@ def test_argo_cd_is_told_whom_to_tell_and_nothing_it_does_not_define(tmp_path: P
     assert {"group": "", "kind": "ConfigMap"} in project["spec"]["namespaceResourceWhitelist"]
 
 
+def test_flux_writes_versions_of_the_first_environment_only_even_after_promotion(tmp_path: Path) -> None:
+    write(spec(**FEATURES["images"]), tmp_path)
+    assert run(tmp_path, "promote", "web", "--to", "dev", "--version", "1.5.0").returncode == 0
+    for app in ("web", "shop"):
+        assert run(tmp_path, "promote", app, "--to", "staging").returncode == 0
+    files = [path for path in tmp_path.rglob("*") if path.is_file() and '"$imagepolicy"' in path.read_text()]
+    marked = {path.relative_to(tmp_path).as_posix(): path.read_text() for path in files}
+    version = "apps/{}/envs/dev/version/{}.yaml"
+    assert {*marked} == {
+        version.format("web", "kustomization"),
+        version.format("queue", "kustomization"),
+        version.format("shop", "values"),
+    }
+    assert "1.5.0" in marked[version.format("web", "kustomization")]
+    assert "1.5.0" in (tmp_path / "apps/web/envs/staging/version/kustomization.yaml").read_text()
+    lab, eu = (build(tmp_path / "clusters" / name) for name in ("lab", "eu"))
+    assert not [item for item in eu if item["apiVersion"].startswith("image.")]
+    policies = {item["metadata"]["name"] for item in lab if item["kind"] == "ImagePolicy"}
+    assert policies == {"web", "queue", "shop"}  # api is pinned by digest, the others are charts
+    [update] = (item["spec"] for item in lab if item["kind"] == "ImageUpdateAutomation")
+    assert update["git"]["push"]["branch"] != update["git"]["checkout"]["ref"]["branch"]
+
+
+def test_renovate_finds_the_versions_that_flux_would_write(tmp_path: Path) -> None:
+    write(spec("argocd", **FEATURES["images"]), tmp_path)
+    assert run(tmp_path, "promote", "web", "--to", "dev", "--version", "1.5.0").returncode == 0
+    managers = json.loads((tmp_path / "renovate.json").read_text())["customManagers"][1:]
+    found = {}
+    for manager in managers:
+        [name] = manager["managerFilePatterns"]
+        [pattern] = (text.replace("(?<", "(?P<") for text in manager["matchStrings"])
+        for path in sorted(tmp_path.rglob("*.yaml")):
+            file = path.relative_to(tmp_path).as_posix()
+            if re.search(name.strip("/"), file) and (match := re.search(pattern, path.read_text())):
+                found[file] = (manager["depNameTemplate"], match["currentValue"])
+    assert found == {
+        "apps/web/envs/dev/version/kustomization.yaml": ("ghcr.io/acme/web", "1.5.0"),
+        "apps/queue/envs/dev/version/kustomization.yaml": ("ghcr.io/stefanprodan/podinfo", "6.9.2"),
+        "apps/shop/envs/dev/version/values.yaml": ("ghcr.io/acme/shop", "1.4.0"),
+    }
+
+
 _PRIVATE = {"environment": "dev", "keys": ["AGE-SECRET-KEY-1QQQ"]}
 
 
@@ -175,6 +217,7 @@ _PRIVATE = {"environment": "dev", "keys": ["AGE-SECRET-KEY-1QQQ"]}
             "no field of a provider",
         ),
         ("builtin", {"features": {"policy": "kyverno"}}, "vap needs neither"),
+        ("argocd", {"features": {"ci": "none", "imageAutomation": "pr"}}, "nothing would run it"),
         ("builtin", {"features": {"notifications": "slack"}}, "tells nobody but who runs it"),
         ("flux", {"features": {"notifications": {}}}, "notifications tell nothing"),
         (
