@@ -15,6 +15,7 @@ from gitops_layout.cli.remembered import Said
 from gitops_layout.errors import UserError
 from gitops_layout.graph.model import Graph
 from gitops_layout.kustomize.model import FILE_NAMES
+from gitops_layout.model import UncheckedClass
 from gitops_layout.output.manifests import to_json, to_yaml
 from gitops_layout.render.build import Renders
 from gitops_layout.render.lookup import Lookup, nothing
@@ -65,7 +66,9 @@ def run(
             file = str(Path(options["output"]) / f"{name}.{options['form']}")
             said.files[file] = _pieces(repo, [(delivery, item)], options)
     said.err += "".join(_failed(repo, item) for _, item in chosen)
-    said.code = 3 if any(item.failure is not None for _, item in chosen) else 0
+    unread = [e for e in repo.unchecked if options["everything"] and e.kind is UncheckedClass.BROKEN]
+    said.err += "".join(f"not read: {entry.what}: {entry.why}\n" for entry in unread)
+    said.code = 3 if unread or any(item.failure is not None for _, item in chosen) else 0
     return said
 
 

@@ -144,6 +144,7 @@ def test_what_may_not_be_read_is_named(repository: Path, capfd, monkeypatch):
     code, _, err = said(capfd, monkeypatch, "--all")
     assert code == 3
     assert "config.yaml" in err
+    assert "not read: folder apps/web/overlays/dev: cannot be listed: Permission denied\n" in err
 
 
 def test_the_verdict_on_bad_kustomizations_is_kustomizes_own(repository: Path, capfd, monkeypatch):
@@ -154,6 +155,8 @@ def test_the_verdict_on_bad_kustomizations_is_kustomizes_own(repository: Path, c
         "cycle": ({"kustomization.yaml": "resources: [b]\n", "b/kustomization.yaml": "resources: [..]\n"}, "include each other"),
         "missing": ({"kustomization.yaml": "resources: [a.yaml, none.yaml]\n", "a.yaml": config}, "none.yaml does not exist"),
         "patch": ({"kustomization.yaml": "resources: [a.yaml]\npatches: [{path: p.yaml}]\n", "a.yaml": config, "p.yaml": config.replace("name: a", "name: b")}, "no resource matches"),
+        "yaml": ({"kustomization.yaml": "resources: [a.yaml]\n", "a.yaml": f"{config}data: [b\n"}, "bad/yaml/a.yaml:5: it is no YAML"),
+        "text": ({"kustomization.yaml": "resources: [null]\n"}, "resources[0] is no text"),
         "deep": ({"kustomization.yaml": "resources: [a.yaml]\n", "a.yaml": config + "data: " + "{a: " * 10_000 + "b" + "}" * 10_000}, "a.yaml"),
     }  # fmt: skip
     for name, (files, words) in bad.items():

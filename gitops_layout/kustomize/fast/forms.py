@@ -26,7 +26,11 @@ _VERSIONS = {
 def _plain(kind: type, word: str) -> Check:
     def check(value: Any, where: Location) -> None:
         if type(value) is not kind:
-            refuse(f"{where.path[-1]} is no {word}", where, f"write a {word}")
+            refuse(
+                f"{_called(where)} is no {word}",
+                where,
+                f"write a {word}, in quotes if need be" if kind is str else f"write a {word}",
+            )
 
     return check
 
@@ -34,10 +38,16 @@ def _plain(kind: type, word: str) -> Check:
 _text, _boolean, _number = _plain(str, "text"), _plain(bool, "boolean"), _plain(int, "number")
 
 
+def _called(where: Location) -> str:
+    """What a place is called: an item by its list and number."""
+    path = where.path
+    return f"{path[-2]}[{path[-1]}]" if len(path) > 1 and isinstance(path[-1], int) else str(path[-1])
+
+
 def _list(element: Check) -> Check:
     def check(value: Any, where: Location) -> None:
         if not isinstance(value, list):
-            refuse(f"{where.path[-1]} is no list", where, "write a list")
+            refuse(f"{_called(where)} is no list", where, "write a list")
         for index, entry in enumerate(value):
             element(entry, where.at(index))
 

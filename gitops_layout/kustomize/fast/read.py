@@ -16,7 +16,7 @@ from gitops_layout.kustomize.fast.declined import decline, refuse
 from gitops_layout.kustomize.fast.item import Item, plain_text
 from gitops_layout.kustomize.fast.marks import ABSENT, Mark, at
 from gitops_layout.kustomize.fast.tables import Rules, list_rules
-from gitops_layout.model import Location, Path
+from gitops_layout.model import Location, Path, Span
 from gitops_layout.repo.model import Repo
 from gitops_layout.source.document import Document, Node, Stream
 from gitops_layout.source.reader import read
@@ -75,7 +75,9 @@ class Reader:
         if path not in self._documents:
             stream = self.repo.stream(path)
             if stream.problems:
-                decline(stream.problems[0].message, Location(path))
+                problem = stream.problems[0]
+                span = Span(problem.line, problem.column, problem.line, problem.column + 1, 0, 0)
+                refuse(f"it is no YAML: {problem.message}", Location(path, span=span), "correct it")
             self._documents[path] = kustomized(stream, Location(path))
         return self._documents[path]
 
