@@ -155,8 +155,6 @@ def test_the_verdict_on_bad_kustomizations_is_kustomizes_own(repository: Path, c
         "cycle": ({"kustomization.yaml": "resources: [b]\n", "b/kustomization.yaml": "resources: [..]\n"}, "include each other"),
         "missing": ({"kustomization.yaml": "resources: [a.yaml, none.yaml]\n", "a.yaml": config}, "none.yaml does not exist"),
         "patch": ({"kustomization.yaml": "resources: [a.yaml]\npatches: [{path: p.yaml}]\n", "a.yaml": config, "p.yaml": config.replace("name: a", "name: b")}, "no resource matches"),
-        "yaml": ({"kustomization.yaml": "resources: [a.yaml]\n", "a.yaml": f"{config}data: [b\n"}, "bad/yaml/a.yaml:5: it is no YAML"),
-        "text": ({"kustomization.yaml": "resources: [null]\n"}, "resources[0] is no text"),
         "deep": ({"kustomization.yaml": "resources: [a.yaml]\n", "a.yaml": config + "data: " + "{a: " * 10_000 + "b" + "}" * 10_000}, "a.yaml"),
     }  # fmt: skip
     for name, (files, words) in bad.items():
@@ -165,3 +163,15 @@ def test_the_verdict_on_bad_kustomizations_is_kustomizes_own(repository: Path, c
         for exact in ((), ("--exact",)):
             code, _, err = said(capfd, monkeypatch, f"bad/{name}", *exact)
             assert (code, words in err) == (3, True), (name, exact, err[:500])
+
+
+def test_what_kustomize_refuses_is_named_by_its_line_and_number(repository: Path, capfd, monkeypatch):
+    bad = {
+        "yaml": ({"kustomization.yaml": "resources: [a.yaml]\n", "a.yaml": "kind: A\ndata: [b\n"}, "bad/yaml/a.yaml:3: it is no YAML"),
+        "text": ({"kustomization.yaml": "resources: [null]\n"}, "resources[0] is no text"),
+    }  # fmt: skip
+    for name, (files, words) in bad.items():
+        for file, text in files.items():
+            write(repository / "bad" / name / file, text)
+        code, _, err = said(capfd, monkeypatch, f"bad/{name}")
+        assert (code, words in err) == (3, True), err
