@@ -173,7 +173,7 @@ def _from_platform(
             "metadata": {"name": _slug(folder.resolve().name)},
             "spec": {
                 "layout": "tenant",
-                "agent": given.agent.model_dump(exclude_none=True),
+                "agent": given.agent.model_dump(exclude_none=True, include={"name", "version"}),
                 "repo": {
                     "url": url or f"{_NOBODY}{tenant}.git",
                     "branch": found.repo.branch if found.repo else "main",

@@ -117,6 +117,8 @@ def answers(spec: Spec) -> dict[str, Any]:
         "name": spec.name,
         "agent": spec.agent.name,
         "agent_version": spec.agent.version or "",
+        "wiring": spec.agent.wiring or "",
+        "self_managed": spec.agent.self_managed,
         "repo_url": spec.repo.url,
         "repo_branch": spec.repo.branch,
         "repo_owners": list(spec.repo.owners),

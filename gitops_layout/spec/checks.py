@@ -101,8 +101,8 @@ def _tenants(body: dict[str, Any]) -> Iterator[Problem]:
             yield place, False, unknown(f"app {name}", "tenant", tenant, list(tenants))
 
 
-def chart_problems(file: File) -> Iterator[Problem]:
-    """Charts where the kind of the app has none, and kinds that an agent cannot deliver there."""
+def agent_problems(file: File) -> Iterator[Problem]:
+    """What the chosen agent, or none in the cluster, has no place for."""
     layout, agent = file.spec.layout, file.spec.agent.name
     if agent == "builtin" and file.spec.components:
         yield (
@@ -116,10 +116,24 @@ def chart_problems(file: File) -> Iterator[Problem]:
             True,
             "the builtin agent is gitops-layout itself and has no version",
         )
+    for field, given in (("wiring", file.spec.agent.wiring), ("selfManaged", file.spec.agent.self_managed)):
+        if given and agent != "argocd":
+            yield ("spec", "agent", field), True, f"agent {agent} has no {field}: it is Argo CD's"
+        elif given and layout == "tenant":
+            yield (
+                ("spec", "agent", field),
+                True,
+                f"a tenant's repository has no {field}: it is the platform's",
+            )
     for index, tenant in enumerate(file.spec.tenants if agent == "builtin" else ()):
         if tenant.repo is not None:
             text = f"tenant {tenant.name}: the builtin agent pulls no second repository"
             yield ("spec", "tenants", index, "repo"), True, text
+
+
+def chart_problems(file: File) -> Iterator[Problem]:
+    """Charts where the kind of the app has none, and kinds that an agent cannot deliver there."""
+    layout, agent = file.spec.layout, file.spec.agent.name
     for index, app in enumerate(file.spec.apps):
         place: Path = ("spec", "apps", index)
         kind = app.kind or ("helm" if app.chart else "kustomize")

@@ -59,6 +59,16 @@ class Agent(Model):
     version: Version | None = Field(
         None, description="Exact version; the newest known one if absent. The builtin agent has none."
     )
+    wiring: Literal["app-of-apps", "applicationset"] | None = Field(
+        None,
+        description="argocd: an Application for every app in a file of its own (app-of-apps, the default), or one "
+        "ApplicationSet a cluster that makes them of small files.",
+    )
+    self_managed: bool = Field(
+        False,
+        alias="selfManaged",
+        description="argocd: the clusters keep Argo CD itself at this version, from its published manifests.",
+    )
 
 
 class Repository(Model):
@@ -357,7 +367,10 @@ def complete(file: File) -> Spec:
         for item in [*body.components, *implied(body)]
     ]
     agent = body.agent.model_copy(
-        update={"version": body.agent.version or pins().versions.get(body.agent.name)}
+        update={
+            "version": body.agent.version or pins().versions.get(body.agent.name),
+            "wiring": body.agent.wiring or ("app-of-apps" if body.agent.name == "argocd" else None),
+        }
     )
     repo = body.repo.model_copy(update={"url": _with_scheme(body.repo.url)})
     host = _host(repo.url)

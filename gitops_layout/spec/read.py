@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 from gitops_layout.errors import UserError
 from gitops_layout.source.reader import read
 from gitops_layout.spec.checks import (
+    agent_problems,
     chart_problems,
     delivery_name_problems,
     did_you_mean,
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 # Words of the design that no template honours yet: naming one must not look like success.
 _NOT_YET = frozenset(
     {
-        "moved", "approval", "dependsOn", "delivery", "wiring",
+        "moved", "approval", "dependsOn", "delivery",
         "install", "style", "host", "previews",
         "promotion", "renovate", "role",
     }
@@ -178,6 +179,7 @@ def _check(data: object) -> tuple[Spec | None, list[Problem]]:
         found += [_translated(item) for item in error.errors()]
     else:
         found += [*reference_problems(data)] or [
+            *agent_problems(file),
             *chart_problems(file),
             *feature_problems(file),
             *tenancy_problems(file),

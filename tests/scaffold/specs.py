@@ -130,7 +130,7 @@ LAYOUTS: dict[str, dict[str, Any]] = {
 }
 
 
-def data(agent: str, **spec: Any) -> dict[str, Any]:
+def data(agent: str, /, **spec: Any) -> dict[str, Any]:
     """gitops.yaml with three environments on two clusters, one of them shared, and three apps."""
     body = {
         "agent": agent,
@@ -155,7 +155,7 @@ def data(agent: str, **spec: Any) -> dict[str, Any]:
     }
 
 
-def spec(agent: str = "flux", **changes: Any) -> Spec:
+def spec(agent: str = "flux", /, **changes: Any) -> Spec:
     """The same, read."""
     return parse(data(agent, **changes))
 

@@ -31,6 +31,7 @@ from tests.scaffold.specs import (
 )
 
 AGENTS = ("flux", "argocd")
+SET = {"name": "argocd", "wiring": "applicationset"}
 BARE = {"repo": {"url": "git@git.example.com:a/b.git", "branch": "1.0"}, "features": {"ci": "none"}}
 CHANGES: dict[str, dict[str, Any]] = {
     **LAYOUTS,
@@ -45,13 +46,24 @@ CHANGES: dict[str, dict[str, Any]] = {
     "components": {"components": COMPONENTS},
     "components-platform": {**PLATFORM, "components": COMPONENTS},
     "charts-monorepo": {"layout": "monorepo", "apps": [*CHARTS, OWN_CHART]},
+    "applicationset": {"agent": SET},
+    "applicationset-platform": {
+        **PLATFORM,
+        "agent": {**SET, "selfManaged": True},
+        "apps": [*APPS, *CHARTS, {"name": "pay", "tenant": "payments", "image": "a/b:1.0"}, OWN_CHART],
+    },
+    "applicationset-no-apps": {"agent": SET, "apps": []},
+    "self-managed": {"agent": {"name": "argocd", "selfManaged": True}},
     "charts-platform": {
         **PLATFORM,
         "apps": [*CHARTS, {**CHARTS[1], "name": "ledger", "tenant": "payments"}],
     },
 }
 MADE = [
-    (agent, changes) for agent in AGENTS for changes in CHANGES if agent == "flux" or changes not in FLUX_ONLY
+    (agent, changes)
+    for agent in AGENTS
+    for changes in CHANGES
+    if (changes not in FLUX_ONLY if agent == "argocd" else "agent" not in CHANGES[changes])
 ]
 MADE += [("builtin", changes) for changes in ("config", "bare", "platform-builtin")]
 
@@ -209,6 +221,7 @@ def test_template_names_are_legal_on_every_system() -> None:
     for path in root.rglob("*"):
         name = path.relative_to(root).as_posix()
         assert not set(name) & set('"|<>:*?\\'), name
+        assert len(path.name.encode()) <= 255 - len(".jinja"), name  # Copier looks for one more suffix
 
 
 @pytest.mark.parametrize(("agent", "changes"), MADE)
@@ -222,8 +235,8 @@ def test_generated_text_is_clean(agent: str, changes: str) -> None:
 
 
 def _templates_inside(path: str) -> bool:
-    """Whether a generated file holds templates of another program: Helm's, or those of Argo CD's notifications."""
-    return "/chart/templates/" in path or path.endswith("/bootstrap/notifications.yaml")
+    """Whether a generated file holds templates of another program: Helm's, or those of Argo CD."""
+    return "/chart/templates/" in path or path.endswith(("/bootstrap/notifications.yaml", "/apps.yaml"))
 
 
 def test_the_workflow_installs_this_very_version(wanted: Spec) -> None:
