@@ -96,8 +96,22 @@ def _differences(old: Any, new: Any, path: Path, where: str) -> Iterator[tuple[P
             place = f"{where}[{name}]"
             here = (*path, places[name])
             yield from _differences(ours.get(name, ABSENT), theirs.get(name, ABSENT), here, place)
+    elif isinstance(old, list) and isinstance(new, list) and _in_place(old, new):
+        for index, (ours, theirs) in enumerate(zip(old, new, strict=True)):
+            yield from _differences(ours, theirs, (*path, index), f"{where}[{index}]")
     elif not _equal(old, new):
         yield path, where, old, new
+
+
+def _in_place(old: list[Any], new: list[Any]) -> bool:
+    """Whether the items are the same maps, in the same order, with a few other values."""
+    return len(old) == len(new) and all(
+        isinstance(ours, dict)
+        and isinstance(theirs, dict)
+        and 2 * sum(key in theirs and _equal(ours[key], theirs[key]) for key in ours)
+        >= len({**ours, **theirs})
+        for ours, theirs in zip(old, new, strict=True)
+    )
 
 
 def _equal(old: Any, new: Any) -> bool:

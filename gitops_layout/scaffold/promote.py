@@ -219,6 +219,8 @@ def _shown(
     """The promotion with what it changes in the environment's objects, as kustomize builds them."""
     folder = _built_in(root, overlay)
     tree = {**tree, **_files(root, folder)}
+    if folder.endswith(".yaml"):
+        tree[folder] = (root / folder).read_bytes()
     later = {path: content for path, content in {**tree, **files}.items() if content is not None}
     before, after = _rendered(dict(tree), folder), _rendered(later, folder)
     for side in (before, after):
@@ -232,19 +234,23 @@ def _shown(
 
 
 def _built_in(root: Path, overlay: str) -> str:
-    """The folder whose objects carry a version: the overlay, or where Argo CD's Application of a chart is built."""
+    """What gives the objects that carry a version: the overlay, the folder where Argo CD's Application of a published
+    chart is built, or the file of its Application of a chart of one's own.
+    """
     wanted = f"/{overlay}/version"
-    for file in sorted((root / "clusters").glob("*/*/*/*/kustomization.yaml")):
-        folder = file.parent.relative_to(root).as_posix()
-        if regular(root, f"{folder}/kustomization.yaml") and wanted in file.read_text(errors="replace"):
-            return folder
+    places = {"*/*/*/*/kustomization.yaml": True, "*/apps/*/*.yaml": False}
+    for pattern, is_folder in places.items():
+        for file in sorted((root / "clusters").glob(pattern)):
+            path = file.relative_to(root).as_posix()
+            if regular(root, path) and wanted in file.read_text(errors="replace"):
+                return path.rpartition("/")[0] if is_folder else path
     return overlay
 
 
-def _rendered(files: dict[str, bytes], folder: str) -> Rendered | None:
+def _rendered(files: dict[str, bytes], place: str) -> Rendered | None:
     repo = from_files({**files})
     graph = link(repo, render=Renders(repo))
-    found = [delivery.id for delivery in graph.deliveries if delivery.source.path == folder]
+    found = [item.id for item in graph.deliveries if place in (item.source.path, item.root.file)]
     return graph.rendered[found[0]] if found else None
 
 

@@ -64,6 +64,13 @@ def test_fields_are_named_as_people_name_them_and_secrets_stay_hidden() -> None:
         ("spec.args", ["a"], ["b"]),
         ("spec.on", 1, True),
     ]
+    sources = [{"repoURL": "r", "chart": "c", "helm": {"a": 1}}, {"repoURL": "s", "ref": "values"}]
+    upgraded = [{**sources[0], "targetRevision": "2"}, sources[1]]
+    others = [{"repoURL": "s", "ref": "values"}, {"repoURL": "x", "path": "y"}]
+    assert [item.where for item in field_changes({"sources": sources}, {"sources": upgraded})] == [
+        "sources[0].targetRevision"
+    ]
+    assert [item.where for item in field_changes({"sources": sources}, {"sources": others})] == ["sources"]
     secret = {"apiVersion": "v1", "kind": "Secret", "stringData": {"tls.key": "old", "b": None}}
     later = {**secret, "stringData": {"tls.key": "new", "c": "x"}}
     assert [(item.where, item.before, item.after) for item in field_changes(secret, later)] == [

@@ -76,11 +76,19 @@ def test_the_version_of_a_chart_is_promoted_like_an_images(root: Path, app: str)
     assert run(root, "scaffold", "--plan", "--exit-code").returncode == 0
 
 
-def test_what_a_charts_version_changes_in_the_cluster_is_said(root: Path) -> None:
-    done = run(root, "promote", "db", "--to", "dev", "--version", "1.3.0", "--plan", "--format", "json")
-    [changed] = json.loads(done.stdout)["changed"]
-    flux = "helm.toolkit.fluxcd.io/v2/HelmRelease/db-dev/db"
-    assert changed["object"] in (flux, "argoproj.io/v1alpha1/Application/argocd/db-dev")
+@pytest.mark.parametrize("app", ["cache", "db", "shop"])
+def test_what_a_version_changes_in_the_cluster_is_said_as_a_version(root: Path, app: str) -> None:
+    old = {"cache": "22.1.0", "db": "1.2.3", "shop": "1.4.0"}[app]
+    done = run(root, "promote", app, "--to", "dev", "--version", "23.0.1", "--plan")
+    assert done.returncode == 0, done.stderr
+    lines = [line for line in done.stdout.splitlines() if " -> " in line]
+    agent = "argocd" if (root / "clusters/lab/bootstrap").exists() else "flux"
+    if agent == "argocd" and app != "shop":
+        assert lines == [f"    spec.sources[0].targetRevision: {old} -> 23.0.1"]
+    elif (agent, app) != ("flux", "shop"):  # whose values are a ConfigMap of another name then
+        image = "ghcr.io/acme/shop:" if app == "shop" else ""
+        assert len(lines) == 1
+        assert lines[0].endswith(f"{old} -> {image}23.0.1")
 
 
 def test_a_published_chart_has_no_other_versions_than_those_of_charts(root: Path) -> None:
