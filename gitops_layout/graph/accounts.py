@@ -82,7 +82,7 @@ def _rest(file: str, is_object: bool, failure: str | None, chart: str | None, st
     if failure is not None:
         return Account(file, State.UNCHECKED, failure)
     if chart is not None and not is_object:
-        return Account(file, State.UNREACHED, f"of chart {chart or '.'}, which nothing seen here installs")
+        return Account(file, State.UNREACHED, f"of chart {chart or '.'}, and no release seen here takes it")
     if _is_hidden(file):
         return Account(file, State.TOOL, "in a hidden folder, or hidden itself")
     if basename(file) in FILE_NAMES:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
+from posixpath import dirname, splitext
 
+from gitops_layout.agents.context import Context
 from gitops_layout.agents.context import cluster_of as cluster_of_root
 from gitops_layout.agents.delivery import Delivery
 from gitops_layout.graph.objects import (
@@ -17,6 +20,7 @@ from gitops_layout.graph.objects import (
     owned_by_others,
 )
 from gitops_layout.graph.state import Made, State, forget, render_now, takes_variables
+from gitops_layout.model import Location, ObjectRef
 from gitops_layout.render.rendered import Rendered
 from gitops_layout.repo.model import Resource, broken
 
@@ -38,10 +42,11 @@ def follow(
     """
     render = state.render
     pieces = in_pieces(state.context.repo, agents)
+    clusters = _clusters(state.context, agents)
     own = [
         (made, meaning(made, state.context))
         for resource in agents
-        for cluster in (cluster_of_root(state.context, resource.file),)
+        for cluster in (clusters[resource.location],)
         for off in (state.parked(resource.file),)
         for made in (Made(resource, cluster, not off, None, resource.location not in pieces, off),)
     ]
@@ -68,6 +73,23 @@ def follow(
             whole = replace(made, whole=True)  # by what would bring it
             state.made.setdefault(delivery.id, whole)
             _descend(state, [meaning(whole, state.context)])
+
+
+def _clusters(context: Context, agents: Sequence[Resource]) -> dict[Location, str]:
+    """The cluster of each agent object, by its place.
+
+    Where only a folder stands for it, files that hold the same object (`root-dev.yaml` beside `root-prod.yaml`)
+    are for one cluster each.
+    """
+    found = {resource.location: cluster_of_root(context, resource.file) for resource in agents}
+    same: dict[tuple[str, ObjectRef], set[str]] = defaultdict(set)
+    for resource in agents:
+        same[found[resource.location], resource.ref].add(resource.file)
+    for resource in agents:
+        folder = dirname(resource.file)
+        if found[resource.location] == folder and len(same[folder, resource.ref]) > 1:
+            found[resource.location] = splitext(resource.file)[0]
+    return found
 
 
 def _is_lost(state: State, file: str) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from posixpath import basename, normpath
 
@@ -112,8 +112,8 @@ def _value_files(part: Delivery) -> Iterator[tuple[str, str]]:
             yield first, normpath(path)
 
 
-def _is_here(repo: Repo, path: str) -> bool:
-    return "${" not in path and (repo.is_folder(path) or repo.is_file(path))
+def _here(named: Iterable[tuple[str, str | None]], exists: Callable[[str], bool]) -> Counter[str]:
+    return Counter(normal_url(url) for url, path in named if path and "${" not in path and exists(path))
 
 
 def _of_sets(objects: Iterable[Resource], context: Context) -> Iterator[Resource]:
@@ -171,7 +171,8 @@ def context_of(repo: Repo, declared: Declared, objects: Sequence[Resource]) -> t
     if known:
         return context, f"this repository is {', '.join(known)}"
     total = Counter(normal_url(url) for url, path in named if path)
-    here = Counter(normal_url(url) for url, path in named if path and _is_here(repo, path))
+    # A folder to deliver says more than a value file, which every repository may have.
+    here = _here(named, repo.is_folder) or _here(named, repo.is_file)
     if not here:
         return context, "no source names a known URL of this repository, nor a path that exists in it"
     folder = basename(repo.root.rstrip("/"))

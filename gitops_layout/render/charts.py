@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cached_property
+from posixpath import basename
 from typing import Any
 
 from gitops_layout.agents.context import at
@@ -27,7 +28,7 @@ from gitops_layout.render.postrender import PostRendered, post_rendered
 from gitops_layout.render.releases import Wanted, argocd_release, flux_release
 from gitops_layout.render.rendered import Made, Rendered
 from gitops_layout.render.steps import finished
-from gitops_layout.repo.model import Repo, UnreadableError, broken
+from gitops_layout.repo.model import Repo, UnreadableError, broken, is_yaml
 
 __all__ = ["Charts"]
 
@@ -37,6 +38,18 @@ _NEVER = {
     "flux": {"test", "test-success", "test-failure"},
 }
 """Hooks that an agent leaves out of what it delivers; Flux runs tests where `spec.test.enable` says so."""
+
+
+_OWN = frozenset({"Chart.yaml", "requirements.yaml", "values.yaml"})
+
+
+def _is_part(place: str) -> bool:
+    folders = place.split("/")[:-1]
+    return not is_yaml(place) or basename(place) in _OWN or "templates" in folders or "crds" in folders
+
+
+def _is_template(file: str) -> bool:
+    return "templates" in file.split("/")
 
 
 def _alone(_delivery: Delivery) -> Refs:
@@ -65,6 +78,7 @@ class Charts:
         self.kubernetes = kubernetes
         self.fetched = fetched
         self._charts: dict[str, Chart] = {}
+        self._uses: dict[str, frozenset[str]] = {}
 
     def __call__(self, deliveries: Sequence[Delivery], lookup: Lookup) -> Mapping[str, Rendered]:
         """Each delivery's objects, by its id, as many at a time as there are processors."""
@@ -95,7 +109,18 @@ class Charts:
             return self.values(delivery) & self.repo.entries.keys()
         wanted = self._wanted(delivery, nothing)
         files = wanted.files if isinstance(wanted, Wanted) else frozenset()
-        return (files | frozenset(chart.files.values())) & self.repo.entries.keys()
+        return files & self.repo.entries.keys() | self._used(chart)
+
+    def _used(self, chart: Chart) -> frozenset[str]:
+        """The repository's files that a chart is made of. Manifests that merely lie beside it are no part of it,
+        unless a template asks for `.Files`.
+        """
+        if chart.folder not in self._uses:
+            files = {place: file for place, file in chart.files.items() if file in self.repo.entries}
+            made = {place: file for place, file in files.items() if _is_part(place)}
+            asks = any(b".Files" in self.repo.content(file) for file in made.values() if _is_template(file))
+            self._uses[chart.folder] = frozenset((files if asks else made).values())
+        return self._uses[chart.folder]
 
     def values(self, delivery: Delivery) -> frozenset[str]:
         """The files that give a release values, as far as they are here, whether or not its chart is."""
@@ -142,7 +167,7 @@ class Charts:
         what, chart = f"delivery {delivery.id}", self._chart(delivery)
         if isinstance(chart, Unchecked):
             return Rendered(delivery.id, files=self.values(delivery), failure=chart)
-        files = frozenset(chart.files.values()) & self.repo.entries.keys()
+        files = self._used(chart)
         wanted = chart.problems[0] if chart.problems else self._wanted(delivery, lookup)
         if isinstance(wanted, Problem):
             return Rendered(delivery.id, files=files, failure=wanted.unchecked(what, delivery.id))

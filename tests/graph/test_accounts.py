@@ -43,7 +43,7 @@ def test_every_file_gets_one_account_with_its_reason():
     assert found[".vscode/settings.json"][0] is State.TOOL
     assert found["charts/web/values.yaml"] == (
         State.UNREACHED,
-        "of chart charts/web, which nothing seen here installs",
+        "of chart charts/web, and no release seen here takes it",
     )
     assert found["broken.yaml"][0] is State.UNCHECKED
 

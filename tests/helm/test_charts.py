@@ -556,6 +556,28 @@ def test_what_a_chart_renders_is_followed():
 
 
 @pytest.mark.usefixtures("helm")
+@pytest.mark.usefixtures("helm")
+def test_a_root_application_for_each_cluster_may_lie_in_the_chart_that_all_of_them_install():
+    root = (
+        "apiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: {{name: root, namespace: argocd}}\n"
+        "spec:\n  project: default\n  destination: {{server: https://kubernetes.default.svc, namespace: web}}\n"
+        "  source:\n    repoURL: https://example.test/acme/fleet\n    path: root\n"
+        "    helm: {{valueFiles: [values-{0}.yaml]}}\n"
+    )
+    graph = linked(
+        {
+            "root/Chart.yaml": "apiVersion: v2\nname: root\nversion: 1.0.0\n",
+            "root/templates/config.yaml": (
+                "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: stage}\ndata: {stage: {{ .Values.stage }}}\n"
+            ),
+            **{f"root/root-{stage}.yaml": root.format(stage) for stage in ("dev", "prod")},
+            **{f"root/values-{stage}.yaml": f"stage: {stage}\n" for stage in ("dev", "prod")},
+        }
+    )
+    found = {d.cluster: graph.rendered[d.id].objects[0].data["data"]["stage"] for d in graph.deliveries}
+    assert found == {"root/root-dev": "dev", "root/root-prod": "prod"}
+
+
 def test_a_list_is_delivered_as_its_items():
     item = "- apiVersion: v1\n  kind: ConfigMap\n  metadata:\n    name: {}\n"
     text = "apiVersion: v1\nkind: List\nitems:\n" + item.format("one") + item.format("two")
