@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -25,6 +25,8 @@ __all__ = [
 ]
 
 _NAME = ("metadata", "name")
+_SUPPORTED = 3
+"""Minor versions of Kubernetes that its project supports at a time."""
 
 
 def schema_violation(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
@@ -95,19 +97,18 @@ def api_removed(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
     """Objects of API versions that a targeted Kubernetes does not serve."""
     for subject in judged(graph).subjects:
         ref = subject.ref
-        versions = targets(graph, subject.affected.cluster)
+        versions, enough = _asked(graph, subject)
         life = lifecycle(ref.api_version, ref.kind)
         removed = life.removed if life is not None else None
         if life is not None and removed is not None:
-            gone = [version for version in versions if at_least(version, removed)]
-            if gone:
+            if enough(at_least(version, removed) for version in versions):
                 values = {"state": f"is gone since Kubernetes {removed}"}
                 yield _about_version(subject, values, _instead(life.replacement))
             continue
         group, _, version = ref.api_version.rpartition("/")
         serving = bundle.served(group, version, ref.kind)
         lacking = [name for name in versions if name not in serving]
-        if serving and lacking:
+        if serving and enough(name in lacking for name in versions):
             state = f"is not in Kubernetes {', '.join(lacking)}; {serving[0]} to {serving[-1]} have it"
             yield _about_version(subject, {"state": state}, "use an API version that your clusters serve")
 
@@ -116,15 +117,28 @@ def api_deprecated(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
     """Objects of API versions that a targeted Kubernetes serves for the time being."""
     for subject in judged(graph).subjects:
         life = lifecycle(subject.ref.api_version, subject.ref.kind)
-        versions = targets(graph, subject.affected.cluster) if life is not None else ()
-        if life is None or not any(at_least(version, life.deprecated) for version in versions):
+        if life is None:
             continue
-        if life.removed is not None and any(at_least(version, life.removed) for version in versions):
+        versions, enough = _asked(graph, subject)
+        if not enough(at_least(version, life.deprecated) for version in versions):
+            continue
+        if life.removed is not None and enough(at_least(version, life.removed) for version in versions):
             continue
         state = f"is deprecated since Kubernetes {life.deprecated}"
         if life.removed is not None:
             state += f" and gone from {life.removed} on"
         yield _about_version(subject, {"state": state}, _instead(life.replacement))
+
+
+def _asked(graph: Graph, subject: Subject) -> tuple[tuple[str, ...], Callable[[Iterable[bool]], bool]]:
+    """The Kubernetes versions to judge by, and how many of them must agree.
+
+    Any of those that somebody named counts. Where nobody did, all that are supported must: what the newest one
+    deprecates may be the only version that a cluster of today serves.
+    """
+    if graph.target.kubernetes or graph.target.clusters:
+        return targets(graph, subject.affected.cluster), any
+    return bundle.VERSIONS[-_SUPPORTED:], all
 
 
 def _instead(replacement: str) -> str:

@@ -21,7 +21,7 @@ _PLACEHOLDER = re.compile(
     | .*(?:\$\{[^}]+\}|\$\([^)]+\)|\{\{.+\}\}|<path:[^>]+>)
     | __?[A-Z0-9_]+__?$
     | .*(?:change|replace)[-_ ]?me
-    | (?:\*{3,}|x{3,}|\.{3,}|todo|tbd|dummy|placeholder|redacted|example)$
+    | (?:\*{3,}|x{3,}|\.{3,}|todo|tbd|dummy|placeholder|redacted|example|unused|not[-_ ]?used|not[-_ ]?set|ignored)$
     """,
     re.VERBOSE | re.IGNORECASE,
 )
