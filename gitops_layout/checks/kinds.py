@@ -6,14 +6,14 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from gitops_layout.agents.context import at
+from gitops_layout.checks.applied import applied
 from gitops_layout.checks.delivered import delivered
-from gitops_layout.checks.near import near_name
 from gitops_layout.graph.model import Graph
 from gitops_layout.k8s.scope import builtin_kinds
 from gitops_layout.model import Hit
 from gitops_layout.validation.versions import lifecycle
 
-__all__ = ["group_with_version", "kind_not_in_group"]
+__all__ = ["group_with_version", "health_check_kind"]
 
 _FLUX = {
     "kustomize.toolkit.fluxcd.io": frozenset({"Kustomization"}),
@@ -25,36 +25,24 @@ _FLUX = {
     "notification.toolkit.fluxcd.io": frozenset({"Provider", "Alert", "Receiver"}),
 }
 """All kinds that a group of Flux has, or has had."""
-_LEFT = frozenset({"Eviction", "Binding", "Scale", "List", "TokenRequest", "PodExecOptions"})
 
 
-def kind_not_in_group(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
-    """Objects of a group that is known and has no such kind, in any version."""
+def health_check_kind(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
+    """Health checks of Kustomizations that wait for a kind which its group does not have."""
     known = {**builtin_kinds(), **_FLUX}
-    own = {
-        (str(at(crd.data, "spec", "group")), str(at(crd.data, "spec", "names", "kind")))
-        for crd in delivered(graph).of("apiextensions.k8s.io", "CustomResourceDefinition")
-    }
-    own |= {
-        (str(at(resource.data, "spec", "group")), str(at(resource.data, "spec", "names", "kind")))
-        for resource in graph.repo.resources
-        if resource.ref.kind == "CustomResourceDefinition"
-    }
-    for (group, kind), items in delivered(graph).kinds.items():
-        there = known.get(group)
-        if there is None or kind in there or (group, kind) in own or kind in _LEFT or kind.endswith("List"):
-            continue
-        versions = {item.ref.api_version for item in items}
-        if any(lifecycle(version, kind) is not None for version in versions):
-            continue
-        homes = sorted(other for other, kinds in known.items() if kind in kinds and other != group)
-        near = near_name(kind, there)
-        hint = f"; {kind} is of {homes[0] or 'v1'}" if homes else f' (did you mean "{near}"?)' if near else ""
-        for item in items:
-            wrong = ("apiVersion",) if homes else ("kind",)
-            place = item.object.origin(wrong)
-            values = {"api": item.ref.api_version, "kind": kind, "hint": hint, "subject": kind}
-            yield Hit(place, values, item.named(place), item.affected)
+    for item in applied(graph, "kustomize.toolkit.fluxcd.io", "Kustomization"):
+        listed = at(item.data, "spec", "healthChecks")
+        for index, entry in enumerate(listed if isinstance(listed, list) else ()):
+            api, kind = at(entry, "apiVersion"), at(entry, "kind")
+            if not isinstance(api, str) or not isinstance(kind, str):
+                continue
+            there = known.get(api.rpartition("/")[0])
+            if there is None or kind in there or lifecycle(api, kind) is not None:
+                continue
+            homes = sorted(group for group, kinds in known.items() if kind in kinds)
+            hint = f"; {kind} is of {homes[0] or 'v1'}" if homes else ""
+            place = item.origin(("spec", "healthChecks", index, "apiVersion"))
+            yield Hit(place, {"api": api, "kind": kind, "hint": hint, "subject": kind}, (), item.affected)
 
 
 def group_with_version(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:

@@ -90,7 +90,7 @@ def _component(repo: Repo, delivery: Delivery, why: str) -> Location | None:
     return found.location.at("kind") if isinstance(found, Kustomization) else None
 
 
-_PATCH = re.compile(r"the patch of ")
+_PATCH = re.compile(r"the patch of |two objects are |.*already registered id")
 """What is to blame stands in another file than the kustomization."""
 
 

@@ -7,6 +7,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
+from posixpath import basename, dirname
 from typing import Any
 
 from gitops_layout.agents.context import at, text
@@ -14,6 +15,7 @@ from gitops_layout.agents.delivery import Delivery
 from gitops_layout.checks.delivered import Item, affected, delivered, place
 from gitops_layout.graph.model import Graph
 from gitops_layout.k8s.scope import builtin_scope
+from gitops_layout.kustomize.model import FILE_NAMES
 from gitops_layout.model import Affected, Hit, Location, Related
 
 __all__ = ["default_namespace", "never_created"]
@@ -40,11 +42,13 @@ def never_created(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
         known = made[cluster]
         missing = [n for n in spaces if n not in known and n not in anywhere and not _SYSTEM.fullmatch(n)]
         kept = sum(name in known for name in spaces)
-        usual = kept >= params["practice"] * len(missing) and not _unseen(graph, cluster)
+        blind, words = _unseen(graph, cluster)
         for name in sorted(missing):
             near = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.75)
             few = len({place.file for place, _ in spaces[name]}) <= params["few"]
-            near = near or _beside(graph, spaces[name], unused[cluster])
+            near = near or _beside(graph, spaces[name], unused[cluster]) or _above(spaces[name], known)
+            told_elsewhere = any(len(part) > 3 and part in words for part in name.split("-"))
+            usual = kept >= params["practice"] * len(missing) and not blind and not told_elsewhere
             if near and not kept and few:
                 kept = 1  # who creates a namespace that nothing uses meant the other one
             if kept and ((usual and cluster) or (near and few)):
@@ -58,6 +62,16 @@ def _beside(graph: Graph, uses: list[_Use], unused: AbstractSet[str]) -> list[st
         return []
     own = [item.ref.name for item in graph.rendered[str(names.pop())].objects if item.ref.kind == "Namespace"]
     return own if len(own) == 1 and own[0] in unused else []
+
+
+def _above(uses: list[_Use], known: Mapping[str, Location]) -> list[str]:
+    """The namespace that is called like a folder around all the uses, and created in it."""
+    files = {place.file for place, _ in uses}
+    for folder in reversed(dirname(min(files)).split("/")):
+        inside = folder in known and f"/{folder}/" in f"/{known[folder].file}"
+        if inside and all(f"/{folder}/" in f"/{file}" for file in files):
+            return [folder]
+    return []
 
 
 def _hits(
@@ -116,14 +130,22 @@ def _target(delivery: Delivery) -> Location:
     return place(delivery, "spec", "targetNamespace")
 
 
-def _unseen(graph: Graph, cluster: str) -> bool:
-    """Whether something of the cluster that may create namespaces could not be rendered; charts rarely do."""
-    return any(
-        delivery.cluster == cluster
-        and delivery.renderer != "chart"
-        and (delivery.source.foreign or graph.rendered[delivery.id].failure is not None)
-        for delivery in graph.deliveries
-    )
+def _unseen(graph: Graph, cluster: str) -> tuple[bool, str]:
+    """Whether something of the cluster that may create namespaces could not be rendered, and what is said of the
+    entries that were left out of the rest; charts rarely create any.
+    """
+    words = []
+    for delivery in graph.deliveries:
+        rendered = graph.rendered[delivery.id]
+        if delivery.cluster != cluster or delivery.renderer == "chart":
+            continue
+        if delivery.source.foreign or (rendered.failure is not None and not rendered.objects):
+            return True, ""
+        if rendered.failure is not None:
+            files = [file for file in rendered.files if basename(file) in FILE_NAMES]
+            words += [line for file in files for line in graph.repo.text(file).split("\n") if "/" in line]
+            words.append(rendered.failure.why)
+    return False, " ".join(words)
 
 
 def default_namespace(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:

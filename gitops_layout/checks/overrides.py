@@ -74,7 +74,12 @@ def not_listed(graph: Graph, params: Params) -> Iterator[Hit]:
             path = join(kustomization.folder, name)
             if path in used or name in FILE_NAMES or not name.endswith((".yaml", ".yml")) or name in written:
                 continue
-            if path in repo.entries and not _SET_ASIDE.search(name) and (kind := _manifest(graph, path)):
+            encrypted = ".sops." in name  # nobody applies it by hand
+            if (
+                path in repo.entries
+                and (encrypted or not _SET_ASIDE.search(name))
+                and (kind := _manifest(graph, path))
+            ):
                 values = {"file": name, "kind": kind, "subject": name}
                 related = (Related(Location(path), "nothing reads it"),)
                 yield Hit(kustomization.location.key_at("resources"), values, related)

@@ -14,7 +14,7 @@ from gitops_layout.checks.files import manifests
 from gitops_layout.graph.model import Graph
 from gitops_layout.model import Hit, Location, Path, Span
 
-__all__ = ["broken_json", "conflict_marker", "stray_quote"]
+__all__ = ["broken_json", "conflict_marker", "malformed_digest", "stray_quote"]
 
 Params = Mapping[str, Any]
 
@@ -59,13 +59,17 @@ def stray_quote(graph: Graph, params: Params) -> Iterator[Hit]:
 
 
 def _stray(value: str) -> str:
-    if len(value) < 2 or any(sign in value for sign in " ${}\n"):
+    if len(value) < 2 or any(sign in value for sign in "${}\n"):
         return ""
-    for quote in ('"', "'"):
-        if value.count(quote) == 1 and (value.startswith(quote) or value.endswith(quote)):
-            return quote
     if value[0] in _TYPOGRAPHIC or value[-1] in _TYPOGRAPHIC:
         return value[0] if value[0] in _TYPOGRAPHIC else value[-1]
+    for quote in ('"', "'"):
+        if (
+            value.count(quote) == 1
+            and (value.startswith(quote) or value.endswith(quote))
+            and " " not in value
+        ):
+            return quote
     return ""
 
 
@@ -79,6 +83,29 @@ def _texts(value: Any, at: Path) -> Iterator[tuple[str, Path]]:
         case list():
             for index, item in enumerate(value):
                 yield from _texts(item, (*at, index))
+
+
+_DIGEST = re.compile(r"@sha256:([0-9A-Za-z]*)")
+_LENGTH = 64
+
+
+def malformed_digest(graph: Graph, params: Params) -> Iterator[Hit]:
+    """Digests of images that are too short, too long, or no hexadecimal numbers."""
+    for path in manifests(graph.repo):
+        text = graph.repo.stream(path).text
+        if "@sha256:" not in text or not graph.is_live(path):
+            continue
+        for number, line in enumerate(text.split("\n"), 1):
+            for found in _DIGEST.finditer(line) if "@sha256:" in line else ():
+                digest = found[1]
+                if "#" in line[: found.start()] or line[found.end() :].startswith(
+                    ("$", "{", "<", "…", "...")
+                ):
+                    continue
+                if digest and (len(digest) != _LENGTH or not re.fullmatch(r"[0-9a-f]+", digest)):
+                    wrong = f"{len(digest)} digits" if len(digest) != _LENGTH else "a digit that is none"
+                    span = Span(number, found.start() + 1, number, found.end() + 1, 0, 0)
+                    yield Hit(Location(path, span=span), {"wrong": wrong, "subject": digest})
 
 
 _LATER = re.compile(r"\$\{|\{\{|\{%|<%|\$[A-Z_]+|<[A-Z_]+>|^\s*//|/\*", re.MULTILINE)

@@ -11,7 +11,7 @@ import json
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -101,6 +101,8 @@ def build(repo: Repo, wanted: Build) -> Built:
         if closure.kustomizations[0].is_component:
             why = f"a Component is built through the kustomizations that include it ({problem.why})"
             problem = Problem(BuildClass.COMPONENT, why, where.at("kind"))
+        elif (twice := _REGISTERED.search(problem.why)) is not None:
+            problem = _second(repo, closure, problem, (twice[1], twice[2]))
         elif problem.kind in (BuildClass.NO_MANIFEST, BuildClass.OTHER):
             problem = next(no_manifests(repo, closure), problem)
         return Built(problem=problem)
@@ -109,6 +111,20 @@ def build(repo: Repo, wanted: Build) -> Built:
         why = f"kustomize wrote unreadable YAML: {stream.problems[0].message}"
         return Built(problem=Problem(BuildClass.OTHER, why, where))
     return Built(tuple(document.data for document in stream.documents if isinstance(document.data, dict)))
+
+
+_REGISTERED = re.compile(r"may not add resource with an already registered id: (\w+)\.[^/]*/([\w.-]+?)\.")
+
+
+def _second(repo: Repo, closure: Closure, problem: Problem, called: tuple[str, str]) -> Problem:
+    """The same on the name of the second object that has it."""
+    found = [
+        resource.location.at("metadata", "name")
+        for file in sorted(closure.files & repo.entries.keys())
+        for resource in repo.objects(file)
+        if (resource.ref.kind, resource.ref.name) == called
+    ]
+    return replace(problem, location=found[1]) if len(found) > 1 else problem
 
 
 def unreadable(error: UnreadableError) -> Problem:

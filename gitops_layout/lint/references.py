@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
+from difflib import SequenceMatcher
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
@@ -296,6 +297,9 @@ class _Targets:
     def near(self, kind: str | None, namespace: str, name: str) -> _Near:
         """What was perhaps meant, and how it is called: the name in another namespace, or a near name in this one."""
         strict = self.row.where == "namespace" and not (kind or "").startswith("Cluster")
+        for (known, where, other), target in self.names.items() if kind is not None else ():
+            if other == name and known != kind and where in ("", namespace):
+                return target, other
         for (known, where, other), target in self.names.items() if strict else ():
             if other == name and where != namespace and kind in (None, known):
                 return target, other
@@ -334,6 +338,15 @@ class _Targets:
         return (found[left[0]], left[0]) if len(left) == 1 else None
 
 
+def _is_slip(name: str, other: str) -> bool:
+    """Whether a name is another one with a slip of the pen, or with its end more or less."""
+    longer, shorter = sorted((name, other), key=len, reverse=True)
+    return longer.startswith(shorter) or SequenceMatcher(None, name, other).ratio() >= _SLIP
+
+
+_SLIP = 0.85
+
+
 def _said(objects: Iterator[_Object]) -> dict[str, set[int]]:
     """Every text that objects hold, and which of them hold it."""
     said: dict[str, set[int]] = defaultdict(set)
@@ -368,7 +381,9 @@ def _follow(
         return
     sought.add(name)
     near = next((found for targets in reachable if (found := targets.near(kind, namespace, name))), None)
-    if near is None and row.world != "closed":
+    if near is not None and row.world == "near" and not _is_slip(name, near[1]):
+        near = None
+    if near is None and row.world == "open":
         near = next(
             (found for targets in reachable if (found := targets.unused(start, kind, namespace))), None
         )
@@ -386,8 +401,9 @@ def _is_sure(
     """Whether what charts, operators and people bring beside all this can be left out of account."""
     namespace, name = target
     foreign = namespace != start.namespace and not any(t.cluster.brings_to(namespace) for t in reachable)
-    if near is not None and near[1] == name and foreign and row.where == "namespace":
-        return True  # nobody uses the namespace that is named, and another has it
+    elsewhere = near is not None and near[1] == name and row.where == "namespace"
+    if near is not None and elsewhere and (foreign or near[0].namespace == ""):
+        return True  # nobody uses the namespace that is named, and another has it; or it is of another kind
     if any(targets.cluster.mentioned(name, start) for targets in reachable):
         return False
     mine = start.affected.delivery
@@ -409,6 +425,8 @@ def _hit(start: _Object, missing: tuple[str, str, str], path: Path, near: _Near)
         target, other = near
         there = target.namespace if other == name else ""
         told = f" (there is one in namespace {there})" if there else f' (did you mean "{other}"?)'
+        if other == name and target.ref.kind != kind:
+            told = f" (there is a {target.ref.kind} of that name)"
         caption = f"{target.ref.kind} {target.ref.name}"
         related = (Related(target.place(("metadata", "name")), caption),)
     facts = {

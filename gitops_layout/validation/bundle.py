@@ -17,7 +17,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-__all__ = ["DATA", "VERSIONS", "Packed", "find", "index", "kinds", "served"]
+__all__ = ["DATA", "VERSIONS", "Packed", "find", "homes", "index", "kinds", "served"]
 
 DATA = Path(__file__).parent / "data"
 
@@ -126,6 +126,12 @@ def kinds(group: str, *, kubernetes: str) -> frozenset[tuple[str, str]]:
     rows = _open("kubernetes").head["kinds"].items()
     names = (name.split("/") for name, row in rows if row[position])
     return frozenset((version, kind) for owner, version, kind in names if owner == group)
+
+
+def homes(kind: str) -> list[str]:
+    """The packed group/versions that have a kind of this name, the newest last."""
+    names = (name for pack in index() for name in _open(pack["name"]).head["kinds"])
+    return sorted(name.rpartition("/")[0].lstrip("/") for name in names if name.endswith(f"/{kind}"))
 
 
 def _references(schema: Any) -> list[int]:

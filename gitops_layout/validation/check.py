@@ -151,6 +151,10 @@ def _unknown_kind(ref: ObjectRef, version: str) -> list[Violation]:
                 "schema", ("apiVersion",), f"expected {wanted} for {ref.kind}, got {ref.api_version}", wanted
             )
         ]
+    elsewhere = bundle.homes(ref.kind)
+    if elsewhere:
+        why = f"{ref.api_version} has no kind {ref.kind}; {elsewhere[-1]} has"
+        return [Violation("schema", ("apiVersion",), why, expected=elsewhere[-1])]
     near = tuple(difflib.get_close_matches(ref.kind, names, n=1))
     return [Violation("schema", ("kind",), f"{ref.api_version} has no kind {ref.kind}", near=near)]
 

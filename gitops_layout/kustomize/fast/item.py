@@ -172,7 +172,9 @@ def unique(items: list[Item]) -> None:
         if item.id in seen:
             first = seen[item.id].origin(())[0]
             reason = f"two objects are {item.kind} {item.name}; the first is from {first.file}"
-            refuse(reason, item.origin(())[0], "list it once, or give one of them another name")
+            refuse(
+                reason, item.origin(("metadata", "name"))[0], "list it once, or give one of them another name"
+            )
         seen[item.id] = item
 
 
