@@ -87,14 +87,16 @@ def edit_and_converge(
     prune: bool = False,
     form: str = "text",
     part: Callable[[Path], str | None] | None = None,
+    others: Callable[[dict[str, bytes]], dict[str, bytes | None]] | None = None,
 ) -> int:
     """Edit gitops.yaml and converge to what it then says, in one plan; the process's exit code.
 
-    `part` names the file of a tenant to edit instead, by the root of the repository, or None.
+    `part` names the file of a tenant to edit instead, by the root of the repository, or None; `others` says what
+    becomes of the files of tenants besides (None: deleted).
     """
     root = find_root(folder)
     with changing(root, only_plan=only_plan):
-        plan, hint = _edited(root, edit, prune=prune, part=part)
+        plan, hint = _edited(root, edit, prune=prune, part=part, others=others)
         return show_and_apply(root, plan, only_plan=only_plan, form=form, hint=hint)
 
 
@@ -104,6 +106,7 @@ def _edited(
     *,
     prune: bool,
     part: Callable[[Path], str | None] | None,
+    others: Callable[[dict[str, bytes]], dict[str, bytes | None]] | None,
 ) -> tuple[Plan, str]:
     """The plan that an edit of gitops.yaml comes to, and what to do about conflicts."""
     from gitops_layout.scaffold import converge
@@ -117,8 +120,11 @@ def _edited(
         content = edited
     else:
         parts[file] = edited
+    changed = others(parts) if others is not None else {}
+    parts = {path: text for path, text in {**parts, **changed}.items() if text is not None}
     spec = load(content, f"{converge.SPEC} (as it would be)", parts=parts)
     plan = converge.plan(root, spec, spec_file=edited, spec_name=file, prune=prune)
+    plan = converge.with_parts(root, plan, changed)
     return plan, f"edit {file} by hand, then gitops-layout scaffold --on-conflict ours|theirs|markers"
 
 

@@ -79,8 +79,10 @@ def command(
         )
         spec = load(content)
     else:
-        if not defaults and sys.stdin.isatty():
-            agent, environments, repo_url = _ask(folder, agent, environments, repo_url)
+        if not defaults and not settings and sys.stdin.isatty():
+            layout, agent, environments, repo_url, settings = _ask(
+                folder, layout, agent, environments, repo_url
+            )
         content = _from_options(folder, layout, agent or "flux", environments, repo_url, settings)
         spec = load(content)
     with changing(folder, only_plan=only_plan):
@@ -237,14 +239,29 @@ def _settings(settings: tuple[str, ...]) -> dict[tuple[str | int, ...], object]:
 
 
 def _ask(
-    folder: Path, agent: str | None, environments: tuple[str, ...], repo_url: str | None
-) -> tuple[str, tuple[str, ...], str]:
-    agent = agent or click.prompt("Agent", type=click.Choice(["flux", "argocd"]), default="flux")
+    folder: Path, layout: str, agent: str | None, environments: tuple[str, ...], repo_url: str | None
+) -> tuple[str, str, tuple[str, ...], str, tuple[str, ...]]:
+    """Layout, agent, environments, URL and settings, asked for where they are not given; enter takes the default."""
+    from click.core import ParameterSource
+
+    source = click.get_current_context().get_parameter_source("layout")
+    if source is ParameterSource.DEFAULT:
+        layout = _choose("Layout", ["config", "monorepo", "platform"], layout)
+    agent = agent or _choose("Agent", ["flux", "argocd", "builtin"], "flux")
     if not environments:
         text = click.prompt("Environments, in order of promotion", default=" ".join(_ENVIRONMENTS))
         environments = tuple(text.replace(",", " ").split())
     default = _origin(folder) or f"{_NOBODY}{_slug(folder.resolve().name)}.git"
-    return str(agent), environments, repo_url or click.prompt("URL the clusters pull from", default=default)
+    repo_url = repo_url or str(click.prompt("URL the clusters pull from", default=default))
+    features = {"policy": _choose("Policy against unsafe objects", ["none", "vap"], "vap")}
+    if agent != "builtin":
+        features["secrets"] = _choose("Secrets", ["none", "sealed-secrets", "external-secrets"], "none")
+    chosen = (f"features.{name}={value}" for name, value in features.items() if value != "none")
+    return layout, agent, environments, repo_url, tuple(chosen)
+
+
+def _choose(what: str, choices: list[str], default: str) -> str:
+    return str(click.prompt(what, type=click.Choice(choices), default=default))
 
 
 def _refuse_second(folder: Path) -> None:

@@ -17,13 +17,13 @@ __all__ = ["command"]
 
 
 @click.command("list")
-@click.argument("kind", type=click.Choice(["app", "env", "cluster", "tenant"]))
+@click.argument("kind", type=click.Choice(["app", "component", "env", "cluster", "tenant"]))
 @click.option(
     "--dir", "folder", type=click.Path(path_type=Path), help="Folder of gitops.yaml; found upwards if absent."
 )
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 def command(kind: str, *, folder: Path | None, form: str) -> int:
-    """List the apps, environments, clusters or tenants, every default filled in."""
+    """List the apps, components, environments, clusters or tenants, every default filled in."""
     _, spec = read_spec(find_root(folder))
     if form == "json":
         click.echo(json.dumps({"version": 1, f"{kind}s": _items(spec, kind)}, indent=2, ensure_ascii=False))
@@ -38,9 +38,13 @@ def command(kind: str, *, folder: Path | None, form: str) -> int:
 
 
 def _items(spec: Spec, kind: str) -> list[dict[str, Any]]:
-    items = {"app": spec.apps, "env": spec.environments, "cluster": spec.clusters, "tenant": spec.tenants}[
-        kind
-    ]
+    items = {
+        "app": spec.apps,
+        "component": spec.components,
+        "env": spec.environments,
+        "cluster": spec.clusters,
+        "tenant": spec.tenants,
+    }[kind]
     return [item.model_dump(by_alias=True) for item in items]  # type: ignore[attr-defined]
 
 

@@ -1,4 +1,4 @@
-"""`remove`: an app, environment, cluster or tenant less in gitops.yaml, then the same converging as `scaffold`."""
+"""`remove`: an app, component, environment, cluster or tenant less in gitops.yaml, then the same converging as `scaffold`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["command"]
 
 
 @click.command("remove")
-@click.argument("kind", type=click.Choice(["app", "env", "cluster", "tenant"]))
+@click.argument("kind", type=click.Choice(["app", "component", "env", "cluster", "tenant"]))
 @click.argument("name")
 @click.option(
     "--dir", "folder", type=click.Path(path_type=Path), help="Folder of gitops.yaml; found upwards if absent."
@@ -40,4 +40,23 @@ def command(kind: str, name: str, *, folder: Path | None, prune: bool, only_plan
     def part(root: Path) -> str | None:
         return part_with(root, name) if kind == "app" else None
 
-    return edit_and_converge(folder, edit, only_plan=only_plan, prune=prune, form=form, part=part)
+    def others(parts: dict[str, bytes]) -> dict[str, bytes | None]:
+        from gitops_layout.scaffold.names import removed_from_part
+        from gitops_layout.spec import PARTS
+
+        if kind == "env":
+            edited = {path: removed_from_part(content, name) for path, content in parts.items()}
+            return {path: content for path, content in edited.items() if content != parts[path]}
+        own = f"{PARTS}{name}.yaml"
+        return {own: None} if kind == "tenant" and own in parts and not _apps(parts[own]) else {}
+
+    return edit_and_converge(
+        folder, edit, only_plan=only_plan, prune=prune, form=form, part=part, others=others
+    )
+
+
+def _apps(content: bytes) -> bool:
+    """Whether a tenant's file still holds an app."""
+    from gitops_layout.source.reader import read
+
+    return any(bool(document.data["spec"].get("apps")) for document in read(content, "").documents)

@@ -1,4 +1,4 @@
-"""`rename`: another name for an app, environment, cluster or tenant; files and hand edits move along."""
+"""`rename`: another name for an app, component, environment, cluster or tenant; files and hand edits move along."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ __all__ = ["command"]
 
 _EFFECT = {
     "app": "its objects carry the name: the agent creates them anew and deletes those of the old name",
+    "component": "its release carries the name: the agent installs it anew, and removes the old one with its kinds",
     "env": "deliveries carry its name: the agent creates them anew and deletes those of the old name",
     "cluster": "the agent that runs there pulls the old path: apply its start again, as README.md says",
     "tenant": "its namespaces may carry the name: the agent creates them anew and deletes the old ones",
@@ -32,7 +33,7 @@ _EFFECT = {
 
 
 @click.command("rename")
-@click.argument("kind", type=click.Choice(["app", "env", "cluster", "tenant"]))
+@click.argument("kind", type=click.Choice(["app", "component", "env", "cluster", "tenant"]))
 @click.argument("old")
 @click.argument("new")
 @click.option(
@@ -41,7 +42,7 @@ _EFFECT = {
 @click.option("--plan", "only_plan", is_flag=True, help="Show what would change, write nothing.")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 def command(kind: str, old: str, new: str, *, folder: Path | None, only_plan: bool, form: str) -> int:
-    """Call the app, environment, cluster or tenant OLD by the name NEW, in gitops.yaml and in the tree.
+    """Call the app, component, environment, cluster or tenant OLD by the name NEW, in gitops.yaml and in the tree.
 
     What you edited in its files is kept, your own files move along. The clusters know no renaming: what changes
     there is said.
@@ -55,7 +56,7 @@ def command(kind: str, old: str, new: str, *, folder: Path | None, only_plan: bo
 
 
 def _plan(root: Path, kind: Kind, old: str, new: str) -> Plan:
-    from gitops_layout.scaffold import rename
+    from gitops_layout.scaffold import converge, rename
     from gitops_layout.scaffold.names import renamed
     from gitops_layout.spec import load
 
@@ -64,5 +65,23 @@ def _plan(root: Path, kind: Kind, old: str, new: str) -> Plan:
     file = (part_with(root, old) if kind == "app" else None) or "gitops.yaml"
     edited = renamed(parts.get(file, content), kind, old, new)
     content, parts = (edited, parts) if file == "gitops.yaml" else (content, {**parts, file: edited})
+    moved = _parts(parts, kind, old, new) if kind in ("env", "tenant") else {}
+    parts = {path: text for path, text in {**parts, **moved}.items() if text is not None}
     wanted = load(content, "gitops.yaml (as it would be)", parts=parts)
-    return rename.plan(root, spec, wanted, spec_file=edited, spec_name=file)
+    made = rename.plan(root, spec, wanted, spec_file=edited, spec_name=file)
+    return converge.with_parts(root, made, moved)
+
+
+def _parts(parts: dict[str, bytes], kind: Kind, old: str, new: str) -> dict[str, bytes | None]:
+    """The files of tenants that name it, with the new name; that of a tenant itself moves, and None stands for it."""
+    from gitops_layout.scaffold.names import renamed_in_part
+    from gitops_layout.spec import PARTS
+
+    edited: dict[str, bytes | None] = {}
+    for path, content in parts.items():
+        text = renamed_in_part(content, kind, old, new)
+        if kind == "tenant" and path == f"{PARTS}{old}.yaml":
+            edited |= {path: None, f"{PARTS}{new}.yaml": text}
+        elif text != content:
+            edited[path] = text
+    return edited

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from gitops_layout.scaffold.plan import OnConflict, Plan
     from gitops_layout.spec import Spec
 
-__all__ = ["SPEC", "apply", "plan", "regular"]
+__all__ = ["SPEC", "apply", "plan", "regular", "with_parts"]
 
 SPEC = "gitops.yaml"
 
@@ -110,6 +110,19 @@ def _untouched(root: Path, old: Lock, spec: Spec) -> Plan | None:
         return None
     keep = (plans.Action(path, plans.Do.KEEP, entry.owner, "") for path, entry in sorted(old.files.items()))
     return plans.Plan(tuple(keep), old, relock=False)
+
+
+def with_parts(root: Path, made: Plan, parts: Mapping[str, bytes | None]) -> Plan:
+    """The plan that also writes these files of tenants; None deletes one."""
+    for name, content in parts.items():
+        if content is not None:
+            made = _with_spec(root, made, content, name)
+        else:
+            action = plans.Action(
+                name, plans.Do.DELETE, Ownership.SEED, "of a tenant that is called otherwise or gone"
+            )
+            made = replace(made, actions=tuple(sorted((*made.actions, action), key=lambda item: item.path)))
+    return made
 
 
 def _with_spec(root: Path, made: Plan, content: bytes, name: str) -> Plan:

@@ -14,15 +14,22 @@ from gitops_layout.spec.read import name_problem
 if TYPE_CHECKING:
     from gitops_layout.model import Path
 
-__all__ = ["KINDS", "Kind", "known", "removed", "renamed"]
+__all__ = ["KINDS", "Kind", "known", "removed", "removed_from_part", "renamed", "renamed_in_part"]
 
-Kind = Literal["app", "env", "cluster", "tenant"]
-KINDS: dict[Kind, str] = {"app": "apps", "env": "environments", "cluster": "clusters", "tenant": "tenants"}
+Kind = Literal["app", "component", "env", "cluster", "tenant"]
+KINDS: dict[Kind, str] = {
+    "app": "apps",
+    "component": "components",
+    "env": "environments",
+    "cluster": "clusters",
+    "tenant": "tenants",
+}
 """The list of `spec:` that holds each kind of thing."""
 
 # Fields that hold a name of the kind, or a list of them, by the lists of `spec:` they stand in (dotted).
 _REFERENCES: dict[Kind, tuple[tuple[str, str], ...]] = {
     "app": (),
+    "component": (),
     "env": (
         ("environments", "from"),
         ("clusters", "environments"),
@@ -56,6 +63,24 @@ def renamed(content: bytes, kind: Kind, old: str, new: str) -> bytes:
     return replace(content, dict.fromkeys(places, new))
 
 
+def renamed_in_part(content: bytes, kind: Kind, old: str, new: str) -> bytes:
+    """A tenant's file with another name for a thing, as far as it names it."""
+    body = _data(content)
+    places: list[Path] = (
+        [("metadata", "name")] if kind == "tenant" and body["metadata"]["name"] == old else []
+    )
+    return replace(content, dict.fromkeys([*places, *_places(body, kind, old)], new))
+
+
+def removed_from_part(content: bytes, environment: str) -> bytes:
+    """A tenant's file without an environment; UserError where an app is in no other."""
+    body = _data(content)
+    _refuse_alone(body["spec"], environment)
+    for place in reversed([*_places(body, "env", environment)]):
+        content = remove(content, place)
+    return content
+
+
 def removed(content: bytes, kind: Kind, name: str) -> bytes:
     """gitops.yaml without a thing, nor what names it.
 
@@ -83,16 +108,20 @@ def _refuse_left(tenant: str, apps: list[str]) -> None:
         )
 
 
-def _without_environment(content: bytes, body: Any, name: str) -> bytes:
-    spec = body["spec"]
+def _refuse_alone(spec: Any, environment: str) -> None:
     alone = [
         f"{kind[:-1]} {item['name']}"
         for kind in ("apps", "tenants", "components")
         for item in spec.get(kind) or []
-        if item.get("environments") == [name]
+        if item.get("environments") == [environment]
     ]
     if alone:
-        raise UserError(f"only in environment {name}: {', '.join(alone)}", "remove them first")
+        raise UserError(f"only in environment {environment}: {', '.join(alone)}", "remove them first")
+
+
+def _without_environment(content: bytes, body: Any, name: str) -> bytes:
+    spec = body["spec"]
+    _refuse_alone(spec, name)
     before = next(item.get("from") for item in spec["environments"] if item["name"] == name)
     following = {place: before for place in _places(body, "env", name) if place[-1] == "from"}
     if before is not None:

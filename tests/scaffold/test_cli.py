@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -158,6 +161,40 @@ def test_environments_and_clusters_can_be_added(tmp_path: Path) -> None:
     assert (done.returncode, "no cluster nowhere" in done.stderr) == (2, True)
     assert run(tmp_path, "add", "app", "web").returncode == 2
     assert run(tmp_path, "scaffold", "--plan", "--exit-code").returncode == 0
+
+
+def test_a_terminal_is_asked_a_few_things_and_enter_takes_what_is_usual(tmp_path: Path) -> None:
+    """With --defaults, --set or --spec nothing is asked; the other tests run without a terminal."""
+    ours, theirs = pty.openpty()
+    words = b"\nargocd\ntest live\n\n\nsealed-secrets\n"
+    os.write(ours, words)
+    command = [sys.executable, "-m", "gitops_layout", "init", "shop"]
+    done = subprocess.run(
+        command, cwd=tmp_path, stdin=theirs, capture_output=True, text=True, timeout=60, check=False
+    )
+    silent = subprocess.run(
+        [*command[:-1], "set", "--set", "repo.branch=trunk"],
+        cwd=tmp_path,
+        stdin=theirs,
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    os.close(ours)
+    os.close(theirs)
+    assert done.returncode == 0, done.stderr
+    spec = load((tmp_path / "shop/gitops.yaml").read_bytes())
+    assert (spec.layout, spec.agent.name, [item.name for item in spec.environments]) == (
+        "config",
+        "argocd",
+        ["test", "live"],
+    )
+    assert (spec.features.policy, spec.features.secrets and spec.features.secrets.kind) == (
+        "vap",
+        "sealed-secrets",
+    )
+    assert silent.returncode == 0
+    assert load((tmp_path / "set/gitops.yaml").read_bytes()).features.policy is None
 
 
 SPEC = b"""\

@@ -139,3 +139,72 @@ def test_removing_an_app_that_was_edited_asks_first(root: Path) -> None:
     assert not (root / "apps/web").exists()
     assert json.loads(run(root, "list", "app", "--format", "json").stdout)["apps"][0]["name"] == "api"
     assert run(root, "list", "app").stdout.splitlines()[0].startswith("api  ")
+
+
+PLATFORM_SPEC = """\
+apiVersion: gitops-layout/v1alpha1
+kind: GitOpsRepo
+metadata: {name: plat}
+spec:
+  layout: platform
+  agent: flux
+  repo: {url: "https://github.com/acme/platform.git"}
+  environments: [{name: dev}, {name: staging, from: dev}, {name: prod, from: staging}]
+  tenants:
+    - name: pay
+    - name: search
+  components:
+    - name: cache # shared
+      chart: {oci: "oci://ghcr.io/acme/charts/redis", version: 22.1.0}
+"""
+PART = """\
+apiVersion: gitops-layout/v1alpha1
+kind: GitOpsTenant
+metadata: {name: pay} # ours
+spec:
+  apps:
+    - name: checkout
+      environments: [dev, staging]
+"""
+
+
+@pytest.fixture
+def platform(tmp_path: Path) -> Path:
+    (tmp_path / "gitops.d").mkdir()
+    (tmp_path / "gitops.yaml").write_text(PLATFORM_SPEC)
+    (tmp_path / "gitops.d/pay.yaml").write_text(PART)
+    assert run(tmp_path, "scaffold").returncode == 0
+    return tmp_path
+
+
+def test_the_files_of_tenants_follow_names_of_environments_and_tenants(platform: Path) -> None:
+    done = run(platform, "rename", "env", "staging", "qa")
+    assert done.returncode == 0, done.stderr
+    assert (platform / "gitops.d/pay.yaml").read_text() == PART.replace("staging", "qa")
+    done = run(platform, "rename", "tenant", "pay", "payments")
+    assert done.returncode == 0, done.stderr
+    assert [path.name for path in (platform / "gitops.d").iterdir()] == ["payments.yaml"]
+    assert "{name: payments} # ours" in (platform / "gitops.d/payments.yaml").read_text()
+    done = run(platform, "remove", "env", "qa")
+    assert done.returncode == 0, done.stderr
+    assert "environments: [dev]" in (platform / "gitops.d/payments.yaml").read_text()
+    done = run(platform, "remove", "env", "dev")
+    assert (done.returncode, "only in environment dev: app checkout" in done.stderr) == (2, True)
+    done = run(platform, "remove", "app", "checkout")
+    assert done.returncode == 0, done.stderr
+    done = run(platform, "remove", "tenant", "payments")
+    assert done.returncode == 0, done.stderr
+    assert not (platform / "gitops.d").exists()
+    assert run(platform, "scaffold", "--plan", "--exit-code").returncode == 0
+
+
+def test_components_are_listed_renamed_and_removed(platform: Path) -> None:
+    assert "cache  chart=oci:oci://ghcr.io/acme/charts/redis" in run(platform, "list", "component").stdout
+    done = run(platform, "rename", "component", "cache", "redis")
+    assert done.returncode == 0, done.stderr
+    assert "name: redis # shared" in (platform / "gitops.yaml").read_text()
+    assert not (platform / "infrastructure/controllers/cache").exists()
+    assert run(platform, "scaffold", "--plan", "--exit-code").returncode == 0
+    done = run(platform, "remove", "component", "redis")
+    assert done.returncode == 0, done.stderr
+    assert not (platform / "infrastructure").exists()
