@@ -118,6 +118,8 @@ def answers(spec: Spec) -> dict[str, Any]:
         "agent": spec.agent.name,
         "agent_version": spec.agent.version or "",
         "wiring": spec.agent.wiring or "",
+        "install": spec.agent.install or "",
+        "artifacts": spec.agent.artifacts,
         "self_managed": spec.agent.self_managed,
         "repo_url": spec.repo.url,
         "repo_branch": spec.repo.branch,

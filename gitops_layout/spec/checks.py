@@ -116,9 +116,16 @@ def agent_problems(file: File) -> Iterator[Problem]:
             True,
             "the builtin agent is gitops-layout itself and has no version",
         )
-    for field, given in (("wiring", file.spec.agent.wiring), ("selfManaged", file.spec.agent.self_managed)):
-        if given and agent != "argocd":
-            yield ("spec", "agent", field), True, f"agent {agent} has no {field}: it is Argo CD's"
+    chosen = file.spec.agent
+    for field, given, owner in (
+        ("wiring", chosen.wiring, "argocd"),
+        ("selfManaged", chosen.self_managed, "argocd"),
+        ("install", chosen.install, "flux"),
+        ("artifacts", chosen.artifacts, "flux"),
+    ):
+        if given and agent != owner:
+            whose = "Argo CD's" if owner == "argocd" else "Flux's"
+            yield ("spec", "agent", field), True, f"agent {agent} has no {field}: it is {whose}"
         elif given and layout == "tenant":
             yield (
                 ("spec", "agent", field),

@@ -64,6 +64,16 @@ class Agent(Model):
         description="argocd: an Application for every app in a file of its own (app-of-apps, the default), or one "
         "ApplicationSet a cluster that makes them of small files.",
     )
+    install: Literal["operator", "gotk"] | None = Field(
+        None,
+        description="flux: by Flux Operator and a FluxInstance (operator, the default), or by Flux's own manifests in "
+        "the repository (gotk), as `flux bootstrap` does.",
+    )
+    artifacts: bool = Field(
+        False,
+        description="flux: each app is delivered from an artifact of its own files, so that a commit elsewhere does "
+        "not touch it.",
+    )
     self_managed: bool = Field(
         False,
         alias="selfManaged",
@@ -370,6 +380,7 @@ def complete(file: File) -> Spec:
         update={
             "version": body.agent.version or pins().versions.get(body.agent.name),
             "wiring": body.agent.wiring or ("app-of-apps" if body.agent.name == "argocd" else None),
+            "install": body.agent.install or ("operator" if body.agent.name == "flux" else None),
         }
     )
     repo = body.repo.model_copy(update={"url": _with_scheme(body.repo.url)})

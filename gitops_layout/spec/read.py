@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 _NOT_YET = frozenset(
     {
         "moved", "approval", "dependsOn", "delivery",
-        "install", "style", "host", "previews",
+        "style", "host", "previews",
         "promotion", "renovate", "role",
     }
 )  # fmt: skip

@@ -117,10 +117,13 @@ FEATURES: dict[str, dict[str, Any]] = {
         "repo": {"url": "https://gitlab.com/acme/a.git", "owners": ["@acme/a"]},
         "features": {"imageAutomation": "pr"},
     },
+    "gotk": {"agent": {"name": "flux", "install": "gotk"}, "features": {"imageAutomation": "pr"}},
+    "gotk-platform": {**PLATFORM, "agent": {"name": "flux", "install": "gotk", "artifacts": True}},
+    "artifacts": {"agent": {"name": "flux", "artifacts": True}, "apps": [*APPS, *CHARTS, OWN_CHART]},
     "kyverno-platform": {**PLATFORM, "features": {"policy": "kyverno"}},
 }
 """Changes to `data` that bring a feature each."""
-FLUX_ONLY = frozenset({"sops", "sops-platform"})
+FLUX_ONLY = frozenset({"sops", "sops-platform", "gotk", "gotk-platform", "artifacts"})
 LAYOUTS: dict[str, dict[str, Any]] = {
     "config": {},
     "monorepo": {"layout": "monorepo"},

@@ -187,6 +187,48 @@ def test_renovate_finds_the_versions_that_flux_would_write(tmp_path: Path) -> No
     }
 
 
+_CONTROLLER = """\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: %s, namespace: flux-system}
+spec: {template: {spec: {containers: [{name: manager, args: []}]}}}
+"""
+
+
+def test_flux_by_its_own_manifests_is_locked_down_once_they_are_there(tmp_path: Path) -> None:
+    write(spec(**FEATURES["gotk-platform"]), tmp_path)
+    folder = tmp_path / "clusters/eu/flux-system"
+    names = ("source-controller", "kustomize-controller", "helm-controller", "notification-controller")
+    (folder / "gotk-components.yaml").write_text("---\n".join(_CONTROLLER % name for name in names))
+    listed = folder / "kustomization.yaml"
+    listed.write_text(listed.read_text().replace("  - gotk-sync", "  - gotk-components.yaml\n  - gotk-sync"))
+    arguments = {
+        item["metadata"]["name"]: item["spec"]["template"]["spec"]["containers"][0]["args"]
+        for item in build(folder)
+        if item["kind"] == "Deployment"
+    }
+    alone, account = "--no-cross-namespace-refs=true", "--default-service-account=default"
+    artifacts = "--feature-gates=ExternalArtifact=true"
+    assert arguments == {
+        "source-controller": [],
+        "kustomize-controller": [artifacts, alone, "--no-remote-bases=true", account],
+        "helm-controller": [artifacts, alone, account],
+        "notification-controller": [alone],
+    }
+
+
+def test_an_apps_artifact_is_made_on_every_cluster_that_delivers_from_it(tmp_path: Path) -> None:
+    write(spec(**FEATURES["artifacts"]), tmp_path)
+    for cluster in ("lab", "eu"):
+        built = build(tmp_path / "clusters" / cluster)
+        [generator] = (item["spec"] for item in built if item["kind"] == "ArtifactGenerator")
+        made = {item["name"] for item in generator["artifacts"]}
+        used = {item["spec"]["sourceRef"]["name"] for item in built if item["kind"] == "Kustomization"}
+        assert made == used
+        [flux] = (item["spec"] for item in built if item["kind"] == "FluxInstance")
+        assert "source-watcher" in flux["components"]
+
+
 _PRIVATE = {"environment": "dev", "keys": ["AGE-SECRET-KEY-1QQQ"]}
 
 
@@ -217,6 +259,7 @@ _PRIVATE = {"environment": "dev", "keys": ["AGE-SECRET-KEY-1QQQ"]}
             "no field of a provider",
         ),
         ("builtin", {"features": {"policy": "kyverno"}}, "vap needs neither"),
+        ("flux", {"agent": {"name": "argocd", "install": "gotk"}}, "has no install: it is Flux's"),
         ("argocd", {"features": {"ci": "none", "imageAutomation": "pr"}}, "nothing would run it"),
         ("builtin", {"features": {"notifications": "slack"}}, "tells nobody but who runs it"),
         ("flux", {"features": {"notifications": {}}}, "notifications tell nothing"),
