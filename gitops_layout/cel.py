@@ -7,16 +7,17 @@ and scalars only, and integers of 64 bits.
 
 from __future__ import annotations
 
+import ipaddress
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 from gitops_layout.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
-__all__ = ["Binding", "CelError", "Expression", "bind", "compile_expression"]
+__all__ = ["Binding", "CelError", "Expression", "bind", "compile_expression", "result_type"]
 
 
 class CelError(Exception):
@@ -90,6 +91,15 @@ def compile_expression(text: str, variables: tuple[str, ...], *, words: bool = F
     return Expression(text, variables, program)
 
 
+def result_type(text: str, variables: tuple[str, ...]) -> str:
+    """What an expression makes, as the engine types it: `BOOL`, `STRING`, `DYN`, … Raises CelError as compiling does."""
+    try:
+        found: str = _environment(variables).compile(text).return_type().name()
+    except RuntimeError as error:
+        raise CelError(_plain(error)) from None
+    return found
+
+
 def bind(data: Mapping[str, Any]) -> Binding:
     """Make `data` (variable → plain value) ready for expressions over the same variables, in that order."""
     variables = tuple(data)
@@ -127,5 +137,44 @@ def _environment(variables: tuple[str, ...]) -> Any:
 
     return cel.NewEnv(
         variables=dict.fromkeys(variables, cel.Type.DYN),
-        extensions=[ext_bindings.ExtBindings(), ext_optional.ExtOptional(), ext_strings.ExtStrings()],
+        extensions=[
+            ext_bindings.ExtBindings(),
+            ext_optional.ExtOptional(),
+            ext_strings.ExtStrings(),
+            _kubernetes(),
+        ],
+    )
+
+
+@lru_cache(maxsize=1)
+def _kubernetes() -> Any:
+    """Functions that the API server adds to CEL (apiserver: pkg/cel/library), as far as rules in packed CRDs use them."""
+    cel = _engine()
+    functions: dict[str, Callable[[str], Any]] = {
+        "isIP": ipaddress.ip_address,
+        "isCIDR": partial(ipaddress.ip_network, strict=False),
+    }
+    declared = []
+    for name, parse in functions.items():
+        of_text = cel.Overload(
+            name.lower(), cel.Type.BOOL, [cel.Type.STRING], is_member=False, impl=partial(_parses, parse)
+        )
+        declared.append(cel.FunctionDecl(name, [of_text]))
+    return cel.CelExtension("kubernetes", declared)
+
+
+def _parses(parse: Callable[[str], Any], text: str) -> bool:
+    """Whether an address or network is one for Go, too: without zone, in IPv6 not made of IPv4, a prefix in digits."""
+    try:
+        parse(text)
+    except ValueError:
+        return False
+    host, slash, prefix = text.partition("/")
+    mapped = ":" in host and ipaddress.IPv6Address(host).ipv4_mapped is not None
+    plain = prefix.isascii() and prefix.isdigit() and str(int(prefix)) == prefix
+    return (
+        "%" not in text
+        and not mapped
+        and (not slash or plain)
+        and bool(slash) == (parse is not ipaddress.ip_address)
     )

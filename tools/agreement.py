@@ -8,18 +8,28 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from itertools import islice, zip_longest
 from pathlib import Path
 from typing import Any
 
 from gitops_layout.system import write_atomic
-from tests.validation.agreement.cases import MODES, Asked, Case, digest, ours, own, rendered, sampled
+from tests.validation.agreement.cases import (
+    MODES,
+    Asked,
+    Case,
+    digest,
+    further,
+    ours,
+    own,
+    rendered,
+    sampled,
+    standing,
+)
 from tests.validation.support import definitions
 from tools.controlplane import start
 
@@ -38,23 +48,24 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder, start(Path(folder), controllers=False) as plane:
         server = Asked(plane)
         server.install(list(definitions()))
-        mine = _own(server)
+        mine = _recorded(server, own(), "own")
+        more = _recorded(server, further(), "further")
         theirs = _corpus(server, Path(corpus)) if corpus else []
         server.close()
-    write_atomic(PAGE, page(mine, theirs))
+    write_atomic(PAGE, page(mine, more, theirs))
     return 0 if corpus else 1
 
 
-def _own(server: Asked) -> Rows:
+def _recorded(server: Asked, kinds: Mapping[str, list[Case]], name: str) -> Rows:
     record: dict[str, Any] = {}
     rows: Rows = []
-    for kind, cases in own().items():
+    for kind, cases in kinds.items():
         record[kind] = {"digest": digest([case.data for case in cases])}
         for mode in MODES:
             letters = [server.letter(case.data, mode) for case in cases]
             record[kind][mode] = "".join(letters)
-            rows += [("own", case, mode, word) for case, word in zip(cases, letters, strict=True)]
-    write_atomic(RECORDS / "own.json", json.dumps(record, indent=1) + "\n")
+            rows += [(name, case, mode, word) for case, word in zip(cases, letters, strict=True)]
+    write_atomic(RECORDS / f"{name}.json", json.dumps(record, indent=1) + "\n")
     return rows
 
 
@@ -63,7 +74,7 @@ def _corpus(server: Asked, folder: Path) -> Rows:
     rows: Rows = []
     for path, data in _picked(server, folder):
         name = path.name.replace("__", "/", 1)
-        entry = record.setdefault(name, {"commit": _commit(path), "objects": {}})
+        entry = record.setdefault(name, {"commit": standing(path), "objects": {}})
         words = []
         for case in sampled(data):
             pair = [server.letter(case.data, mode) for mode in MODES]
@@ -91,12 +102,7 @@ def _picked(server: Asked, folder: Path) -> Iterator[tuple[Path, dict[str, Any]]
     yield from islice(turns, _OBJECTS)
 
 
-def _commit(path: Path) -> str:
-    done = subprocess.run(["git", "rev-parse", "HEAD"], cwd=path, capture_output=True, text=True, check=False)
-    return done.stdout.strip()
-
-
-def page(mine: Rows, theirs: Rows) -> str:
+def page(mine: Rows, more: Rows, theirs: Rows) -> str:
     """The page, with every disagreement; objects of others are named by kind and repository only."""
     reasons = json.loads((RECORDS / "explained.json").read_text())
     lines = [
@@ -111,9 +117,9 @@ def page(mine: Rows, theirs: Rows) -> str:
         "| --- | --- | --- | --- | --- | --- | --- |",
     ]
     wrong: list[str] = []
-    for title, rows in (
-        (("our examples", mine), ("real repositories", theirs)) if theirs else (("our examples", mine),)
-    ):
+    for title, rows in (("our examples", mine), ("further examples", more), ("real repositories", theirs)):
+        if not rows:
+            continue
         lines += [_line(f"{title}, {mode}", [r for r in rows if r[2] == mode], wrong) for mode in MODES]
     lines += ["", "## Every disagreement", "", *(f"- {line}" for line in _explained(wrong, reasons)), ""]
     return "\n".join(lines)
@@ -129,7 +135,9 @@ def _line(title: str, rows: Rows, wrong: list[str]) -> str:
         counts[kind] += 1
         if kind != "agree":
             act = "it accepts, we refuse" if refused else "it refuses, we accept"
-            shown = f"{mode} {case.name}" if where == "own" else f"{mode} {_kind(case)} ({where})"
+            shown = (
+                f"{mode} {case.name}" if where in ("own", "further") else f"{mode} {_kind(case)} ({where})"
+            )
             wrong.append(f"{shown}\t{act}")
     total = sum(counts.values())
     kinds = len({_kind(case) for _, case, _, _ in rows})

@@ -32,7 +32,7 @@ _COPIED = (
     "enum", "maxItems", "maxLength", "maxProperties", "minItems", "minLength", "minProperties", "multipleOf", "pattern",
     "required", "uniqueItems",
 )  # fmt: skip
-_FORMATS = frozenset({"byte", "date-time"})
+_FORMATS = frozenset({"byte", "date", "date-time", "ipv4", "ipv6"})
 """Formats that are judged; what the others take is wider than their names say (Go's own parsers)."""
 _JUNCTORS = ("allOf", "anyOf", "oneOf")
 _LIMITS = (("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum"))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import base64
 import binascii
+import ipaddress
 import json
 import re
 from dataclasses import dataclass, field, replace
+from datetime import date
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +26,7 @@ __all__ = ["Broken", "Known", "Schemas", "expand"]
 _MOMENT = re.compile(
     r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])[Tt]([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)"
 )
+_ZEROS = re.compile(r"(?<![0-9A-Fa-f:])0+(?=[0-9])|(?<=:)0+(?=[0-9]+\.)")
 _JOINED = re.compile(r'"(allOf|anyOf|oneOf|not|maxProperties)"')
 _FIELD = re.compile(r"\{\{\s*\.(\w+)\s*\}\}")
 
@@ -227,7 +230,7 @@ def _validator(document: dict[str, Any]) -> Any:
     try:
         return jsonschema_rs.Draft202012Validator(
             document,
-            formats={"byte": _base64, "date-time": _moment},
+            formats=_FORMATS,
             validate_formats=True,
             pattern_options=jsonschema_rs.RegexOptions(),
             offline=True,
@@ -251,3 +254,29 @@ def _base64(text: str) -> bool:
 def _moment(text: str) -> bool:
     """RFC 3339."""
     return _MOMENT.fullmatch(text) is not None
+
+
+def _day(text: str) -> bool:
+    """RFC 3339, a full date."""
+    try:
+        return len(text) == 10 and bool(date.fromisoformat(text))
+    except ValueError:
+        return False
+
+
+def _address(text: str, mark: str) -> bool:
+    """An address as Go's forgiving parser takes it, with zeros in front; one with `mark` in it (strfmt, isIPv4)."""
+    try:
+        ipaddress.ip_address(_ZEROS.sub("", text))
+    except ValueError:
+        return False
+    return mark in text and "%" not in text
+
+
+_FORMATS: dict[str, Callable[..., bool]] = {
+    "byte": _base64,
+    "date": _day,
+    "date-time": _moment,
+    "ipv4": partial(_address, mark="."),
+    "ipv6": partial(_address, mark=":"),
+}

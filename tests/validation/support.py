@@ -169,7 +169,7 @@ class Server(server.Server):
         for crd in crds:
             status, answer = self._send("POST", path, crd, "application/json")
             assert status in (201, 409), answer["message"]
-        deadline = time.monotonic() + 90
+        deadline = time.monotonic() + 300
         for crd in crds:
             while not self._established(f"{path}/{crd['metadata']['name']}"):
                 assert time.monotonic() < deadline, f"{crd['metadata']['name']} is not established"

@@ -73,7 +73,7 @@ def webhooks(at: At) -> Iterator[Refusal]:
         for rule in hook["rules"]:
             yield from _rule(rule)
         for condition in hook["matchConditions"]:
-            yield from expression(condition["expression"], _HOOK_VARIABLES, truth=True)
+            yield from expression(condition["expression"], _HOOK_VARIABLES, makes=("BOOL",))
         yield from client_config(hook["clientConfig"])
         yield from review_versions(hook["admissionReviewVersions"])
 
@@ -173,15 +173,32 @@ def _policy_variable(at: At) -> Iterator[Refusal]:
         yield at.refuse(f"{shown(at.text)} must be a CEL identifier")
 
 
+def _group_version(text: str) -> str | None:
+    group, slash, version = text.rpartition("/")
+    if "/" in group or not version or (slash and formats.subdomain(group)) or formats.dns1035(version):
+        return "must be a group and a version, as in apps/v1"
+    return None
+
+
+def _lower_dns1035(text: str) -> str | None:
+    return formats.dns1035(text.lower())
+
+
+def _not_blank(at: At) -> Iterator[Refusal]:
+    if at.text and not at.text.strip():
+        yield at.refuse("must not be blank")
+
+
 _POLICY: tuple[Row, ...] = (
     ("validateValidatingAdmissionPolicySpec", "spec.failurePolicy", option("Ignore", "Fail")),
     ("validateValidatingAdmissionPolicySpec", "spec!.matchConstraints", required),
     ("validateValidatingAdmissionPolicySpec", "spec.matchConstraints.resourceRules", required),
-    ("validateParamKind", "spec.paramKind.apiVersion", required),
-    ("validateParamKind", "spec.paramKind.kind", required),
+    ("validateParamKind", "spec.paramKind.apiVersion", named(_group_version)),
+    ("validateParamKind", "spec.paramKind.kind", named(_lower_dns1035)),
     ("validateVariable", "spec.variables[].name", _policy_variable),
     ("validateVariable", "spec.variables[].expression", _blank),
     ("validateValidation", "spec.validations[].expression", _blank),
+    ("validateValidation", "spec.validations[].messageExpression", _not_blank),
     (
         "validateValidation",
         "spec.validations[].reason",

@@ -6,6 +6,8 @@ and functions name the Go function.
 
 from __future__ import annotations
 
+import ipaddress
+import math
 from collections.abc import Iterator
 
 from gitops_layout.validation.server import formats
@@ -24,6 +26,52 @@ __all__ = ["csi_node", "flow_schema", "node", "priority_level"]
 
 _VERBS = frozenset("get list create update delete deletecollection patch watch proxy".split())
 _SUBJECTS = {"ServiceAccount": "serviceAccount", "User": "user", "Group": "group"}
+
+_MOST_QUEUES = 10_000_000
+_HASH_BITS = 60
+
+
+def _everything(*groups: str) -> list[dict[str, object]]:
+    resources = {
+        "verbs": ["*"],
+        "apiGroups": ["*"],
+        "resources": ["*"],
+        "namespaces": ["*"],
+        "clusterScope": True,
+    }
+    return [
+        {
+            "subjects": [{"kind": "Group", "group": {"name": group}} for group in groups],
+            "resourceRules": [resources],
+            "nonResourceRules": [{"verbs": ["*"], "nonResourceURLs": ["*"]}],
+        }
+    ]
+
+
+_FIXED: dict[str, dict[str, object]] = {
+    "exempt": {
+        "priorityLevelConfiguration": {"name": "exempt"},
+        "matchingPrecedence": 1,
+        "rules": _everything("system:masters"),
+    },
+    "catch-all": {
+        "priorityLevelConfiguration": {"name": "catch-all"},
+        "matchingPrecedence": 10_000,
+        "distinguisherMethod": {"type": "ByUser"},
+        "rules": _everything("system:unauthenticated", "system:authenticated"),
+    },
+}
+"""Flow schemas that nobody may change (apiserver: pkg/apis/flowcontrol/bootstrap)."""
+_CATCH_ALL_LEVEL = ("Limited", 5, 0, None, "Reject")
+
+
+def _plain_level(spec: At) -> tuple[object, ...]:
+    """What a priority level says, with the server's defaults."""
+    limited = spec["limited"]
+    shares, lent = limited["nominalConcurrencyShares"].value, limited["lendablePercent"].value
+    borrowed, response = limited["borrowingLimitPercent"].value, limited["limitResponse"]["type"].text
+    return spec["type"].text, 30 if shares is None else shares, lent or 0, borrowed, response
+
 
 _FLOW: tuple[Row, ...] = (
     ("ValidateFlowSchemaSpec", "spec.matchingPrecedence", between(0, 10000)),
@@ -48,6 +96,9 @@ _FLOW: tuple[Row, ...] = (
 def flow_schema(at: At) -> Iterator[Refusal]:
     """ValidateFlowSchema."""
     yield from evaluate(_FLOW, at)
+    fixed = _FIXED.get(at["metadata"]["name"].text)
+    if fixed is not None and at["spec"].value != fixed:
+        yield at["spec"].refuse(f"of the schema {at['metadata']['name'].text} is fixed, and differs from it")
     if at["spec"]["matchingPrecedence"].number == 1 and at["metadata"]["name"].text != "exempt":
         yield at["spec"]["matchingPrecedence"].refuse("1 belongs to the schema exempt")
     for rule in at["spec"]["rules"]:
@@ -79,11 +130,22 @@ def _flow_rule(at: At, *, resources: bool) -> Iterator[Refusal]:
             yield from choice(*sorted(_VERBS))(verb)
     if resources and not at["namespaces"] and not at["clusterScope"].is_true:
         yield at["namespaces"].refuse("is required, or clusterScope: true")
-    for url in at["nonResourceURLs"]:
-        if url.text != "*" and not url.text.startswith("/"):
-            yield url.refuse(f"{shown(url.text)} must start with '/'")
+    for url in at["nonResourceURLs"] if "*" not in at["nonResourceURLs"].texts else ():
+        if fault := _url_path(url.text):
+            yield url.refuse(f"{shown(url.text)} {fault}")
     for namespace in at["namespaces"] if "*" not in at["namespaces"].texts else ():
         yield from named(formats.label)(namespace)
+
+
+def _url_path(text: str) -> str | None:
+    """ValidateNonResourceURLPath."""
+    if not text.startswith("/"):
+        return "must start with '/'"
+    if " " in text or "//" in text:
+        return "must not contain blanks or two slashes in a row"
+    if "*" in text and (text.count("*") > 1 or not text.endswith("/*")):
+        return "may have '*' only as its last segment"
+    return None
 
 
 _LEVEL: tuple[Row, ...] = (
@@ -109,6 +171,8 @@ def priority_level(at: At) -> Iterator[Refusal]:
     yield from evaluate(_LEVEL, at)
     spec = at["spec"]
     kind, response = spec["type"], spec["limited"]["limitResponse"]
+    if at["metadata"]["name"].text == "catch-all" and _plain_level(spec) != _CATCH_ALL_LEVEL:
+        yield spec.refuse("of the level catch-all is fixed, and differs from it")
     if kind.text and (kind.text == "Exempt") != (at["metadata"]["name"].text == "exempt"):
         yield kind.refuse("Exempt is for the level exempt, and for no other")
     if kind.text == "Limited":
@@ -118,6 +182,11 @@ def priority_level(at: At) -> Iterator[Refusal]:
             yield spec["exempt"].refuse("has no place with type Limited")
     elif kind.text == "Exempt" and spec["limited"].value is not None:
         yield spec["limited"].refuse("has no place with type Exempt")
+    yield from _queuing(response)
+
+
+def _queuing(response: At) -> Iterator[Refusal]:
+    """ValidateLimitResponse, ValidatePriorityLevelQueuingConfiguration."""
     queuing = response["queuing"]
     if response["type"].text == "Reject" and queuing.value is not None:
         yield queuing.refuse("has no place with type Reject")
@@ -125,8 +194,14 @@ def priority_level(at: At) -> Iterator[Refusal]:
         hand, queues = queuing["handSize"].number or 8, queuing["queues"].number or 64
         if not queuing.is_map:
             yield queuing.refuse("is required with type Queue")
+        elif queues > _MOST_QUEUES:
+            yield queuing["queues"].refuse(f"is {queues}, expected at most {_MOST_QUEUES}")
         elif hand > queues:
             yield queuing["handSize"].refuse("must not be more than queues")
+        elif hand > 0 and queues > 0 and math.ceil(math.log2(queues) * hand) > _HASH_BITS:
+            yield queuing["handSize"].refuse(
+                f"{hand} of {queues} queues need a hash of more than {_HASH_BITS} bits"
+            )
 
 
 _NODE: tuple[Row, ...] = (
@@ -157,5 +232,16 @@ _TAINTS: tuple[Row, ...] = (
 
 
 def node(at: At) -> Iterator[Refusal]:
-    """ValidateNode."""
+    """ValidateNode; the first of podCIDRs is podCIDR, where that is given."""
     yield from evaluate(_TAINTS, at)
+    one, several = at["spec"]["podCIDR"], at["spec"]["podCIDRs"]
+    ranges = [*several]
+    if one.text and (not ranges or ranges[0].text != one.text):
+        ranges = [one]
+    for item in ranges:
+        if fault := formats.network(item.text):
+            yield item.refuse(f"{shown(item.text)} {fault}")
+    if len(ranges) > 1 and all(formats.is_cidr(item.text) for item in ranges):
+        families = [ipaddress.ip_network(item.text).version for item in ranges]
+        if len(families) != len(set(families)):
+            yield several.refuse("may hold one network of each family")

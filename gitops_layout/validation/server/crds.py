@@ -389,7 +389,7 @@ def _cel_rule(at: At) -> Iterator[Refusal]:
     rule, message = at["rule"].text.strip(), at["message"].text
     if not rule:
         yield at["rule"].refuse("is required")
-    yield from expression(at["rule"], ("self", "oldSelf"), truth=True)
+    yield from expression(at["rule"], ("self", "oldSelf"), makes=("BOOL",))
     if message and not message.strip():
         yield at["message"].refuse("must not be blank")
     elif re.search(r"[\n\r]", message.strip()):

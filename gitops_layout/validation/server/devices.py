@@ -107,6 +107,9 @@ def resource_claim_template(at: At) -> Iterator[Refusal]:
     """ValidateResourceClaimTemplate."""
     yield from labels(at["spec"]["metadata"]["labels"])
     yield from annotation_map(at["spec"]["metadata"]["annotations"])
+    for name, value in at["spec"]["metadata"].pairs:
+        if name not in ("labels", "annotations") and not value.empty:
+            yield value.refuse("cannot be set in a template")
     yield from _claim(at["spec"]["spec"]["devices"])
 
 
@@ -172,7 +175,7 @@ def _selectors(at: At) -> Iterator[Refusal]:
         elif len(text.text) > _PARAMETERS:
             yield text.refuse(f"must have at most {_PARAMETERS} characters")
         else:
-            yield from expression(text, ("device",), truth=True)
+            yield from expression(text, ("device",), makes=("BOOL",))
 
 
 def _configuration(at: At) -> Iterator[Refusal]:

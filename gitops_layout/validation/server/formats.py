@@ -12,6 +12,7 @@ import re
 
 __all__ = [
     "address",
+    "canonical",
     "config_key",
     "dns1035",
     "domain_path",
@@ -242,6 +243,13 @@ def regex(text: str) -> str | None:
     except (re.error, RecursionError, OverflowError) as error:
         return "is no regular expression" if any(fault in str(error) for fault in _REGEX_FAULTS) else None
     return None
+
+
+def canonical(text: str) -> str | None:
+    """An address or network, known to be one, as Go writes it (RFC 5952)."""
+    host, slash, prefix = text.partition("/")
+    best = f"{ipaddress.ip_address(host)}{slash}{prefix}"
+    return None if text == best else f"must be written as {best}"
 
 
 def is_ip(text: str) -> bool:

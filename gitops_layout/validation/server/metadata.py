@@ -24,7 +24,7 @@ _ORPHAN, _FOREGROUND = "orphan", "foregroundDeletion"
 
 
 def _ip_name(text: str) -> str | None:
-    return formats.address(text)
+    return formats.address(text) or formats.canonical(text)
 
 
 _NAMES: dict[tuple[str, str], Callable[[str], str | None]] = {
@@ -48,6 +48,8 @@ _NAMES: dict[tuple[str, str], Callable[[str], str | None]] = {
     ("certificates.k8s.io", "CertificateSigningRequest"): formats.path_segment,
 }
 
+_NAMESPACE, _OWN_NAME = ("", "Namespace"), "kubernetes.io/metadata.name"
+"""The label of namespaces that the server writes itself, whatever stands there."""
 _GENERIC = (
     "admissionregistration.k8s.io",
     "apiextensions.k8s.io",
@@ -84,7 +86,11 @@ def metadata(group: str, kind: str, at: At, *, apply: bool) -> Iterator[Refusal]
     yield from _name(_NAMES.get((group, kind), formats.subdomain), meta, apply=apply, named=named)
     if namespaced and (fault := formats.label(meta["namespace"].text or "default")):
         yield meta["namespace"].refuse(f"{shown(meta['namespace'].text)} {fault}")
-    yield from labels(meta["labels"])
+    yield from (
+        fault
+        for fault in labels(meta["labels"])
+        if (group, kind) != _NAMESPACE or fault.path[-1] != _OWN_NAME
+    )
     yield from annotation_map(meta["annotations"])
     yield from _owners(meta["ownerReferences"])
     yield from _finalizers(meta["finalizers"], standard=namespaced is not None and group not in _GENERIC)

@@ -228,6 +228,8 @@ def service_cidr(at: At) -> Iterator[Refusal]:
     yield from size(2)(cidrs)
     for item in cidrs:
         yield from named(formats.network)(item)
+        if formats.is_cidr(item.text) and (fault := formats.canonical(item.text)):
+            yield item.refuse(f"{shown(item.text)} {fault}")
     found = [ipaddress.ip_network(text).version for text in cidrs.texts if formats.is_cidr(text)]
     if len(found) == 2 and found[0] == found[1]:
         yield cidrs.refuse("may hold one network of each family")

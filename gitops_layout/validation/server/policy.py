@@ -18,6 +18,7 @@ from gitops_layout.validation.server.checks import (
     labels,
     named,
     option,
+    port,
     selector,
 )
 from gitops_layout.validation.server.cursor import At, Refusal, Row, evaluate, shown
@@ -90,8 +91,6 @@ def lease(at: At) -> Iterator[Refusal]:
             yield place.refuse(
                 f"{shown(place.text)} is no time with microseconds, as in 2026-01-31T12:00:00.000000Z"
             )
-    if at["spec"]["preferredHolder"].text and not at["spec"]["strategy"].text:
-        yield at["spec"]["preferredHolder"].refuse("needs strategy")
 
 
 _API_SERVICE: tuple[Row, ...] = (
@@ -115,6 +114,8 @@ def api_service(at: At) -> Iterator[Refusal]:
         if spec["insecureSkipTLSVerify"].is_true:
             yield spec["insecureSkipTLSVerify"].refuse("needs service")
         return
+    if spec["service"]["port"].value is not None:
+        yield from port(spec["service"]["port"])
     for name in ("namespace", "name"):
         if spec["service"][name].empty:
             yield spec["service"][name].refuse("is required")

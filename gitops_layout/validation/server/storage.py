@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 from gitops_layout.validation.server import formats
 from gitops_layout.validation.server.checks import (
+    at_least,
     between,
     choice,
     distinct,
@@ -166,6 +167,7 @@ def volume_attributes_class(at: At) -> Iterator[Refusal]:
 
 _DRIVER: tuple[Row, ...] = (
     ("validateFSGroupPolicy", "spec.fsGroupPolicy", option("ReadWriteOnceWithFSType", "File", "None")),
+    ("validateNodeAllocatableUpdatePeriodSeconds", "spec.nodeAllocatableUpdatePeriodSeconds", at_least(10)),
     ("validateTokenRequests", "spec.tokenRequests[].expirationSeconds", between(600, 2**32)),
     ("validateVolumeLifecycleModes", "spec.volumeLifecycleModes[]", choice("Persistent", "Ephemeral")),
 )
@@ -202,3 +204,7 @@ def volume_attachment(at: At) -> Iterator[Refusal]:
     source = at["spec"]["source"]
     if (source["inlineVolumeSpec"].value is None) == (source["persistentVolumeName"].value is None):
         yield source.refuse("needs either persistentVolumeName or inlineVolumeSpec")
+    inline = source["inlineVolumeSpec"]
+    for name in ("claimRef", "capacity", "nodeAffinity", "storageClassName"):
+        if not inline[name].empty:
+            yield inline[name].refuse("has no place in an inline volume")

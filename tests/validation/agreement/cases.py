@@ -8,10 +8,13 @@ from __future__ import annotations
 import hashlib
 import json
 import random
+import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import yaml
 
 from gitops_layout.cli.loading import load_graph
 from gitops_layout.errors import UserError
@@ -148,6 +151,26 @@ def own() -> dict[str, list[Case]]:
     for data in custom_objects():
         found.setdefault(f"{data['apiVersion']}/{data['kind']}", []).extend(mutations(data))
     return found
+
+
+def further() -> dict[str, list[Case]]:
+    """Objects of kinds that are met less often, with edits of which only the server says what they do to them."""
+    found: dict[str, list[Case]] = {}
+    for file in sorted(Path(__file__).with_name("further").glob("*.yaml")):
+        for entry in yaml.safe_load(file.read_text()):
+            data = entry["object"]
+            for edits in ({}, *entry["edits"]):
+                case = Case(json.dumps(edits) if edits else "", code.edited(data, edits))
+                found.setdefault(f"{data['apiVersion']}/{data['kind']}", []).append(case)
+    return found
+
+
+def standing(folder: Path) -> str:
+    """The commit of a checked out repository, empty where there is none."""
+    done = subprocess.run(
+        ["git", "rev-parse", "HEAD"], cwd=folder, capture_output=True, text=True, check=False
+    )
+    return done.stdout.strip()
 
 
 def rendered(folder: Path) -> Iterator[dict[str, Any]]:
