@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from gitops_layout.agents import argocd
+from gitops_layout.agents.context import at
 from gitops_layout.agents.delivery import Delivery
 from gitops_layout.cli.loading import find_root, load
 from gitops_layout.errors import UserError
@@ -23,8 +25,8 @@ def desired_objects(
 ) -> tuple[list[tuple[dict[str, Any], Location | None]], list[Unchecked]]:
     """Every object that the environment's deliveries yield, with its source, and what could not be rendered.
 
-    Agents' own objects are followed, not applied: the reconciler stands in for the agent. An object
-    without a namespace gets the delivery's. Raises UserError for an environment that nobody delivers to.
+    Agents' own objects are followed, not applied: the reconciler stands in for the agent, and creates the
+    namespaces that the agent would. An object without a namespace gets the delivery's. Raises UserError for an environment that nobody delivers to.
     """
     graph = load(find_root(repo_path), revision=revision, exact=True).graph
     wanted = _of_environment(graph, environment)
@@ -35,6 +37,7 @@ def desired_objects(
         for item in graph.rendered[delivery.id].objects
         if not _executed(item.ref)
     ]
+    objects += _namespaces(wanted, [data for data, _ in objects])
     names = {delivery.id for delivery in wanted}
     unchecked = [entry for entry in graph.unchecked if entry.delivery is None or entry.delivery in names]
     return objects, unchecked
@@ -52,6 +55,29 @@ def _of_environment(graph: Graph, environment: str) -> list[Delivery]:
     own = list({d.source.path if d.agent == "kustomize" else d.id: d for d in own}.values())
     shared = [d for d in live if d.environment is None and d.cluster in clusters]
     return sorted((*own, *shared), key=lambda delivery: delivery.id)
+
+
+def _namespaces(
+    wanted: Sequence[Delivery], objects: Sequence[Mapping[str, Any]]
+) -> Iterator[tuple[dict[str, Any], Location | None]]:
+    """Namespaces that no object of the environment is: those that a delivery has its agent create, and the agents' own,
+    where something goes there.
+    """
+    found = {at(data, "metadata", "name") for data in objects if data.get("kind") == "Namespace"}
+    used = {at(data, "metadata", "namespace") for data in objects}
+    for delivery in wanted:
+        spec = at(delivery.object, "spec")
+        home = delivery.namespace if delivery.kind in ("Kustomization", "Application") else None
+        asked: dict[str | None, dict[str, Any]] = {home: {}} if home in used else {}
+        if "CreateNamespace=true" in delivery.sync.options:
+            asked[delivery.target_namespace] = at(spec, "syncPolicy", "managedNamespaceMetadata") or {}
+        if at(spec, "install", "createNamespace") is True:
+            asked[delivery.target_namespace or delivery.namespace] = {}
+        for name, metadata in asked.items():
+            if name and name not in found:
+                found.add(name)
+                data = {"apiVersion": "v1", "kind": "Namespace", "metadata": {**metadata, "name": name}}
+                yield data, delivery.place("sync")
 
 
 def _executed(ref: ObjectRef) -> bool:

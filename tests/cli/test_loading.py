@@ -50,6 +50,36 @@ def test_an_environment_desires_its_deliveries_objects_and_no_agent_objects(tmp_
         desired_objects(tmp_path, None, "qa")
 
 
+APPLICATION = """\
+apiVersion: argoproj.io/v1alpha1
+kind: Application
+metadata: {name: web, namespace: argocd}
+spec:
+  destination: {server: https://kubernetes.default.svc, namespace: web-dev}
+  source: {repoURL: https://example.test/acme/fleet, path: web}
+  syncPolicy:
+    managedNamespaceMetadata: {labels: {team: shop}}
+    syncOptions: [CreateNamespace=true]
+"""
+
+
+def test_the_namespaces_that_the_agent_would_create_are_desired(tmp_path: Path):
+    config_map = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: %s}\n"
+    for file, text in {
+        ".gitops-layout.yaml": "environments: [{name: dev, paths: [clusters/dev/**]}]\n",
+        "clusters/dev/web.yaml": APPLICATION,
+        "web/a.yaml": config_map % "a" + "---\n" + config_map % "b, namespace: argocd",
+    }.items():
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / file).write_text(text)
+    objects, unchecked = desired_objects(tmp_path, None, "dev")
+    assert unchecked == []
+    assert [data["metadata"] for data, _ in objects if data["kind"] == "Namespace"] == [
+        {"name": "argocd"},
+        {"name": "web-dev", "labels": {"team": "shop"}},
+    ]
+
+
 FLEET = """\
 apiVersion: source.toolkit.fluxcd.io/v1
 kind: GitRepository
