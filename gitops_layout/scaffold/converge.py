@@ -54,7 +54,7 @@ def plan(
     old = _lock(root)
     if old is not None and spec_file is None and (same := _untouched(root, old, spec)) is not None:
         return same
-    wanted = render(spec)
+    wanted = render(spec, old.files if old is not None else None)
     del wanted[SPEC]
     new = locks.make(answers(spec), wanted, digest=template_digest(spec.layout))
     paths = {*wanted, *(old.files if old is not None else ())}
@@ -183,7 +183,7 @@ def _bases(root: Path, old: Lock | None, missing: Mapping[str, str]) -> dict[str
         found |= {
             path: again[path].content
             for path, blob in missing.items()
-            if path not in found and path in again and locks.blob_id(again[path].content) == blob
+            if path not in found and path in again and again[path].blob == blob
         }
     return found
 

@@ -5,7 +5,7 @@ One line a file, so that two branches that add an app each merge as well as any 
 
 from __future__ import annotations
 
-import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,7 +14,7 @@ import yaml
 
 from gitops_layout import __version__
 from gitops_layout.errors import UserError
-from gitops_layout.scaffold.render import File, Ownership
+from gitops_layout.scaffold.render import File, Ownership, blob_id
 from gitops_layout.source import reader
 from gitops_layout.source.typing import plain
 
@@ -22,15 +22,24 @@ __all__ = ["LOCK", "Entry", "Lock", "blob_id", "dump", "make", "read"]
 
 LOCK = ".gitops-layout/lock.yaml"
 
+_PLAIN = re.compile(r"[A-Za-z0-9._][\w./+-]*", re.ASCII)
+_ROW = re.compile(
+    rb"^  ([A-Za-z._][\w./+-]*): \{owner: (managed|seed|fragment|robot), blob: '?([0-9a-f]+)'?"
+    rb"(?:, inputs: '?([0-9a-f]+)'?)?\}$",
+    re.MULTILINE,
+)
 _HEADER = "# Written by gitops-layout: commit it, edit gitops.yaml instead.\n"
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A generated file: who owns it, and the git blob id of its bytes as rendered."""
+    """A generated file: who owns it, the git blob id of its bytes as rendered, and the digest of what they were
+    made of (empty in locks of the first release).
+    """
 
     owner: Ownership
     blob: str
+    inputs: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +55,8 @@ class Lock:
 
 def make(answers: Mapping[str, Any], files: Mapping[str, File], *, digest: str) -> Lock:
     """The lock of a tree that holds `files` as rendered."""
-    entries = {path: Entry(file.owner, blob_id(file.content)) for path, file in files.items()}
+    entries = {path: Entry(file.owner, file.blob, file.inputs) for path, file in files.items()}
     return Lock(str(answers["layout"]), digest, __version__, answers, entries)
-
-
-def blob_id(content: bytes) -> str:
-    """The id git gives these bytes, in repositories of its default (SHA-1) object format."""
-    header = f"blob {len(content)}\0".encode()
-    return hashlib.sha1(header + content, usedforsecurity=False).hexdigest()
 
 
 def dump(lock: Lock) -> bytes:
@@ -63,18 +66,31 @@ def dump(lock: Lock) -> bytes:
         "tool": lock.tool,
         "template": {"layout": lock.layout, "digest": lock.digest},
         "answers": dict(lock.answers),
-        "files": {
-            path: {"owner": str(entry.owner), "blob": entry.blob}
-            for path, entry in sorted(lock.files.items())
-        },
     }
-    text = yaml.dump(data, Dumper=_Dumper, default_flow_style=None, sort_keys=False, width=10_000)
-    return (_HEADER + text).encode()
+    head = yaml.dump(data, Dumper=_Dumper, default_flow_style=None, sort_keys=False, width=10_000)
+    lines = (
+        f"  {_scalar(path)}: {{owner: {entry.owner}, blob: {_scalar(entry.blob)}"
+        f"{f', inputs: {_scalar(entry.inputs)}' if entry.inputs else ''}}}\n"
+        for path, entry in sorted(lock.files.items())
+    )
+    return (
+        f"{_HEADER}{head}files:\n{''.join(lines)}".encode()
+        if lock.files
+        else f"{_HEADER}{head}files: {{}}\n".encode()
+    )
+
+
+def _scalar(text: str) -> str:
+    """The text as it stands plain where YAML reads it back so, else in quotes."""
+    if _PLAIN.fullmatch(text) and isinstance(plain(text, "kubectl"), str):
+        return text
+    return "'" + text.replace("'", "''") + "'"
 
 
 def read(content: bytes) -> Lock:
     """The lock in these bytes; UserError when they are not a lock of a version we know."""
-    stream = reader.read(content, LOCK)
+    head, files = _fast(content)
+    stream = reader.read(head, LOCK)
     try:
         if stream.problems:
             raise ValueError(f"line {stream.problems[0].line}: {stream.problems[0].message}")
@@ -89,8 +105,10 @@ def read(content: bytes) -> Lock:
             digest=str(data["template"]["digest"]),
             tool=str(data["tool"]),
             answers=dict(data["answers"]),
-            files={
-                str(path): Entry(Ownership(row["owner"]), str(row["blob"]))
+            files=files
+            if files is not None
+            else {
+                str(path): Entry(Ownership(row["owner"]), str(row["blob"]), str(row.get("inputs", "")))
                 for path, row in data["files"].items()
             },
         )
@@ -99,6 +117,21 @@ def read(content: bytes) -> Lock:
             f"{LOCK} is not a lock that gitops-layout wrote ({error})",
             f"restore it from git (git checkout -- {LOCK}), after a merge conflict from either side",
         ) from None
+
+
+def _fast(content: bytes) -> tuple[bytes, dict[str, Entry] | None]:
+    """The files as `dump` writes them, a line each, and the rest; no files and all of it where a line is otherwise."""
+    head, mark, tail = content.partition(b"\nfiles:\n")
+    if not mark:
+        return content, None
+    rows = _ROW.findall(tail)
+    if len(rows) != tail.count(b"\n") or not tail.endswith(b"\n"):
+        return content, None
+    files = {
+        path.decode(): Entry(Ownership(owner.decode()), blob.decode(), inputs.decode())
+        for path, owner, blob, inputs in rows
+    }
+    return (head + b"\n", files) if len(files) == len(rows) else (content, None)
 
 
 class _Dumper(yaml.CSafeDumper):

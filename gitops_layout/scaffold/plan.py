@@ -122,7 +122,7 @@ def needs_base(old: Lock | None, wanted: Mapping[str, File], tree: Mapping[str, 
         if path in wanted
         and path in tree
         and wanted[path].owner in (Ownership.MANAGED, Ownership.FRAGMENT)
-        and entry.blob not in (blob_id(tree[path]), blob_id(wanted[path].content))
+        and entry.blob not in (blob_id(tree[path]), wanted[path].blob)
     }
 
 
@@ -137,15 +137,16 @@ def _without_merge(
         if file.owner is Ownership.SEED:
             return replace(keep, why="deleted by you")
         return Action(path, Do.CREATE, file.owner, "was deleted; gitops.yaml still asks for it", file.content)
-    if now == file.content:
+    here = blob_id(now)
+    if here == file.blob:
         return keep
-    untouched = entry is not None and entry.blob == blob_id(now)
+    untouched = entry is not None and entry.blob == here
     # An untouched seed follows the spec; once newer templates would write it otherwise it is the user's.
     if file.owner is Ownership.SEED and not (untouched and same_templates):
         return replace(keep, why="yours")
     if untouched:
         return Action(path, Do.UPDATE, file.owner, "", file.content)
-    if entry is not None and entry.blob == blob_id(file.content):
+    if entry is not None and entry.blob == file.blob:
         return replace(keep, why="edited by you")
     if file.owner is Ownership.ROBOT:
         return replace(keep, why="set by promotion or a bot")

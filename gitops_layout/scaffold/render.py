@@ -8,27 +8,29 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
 from enum import StrEnum
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import yaml
 from jinja2 import FileSystemLoader, StrictUndefined
 from jinja2.sandbox import SandboxedEnvironment
 
 from gitops_layout import bundle
+from gitops_layout.scaffold.inputs import Digests
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from gitops_layout.spec import Spec
 
 __all__ = [
     "File",
+    "Known",
     "Ownership",
     "answers",
+    "blob_id",
     "layouts",
     "owner_of",
     "places",
@@ -41,6 +43,11 @@ __all__ = [
 LAYOUTS = ("config", "monorepo", "split", "platform", "tenant")
 _SUFFIX = ".jinja"
 _INDICES = "_indices"  # in a path's context: which item of each loop it was made from
+_NAMES = "_names"  # and the names that were made so far
+_BETWEEN = "\x1f"
+_WORD = re.compile(r"[A-Za-z_]\w*")
+_REFERENCE = re.compile(r"(\w+)(?:\.(\w+))?")
+_PRINTED = re.compile(r"\{\{ ([\w.]+) \}\}")
 _YIELD = re.compile(r"\{% yield (\w+) from (.+?) %\}(.*)\{% endyield %\}")
 # Copier alone writes its answers file; we keep a lock instead.
 _COPIER_ONLY = "{{ _copier_conf.answers_file }}"
@@ -63,17 +70,58 @@ class Ownership(StrEnum):
     ROBOT = "robot"
 
 
-@dataclass(frozen=True, slots=True)
 class File:
-    """A file as the templates make it."""
+    """A file as the templates make it, rendered when somebody asks for its content.
 
-    content: bytes
-    owner: Ownership
+    `inputs` is a digest of all that it is made of: its template, and the answers that this one speaks of. `blob` is
+    the git blob id of the content, known without it where the last run made the same file of the same inputs.
+    """
+
+    __slots__ = ("_blob", "_content", "_make", "inputs", "owner")
+
+    def __init__(
+        self, make: Callable[[], bytes], owner: Ownership, inputs: str = "", *, blob: str | None = None
+    ) -> None:
+        self.owner = owner
+        self.inputs = inputs
+        self._make = make
+        self._blob = blob
+        self._content: bytes | None = None
+
+    @property
+    def content(self) -> bytes:
+        if self._content is None:
+            self._content = self._make()
+        return self._content
+
+    @property
+    def blob(self) -> str:
+        if self._blob is None:
+            self._blob = blob_id(self.content)
+        return self._blob
 
 
-def render(spec: Spec) -> dict[str, File]:
-    """Every file of the repository that `spec` asks for, by path relative to its root with `/`."""
-    return render_answers(answers(spec))
+class Known(Protocol):
+    """What is remembered of a generated file: `gitops_layout.scaffold.lock.Entry`."""
+
+    @property
+    def inputs(self) -> str: ...
+    @property
+    def blob(self) -> str: ...
+
+
+def blob_id(content: bytes) -> str:
+    """The id git gives these bytes, in repositories of its default (SHA-1) object format."""
+    header = f"blob {len(content)}\0".encode()
+    return hashlib.sha1(header + content, usedforsecurity=False).hexdigest()
+
+
+def render(spec: Spec, known: Mapping[str, Known] | None = None) -> dict[str, File]:
+    """Every file of the repository that `spec` asks for, by path relative to its root with `/`.
+
+    `known` is what the last run made, by path: a file of the same inputs is the same, and need not be rendered.
+    """
+    return render_answers(answers(spec), known)
 
 
 def render_app(spec: Spec, app: str) -> dict[str, File]:
@@ -81,23 +129,30 @@ def render_app(spec: Spec, app: str) -> dict[str, File]:
     values = answers(spec)
     [chosen] = (item for item in values["apps"] if item["name"] == app)
     files = render_answers({**values, "layout": "app", "own_app": chosen})
-    return {path: File(file.content, Ownership.SEED) for path, file in files.items()}
+    for file in files.values():
+        file.owner = Ownership.SEED
+    return files
 
 
-def render_answers(values: Mapping[str, Any]) -> dict[str, File]:
+def render_answers(values: Mapping[str, Any], known: Mapping[str, Known] | None = None) -> dict[str, File]:
     """The same from Copier's answers: what a lock remembers can be rendered again."""
     folder = folder_of(values["layout"])
     root = bundle.root()
-    environment = _environment(root)
+    digests = Digests(root, values)
     files: dict[str, File] = {}
-    for template, path, context in _paths(_tree(root, folder), dict(values)):
+    for template, path, context in _paths(_tree(root, folder), {**values, _NAMES: {}}):
         name = f"templates/{folder}/{template}"
-        if template.endswith(_SUFFIX):
-            content = environment.get_template(name).render(context).encode()
-        else:
-            content = (root / name).read_bytes()
-        files[path] = File(content, owner_of(path, folder))
+        inputs = digests.of(name, context)
+        entry = known.get(path) if known is not None else None
+        blob = entry.blob if entry is not None and entry.inputs == inputs else None
+        files[path] = File(partial(_content, root, name, context), owner_of(path, folder), inputs, blob=blob)
     return dict(sorted(files.items()))
+
+
+def _content(root: Path, name: str, context: Mapping[str, Any]) -> bytes:
+    if name.endswith(_SUFFIX):
+        return _environment(root).get_template(name).render(context).encode()
+    return (root / name).read_bytes()
 
 
 def places(spec: Spec) -> dict[tuple[str, tuple[int, ...]], str]:
@@ -105,7 +160,7 @@ def places(spec: Spec) -> dict[tuple[str, tuple[int, ...]], str]:
     folder = folder_of(spec.layout)
     return {
         (template, context.get(_INDICES, ())): path
-        for template, path, context in _paths(_tree(bundle.root(), folder), answers(spec))
+        for template, path, context in _paths(_tree(bundle.root(), folder), {**answers(spec), _NAMES: {}})
     }
 
 
@@ -242,13 +297,51 @@ def _part(part: str, context: dict[str, Any]) -> Iterator[tuple[str, dict[str, A
         return
     variable, items, body = loop.groups()
     body = part[: loop.start()] + body + part[loop.end() :]
-    for index, item in enumerate(_expression(items)(**context)):
-        inner = {**context, variable: item, _INDICES: (*context.get(_INDICES, ()), index)}
-        yield _text(body, inner), inner
+    found = _looked_up(items, context)
+    found = _expression(items)(**context) if found is None else found
+    for index, (item, name) in enumerate(zip(found, _names(variable, items, body, context), strict=True)):
+        yield name, {**context, variable: item, _INDICES: (*context.get(_INDICES, ()), index)}
 
 
-def _text(source: str, context: Mapping[str, Any]) -> str:
-    return _string(source).render(context) if "{" in source else source
+def _names(variable: str, items: str, body: str, context: dict[str, Any]) -> list[str]:
+    """What the body of a loop comes to for each item, all in one go: starting a template costs more than what it does."""
+    simple = _PRINTED.fullmatch(body)
+    found = _looked_up(items, context)
+    if simple is not None and found is not None:
+        values = [_looked_up(simple[1], {**context, variable: item}) for item in found]
+        names = [value for value in values if isinstance(value, str)]
+        if len(names) == len(values):
+            return names
+    text: str = _string(f"{{% for {variable} in {items} %}}{body}{_BETWEEN}{{% endfor %}}").render(context)
+    return text.split(_BETWEEN)[:-1]
+
+
+def _looked_up(source: str, context: Mapping[str, Any]) -> Any:
+    """The value of `name` or `name.field`, which need no compiler; None for all else."""
+    match = _REFERENCE.fullmatch(source)
+    if match is None:
+        return None
+    value = context.get(match[1])
+    if match[2] is None:
+        return value
+    return value.get(match[2]) if isinstance(value, dict) and not hasattr(dict, match[2]) else None
+
+
+def _text(source: str, context: dict[str, Any]) -> str:
+    """The name that a part of a path comes to, remembered by the items that it speaks of."""
+    if "{" not in source:
+        return source
+    known = context[_NAMES]
+    key = (source, *(id(context[word]) for word in _words(source) if word in context))
+    if key not in known:
+        known[key] = _string(source).render(context)
+    name: str = known[key]
+    return name
+
+
+@cache
+def _words(source: str) -> tuple[str, ...]:
+    return tuple(sorted(set(_WORD.findall(source))))
 
 
 # Names and loops of paths import nothing, so they compile alike wherever the templates are.

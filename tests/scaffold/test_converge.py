@@ -82,6 +82,45 @@ def test_a_second_plan_is_empty(tmp_path_factory: pytest.TempPathFactory, data: 
     assert lock.read((root / lock.LOCK).read_bytes()) == again.lock
 
 
+@given(random_data(), random_data())
+@settings(max_examples=20, deadline=None)
+def test_what_is_not_rendered_again_would_have_been_the_same(
+    before: dict[str, Any], after: dict[str, Any]
+) -> None:
+    old = {
+        path: lock.Entry(file.owner, file.blob, file.inputs)
+        for path, file in render.render(parse(before)).items()
+    }
+    quick, whole = render.render(parse(after), old), render.render(parse(after))
+    assert {path: file.blob for path, file in quick.items()} == {
+        path: file.blob for path, file in whole.items()
+    }
+    assert {path: file.content for path, file in quick.items()} == {
+        path: file.content for path, file in whole.items()
+    }
+
+
+def test_an_app_more_renders_few_files_again() -> None:
+    old = {
+        path: lock.Entry(file.owner, file.blob, file.inputs) for path, file in render.render(spec()).items()
+    }
+    now = render.render(spec(apps=[*APPS, {"name": "new"}]), old)
+    again = {path for path, file in now.items() if path in old and file.inputs != old[path].inputs}
+    assert again == {
+        ".github/CODEOWNERS", "AGENTS.md", "README.md", "gitops.yaml", "renovate.json",
+        "clusters/eu/kustomization.yaml", "clusters/lab/kustomization.yaml",
+    }  # fmt: skip
+
+
+def test_a_lock_is_read_by_lines_as_by_the_reader(root: Path) -> None:
+    text = (root / lock.LOCK).read_bytes()
+    quick = lock.read(text)
+    assert len(quick.files) > 50
+    assert lock.read(text.replace(b"}\n", b" }\n")) == quick  # lines that we would not have written
+    for odd in (text + b"  a: {owner: managed, blob: 12}\n", text + b"# merged\n", text[:-1]):
+        assert lock.read(odd).files.items() >= quick.files.items()
+
+
 def test_hand_edits_survive_and_leave_the_plan_empty(root: Path) -> None:
     _edit(root, OVERLAY, "includeTemplates: true", "includeTemplates: false")
     _edit(root, "apps/web/base/service.yaml", "port: 80", "port: 8080")

@@ -1,7 +1,7 @@
 """`python -m tools.bench [APPS]`: ours, kustomize's Go library and kubectl on one generated monorepo.
 
 `python -m tools.bench link` shows load + link by the number of files instead, `python -m tools.bench validate` what
-judging the rendered objects costs. All print Markdown tables, which
+judging the rendered objects costs, `python -m tools.bench scaffold` the scaffolder on a large spec. All print Markdown tables, which
 docs/benchmarks.md keeps with date and command.
 """
 
@@ -20,6 +20,7 @@ from pathlib import Path
 from gitops_layout.kustomize.exact import kubectl
 from tools.bench.linking import by_size, whole
 from tools.bench.monorepo import write_monorepo
+from tools.bench.scaffolding import APPS, CLUSTERS, ENVIRONMENTS, TENANTS, runs
 from tools.bench.validating import validating
 
 _HERE = Path(__file__).parent
@@ -77,6 +78,18 @@ def judging() -> int:
     for apps in (100, 1000):
         objects, schemas, rules = validating(apps)
         print(f"| {apps} | {objects} | {schemas:.1f} | {rules:.1f} |", flush=True)
+    return 0
+
+
+def scaffolding() -> int:
+    """Print a row a command."""
+    print(
+        f"{APPS} apps, {len(ENVIRONMENTS)} environments, {CLUSTERS} clusters, {TENANTS} tenants\n\n"
+        "| command | seconds by the clock | processor seconds | peak, MB |\n| --- | ---: | ---: | ---: |"
+    )
+    with tempfile.TemporaryDirectory(prefix="gitops-layout-bench-") as temporary:
+        for run in runs(Path(temporary)):
+            print(f"| {run.what} | {run.clock:.1f} | {run.processor:.1f} | {run.megabytes:.0f} |", flush=True)
     return 0
 
 
@@ -151,4 +164,6 @@ if __name__ == "__main__":
         sys.exit(linking())
     if sys.argv[1:] == ["validate"]:
         sys.exit(judging())
+    if sys.argv[1:] == ["scaffold"]:
+        sys.exit(scaffolding())
     sys.exit(main(int(sys.argv[1]) if len(sys.argv) > 1 else 1000))
