@@ -41,6 +41,7 @@ kind: $(VENV)/.stamp
 bench: $(VENV)/.stamp
 	$(BIN)/python -m tools.bench
 	$(BIN)/python -m tools.bench link
+	$(BIN)/python -m tools.bench validate
 	$(BIN)/python -m tools.bench scaffold
 
 corpus: $(VENV)/.stamp

@@ -30,7 +30,18 @@ if TYPE_CHECKING:
     from gitops_layout.render.rendered import Rendered
     from gitops_layout.repo.model import Resource
 
-__all__ = ["OWN", "Row", "decoded", "facts", "harmless", "note", "plain_now", "rendered_again", "rows_of"]
+__all__ = [
+    "OWN",
+    "Row",
+    "decoded",
+    "facts",
+    "hangs_on_commit",
+    "harmless",
+    "note",
+    "plain_now",
+    "rendered_again",
+    "rows_of",
+]
 
 _MOST = 200
 """Deliveries that are built again so; beyond, the ordinary way uses all processors."""
@@ -132,6 +143,21 @@ def _simple(delivery: Delivery, item: Rendered) -> bool:
         and not _takes_variables(delivery)
         and all(_plain(made.ref) for made in item.objects)
     )
+
+
+def hangs_on_commit(graph: Graph) -> bool:
+    """Whether what is rendered and judged hangs on which commit is checked out, and not only on its tree: Argo CD puts
+    the revision into what asks for it, and whether a path exists at a pinned revision is asked of the clone.
+    """
+    return any(
+        (delivery.source.local and delivery.source.revision and delivery.source.revision.kind in _PINNED)
+        or (delivery.agent == "argocd" and "ARGOCD_APP_REVISION" in str(delivery.object))
+        for whole in graph.deliveries
+        for delivery in (whole, *whole.parts)
+    )
+
+
+_PINNED = ("tag", "commit", "digest")
 
 
 def rendered_again(memory: Memory, said: Said, changed: Iterable[str]) -> Said | None:

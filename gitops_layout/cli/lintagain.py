@@ -118,6 +118,7 @@ def linted_again(
         return None
     done = worded(report, config, options, known["first"])
     done.extra, chunks = _rewritten(edit, note["texts"])
+    done.of_commit = said.of_commit
     done.read = frozenset(edit.repo.entries)
     done.note = json.dumps({"graph": note["graph"], "texts": chunks, "report": kept.coded(report)})
     return done

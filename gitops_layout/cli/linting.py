@@ -85,10 +85,18 @@ def run(root: Path, options: dict[str, Any], memory: Memory) -> Said:
     first = _first(report, loaded, options)
     _cut(said, report, first, options)
     if said.lasting and memory.cache.usable:
+        from gitops_layout.cli.again import hangs_on_commit
         from gitops_layout.cli.lintagain import noted
 
+        said.of_commit = _says_commit(options) or hangs_on_commit(loaded.graph)
         noted(said, report, loaded.graph, first)
     return said
+
+
+def _says_commit(options: Mapping[str, Any]) -> bool:
+    """Whether a form that is asked for names the commit."""
+    forms = {options["form"], *(output.partition("=")[0] for output in options["outputs"])}
+    return not forms.isdisjoint({"json", "sarif"})
 
 
 def _score(report: Report, loaded: Loaded, options: dict[str, Any]) -> str:

@@ -65,6 +65,10 @@ def run(
         for name, delivery, item in _named(chosen):
             file = str(Path(options["output"]) / f"{name}.{options['form']}")
             said.files[file] = _pieces(repo, [(delivery, item)], options)
+    if memory.cache.usable and isinstance(graph, Graph):
+        from gitops_layout.cli.again import hangs_on_commit
+
+        said.of_commit = hangs_on_commit(graph)
     said.err += "".join(_failed(repo, item) for _, item in chosen)
     unread = [e for e in repo.unchecked if options["everything"] and e.kind is UncheckedClass.BROKEN]
     said.err += "".join(f"not read: {entry.what}: {entry.why}\n" for entry in unread)

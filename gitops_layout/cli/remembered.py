@@ -55,20 +55,33 @@ class Said:
     """The files that were read, where that is not all of them."""
     lasting: bool = True
     """False where something outside the tree had a say."""
+    of_commit: bool = True
+    """Whether the commit that is checked out had a say, besides the tree."""
 
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """A listed tree, and what is known of it."""
+    """A listed tree, and what is known of it. `key` stands for the command and all around it, `commit_key` for that
+    and the commit that is checked out.
+    """
 
     listing: Listing
     state: State
     cache: Cache
     key: bytes
+    commit_key: bytes
 
     def recall(self, tree: bytes | None = None) -> Said | None:
         """What the command said of this tree, or of another with the same options; None where that is not known."""
-        value = self.cache.get(digest(b"said", self.key, tree or self.state.tree))
+        for key in (self.key, self.commit_key):
+            said = self._recall(digest(b"said", key, tree or self.state.tree))
+            if said is not None:
+                said.of_commit = key is self.commit_key
+                return said
+        return None
+
+    def _recall(self, key: bytes) -> Said | None:
+        value = self.cache.get(key)
         if value is None:
             return None
         data = json.loads(value)
@@ -111,7 +124,8 @@ class Memory:
         for key, content in contents.items():
             if key not in known:
                 self.cache.put(key, content)
-        self.cache.put(digest(b"said", self.key, self.state.tree), json.dumps(value).encode())
+        key = self.commit_key if said.of_commit else self.key
+        self.cache.put(digest(b"said", key, self.state.tree), json.dumps(value).encode())
 
 
 def option(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -138,7 +152,8 @@ def command(
     try:
         key = digest(b"command", _tool(), verb.encode(), _surroundings(listing, options))
         known = state(listing, with_cache, _tool()) if with_cache.usable else State(b"")
-        memory = Memory(listing, known, with_cache, key)
+        commit_key = digest(b"commit", key, (listing.revision or "").encode())
+        memory = Memory(listing, known, with_cache, key, commit_key)
         said = memory.recall() if with_cache.usable else None
         if said is None:
             said = run(memory)
@@ -164,7 +179,7 @@ def _surroundings(listing: Listing, options: Mapping[str, Any]) -> bytes:
         "options": {name: _plain(value) for name, value in sorted(options.items())},
         "root": listing.root,
         "cwd": os.getcwd(),
-        "revision": listing.revision,
+        "committed": listing.revision is not None,
         "remotes": listing.remotes,
         "tags": listing.tags,
         "unchecked": [repr(entry) for entry in listing.unchecked],

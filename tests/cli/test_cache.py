@@ -307,6 +307,43 @@ def test_a_fresh_checkout_of_the_same_content_is_known(repository: Path, capfd, 
     assert worked == []
 
 
+def test_a_commit_alone_is_no_change_to_what_does_not_name_it(repository: Path, capfd, monkeypatch):
+    for command in COMMANDS:
+        said(capfd, monkeypatch, *command)
+    subprocess.run([*GIT, "commit", "-q", "--allow-empty", "-m", "b"], cwd=repository, check=True)
+    worked = runs(monkeypatch)
+    for command in COMMANDS:
+        assert said(capfd, monkeypatch, *command) == said(capfd, monkeypatch, *command, "--no-cache")
+    naming = [
+        command for command in COMMANDS if command in (("lint", "--format", "json"), ("graph", "--explain"))
+    ]
+    assert len(worked) == len(naming) + len(COMMANDS)  # those without a cache end here too
+
+
+def test_a_commit_that_argo_cd_is_asked_to_name_is_seen(repository: Path, capfd, monkeypatch):
+    write(
+        repository / "clusters/dev/argo.yaml",
+        """\
+apiVersion: argoproj.io/v1alpha1
+kind: Application
+metadata: {name: named, namespace: argocd}
+spec:
+  project: default
+  destination: {namespace: web, server: https://kubernetes.default.svc}
+  source:
+    repoURL: https://example.com/here.git
+    path: apps/web/base
+    kustomize: {commonAnnotations: {at: $ARGOCD_APP_REVISION}, commonAnnotationsEnvsubst: true}
+""",
+    )
+    before = said(capfd, monkeypatch, "render", "named")
+    assert "at: " in before[1], before
+    subprocess.run([*GIT, "commit", "-q", "--allow-empty", "-m", "b"], cwd=repository, check=True)
+    after = said(capfd, monkeypatch, "render", "named")
+    assert after != before
+    assert after == said(capfd, monkeypatch, "render", "named", "--no-cache")
+
+
 def test_another_option_another_day_and_another_folder_are_asked_anew(repository: Path, capfd, monkeypatch):
     said(capfd, monkeypatch, "lint")
     worked = runs(monkeypatch)

@@ -1,7 +1,9 @@
-"""`python -m tools.bench [APPS]`: ours, kustomize's Go library and kubectl on one generated monorepo.
+"""`python -m tools.bench [APPS]`: ours, kustomize's Go library, kubectl and flate on one generated monorepo; whole commands;
+and the largest open repositories below GITOPS_LAYOUT_CORPUS, if it is set.
 
 `python -m tools.bench link` shows load + link by the number of files instead, `python -m tools.bench validate` what
-judging the rendered objects costs, `python -m tools.bench scaffold` the scaffolder on a large spec. All print Markdown tables, which
+judging the rendered objects costs, `python -m tools.bench scaffold` the scaffolder on a large spec. All print
+Markdown tables, which
 docs/benchmarks.md keeps with date and command.
 """
 
@@ -9,7 +11,6 @@ from __future__ import annotations
 
 import os
 import resource
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -17,40 +18,66 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from gitops_layout.kustomize.exact import kubectl
 from tools.bench.linking import by_size, whole
-from tools.bench.monorepo import write_monorepo
+from tools.bench.monorepo import ENVS, write_monorepo
+from tools.bench.others import WORKERS, Flate, Library, by_kubectl
+from tools.bench.repositories import largest
 from tools.bench.scaffolding import APPS, CLUSTERS, ENVIRONMENTS, TENANTS, runs
 from tools.bench.validating import validating
 
-_HERE = Path(__file__).parent
 SAMPLE = 20
 """Overlays that kubectl builds: it needs a process for each, so the rest is reckoned."""
 
 
 def main(apps: int) -> int:
-    """Print one line a builder: seconds for all overlays, and how often ours fits into that."""
-    workers = os.cpu_count() or 1
+    """Print the tables of one monorepo, then that of the open repositories."""
     with tempfile.TemporaryDirectory(prefix="gitops-layout-bench-") as temporary:
         root = Path(temporary, "monorepo")
         write_monorepo(root, apps)
-        files = sum(1 for path in root.rglob("*") if path.is_file())
-        print(f"{apps} apps, {apps * 3} overlays, {files} files, {workers} workers\n", flush=True)
-        print("| what | processor seconds a worker | against ours |\n| --- | ---: | ---: |")
-        found = whole(root)
-        ours = _report("gitops-layout: load, link, render with origins; one process", found.seconds, None)
-        _report("  of it the builds", found.rendering, None)
-        library = _library(root, Path(temporary), workers)
-        if library is None:
-            print("kustomize library: no go command, not measured")
-        else:
-            _report(f"kustomize's library, {workers} workers", library, ours)
-        _report(f"kubectl, {workers} at a time ({SAMPLE} measured)", _kubectl(root, apps * 3, workers), ours)
-        print(f"\npeak memory of ours: {found.megabytes:.0f} MB\n")
-        print("| whole commands, by the clock | seconds | |\n| --- | ---: | ---: |")
-        for name, seconds in _commands(root, Path(temporary)):
-            _report(name, seconds, None)
+        for command in (("init", "-q"), ("add", "-A")):
+            subprocess.run(["git", *command], cwd=root, check=True)
+        library = Library(Path(temporary))
+        _builders(root, apps, library, Path(temporary))
+        print("\n| whole commands | seconds by the clock | processor seconds |\n| --- | ---: | ---: |")
+        for name, (clock, spent) in _commands(root, Path(temporary)):
+            print(f"| {name} | {clock:.2f} | {spent:.2f} |", flush=True)
+        print(
+            "\n| repository | files | deliveries | objects | ours | kustomize's library | roots that both build |"
+        )
+        print("| --- | ---: | ---: | ---: | ---: | ---: | ---: |")
+        for row in largest(library):
+            ours = row.ours
+            cells = (
+                row.name,
+                ours.files,
+                ours.deliveries,
+                ours.objects,
+                f"{ours.seconds:.2f}",
+                f"{ours.rendering:.2f}",
+                f"{row.library:.2f}",
+                f"{row.roots} of {len(ours.roots)}",
+            )
+            print(f"| {' | '.join(map(str, cells))} |", flush=True)
     return 0
+
+
+def _builders(root: Path, apps: int, library: Library, temporary: Path) -> None:
+    """Print one line a builder: seconds for all overlays, and how often ours fits into that."""
+    files = sum(1 for path in root.rglob("*") if path.is_file())
+    overlays = sorted(root.glob("apps/*/overlays/*"))
+    print(f"{apps} apps, {len(overlays)} overlays, {files} files, {WORKERS} workers\n", flush=True)
+    print("| what | processor seconds a worker | against ours |\n| --- | ---: | ---: |")
+    found = whole(root)
+    ours = _report("gitops-layout: load, link, render with origins; one process", found.seconds, None)
+    _report("  of it the builds", found.rendering, None)
+    _report(f"kustomize's library, {WORKERS} workers", library(overlays)[0], ours)
+    kubectl = by_kubectl(overlays[:SAMPLE]) / SAMPLE * len(overlays)
+    _report(f"kubectl, {WORKERS} at a time ({SAMPLE} measured)", kubectl, ours)
+    flate = Flate(temporary)
+    for name in ("cold", "warm"):
+        seconds, objects = flate(root, [f"clusters/{env}" for env in ENVS])
+        _report(f"flate, {name}, {objects} objects", seconds, ours)
+    print(f"\nours: {found.objects} objects, {found.megabytes:.0f} MB at the peak")
 
 
 def linking() -> int:
@@ -99,64 +126,43 @@ def _report(name: str, seconds: float, ours: float | None) -> float:
     return seconds
 
 
-def _commands(root: Path, temporary: Path) -> Iterator[tuple[str, float]]:
+_AGAIN = 5
+
+
+def _commands(root: Path, temporary: Path) -> Iterator[tuple[str, tuple[float, float]]]:
     """Whole commands, from start to end: with an empty cache, again, and after a change of one file."""
-    for command in (("init", "-q"), ("add", "-A")):
-        subprocess.run(["git", *command], cwd=root, check=True)
     image = root / "apps/app-0001/overlays/production/kustomization.yaml"
+    left_out = ("GITOPS_LAYOUT_NO_CACHE", "PYTHONDONTWRITEBYTECODE")
+    ours = {name: value for name, value in os.environ.items() if name not in left_out}
     for number, verb in enumerate((("render", "--all"), ("lint",))):
-        environment = {**os.environ, "GITOPS_LAYOUT_CACHE": str(temporary / f"cache{number}")}
-        environment.pop("GITOPS_LAYOUT_NO_CACHE", None)
+        environment = ours | {"GITOPS_LAYOUT_CACHE": str(temporary / f"cache{number}")}
         name = " ".join(verb)
         time.sleep(2.5)  # files that were written this very moment are read again
         yield f"{name}, empty cache", _timed(verb, root, environment)
-        yield f"{name}, unchanged", min(_timed(verb, root, environment) for _ in range(3))
-        image.write_text(image.read_text().replace("newTag: 1.", "newTag: 2."))
-        yield f"{name}, one file changed", _timed(verb, root, environment)
-        image.write_text(image.read_text().replace("newTag: 2.", "newTag: 1."))
+        yield f"{name}, unchanged", min(_timed(verb, root, environment) for _ in range(_AGAIN))
+        times = []
+        for tag in range(2, 2 + _AGAIN):
+            image.write_text(image.read_text().replace(f"newTag: {tag - 1}.", f"newTag: {tag}."))
+            times.append(_timed(verb, root, environment))
+        yield f"{name}, one file changed", min(times)
+        image.write_text(image.read_text().replace(f"newTag: {1 + _AGAIN}.", "newTag: 1."))
+    one = temporary / "one"
+    one.mkdir()
+    (one / "a.yaml").write_text((root / "apps/app-0001/base/deployment.yaml").read_text())
+    fresh = min(_timed(("lint", "--no-cache", "a.yaml"), one, ours) for _ in range(_AGAIN))
+    yield "lint of one file, no cache", fresh
+    yield "--help", min(_timed(("--help",), one, ours) for _ in range(_AGAIN))
 
 
-def _timed(verb: Sequence[str], root: Path, environment: Mapping[str, str]) -> float:
-    start = time.perf_counter()
+def _timed(verb: Sequence[str], root: Path, environment: Mapping[str, str]) -> tuple[float, float]:
+    start, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(
         [sys.executable, "-m", "gitops_layout", *verb], cwd=root, env=environment, capture_output=True
     )
+    clock, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
     if done.returncode not in (0, 1, 3):
         raise SystemExit(done.stderr.decode())
-    return time.perf_counter() - start
-
-
-def _library(root: Path, temporary: Path, workers: int) -> float | None:
-    go = shutil.which("go")
-    if go is None:
-        return None
-    binary = temporary / "krusty"
-    subprocess.run([go, "build", "-o", binary, "."], cwd=_HERE / "krusty", check=True)
-    before = _children()
-    subprocess.run([binary, root, str(workers)], capture_output=True, check=True, timeout=3600)
-    return (_children() - before) / workers
-
-
-def _children() -> float:
-    """Processor seconds of all processes that ended so far and that we started."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
-
-
-def _kubectl(root: Path, overlays: int, workers: int) -> float:
-    folders = sorted(root.glob("apps/*/overlays/*"))[:SAMPLE]
-    before = _children()
-    for first in range(0, len(folders), workers):
-        running = [
-            subprocess.Popen(
-                [kubectl(), "kustomize", folder, "--load-restrictor=LoadRestrictionsNone"],
-                stdout=subprocess.DEVNULL,
-            )
-            for folder in folders[first : first + workers]
-        ]
-        if any(process.wait() for process in running):
-            raise SystemExit("kubectl could not build an overlay")
-    return (_children() - before) / workers / len(folders) * overlays
+    return clock, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-__all__ = ["write_monorepo"]
+__all__ = ["ENVS", "write_monorepo"]
 
 ENVS = ("dev", "staging", "production")
 
