@@ -112,6 +112,7 @@ class World:
                 if not delivery.live and not is_parked(delivery.root.file):
                     self.ambient.objects[item.ref.api_version, item.ref.kind].append(found)
             rendered |= result.files
+        self._charts_elsewhere(graph)
         roots = {delivery.root.file: delivery for delivery in graph.deliveries}
         for resource in graph.repo.resources:
             if resource.file in rendered:
@@ -125,6 +126,16 @@ class World:
             if owner is not None and owner.root.path == resource.location.path:
                 objects = self.clusters[owner.cluster].objects
                 objects[resource.ref.api_version, resource.ref.kind].append(replace(found, loose=True))
+
+    def _charts_elsewhere(self, graph: Graph) -> None:
+        """Releases that a cluster gets, and whose charts are rendered for another cluster only: they are unseen here."""
+        known = {(d.cluster, d.namespace, d.name) for d in graph.deliveries if d.kind == "HelmRelease"}
+        for name, cluster in self.clusters.items():
+            for item in self.of_kind(cluster, ("helm.toolkit.fluxcd.io/HelmRelease",)):
+                if (name, item.namespace, item.ref.name) not in known:
+                    spec = item.data.get("spec")
+                    target = spec.get("targetNamespace") if isinstance(spec, dict) else None
+                    cluster.unseen.add(target if isinstance(target, str) else item.namespace)
 
     def of_kind(self, cluster: _Cluster, kinds: tuple[str, ...]) -> Iterator[_Object]:
         """The objects of a cluster whose kind is one of `kinds`."""
