@@ -90,6 +90,8 @@ def _component(repo: Repo, delivery: Delivery, why: str) -> Location | None:
     return found.location.at("kind") if isinstance(found, Kustomization) else None
 
 
+_WE_ALONE = "kustomize alone reads it so"
+"""What kustomize takes and we refuse is not the author's mistake."""
 _PATCH = re.compile(r"the patch of |two objects are |.*already registered id")
 """What is to blame stands in another file than the kustomization."""
 
@@ -100,7 +102,7 @@ def build_fails(graph: Graph, params: Params) -> Iterator[Hit]:
     seen: set[Location] = set()
     for problem in _problems(graph):
         seen.add(problem.location)
-        if problem.kind in kinds and not _OPEN.search(problem.why):
+        if problem.kind in kinds and not _OPEN.search(problem.why) and not problem.why.endswith(_WE_ALONE):
             yield Hit(problem.location, {"problem": problem.why})
     for delivery in graph.deliveries if params.get("rest") else ():
         failure = graph.rendered[delivery.id].failure
@@ -109,7 +111,9 @@ def build_fails(graph: Graph, params: Params) -> Iterator[Hit]:
         place = failure.location
         if failure.why.endswith("listed under components") and delivery.options.get("components"):
             place = _component(graph.repo, delivery, failure.why) or place
-        named = place is not None and (basename(place.file) in FILE_NAMES or _PATCH.match(failure.why))
+        # Without an agent the patches may be meant for what helm makes, as those of Fleet are.
+        patch = delivery.agent in ("flux", "argocd") and _PATCH.match(failure.why)
+        named = place is not None and (basename(place.file) in FILE_NAMES or patch)
         if place is not None and named and place not in seen and not _NOT_THE_AUTHORS.search(failure.why):
             yield Hit(place, {"problem": failure.why})
 

@@ -14,11 +14,13 @@ from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from difflib import SequenceMatcher
 from fnmatch import fnmatchcase
+from posixpath import dirname
 from typing import TYPE_CHECKING, Any
 
 from gitops_layout.checks.near import near_name
 from gitops_layout.checks.once import once
 from gitops_layout.k8s.pods import pod_spec
+from gitops_layout.lint.commands import made_by_command
 from gitops_layout.lint.facts import values_at
 from gitops_layout.model import Affected, Hit, ObjectRef, Related
 from gitops_layout.repo.model import is_parked
@@ -97,6 +99,7 @@ class World:
         self.sought: set[str] = set()
         self.clusters: dict[str, _Cluster] = defaultdict(_Cluster)
         self.ambient = _Cluster()
+        self.repo = graph.repo
         rendered: set[str] = set()
         for delivery in graph.deliveries:
             result = graph.rendered.get(delivery.id)
@@ -253,6 +256,7 @@ class _Targets:
 
     def __init__(self, row: Row, world: World, cluster: _Cluster) -> None:
         self.row = row
+        self.world = world
         self.cluster = cluster
         self.names: dict[tuple[str, str, str], _Object] = {}
         self.any_namespace: dict[tuple[str, str], _Object] = {}
@@ -325,9 +329,14 @@ class _Targets:
         close = near_name(name, candidates)
         return (candidates[close], close) if close is not None else None
 
-    def unused(self, start: _Object, kind: str | None, namespace: str) -> _Near:
-        """The one object that the same delivery brings and nothing in it names: what is missing was to be it."""
-        mine = start.affected.delivery
+    def unused(self, start: _Object, wanted: tuple[str | None, str, str]) -> _Near:
+        """The one object that stands in the same folder, begins alike, and is named by nothing of the delivery: what
+        is missing was to be it.
+        """
+        (kind, namespace, name), mine = wanted, start.affected.delivery
+        if kind not in ("Secret", "ConfigMap", "PersistentVolumeClaim"):
+            return None
+        folder = dirname(start.place(()).file)
         made = {other: maker for (where, other), maker in self.produced.items() if where in ("", namespace)}
         own = {
             other: target
@@ -338,6 +347,7 @@ class _Targets:
             n: item
             for n, item in {**made, **own}.items()
             if mine is not None and item.affected.delivery == mine
+            if n.partition("-")[0] == name.partition("-")[0] and dirname(item.place(()).file) == folder
         }
         if not found:
             return None
@@ -396,7 +406,8 @@ def _follow(
         near = None
     if near is None and row.world == "open":
         near = next(
-            (found for targets in reachable if (found := targets.unused(start, kind, namespace))), None
+            (found for targets in reachable if (found := targets.unused(start, (kind, namespace, name)))),
+            None,
         )
     told = bool(namespace) or row.where != "namespace" or (kind or "").startswith("Cluster")
     if row.world != "closed" and not (told and _is_sure(row, start, (namespace, name), near, reachable)):
@@ -416,6 +427,8 @@ def _is_sure(
     if near is not None and elsewhere and (foreign or near[0].namespace == ""):
         return True  # nobody uses the namespace that is named, and another has it; or it is of another kind
     if any(targets.cluster.mentioned(name, start) for targets in reachable):
+        return False
+    if near is None and any(name in made_by_command(targets.world.repo) for targets in reachable):
         return False
     mine = start.affected.delivery
     if near is not None and mine is not None and near[0].affected.delivery == mine and not foreign:

@@ -113,6 +113,8 @@ def _left(item: Made, names: set[str]) -> Iterator[Unset]:
     """The texts of an object that refer to these variables."""
     from gitops_layout.render.substitute import referring
 
+    if item.data.get("kind") == "CustomResourceDefinition":
+        return  # the words of a description, with a hole in them
     what = f"{item.data.get('kind')} {at(item.data, 'metadata', 'name')}"
     for path, used in referring(item.data, names) if names else ():
         where = f"{what}, {'.'.join(map(str, path))}"
