@@ -165,7 +165,7 @@ def spec(agent: str = "flux", /, **changes: Any) -> Spec:
 
 @st.composite
 def random_data(draw: st.DrawFn) -> dict[str, Any]:
-    """gitops.yaml with any number of apps, environments and clusters, any of them on any."""
+    """gitops.yaml with any number of apps, environments and clusters, any of them on any, and features of all kinds."""
     environments = draw(
         st.lists(st.sampled_from(["dev", "qa", "staging", "prod", "live"]), min_size=1, unique=True)
     )
@@ -175,25 +175,70 @@ def random_data(draw: st.DrawFn) -> dict[str, Any]:
         held = draw(st.lists(st.sampled_from(environments), min_size=1, unique=True))
         clusters.append({"name": f"c{len(clusters)}", "environments": sorted({*held, left[0]})})
         left = [name for name in left if name not in clusters[-1]["environments"]]
-    names = draw(st.lists(st.sampled_from(["web", "api", "e3", "queue-worker"]), unique=True))
-    apps: list[dict[str, Any]] = []
-    for name in names:
-        app: dict[str, Any] = {"name": name}
-        if draw(st.booleans()):
-            app["image"] = draw(st.sampled_from(["a/b:1.0", "ghcr.io/a/b:1e3", "h:5000/x:0777"]))
-        if draw(st.booleans()):
-            app["environments"] = draw(st.lists(st.sampled_from(environments), min_size=1, unique=True))
-        apps.append(app)
+    agent = draw(st.sampled_from(["flux", "argocd", "builtin"]))
     tenants = [{"name": name} for name in draw(st.lists(st.sampled_from(["red", "blue"]), unique=True))]
+    layout = "platform" if tenants else draw(st.sampled_from(["config", "monorepo"]))
+    names = draw(st.lists(st.sampled_from(["web", "api", "e3", "queue-worker"]), unique=True))
+    apps = [draw(_random_app(name, agent, layout, environments)) for name in names]
     for app in apps if tenants else ():
         if draw(st.booleans()):
             app["tenant"] = draw(st.sampled_from(tenants))["name"]
+    components = draw(st.lists(st.sampled_from(COMPONENTS), unique_by=str)) if agent != "builtin" else []
     return data(
-        draw(st.sampled_from(["flux", "argocd"])),
+        agent,
+        agent=draw(st.sampled_from(_AGENTS[agent])),
         environments=[{"name": name} for name in environments],
         clusters=clusters,
-        layout="platform" if tenants else "config",
+        layout=layout,
         tenants=tenants,
+        components=[{**item, "environments": environments[:1]} for item in components],
         apps=apps,
-        features={"ci": draw(st.sampled_from(["github", "none"]))},
+        features=draw(_random_features(agent, environments)),
     )
+
+
+_AGENTS: dict[str, list[dict[str, Any]]] = {
+    "flux": [{"name": "flux", "install": "gotk"}, {"name": "flux", "artifacts": True}, {"name": "flux"}],
+    "argocd": [{"name": "argocd"}, {"name": "argocd", "wiring": "applicationset", "selfManaged": True}],
+    "builtin": [{"name": "builtin"}],
+}
+
+
+@st.composite
+def _random_app(
+    draw: st.DrawFn, name: str, agent: str, layout: str, environments: list[str]
+) -> dict[str, Any]:
+    kinds = ["kustomize"] if agent == "builtin" else ["kustomize", "helm", "chart"]
+    kind = draw(
+        st.sampled_from([item for item in kinds if (item, agent, layout) != ("chart", "flux", "platform")])
+    )
+    app: dict[str, Any] = {"name": name, "kind": kind}
+    if kind == "helm":
+        app["chart"] = draw(st.sampled_from(CHARTS))["chart"]
+    elif draw(st.booleans()):
+        app["image"] = draw(st.sampled_from(["a/b:1.0", "ghcr.io/a/b:1e3", "h:5000/x:0777"]))
+    if draw(st.booleans()):
+        app["environments"] = draw(st.lists(st.sampled_from(environments), min_size=1, unique=True))
+    return app
+
+
+@st.composite
+def _random_features(draw: st.DrawFn, agent: str, environments: list[str]) -> dict[str, Any]:
+    features: dict[str, Any] = {"ci": draw(st.sampled_from(["github", "gitlab", "none"]))}
+    if policy := draw(st.sampled_from([None, "vap", "kyverno"] if agent != "builtin" else [None, "vap"])):
+        features["policy"] = policy
+    if draw(st.booleans()) and (agent == "flux" or features["ci"] != "none"):
+        features["imageAutomation"] = "pr"
+    if agent == "builtin":
+        return features
+    if draw(st.booleans()):
+        features["notifications"] = {"chat": "slack", "commitStatus": draw(st.booleans()), "receiver": True}
+    kind = draw(st.sampled_from([None, "sealed-secrets", "external-secrets", "sops-age"]))
+    if kind == "sops-age" and agent == "flux":
+        recipients = [{"environment": name, "keys": ["age1" + "q" * 58]} for name in environments]
+        features["secrets"] = {"kind": kind, "recipients": recipients}
+    elif kind == "external-secrets":
+        features["secrets"] = {"kind": kind, "stores": [{"environment": environments[0], "provider": _VAULT}]}
+    elif kind == "sealed-secrets":
+        features["secrets"] = kind
+    return features
