@@ -1,4 +1,7 @@
-"""Laws of converging, for repositories of any shape: what was added and removed leaves no trace, order does not matter."""
+"""Laws of converging, for repositories of any shape.
+
+What was added is as if it had always been there, what was removed again leaves no trace, and order does not matter.
+"""
 
 from __future__ import annotations
 
@@ -65,7 +68,9 @@ def test_what_is_added_and_removed_again_leaves_no_trace(
     before = _files(root)
     more = append(first, ("spec", KINDS[kind]), item)
     _converge(root, more)
-    assert _files(root) != before
+    fresh = tmp_path_factory.mktemp("fresh")
+    _converge(fresh, more)
+    assert _files(root) == _files(fresh) != before
     less = removed(more, kind, str(item["name"]))
     assert _converge(root, less) == load(first)
     after = _files(root)
