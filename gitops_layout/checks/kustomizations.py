@@ -92,8 +92,21 @@ def _component(repo: Repo, delivery: Delivery, why: str) -> Location | None:
 
 _WE_ALONE = "kustomize alone reads it so"
 """What kustomize takes and we refuse is not the author's mistake."""
-_PATCH = re.compile(r"the patch of |two objects are |.*already registered id")
-"""What is to blame stands in another file than the kustomization."""
+
+
+def _explained(why: str) -> bool:
+    """Whether the place is what kustomize refuses; a key that stands twice is told as that."""
+    return "(kustomize: " in why and "stands twice" not in why
+
+
+def _over_helm(repo: Repo, place: Location) -> bool:
+    """Whether patches may be meant for what helm makes: Fleet's are, and those beside a chart."""
+    folder = dirname(place.file)
+    while folder:
+        if {"fleet.yaml", "Chart.yaml"} & set(repo.folders.get(folder, ())):
+            return True
+        folder = dirname(folder)
+    return False
 
 
 def build_fails(graph: Graph, params: Params) -> Iterator[Hit]:
@@ -111,9 +124,10 @@ def build_fails(graph: Graph, params: Params) -> Iterator[Hit]:
         place = failure.location
         if failure.why.endswith("listed under components") and delivery.options.get("components"):
             place = _component(graph.repo, delivery, failure.why) or place
-        # Without an agent the patches may be meant for what helm makes, as those of Fleet are.
-        patch = delivery.agent in ("flux", "argocd") and _PATCH.match(failure.why)
-        named = place is not None and (basename(place.file) in FILE_NAMES or patch)
+        named = place is not None and (
+            basename(place.file) in FILE_NAMES
+            or (_explained(failure.why) and not _over_helm(graph.repo, place))
+        )
         if place is not None and named and place not in seen and not _NOT_THE_AUTHORS.search(failure.why):
             yield Hit(place, {"problem": failure.why})
 

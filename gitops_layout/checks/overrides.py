@@ -100,7 +100,7 @@ def patch_matches_nothing(graph: Graph, params: Params) -> Iterator[Hit]:
     """Patches whose target selects no object: kustomize leaves them out and says nothing."""
     for kustomization, objects, files in _built(graph):
         renaming = any(key in kustomization.data for key in ("namePrefix", "nameSuffix"))
-        for patch, index in mappings(kustomization.data, "patches"):
+        for patch, index, field in _patches(kustomization):
             target = patch.get("target")
             if not isinstance(target, dict) or "$patch" in str(patch.get("patch", "")) or renaming:
                 continue
@@ -116,8 +116,16 @@ def patch_matches_nothing(graph: Graph, params: Params) -> Iterator[Hit]:
                 words = " ".join(filter(None, (kind, name))) or "its target"
                 kinds = {item.ref.name for item in objects if item.ref.kind == kind}
                 hint = f"; of that kind there is {min(kinds)}" if name and len(kinds) == 1 else ""
-                place = kustomization.location.at("patches", index, "target")
+                place = kustomization.location.at(field, index, "target")
+                if name and any(_is_target(item.ref, kind, None) for item in objects):
+                    place = place.at("name")
                 yield Hit(place, {"target": words, "hint": hint, "subject": words})
+
+
+def _patches(kustomization: Kustomization) -> Iterator[tuple[dict[str, Any], int, str]]:
+    for field in ("patches", "patchesJson6902"):
+        for patch, index in mappings(kustomization.data, field):
+            yield patch, index, field
 
 
 def _is_target(ref: ObjectRef, kind: str | None, name: str | None) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from gitops_layout.kustomize.fast.declined import decline, refuse
@@ -82,6 +83,12 @@ def _pointer(text: Any, where: Location) -> tuple[str, ...]:
     return tuple(steps)
 
 
+def _pointing(where: Location) -> Location:
+    """The path of an operation, at whose value or beginning one stands."""
+    above = where.path[:-1] if where.path[-1:] == ("value",) else where.path
+    return replace(where, path=(*above, "path"))
+
+
 def _container(item: Item, steps: tuple[str, ...], where: Location) -> tuple[Any, Path]:
     """The mapping or list that holds the last step, and the path to it."""
     data: Any = item.data
@@ -95,7 +102,7 @@ def _container(item: Item, steps: tuple[str, ...], where: Location) -> tuple[Any
         data = at(data, (key,))
         path.append(key)
         if not isinstance(data, dict | list):
-            refuse(f"the object has nothing at /{'/'.join(steps[:-1])}", where, _ADD_FIRST)
+            refuse(f"the object has nothing at /{'/'.join(steps[:-1])}", _pointing(where), _ADD_FIRST)
     return data, tuple(path)
 
 
@@ -107,7 +114,7 @@ def _existing(item: Item, steps: tuple[str, ...], where: Location) -> Path:
             decline(f"{last} is no index of a list", where)
         last = int(steps[-1])
     if at(holder, (last,)) is ABSENT:
-        refuse(f"the object has nothing at /{'/'.join(steps)}", where, _ADD_FIRST)
+        refuse(f"the object has nothing at /{'/'.join(steps)}", _pointing(where), _ADD_FIRST)
     return (*path, last)
 
 
