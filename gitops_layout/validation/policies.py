@@ -1,6 +1,7 @@
 """ValidatingAdmissionPolicies of the repository on the objects that it delivers to the same cluster.
 
-A policy acts through bindings that deny; it is judged as for a create. What the API server fills in before
+A policy acts through bindings that deny; those that warn or audit refuse nothing, unless an audit annotation cannot be made.
+It is judged as for a create. What the API server fills in before
 policies see an object is filled in for the fields that policies speak of most (`defaulted`). Who asks is not known, so expressions
 over `authorizer` or `request.userInfo` are not judged, nor are parameters and namespaces that the repository does not have.
 
@@ -9,15 +10,15 @@ Sources: apiserver 0.36, pkg/admission/plugin/policy/{generic,matching,validatin
 
 from __future__ import annotations
 
-import copy
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from gitops_layout.cel import Binding, CelError, bind, compile_expression
-from gitops_layout.k8s.pods import pod_spec
 from gitops_layout.k8s.scope import builtin_scope
+from gitops_layout.validation import bundle
+from gitops_layout.validation.defaults import defaulted
 from gitops_layout.validation.namespaces import Namespaces
 from gitops_layout.validation.server.cursor import At
 
@@ -64,16 +65,20 @@ def denials(graph: Graph, subjects: Sequence[Subject]) -> Iterator[Denial | Unju
     namespaces = Namespaces(graph, subjects)
     for binding in bindings:
         spec = At(binding.data)["spec"]
-        if "Deny" not in spec["validationActions"].texts:
-            continue
         for policy in policies:
             same = policy.affected.cluster == binding.affected.cluster
             if same and policy.ref.name == spec["policyName"].text:
                 yield from _bound(policy, binding, subjects, namespaces)
 
 
-def _is(subject: Subject, kind: str) -> bool:
-    return subject.ref.group == _GROUP and subject.ref.kind == kind
+_POLICIES = (
+    "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding", "MutatingAdmissionPolicy", "MutatingAdmissionPolicyBinding",
+)  # fmt: skip
+"""What no policy is asked about."""
+
+
+def _is(subject: Subject, *kinds: str) -> bool:
+    return subject.ref.group == _GROUP and subject.ref.kind in kinds
 
 
 def _bound(
@@ -82,14 +87,14 @@ def _bound(
     spec, bound = At(policy.data)["spec"], At(binding.data)["spec"]
     seen: set[int] = set()
     for subject in subjects:
-        if subject.ref.group == _GROUP or subject.affected.cluster != policy.affected.cluster:
-            continue
-        if id(subject.data) in seen or not _meant(spec["matchConstraints"], subject, rules=True):
-            continue
-        seen.add(id(subject.data))
-        if bound["matchResources"].is_map and not _meant(bound["matchResources"], subject, rules=False):
+        if _is(subject, *_POLICIES) or subject.affected.cluster != policy.affected.cluster:
             continue
         try:
+            if id(subject.data) in seen or not _meant(spec["matchConstraints"], subject, rules=True):
+                continue
+            seen.add(id(subject.data))
+            if bound["matchResources"].is_map and not _meant(bound["matchResources"], subject, rules=False):
+                continue
             for where in (spec["matchConstraints"], bound["matchResources"]):
                 if not _in_namespace(where["namespaceSelector"], subject, namespaces):
                     break
@@ -115,13 +120,25 @@ def _meant(at: At, subject: Subject, *, rules: bool) -> bool:
         return False
     if any(_rule(rule, subject) for rule in at["excludeResourceRules"]):
         return False
-    return (not at["resourceRules"] and not rules) or any(
-        _rule(rule, subject) for rule in at["resourceRules"]
-    )
+    if (not at["resourceRules"] and not rules) or any(_rule(rule, subject) for rule in at["resourceRules"]):
+        return True
+    if at["matchPolicy"].text != "Exact" and any(_equivalent(rule, subject) for rule in at["resourceRules"]):
+        raise _UnknownError(
+            f"it asks for {subject.ref.kind} in another version than {subject.ref.api_version}"
+        )
+    return False
 
 
-def _rule(at: At, subject: Subject) -> bool:
+def _equivalent(at: At, subject: Subject) -> bool:
+    """Whether a rule is for a version of Kubernetes' own kind to which the server would convert the object."""
     group, _, version = subject.ref.api_version.rpartition("/")
+    others = [name for name in at["apiVersions"].texts if bundle.served(group, name, subject.ref.kind)]
+    return bool(others) and version not in others and _rule(at, subject, version=others[0])
+
+
+def _rule(at: At, subject: Subject, *, version: str = "") -> bool:
+    group, _, own = subject.ref.api_version.rpartition("/")
+    version = version or own
     scope = builtin_scope(group, subject.ref.kind)
     wanted = at["scope"].text or "*"
     names = at["resourceNames"].texts
@@ -198,12 +215,20 @@ def _judged(
     fails = spec["failurePolicy"].text != "Ignore"
     namespace = namespaces.of(subject)
     own = {item["name"].text: item["expression"].text for item in spec["variables"]}
+    in_no_namespace = builtin_scope(subject.ref.group, subject.ref.kind) is False
+    deny = "Deny" in bound["validationActions"].texts
     for params in _params(spec, bound, subject, subjects, namespaces):
         group, _, version = subject.ref.api_version.rpartition("/")
         kind = {"group": group, "version": version, "kind": subject.ref.kind}
+        resource = {"group": group, "version": version, "resource": _plural(subject.ref.kind)}
         request = {
             "kind": kind,
-            "resource": {"group": group, "version": version, "resource": _plural(subject.ref.kind)},
+            "requestKind": kind,
+            "resource": resource,
+            "requestResource": resource,
+            "subResource": "",
+            "requestSubResource": "",
+            "dryRun": False,
             "operation": "CREATE",
             "name": subject.ref.name,
             "namespace": namespaces.name(subject),
@@ -216,11 +241,14 @@ def _judged(
             "namespaceObject": None if namespace is None else dict(namespace.data),
         }
         binding = _binding(data)
-        if not _conditions(spec, binding, fails=fails):
-            return None
-        for item in spec["validations"]:
+        matches = _conditions(spec, binding, fails=fails)
+        if isinstance(matches, str) and deny:
+            return matches
+        if matches is not True:
+            continue
+        for item in spec["validations"] if deny else ():
             text = _composed(item["expression"].text, own)
-            if namespace is None and "namespaceObject" in text:
+            if namespace is None and not in_no_namespace and "namespaceObject" in text:
                 raise _UnknownError("it asks for a namespace that is not in the repository")
             try:
                 if _holds(text, binding):
@@ -229,11 +257,25 @@ def _judged(
                 if not _KEYS.search(str(error)):
                     raise _UnknownError(str(error)) from None
                 if fails:
-                    key = _KEY.search(str(error))
-                    words = f"no such key: {key[1]}" if key else str(error)
-                    return f"expression '{item['expression'].text}' resulted in error: {words}"
+                    return _failed(item["expression"].text, str(error))
                 continue
             return _words(item, binding, own)
+        refused = _annotated(spec, binding, own) if fails else None
+        if refused is not None:
+            return refused
+    return None
+
+
+def _annotated(spec: At, binding: Binding, own: Mapping[str, str]) -> str | None:
+    """Why an audit annotation cannot be made, which denies whatever the binding's actions are."""
+    for item in spec["auditAnnotations"]:
+        try:
+            text = _composed(item["valueExpression"].text, own)
+            if not _ASKER.search(text):
+                compile_expression(text, _VARIABLES, words=True).words(binding)
+        except (CelError, _UnknownError) as error:
+            if _KEY.search(str(error)):
+                return _failed(item["valueExpression"].text, str(error))
     return None
 
 
@@ -250,16 +292,29 @@ def _holds(text: str, binding: Binding) -> bool:
     return compile_expression(text, _VARIABLES).holds(binding)
 
 
-def _conditions(spec: At, binding: Binding, *, fails: bool) -> bool:
+def _conditions(spec: At, binding: Binding, *, fails: bool) -> bool | str:
+    """Whether all conditions hold; one that does not outdoes those that end in an error, whose words deny."""
+    wrong: list[tuple[At, str]] = []
     for condition in spec["matchConditions"]:
         try:
             if not _holds(condition["expression"].text, binding):
                 return False
-        except CelError as error:
-            if fails:
-                raise _UnknownError(f"condition {condition['name'].text}: {error}") from None
-            return False
-    return True
+        except (CelError, _UnknownError) as error:
+            wrong.append((condition, str(error)))
+    if not wrong:
+        return True
+    if any(not _KEYS.search(words) for _, words in wrong):
+        condition, words = wrong[0]
+        raise _UnknownError(
+            words if words.startswith("it asks") else f"condition {condition['name'].text}: {words}"
+        )
+    return _failed(wrong[0][0]["expression"].text, wrong[0][1]) if fails else False
+
+
+def _failed(expression: str, words: str) -> str:
+    """What the server says of an expression that asks for a key that is not there."""
+    key = _KEY.search(words)
+    return f"expression '{expression}' resulted in error: {f'no such key: {key[1]}' if key else words}"
 
 
 def _composed(text: str, own: Mapping[str, str], depth: int = 0) -> str:
@@ -316,57 +371,3 @@ def _params(
             f"its parameters ({kind['kind'].text} {reference['name'].text}) are not in the repository"
         )
     yield from found
-
-
-# What the server fills in first
-
-_POD = {
-    "restartPolicy": "Always", "dnsPolicy": "ClusterFirst", "schedulerName": "default-scheduler",
-    "terminationGracePeriodSeconds": 30, "securityContext": {},
-}  # fmt: skip
-_CONTAINER = {
-    "resources": {}, "terminationMessagePath": "/dev/termination-log", "terminationMessagePolicy": "File",
-}  # fmt: skip
-_SPECS: dict[str, dict[str, Any]] = {
-    "Deployment": {"replicas": 1, "revisionHistoryLimit": 10, "progressDeadlineSeconds": 600},
-    "StatefulSet": {"replicas": 1, "revisionHistoryLimit": 10, "podManagementPolicy": "OrderedReady"},
-    "ReplicaSet": {"replicas": 1},
-    "DaemonSet": {"revisionHistoryLimit": 10},
-    "Job": {"backoffLimit": 6, "completions": 1, "parallelism": 1, "completionMode": "NonIndexed", "suspend": False},
-    "CronJob": {"concurrencyPolicy": "Allow", "suspend": False, "successfulJobsHistoryLimit": 3, "failedJobsHistoryLimit": 1},
-    "Service": {"type": "ClusterIP", "sessionAffinity": "None", "internalTrafficPolicy": "Cluster"},
-}  # fmt: skip
-
-
-def defaulted(data: dict[str, Any], namespace: str) -> dict[str, Any]:
-    """A copy of an object with what the server fills in, where policies are likely to look."""
-    result = copy.deepcopy(data)
-    if namespace and isinstance(result.get("metadata"), dict):
-        result["metadata"].setdefault("namespace", namespace)
-    spec = result.get("spec")
-    if isinstance(spec, dict) and builtin_scope(
-        str(data.get("apiVersion")).rpartition("/")[0], str(data.get("kind"))
-    ):
-        _fill(spec, _SPECS.get(str(data.get("kind")), {}))
-    found = pod_spec(result)
-    if found is not None:
-        _fill(found[0], _POD)
-        for kind in ("containers", "initContainers"):
-            for container in At(found[0])[kind]:
-                if container.is_map and container.value:
-                    _fill(container.value, {**_CONTAINER, "imagePullPolicy": _pull(container["image"].text)})
-                    for port in container["ports"]:
-                        if port.is_map and port.value:
-                            _fill(port.value, {"protocol": "TCP"})
-    return result
-
-
-def _pull(image: str) -> str:
-    tag = image.rpartition("/")[2].partition("@")[0].partition(":")[2]
-    return "Always" if tag == "latest" or (not tag and "@" not in image) else "IfNotPresent"
-
-
-def _fill(target: dict[str, Any], defaults: Mapping[str, Any]) -> None:
-    for key, value in defaults.items():
-        if target.get(key) is None:
-            target[key] = copy.deepcopy(value)

@@ -160,6 +160,59 @@ def test_parameters_that_the_repository_does_not_have_are_not_guessed() -> None:
     assert any("limits" in entry.unchecked.why for entry in report.coverage.unchecked)
 
 
+LABELLED = "object.metadata.labels['team'] == 'a'"
+
+
+@pytest.mark.parametrize(
+    ("policy", "binding", "denied"),
+    [
+        # A condition that is false outdoes another one that ends in an error; an error alone denies.
+        (
+            {"/spec/matchConditions": [{"name": "a", "expression": LABELLED}, {"name": "b", "expression": "false"}]},
+            {},
+            False,
+        ),
+        ({"/spec/matchConditions": [{"name": "a", "expression": LABELLED}]}, {}, True),
+        ({"/spec/matchConditions": [{"name": "a", "expression": LABELLED}], "/spec/failurePolicy": "Ignore"}, {}, False),
+        # An audit annotation that cannot be made denies, even where the binding only warns.
+        (
+            {"/spec/auditAnnotations": [{"key": "team", "valueExpression": "string(object.metadata.labels['team'])"}]},
+            {"/spec/validationActions": ["Warn"]},
+            True,
+        ),
+        ({"/spec/validations": [{"expression": "object.spec.replicas > 5"}]}, {"/spec/validationActions": ["Warn"]}, False),
+        ({"/spec/validations": [{"expression": "request.requestKind.kind == 'Deployment'"}]}, {}, False),
+    ],
+)  # fmt: skip
+def test_conditions_annotations_and_actions_decide_as_the_server_decides(
+    policy: dict[str, Any], binding: dict[str, Any], denied: bool
+) -> None:
+    objects = (NAMESPACE, PARAMS, edited(POLICY, policy), edited(BINDING, binding), DEPLOYMENT)
+
+    assert bool(found(*objects)) == denied
+
+
+def test_a_rule_for_another_version_of_a_kind_is_listed_as_not_checked() -> None:
+    rule = {"apiGroups": ["autoscaling"], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["*"]}
+    policy = edited(POLICY, {"/spec/matchConstraints": {"resourceRules": [rule]}})
+    scaler = {
+        "apiVersion": "autoscaling/v2",
+        "kind": "HorizontalPodAutoscaler",
+        "metadata": {"name": "web", "namespace": "judged"},
+        "spec": {
+            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"},
+            "maxReplicas": 3,
+        },
+    }
+
+    def why(policy: dict[str, Any]) -> list[str]:
+        report = linted({"all.yaml": yaml.safe_dump_all([NAMESPACE, PARAMS, policy, BINDING, scaler])})
+        return [entry.unchecked.why for entry in report.coverage.unchecked]
+
+    assert any("another version" in words for words in why(policy))
+    assert why(edited(policy, {"/spec/matchConstraints/matchPolicy": "Exact"})) == []
+
+
 def test_a_policy_whose_variables_refer_to_each_other_ends() -> None:
     endless = edited(
         POLICY,

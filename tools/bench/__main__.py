@@ -2,8 +2,8 @@
 and the largest open repositories below GITOPS_LAYOUT_CORPUS, if it is set.
 
 `python -m tools.bench link` shows load + link by the number of files instead, `python -m tools.bench validate` what
-judging the rendered objects costs, `python -m tools.bench scaffold` the scaffolder on a large spec. All print
-Markdown tables, which
+judging the rendered objects costs, `python -m tools.bench scaffold` the scaffolder on a large spec, `python -m tools.bench
+kubeconform` how long 10,000 plain manifests take beside it. All print Markdown tables, which
 docs/benchmarks.md keeps with date and command.
 """
 
@@ -19,6 +19,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from tools.bench.linking import by_size, whole
+from tools.bench.manifests import against_kubeconform
 from tools.bench.monorepo import ENVS, write_monorepo
 from tools.bench.others import WORKERS, Flate, Library, by_kubectl
 from tools.bench.repositories import largest
@@ -120,6 +121,20 @@ def scaffolding() -> int:
     return 0
 
 
+def beside_kubeconform() -> int:
+    """Print a row a run."""
+    count, rows = against_kubeconform(10_000)
+    print(f"{count} manifests, {os.cpu_count()} cores\n")
+    print(
+        "| what | seconds by the clock | processor seconds | kubeconform takes |\n| --- | ---: | ---: | ---: |"
+    )
+    (_, clock, used), *_ = rows
+    for name, seconds, processor in rows:
+        ratios = f"{clock / seconds:.2f} x, of processors {used / processor:.2f} x"
+        print(f"| {name} | {seconds:.2f} | {processor:.2f} | {ratios} |", flush=True)
+    return 0
+
+
 def _report(name: str, seconds: float, ours: float | None) -> float:
     ratio = f"{seconds / ours:.1f} x" if ours is not None else ""
     print(f"| {name} | {seconds:.2f} | {ratio} |", flush=True)
@@ -172,4 +187,6 @@ if __name__ == "__main__":
         sys.exit(judging())
     if sys.argv[1:] == ["scaffold"]:
         sys.exit(scaffolding())
+    if sys.argv[1:] == ["kubeconform"]:
+        sys.exit(beside_kubeconform())
     sys.exit(main(int(sys.argv[1]) if len(sys.argv) > 1 else 1000))

@@ -180,8 +180,15 @@ class Server:
 
     def _send(self, method: str, path: str, body: object, kind: str) -> tuple[int, Any]:
         content = None if body is None else json.dumps(body)
-        self._connection.request(method, path, content, {"Content-Type": kind})
-        answer = self._connection.getresponse()
+        for last in (False, True):
+            try:
+                self._connection.request(method, path, content, {"Content-Type": kind})
+                answer = self._connection.getresponse()
+                break
+            except ConnectionError:  # the server ends connections that nobody used for a while
+                self._connection.close()
+                if last:
+                    raise
         text = answer.read()
         try:
             return answer.status, json.loads(text)

@@ -1,0 +1,64 @@
+"""What the API server fills in before admission policies see an object, for the fields that policies speak of most."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+from gitops_layout.k8s.pods import pod_spec
+from gitops_layout.k8s.scope import builtin_scope
+from gitops_layout.validation.server.cursor import At
+
+__all__ = ["defaulted"]
+
+_POD = {
+    "restartPolicy": "Always", "dnsPolicy": "ClusterFirst", "schedulerName": "default-scheduler",
+    "terminationGracePeriodSeconds": 30, "securityContext": {},
+}  # fmt: skip
+_CONTAINER = {
+    "resources": {}, "terminationMessagePath": "/dev/termination-log", "terminationMessagePolicy": "File",
+}  # fmt: skip
+_SPECS: dict[str, dict[str, Any]] = {
+    "Deployment": {"replicas": 1, "revisionHistoryLimit": 10, "progressDeadlineSeconds": 600},
+    "StatefulSet": {"replicas": 1, "revisionHistoryLimit": 10, "podManagementPolicy": "OrderedReady"},
+    "ReplicaSet": {"replicas": 1},
+    "DaemonSet": {"revisionHistoryLimit": 10},
+    "Job": {"backoffLimit": 6, "completions": 1, "parallelism": 1, "completionMode": "NonIndexed", "suspend": False},
+    "CronJob": {"concurrencyPolicy": "Allow", "suspend": False, "successfulJobsHistoryLimit": 3, "failedJobsHistoryLimit": 1},
+    "Service": {"type": "ClusterIP", "sessionAffinity": "None", "internalTrafficPolicy": "Cluster"},
+}  # fmt: skip
+
+
+def defaulted(data: dict[str, Any], namespace: str) -> dict[str, Any]:
+    """A copy of an object with what the server fills in, where policies are likely to look."""
+    result = copy.deepcopy(data)
+    if namespace and isinstance(result.get("metadata"), dict):
+        result["metadata"].setdefault("namespace", namespace)
+    spec = result.get("spec")
+    if isinstance(spec, dict) and builtin_scope(
+        str(data.get("apiVersion")).rpartition("/")[0], str(data.get("kind"))
+    ):
+        _fill(spec, _SPECS.get(str(data.get("kind")), {}))
+    found = pod_spec(result)
+    if found is not None:
+        _fill(found[0], _POD)
+        for kind in ("containers", "initContainers"):
+            for container in At(found[0])[kind]:
+                if container.is_map and container.value:
+                    _fill(container.value, {**_CONTAINER, "imagePullPolicy": _pull(container["image"].text)})
+                    for port in container["ports"]:
+                        if port.is_map and port.value:
+                            _fill(port.value, {"protocol": "TCP"})
+    return result
+
+
+def _pull(image: str) -> str:
+    tag = image.rpartition("/")[2].partition("@")[0].partition(":")[2]
+    return "Always" if tag == "latest" or (not tag and "@" not in image) else "IfNotPresent"
+
+
+def _fill(target: dict[str, Any], defaults: Mapping[str, Any]) -> None:
+    for key, value in defaults.items():
+        if target.get(key) is None:
+            target[key] = copy.deepcopy(value)
