@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from gitops_layout.agents import fluxoperator
 from gitops_layout.agents.context import Context, at, environment_of, places, text, tier_of
-from gitops_layout.agents.delivery import Delivery, SyncPolicy
+from gitops_layout.agents.delivery import Delivery, Source, SyncPolicy
 from gitops_layout.agents.fluxoperator import BUILD_FIELDS
 from gitops_layout.agents.fluxrelease import dependencies, release
 from gitops_layout.agents.fluxsource import Seeker
 from gitops_layout.agents.kubeconfig import PROVIDERS, remote_cluster
 from gitops_layout.repo.model import Resource
 
-__all__ = ["KUSTOMIZE_GROUP", "SOURCE_GROUP", "delivery", "is_agent", "is_partial", "is_source"]
+__all__ = ["KUSTOMIZE_GROUP", "SOURCE_GROUP", "delivery", "is_agent", "is_partial", "is_source", "source_of"]
 
 KUSTOMIZE_GROUP = "kustomize.toolkit.fluxcd.io"
 SOURCE_GROUP = "source.toolkit.fluxcd.io"
@@ -69,6 +69,15 @@ def is_source(resource: Resource) -> bool:
             return isinstance(provider, str) and provider in PROVIDERS
         case _:
             return False
+
+
+def source_of(resource: Resource, context: Context) -> Source | None:
+    """The source that a Kustomization names; None for other kinds. It is what `delivery` says, without the rest."""
+    spec = at(resource.data, "spec")
+    if resource.ref.kind != "Kustomization" or not isinstance(spec, dict):
+        return None
+    seeker = Seeker(context, "", resource.ref.namespace or "flux-system", resource.file)
+    return seeker.tree(spec.get("sourceRef"), spec.get("path"))
 
 
 def delivery(resource: Resource, context: Context, *, cluster: str) -> Delivery:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from posixpath import dirname, splitext
 
@@ -34,9 +34,13 @@ MAX_DELIVERIES = 50_000
 
 
 def follow(
-    state: State, agents: Sequence[Resource], roots: Sequence[Delivery], inputs: frozenset[str]
+    state: State,
+    agents: Sequence[Resource],
+    roots: Callable[[frozenset[str]], Sequence[Delivery]],
+    inputs: frozenset[str],
 ) -> None:
-    """Deliveries from agent objects: first those that no other one renders, then what they render.
+    """Deliveries from agent objects: first those that no other one renders, then what they render; and from the `roots`
+    that are left besides the files which they read.
 
     An object in a file and the same object rendered by a parent are one delivery, as the parent makes it.
     """
@@ -58,7 +62,7 @@ def follow(
         for made, delivery in own
     }
     reached = frozenset().union(*reads.values()) if reads else frozenset()
-    unreached = [root for root in roots if root.root.file not in reached]
+    unreached = roots(reached)
     owned = owned_by_others([(made.resource.file, reads[delivery.id]) for made, delivery in own])
     owned |= {resource.file for resource in agents} & {
         file for root in unreached for file in render.reads(root)
@@ -68,11 +72,13 @@ def follow(
         state.made.setdefault(delivery.id, made)
     first = [*(delivery for _, delivery in kept), *unreached]
     _descend(state, first)
+    found = _found(state)
     for made, delivery in own:
-        if made.resource.file in owned and _is_lost(state, made.resource.file):
+        if made.resource.file in owned and made.resource.file not in found:
             whole = replace(made, whole=True)  # by what would bring it
             state.made.setdefault(delivery.id, whole)
             _descend(state, [meaning(whole, state.context)])
+            found = _found(state)
 
 
 def _clusters(context: Context, agents: Sequence[Resource]) -> dict[Location, str]:
@@ -92,13 +98,10 @@ def _clusters(context: Context, agents: Sequence[Resource]) -> dict[Location, st
     return found
 
 
-def _is_lost(state: State, file: str) -> bool:
-    """Whether nothing that was rendered read the file of an agent object: who would bring it cannot be built."""
-    return not any(
-        delivery.root.file == file
-        or (_brought(state.rendered[delivery.id]) and file in state.rendered[delivery.id].files)
-        for delivery in state.deliveries.values()
-    )
+def _found(state: State) -> frozenset[str]:
+    """The files that something rendered read, and those of agent objects: who would bring another cannot be built."""
+    read = (r.files for key in state.deliveries if _brought(r := state.rendered[key]))
+    return frozenset(delivery.root.file for delivery in state.deliveries.values()).union(*read)
 
 
 def _brought(rendered: Rendered) -> bool:

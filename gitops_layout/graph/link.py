@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 from gitops_layout.agents import argocd
 from gitops_layout.agents.context import Declared
@@ -42,13 +43,15 @@ def link(repo: Repo, *, render: Render, declared: Declared | None = None) -> Gra
     pulled = any(not state.parked(resource.file) for resource in pulling)
     agentless = declared.external_agent or not pulled
     state.explain.append(_why_delivered(agents, declared, agentless=agentless))
-    follow(state, agents, kustomize_roots(repo, context, live=agentless), inputs)
+    follow(state, agents, partial(kustomize_roots, repo, context, live=agentless), inputs)
     settle(state)
     drop_reached(state)
     if agentless:
         reached = {file for rendered in state.rendered.values() for file in rendered.files}
         add(state, plain_folders(repo, context, inputs, reached))
     live = _live_files(repo, state, objects)
+    if agentless:  # what cannot be read may be a manifest, and all manifests are delivered
+        live |= {file for file, _ in repo.unparsable if not is_aside(file)}
     _note_unchecked(repo, state, live)
     if not pulled:
         state.unchecked += unseen_charts(repo, state.deliveries.values())

@@ -60,10 +60,13 @@ def agents_rendered(rendered: Rendered) -> list[Resource]:
     return [
         Resource(item.ref, item.data, item.origin(()), item.origin)
         for item in rendered.objects
-        if _brings(Resource(item.ref, item.data, _NOWHERE))
+        if item.ref.kind in _KINDS and _brings(Resource(item.ref, item.data, _NOWHERE))
     ]
 
 
+_KINDS = frozenset(
+    {"Application", "ApplicationSet", "FluxInstance", "HelmRelease", "Kustomization", "ResourceSet"}
+)
 _NOWHERE = Location("")
 """Where an object is from is asked only when it turns out to be an agent's: most are not."""
 

@@ -27,7 +27,7 @@ def switched_off(repo: Repo, folders: Iterable[str] | None = None) -> Iterator[t
         if name is None:
             continue
         file = f"{folder}/{name}" if folder else name
-        text = repo.text(file)
+        text = repo.stream(file).text
         for number, line in enumerate(text.splitlines(), 1) if "#" in text else ():
             match = _COMMENTED.match(line)
             real = repo.resolve(f"{folder}/{match[2]}".lstrip("/")) if match else None

@@ -23,21 +23,23 @@ def kustomizations(repo: Repo) -> list[Kustomization]:
     return [found for folder in folders if isinstance(found := find(repo, folder), Kustomization)]
 
 
-def kustomize_roots(repo: Repo, context: Context, *, live: bool) -> list[Delivery]:
-    """Kustomizations that no other one includes; a Component is never one. Of a circle the first is one."""
+def kustomize_roots(repo: Repo, context: Context, reached: AbstractSet[str], *, live: bool) -> list[Delivery]:
+    """Kustomizations that no other one includes, and whose files are not `reached` otherwise; a Component is never one.
+    Of a circle the first is one.
+    """
     found = {kustomization.folder: kustomization for kustomization in kustomizations(repo)}
     includes = {folder: _included(repo, item) & found.keys() for folder, item in found.items()}
     included = {target for targets in includes.values() for target in targets}
     roots = [folder for folder in found if folder not in included]
-    reached = set(roots).union(*(closure(folder, includes) for folder in roots))
+    entered = set(roots).union(*(closure(folder, includes) for folder in roots))
     for folder in found:
-        if folder not in reached:
+        if folder not in entered:
             roots.append(folder)
-            reached |= {folder} | closure(folder, includes)
+            entered |= {folder} | closure(folder, includes)
     own = [
         builtin.kustomize_root(folder, found[folder].file, context, live=live)
         for folder in sorted(roots)
-        if not found[folder].is_component
+        if not found[folder].is_component and found[folder].file not in reached
     ]
     return builtin.declared(own, context)
 

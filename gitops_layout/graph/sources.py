@@ -13,17 +13,32 @@ from gitops_layout.agents.artifacts import is_generator as is_artifact_generator
 from gitops_layout.agents.context import Context, Declared, at, below_clusters, normal_url, stages, text
 from gitops_layout.agents.delivery import Delivery, Source
 from gitops_layout.graph.generators import clusters_of, expander, is_generator
+from gitops_layout.model import Location
 from gitops_layout.render.rendered import Rendered
 from gitops_layout.repo.model import Repo, Resource, object_ref
 
 _TRUNKS = frozenset({"main", "master", "HEAD"})
+
+_OF_AGENTS = (
+    "kustomize.toolkit.fluxcd.io/",
+    "helm.toolkit.fluxcd.io/",
+    f"{fluxoperator.GROUP}/",
+    f"{argocd.GROUP}/",
+)
+_OF_SOURCES = ("source.toolkit.fluxcd.io/", "source.extensions.fluxcd.io/", f"{fluxoperator.GROUP}/", "v1")
+"""How the `apiVersion`s begin of what is looked at closer: most objects are nothing of ours, and there are many."""
+
+_NOWHERE = Location("")
+"""Where an object is from is asked only when it turns out to be one that we look for."""
 
 __all__ = ["context_of", "delivery_of", "is_agent", "with_sources"]
 
 
 def is_agent(resource: Resource) -> bool:
     """Whether it is an agent's object with a name, so one that delivers something."""
-    return bool(resource.ref.name) and (flux.is_agent(resource) or argocd.is_agent(resource))
+    if not resource.ref.name or not resource.ref.api_version.startswith(_OF_AGENTS):
+        return False
+    return flux.is_agent(resource) or argocd.is_agent(resource)
 
 
 def delivery_of(resource: Resource, context: Context, cluster: str) -> Delivery:
@@ -74,11 +89,14 @@ def with_sources(context: Context, delivered: Iterable[tuple[str, Rendered]]) ->
     generators: list[Resource] = []
     for cluster, rendered in delivered:
         for item in rendered.objects:
-            resource = Resource(item.ref, item.data, item.origin(()), item.origin)
-            if flux.is_source(resource):
+            if not item.ref.api_version.startswith(_OF_SOURCES):
+                continue
+            bare = Resource(item.ref, item.data, _NOWHERE)
+            if flux.is_source(bare):
+                resource = Resource(item.ref, item.data, item.origin(()), item.origin)
                 brought.setdefault(cluster, {})[_key(resource)] = resource
-            elif is_artifact_generator(resource):
-                generators.append(resource)
+            elif is_artifact_generator(bare):
+                generators.append(Resource(item.ref, item.data, item.origin(()), item.origin))
     made = dict(context.artifacts)
     for key, found in artifacts(context.repo, generators).items():
         made[key] = [
@@ -91,15 +109,21 @@ def with_sources(context: Context, delivered: Iterable[tuple[str, Rendered]]) ->
 def _named(objects: Iterable[Resource], context: Context) -> list[tuple[str, str | None]]:
     """The URLs that agents' objects pull from, each with a path that they name there: a folder or a value file."""
     found: list[tuple[str, str | None]] = []
-    for delivery in (delivery_of(resource, context, "") for resource in objects if is_agent(resource)):
+    for resource in filter(is_agent, objects):
+        source = flux.source_of(resource, context)
+        if source is not None:  # most agent objects are Kustomizations, and all else of a delivery costs more
+            if source.url is not None:
+                found.append((source.url, source.path))
+            continue
+        delivery = delivery_of(resource, context, "")
         for part in delivery.parts or (delivery,):
             if part.source.url is not None and part.source.chart is None:
                 found.append((part.source.url, part.source.path))
             refs: Mapping[str, Source] = part.options.get("refs") or {}
             for name, path in _value_files(part) if refs else ():
-                source = refs.get(name)
-                if source is not None and source.url is not None and source.chart is None:
-                    found.append((source.url, path))
+                named = refs.get(name)
+                if named is not None and named.url is not None and named.chart is None:
+                    found.append((named.url, path))
     return found
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from posixpath import join
 from typing import Any, Literal
@@ -84,6 +84,8 @@ class Kustomization:
     folder: str
     file: str
     data: dict[str, Any]
+    named: list[tuple[Reference, ...]] = field(default_factory=list, repr=False, compare=False)
+    """What `references` found, once it was asked."""
 
     @property
     def is_component(self) -> bool:
@@ -135,6 +137,14 @@ def is_remote(target: str) -> bool:
 
 def find(repo: Repo, folder: str) -> Kustomization | Problem | None:
     """A folder's kustomization; None where it has none, a Problem where it cannot be used."""
+    try:
+        found: Kustomization | Problem | None = repo.kustomizations[folder]
+    except KeyError:
+        found = repo.kustomizations[folder] = _find(repo, folder)
+    return found
+
+
+def _find(repo: Repo, folder: str) -> Kustomization | Problem | None:
     names = [name for name in FILE_NAMES if name in repo.folders.get(folder, ())]
     if not names:
         return None
@@ -179,8 +189,14 @@ REFERENCE_LISTS: tuple[tuple[str, Literal["resource", "component", "config", "pl
 )
 
 
-def references(kustomization: Kustomization) -> Iterator[Reference]:
+def references(kustomization: Kustomization) -> tuple[Reference, ...]:
     """Everything that the kustomization names, in file order of the fields; inline YAML is left out."""
+    if not kustomization.named:
+        kustomization.named.append(tuple(_references(kustomization)))
+    return kustomization.named[0]
+
+
+def _references(kustomization: Kustomization) -> Iterator[Reference]:
     data, here = kustomization.data, kustomization.location
     for name, kind in REFERENCE_LISTS:
         for target, index in strings(data, name):

@@ -179,11 +179,15 @@ def _dead(graph: Graph) -> list[str]:
 def _unseen(graph: Graph) -> list[str]:
     """What an agent reaches and we could not look at: each cause once, the most frequent first."""
     causes: dict[tuple[str, str], list[Unchecked]] = defaultdict(list)
+    rest = 0
     for entry in graph.unchecked:
         if graph.reaches(entry):
             causes[str(entry.kind), entry.why].append(entry)
+        else:
+            rest += 1
+    beside = [f"not seen of what no agent reaches: {rest}; --format json lists it"] if rest else []
     if not causes:
-        return ["everything that an agent reaches was seen"]
+        return ["everything that an agent reaches was seen", *beside]
     ordered = sorted(causes.items(), key=lambda item: (item[0][0], -len(item[1]), item[0][1]))
     lines = [
         f"  {kind}: {why} ({entries[0].what}{_place(graph, entries[0])}"
@@ -193,7 +197,7 @@ def _unseen(graph: Graph) -> list[str]:
     more = (
         [f"  and {len(ordered) - _MANY} more causes; --format json lists all"] if len(ordered) > _MANY else []
     )
-    return [f"not seen: {sum(map(len, causes.values()))}", *lines, *more]
+    return [f"not seen: {sum(map(len, causes.values()))}", *lines, *more, *beside]
 
 
 def _place(graph: Graph, entry: Unchecked) -> str:

@@ -269,14 +269,18 @@ def _walked(root: Path, unchecked: list[Unchecked]) -> list[str]:
         unchecked.append(broken(f"folder {shown}", f"cannot be listed: {error.strerror}"))
 
     paths: list[str] = []
-    for folder, folders, files in os.walk(root, onerror=refused):
-        linked = [name for name in folders if os.path.islink(os.path.join(folder, name))]
-        folders[:] = sorted(name for name in folders if name not in _SKIPPED_FOLDERS and name not in linked)
-        base = os.path.relpath(folder, root)
-        prefix = "" if base == "." else f"{base}/"
-        paths.extend(prefix + name for name in (*files, *linked))
-        if len(paths) > MAX_FILES:
-            break
+    waiting = [("", str(root))]
+    while waiting and len(paths) <= MAX_FILES:
+        prefix, folder = waiting.pop()
+        try:
+            with os.scandir(folder) as found:
+                for entry in found:
+                    if not entry.is_dir(follow_symlinks=False):
+                        paths.append(prefix + entry.name)
+                    elif entry.name not in _SKIPPED_FOLDERS:
+                        waiting.append((f"{prefix}{entry.name}/", entry.path))
+        except OSError as error:
+            refused(error)
     return sorted(paths)
 
 

@@ -5,17 +5,20 @@ from __future__ import annotations
 import errno
 import re
 from bisect import bisect_left
+from collections import ChainMap
 from collections.abc import Callable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from itertools import islice, takewhile
 from posixpath import basename, dirname, join, normpath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from gitops_layout.model import Location, ObjectRef, Path, Span, Unchecked, UncheckedClass
 
 if TYPE_CHECKING:
+    from collections.abc import MutableMapping
+
     from gitops_layout.source.document import Document, Stream, SyntaxProblem
 
 __all__ = [
@@ -121,6 +124,21 @@ class Resource:
         return self.location.file
 
 
+class _Layer(dict[str, "Stream"]):
+    """What was read of a view: of files that are not its own the streams `below` count."""
+
+    __slots__ = ("_below", "_own")
+
+    def __init__(self, below: Mapping[str, Stream], own: AbstractSet[str]) -> None:
+        self._below = below
+        self._own = own
+
+    def __missing__(self, path: str) -> Stream:
+        if path in self._own:
+            raise KeyError(path)
+        return self._below[path]
+
+
 def _unknown(_revision: str, _path: str) -> None:
     """Where there is no git, nobody knows what another revision holds."""
 
@@ -142,6 +160,8 @@ class Repo:
     unchecked: tuple[Unchecked, ...] = ()
     holds_at: Callable[[str, str], bool | None] = field(default=_unknown, repr=False, compare=False)
     _streams: dict[str, Stream] = field(default_factory=dict, repr=False, compare=False)
+    kustomizations: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    """What the layer above made of the kustomizations by their folders: every build asks for the same ones."""
 
     @cached_property
     def folders(self) -> Mapping[str, tuple[str, ...]]:
@@ -233,31 +253,36 @@ class Repo:
 
     def over(self, files: Mapping[str, bytes]) -> Repo:
         """The same repository with some files written over: what an agent's own working copy holds."""
-        entries = {**self.entries, **{path: Entry(len(data)) for path, data in files.items()}}
-        kept = dict(self._streams)
-        for path in files:
-            kept.pop(path, None)
+        # Layers, not copies: every delivery may write something over, and the repository may be large.
+        entries = ChainMap(
+            {path: Entry(len(data)) for path, data in files.items()},
+            cast("MutableMapping[str, Entry]", self.entries),
+        )
 
         def content(path: str) -> bytes:
             return files[path] if path in files else self.content(path)
 
-        view = replace(self, entries=entries, content=content, _streams=kept)
-        if files.keys() <= self.entries.keys():
+        streams = _Layer(self._streams, files.keys())
+        view = replace(self, entries=entries, content=content, _streams=streams, kustomizations={})
+        if all(path in self.entries for path in files):
             view.__dict__["folders"] = self.folders  # the same names: what is known of them stays
         return view
 
     def without(self, paths: AbstractSet[str]) -> Repo:
         """The same repository with some files not there."""
-        return replace(self, entries={path: e for path, e in self.entries.items() if path not in paths})
+        entries = {path: e for path, e in self.entries.items() if path not in paths}
+        return replace(self, entries=entries, kustomizations={})
 
     def stream(self, path: str) -> Stream:
         """The YAML of a file, read once: documents and what is wrong with them."""
         real = self.resolve(path)
         if real is None or real not in self.entries:
             return _unread(path, "the file is not in the repository")
-        if real not in self._streams:
-            self._streams[real] = self._read(real)
-        return self._streams[real]
+        try:
+            return self._streams[real]
+        except KeyError:
+            stream = self._streams[real] = self._read(real)
+            return stream
 
     def _read(self, path: str) -> Stream:
         if self.entries[path].size > MAX_BYTES:

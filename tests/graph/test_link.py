@@ -725,3 +725,9 @@ spec:
     graph = linked({"web.yaml": application, "values/web.yaml": "a: 1\n"})
     assert graph.explain[0].startswith("example.test/acme/fleet is taken as this repository")
     assert "values/web.yaml" in graph.live
+
+
+def test_a_manifest_that_cannot_be_read_is_reached_where_every_manifest_is_delivered():
+    graph = linked({"a.yaml": "kind: [\n"})
+    (entry,) = graph.unchecked
+    assert graph.reaches(entry)
