@@ -181,7 +181,7 @@ def _unseen(graph: Graph) -> list[str]:
     causes: dict[tuple[str, str], list[Unchecked]] = defaultdict(list)
     rest = 0
     for entry in graph.unchecked:
-        if graph.reaches(entry):
+        if graph.reaches(entry) or _is_chart_of_agents(entry):
             causes[str(entry.kind), entry.why].append(entry)
         else:
             rest += 1
@@ -198,6 +198,11 @@ def _unseen(graph: Graph) -> list[str]:
         [f"  and {len(ordered) - _MANY} more causes; --format json lists all"] if len(ordered) > _MANY else []
     )
     return [f"not seen: {sum(map(len, causes.values()))}", *lines, *more, *beside]
+
+
+def _is_chart_of_agents(entry: Unchecked) -> bool:
+    """Whether it is a chart that makes agents' objects, which nothing here installs: perhaps all that is delivered."""
+    return entry.delivery is None and entry.subject is not None and entry.subject[0] == "chart"
 
 
 def _place(graph: Graph, entry: Unchecked) -> str:

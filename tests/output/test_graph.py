@@ -75,3 +75,12 @@ def test_json_names_the_place_of_each_delivery():
     assert apps["objects"] == ["v1/ConfigMap/web/settings"]
     assert [(e["name"], e["tier"], e["reason"]) for e in data["environments"]] == [("prod", "prod", "path")]
     assert apps["because"]["live"] == "flux:Kustomization/flux-system/flux-system@prod-eu brings its object"
+
+
+def test_text_tells_of_a_chart_of_agents_objects_that_nothing_installs():
+    files = {
+        "envs/Chart.yaml": "apiVersion: v2\nname: envs\nversion: 1.0.0\n",
+        "envs/templates/web.yaml": "apiVersion: argoproj.io/v1alpha1\nkind: Application\n",
+        "a.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n",
+    }
+    assert "external: 1 of its templates make agents' objects" in to_text(linked(files))
