@@ -54,6 +54,7 @@ def noted(said: Said, report: Report, graph: Graph, first: Sequence[str] | None)
         "environments": [[e.name, e.tier, e.reason, e.evidence, e.source] for e in graph.environments],
         "named": sorted({d.environment for d in graph.deliveries if d.environment}),
         "live": [number for number, path in enumerate(graph.repo.entries) if path in live],
+        "agents": sorted({d.agent for d in graph.deliveries}),
         "sought": sorted(world_of(graph).sought),
         "first": first,
     }
@@ -176,6 +177,9 @@ def _edit(
 def _graphs(edit: _Edit, known: Mapping[str, Any]) -> tuple[Graph, Graph] | None:
     """The deliveries that the edit may concern, before it and after; None where they read other files than they did."""
     deliveries = tuple(decoded(row.coded) for row in edit.rows if row.coded is not None)
+    agents = {delivery.agent for delivery in deliveries}
+    if not agents <= {"flux", "argocd"} and sorted(agents) != known["agents"]:
+        return None  # what no agent delivers is judged by which agents there are
     environments = tuple(Environment(*row) for row in known["environments"])
     before = edit.repo.over({path: text.encode() for path, text in edit.before.items()})
     rendered = [Renders(repo)(deliveries) for repo in (before, edit.repo)]
