@@ -42,10 +42,16 @@ def main(apps: int) -> int:
         print("\n| whole commands | seconds by the clock | processor seconds |\n| --- | ---: | ---: |")
         for name, (clock, spent) in _commands(root, Path(temporary)):
             print(f"| {name} | {clock:.2f} | {spent:.2f} |", flush=True)
-        print(
-            "\n| repository | files | deliveries | objects | ours | kustomize's library | roots that both build |"
+        columns = (
+            "files",
+            "deliveries",
+            "objects",
+            "ours, s",
+            "of it builds",
+            "the library, s",
+            "roots of both",
         )
-        print("| --- | ---: | ---: | ---: | ---: | ---: | ---: |")
+        print(f"\n| repository | {' | '.join(columns)} |\n| --- |{' ---: |' * len(columns)}")
         for row in largest(library):
             ours = row.ours
             cells = (
