@@ -84,7 +84,7 @@ def metadata(group: str, kind: str, at: At, *, apply: bool) -> Iterator[Refusal]
     namespaced = builtin_scope(group, kind)
     named = apply or (group, kind) not in _GENERATED
     yield from _name(_NAMES.get((group, kind), formats.subdomain), meta, apply=apply, named=named)
-    if namespaced and (fault := formats.label(meta["namespace"].text or "default")):
+    if namespaced is not False and (fault := formats.label(meta["namespace"].text or "default")):
         yield meta["namespace"].refuse(f"{shown(meta['namespace'].text)} {fault}")
     yield from (
         fault

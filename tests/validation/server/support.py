@@ -179,7 +179,8 @@ class Server:
         return f"{root}{place}/{self._plurals[version, kind]}"
 
     def _send(self, method: str, path: str, body: object, kind: str) -> tuple[int, Any]:
-        content = None if body is None else json.dumps(body)
+        # A server that is sent YAML takes no halves of surrogates.
+        content = None if body is None else json.dumps(body, ensure_ascii=False).encode(errors="replace")
         for last in (False, True):
             try:
                 self._connection.request(method, path, content, {"Content-Type": kind})
