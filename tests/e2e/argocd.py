@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from tests.e2e import definitions
 from tests.e2e.gitserver import gitserver
-from tests.e2e.live import Data, Live, NotYetError, daemon, missing, ports, program, running
+from tests.e2e.live import Data, Live, NotYetError, condition, daemon, missing, ports, program, running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tests.e2e.repository import Repository
 
 API = "argoproj.io/v1alpha1"
+REFRESH = "argocd.argoproj.io/application-set-refresh"
 _POLL = "3s"  # instead of two minutes
 
 _CHART = """\
@@ -80,7 +81,9 @@ class ArgoCD:
             if item["status"].get("sync", {}).get("revision") == commit and (
                 not revision or revision == commit
             ):
-                return said(item) if failed else None
+                # A try that is under way has not been judged; the next look finds what came of it.
+                trying = operation.get("message", "").startswith("Retrying operation")
+                return said(item) if failed and not trying else None
             raise NotYetError(said(item))
 
         return self.live.wait(f"{name} to be refused", look)
@@ -98,6 +101,10 @@ class ArgoCD:
 
     def settle(self, commits: dict[str, str]) -> None:
         """Wait until every Application is Synced at the commit that is named for its URL, and Healthy."""
+        for item in self.live.list(
+            API, "ApplicationSet", "argocd"
+        ):  # which look every three minutes by themselves
+            self.live.patch(item, {"metadata": {"annotations": {REFRESH: "true"}}})
         self.live.wait("all Applications synced and healthy", lambda: self._settled(commits))
 
     def _settled(self, commits: dict[str, str]) -> bool:
@@ -106,11 +113,18 @@ class ArgoCD:
         for name, item in applications.items():
             status = item.get("status", {})
             sync, health = status.get("sync", {}), status.get("health", {})
-            source = item["spec"]["source"]
-            commit = source["targetRevision"] if "chart" in source else commits[source["repoURL"]]
-            here = (sync.get("status"), sync.get("revision"), health.get("status"))
-            if here != ("Synced", commit, "Healthy") or item["metadata"].get("deletionTimestamp"):
+            sources = item["spec"].get("sources") or [item["spec"]["source"]]
+            wanted = [
+                source["targetRevision"] if "chart" in source else commits[source["repoURL"]]
+                for source in sources
+            ]
+            here = (sync.get("status"), sync.get("revisions") or [sync.get("revision")], health.get("status"))
+            if here != ("Synced", wanted, "Healthy") or item["metadata"].get("deletionTimestamp"):
                 late.append(f"{name}: {here} {said(item)}")
+        for item in self.live.list(API, "ApplicationSet", "argocd"):
+            current, message = condition(item, "ResourcesUpToDate")
+            if current != "True" or REFRESH in item["metadata"].get("annotations", {}):
+                late.append(f"ApplicationSet {item['metadata']['name']}: {message}")
         if late or not applications:
             raise NotYetError("\n".join(late))
         return True

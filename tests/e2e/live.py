@@ -133,6 +133,7 @@ _NOTED = (
     "deployment.kubernetes.io/revision",
     "reconcile.fluxcd.io/requestedAt",
     "argocd.argoproj.io/refresh",
+    "argocd.argoproj.io/application-set-refresh",
 )
 
 

@@ -12,12 +12,21 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from tests.kubectl import KUBECTL
-from tests.scaffold.specs import LAYOUTS, data
+from tests.scaffold.specs import APPS, CHARTS, COMPONENTS, FEATURES, LAYOUTS, OWN_CHART, PLATFORM, data
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 Data = dict[str, Any]
+
+_SET = {"name": "argocd", "wiring": "applicationset", "selfManaged": False}
+OPTIONS: dict[str, dict[str, Any]] = {
+    "applicationset": {"agent": _SET, "apps": [*APPS, OWN_CHART]},
+    "applicationset-platform": {**PLATFORM, "agent": _SET},
+    "charts": {"apps": [*APPS, *CHARTS, OWN_CHART], "components": COMPONENTS},
+    "charts-platform": {**PLATFORM, "apps": [*PLATFORM["apps"], *CHARTS], "components": COMPONENTS},
+}
+"""Changes to the tests' spec beside the layouts: what else there is to choose."""
 
 
 @dataclass
@@ -107,7 +116,7 @@ def scaffolded(
     """What `init --spec` makes of the tests' spec in one layout, pushed; `url` is where a name is pulled from."""
     root.mkdir(exist_ok=True)
     repository = empty(root, "platform")
-    spec = data(agent, **LAYOUTS[layout])
+    spec = data(agent, **{**LAYOUTS, **FEATURES, **OPTIONS}[layout])
     wanted = copy.deepcopy(spec)["spec"]
     wanted["repo"]["url"] = url("platform")
     for tenant in wanted.get("tenants", ()):

@@ -11,18 +11,24 @@ from gitops_layout.errors import UserError
 from gitops_layout.reconcile.cluster import ApiError
 from tests.e2e import definitions
 from tests.e2e.live import Data, Live, require_control_plane, running
-from tests.e2e.repository import scaffolded
-from tests.scaffold.specs import LAYOUTS
+from tests.e2e.repository import OPTIONS, Repository
+from tests.scaffold.specs import FEATURES, FLUX_ONLY, LAYOUTS, spec
+from tests.scaffold.trees import write
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.e2e.repository import Repository
 
 pytestmark = pytest.mark.controlplane
 
 
-PLACES = [(agent, layout) for agent in ("flux", "argocd") for layout in LAYOUTS]
+PLACES = [
+    (agent, layout)
+    for agent in ("flux", "argocd")
+    for layout in (*LAYOUTS, *OPTIONS, *FEATURES)
+    if (agent == "argocd" or not layout.startswith("applicationset"))
+    and not (agent == "argocd" and layout in FLUX_ONLY)
+]
 
 
 @pytest.fixture(scope="module")
@@ -30,10 +36,12 @@ def generated(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str],
     """The objects of every layout, by agent and layout."""
     require_control_plane()
     root = tmp_path_factory.mktemp("generated")
-    return {
-        (agent, layout): list(_everything(scaffolded(root / f"{agent}-{layout}", agent, layout)))
-        for agent, layout in PLACES
-    }
+    made = {}
+    for agent, layout in PLACES:
+        folder = root / f"{agent}-{layout}"
+        write(spec(agent, **{**LAYOUTS, **FEATURES, **OPTIONS}[layout]), folder)
+        made[agent, layout] = list(_everything(Repository(folder, folder)))
+    return made
 
 
 @pytest.fixture(scope="module")
