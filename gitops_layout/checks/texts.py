@@ -127,13 +127,20 @@ def broken_json(graph: Graph, params: Params) -> Iterator[Hit]:
             try:
                 json.loads(value)
             except ValueError as error:
-                if _LATER.search(value) or not isinstance(error, json.JSONDecodeError):
+                if not isinstance(error, json.JSONDecodeError) or _LATER.search(_around(value, error.pos)):
                     continue
                 where = _line_of(graph, place, key, error.lineno)
                 values = {
                     "key": key, "name": item.ref.name, "problem": error.msg, "line": error.lineno, "subject": key,
                 }  # fmt: skip
                 yield Hit(where, values, item.named(where), item.affected)
+
+
+def _around(value: str, position: int) -> str:
+    """What stands where the reader stopped; marks in texts elsewhere (the legends of a dashboard) are no marks."""
+    start = value.rfind("\n", 0, max(0, value.rfind("\n", 0, position))) + 1
+    end = value.find("\n", position)
+    return value[max(start, position - 200) : min(end if end >= 0 else len(value), position + 200)]
 
 
 def _line_of(graph: Graph, place: Location, key: str, number: int) -> Location:
