@@ -51,7 +51,7 @@ def link(repo: Repo, *, render: Render, declared: Declared | None = None) -> Gra
         add(state, plain_folders(repo, context, inputs, reached))
     live = _live_files(repo, state, objects)
     if agentless:  # what cannot be read may be a manifest, and all manifests are delivered
-        live |= {file for file, _ in repo.unparsable if not is_aside(file)}
+        live |= {file for file, _ in repo.unparsable if not (is_aside(file) or is_template(repo, file))}
     _note_unchecked(repo, state, live)
     if not pulled:
         state.unchecked += unseen_charts(repo, state.deliveries.values())
