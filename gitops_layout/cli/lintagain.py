@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from gitops_layout.cli.again import OWN, Row, decoded, facts, harmless, plain_now, rows_of
 from gitops_layout.graph.model import Environment, Graph
 from gitops_layout.lint import kept
-from gitops_layout.lint.references import world_of
+from gitops_layout.lint.world import world_of
 from gitops_layout.render.build import Renders
 from gitops_layout.repo.load import from_work_tree
 from gitops_layout.repo.model import Repo, is_yaml

@@ -18,10 +18,10 @@ from gitops_layout.checks import ENGINE
 from gitops_layout.lint.evaluate import evaluate
 from gitops_layout.lint.ignores import inline_ignores
 from gitops_layout.lint.inert import edited, rendered_alike
-from gitops_layout.lint.references import words_of
 from gitops_layout.lint.report import RelatedPlace
 from gitops_layout.lint.run import Engine, shown
 from gitops_layout.lint.suppress import Silencer
+from gitops_layout.lint.world import words_of
 from gitops_layout.validation.judged import judged
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from gitops_layout.errors import UserError
 from gitops_layout.k8s.mask import mask_object
 from gitops_layout.lint import facts
 from gitops_layout.lint.references import hits as reference_hits
-from gitops_layout.lint.references import world_of
 from gitops_layout.lint.words import filled
+from gitops_layout.lint.world import world_of
 from gitops_layout.model import Affected, Change, Hit, Location, ObjectRef, Related
 from gitops_layout.rules import variables
 from gitops_layout.rules.model import kind_matches
