@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from posixpath import join
 from typing import TYPE_CHECKING, Any
 
@@ -43,7 +44,7 @@ def without(repo: Repo, closure: Closure, problems: Sequence[Problem]) -> Mappin
     doomed: dict[str, set[Path]] = defaultdict(set)
     files = {kustomization.file for kustomization in closure.kustomizations}
     changed = {}
-    if any(problem.location.path == () and problem.location.file in files for problem in problems):
+    if any(_is_about_files(repo, files, problem.location) for problem in problems):
         problems = [*(list(no_manifests(repo, closure, unparsable=True)) or problems)]
     for problem in problems:
         file = problem.location.file
@@ -62,6 +63,11 @@ def without(repo: Repo, closure: Closure, problems: Sequence[Problem]) -> Mappin
             _drop(data, path)
         changed[file] = json.dumps(data, ensure_ascii=False).encode()
     return changed
+
+
+def _is_about_files(repo: Repo, kustomizations: AbstractSet[str], place: Location) -> bool:
+    """Whether a problem may be that files are no manifests: it stands on a whole kustomization, or on what is no YAML."""
+    return place.path == () and (place.file in kustomizations or bool(repo.stream(place.file).problems))
 
 
 def _naming(repo: Repo, closure: Closure, file: str) -> list[Location]:

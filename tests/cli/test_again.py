@@ -226,7 +226,7 @@ def anew(root: Path) -> None:
     shutil.copytree(root.parent / "kept", root.parent / "cache")
 
 
-EXAMPLES = 15
+EXAMPLES = 8
 
 
 @settings(

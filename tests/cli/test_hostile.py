@@ -52,7 +52,7 @@ BOMB = "a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n" + "".join(
         pytest.param({"a/kustomization.yaml": "resources: [../b]\n", "b/kustomization.yaml": "resources: [../a]\n"}, 1, "include each other", id="cycle"),
         pytest.param({"gitops.yaml": "apiVersion: gitops-layout/v1alpha1\nkind: GitOpsRepo\nspec: 3\n"}, 2, "gitops.yaml:3", id="broken spec"),
         pytest.param({".gitops-layout.yaml": "selct: [V001]\n", "a.yaml": CONFIG_MAP}, 2, "select", id="misspelt config"),
-        pytest.param({"a.yaml": CONFIG_MAP, "chart/Chart.yaml": "a: {{ x\n", "chart/templates/b.yaml": "{{ x"}, 1, "Chart.yaml", id="chart"),
+        pytest.param({"a.yaml": CONFIG_MAP, "chart/Chart.yaml": "a: [ x\n", "chart/templates/b.yaml": "{{ x"}, 1, "Chart.yaml", id="chart"),
     ],
 )  # fmt: skip
 def test_a_bad_tree_gets_an_answer_and_the_designed_exit_code(tmp_path: Path, files, code: int, words: str):

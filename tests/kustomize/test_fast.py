@@ -87,7 +87,7 @@ DECLINED: dict[str, tuple[dict[str, Any], dict[str, str | bytes], tuple[str | in
     "fields left to kustomize": ({"helmCharts": [{"name": "X"}], "resources": EVERY}, {}, ("helmCharts", 0)),
     "a schema that a base brings": ({"resources": ["base"]}, {"base/kustomization.yaml": "resources: [../c.yaml]\nopenapi: {path: ../c.yaml}\n"}, ("openapi",)),
     "a number where kustomize wants a text": ({"images": [{"name": "nginx", "newTag": 1.2}], "resources": EVERY}, {}, ("images", 0, "newTag")),
-    "two objects with one identity": ({"resources": ["c.yaml", "c2.yaml"]}, {"c2.yaml": CONFIG}, ()),
+    "two objects with one identity": ({"resources": ["c.yaml", "c2.yaml"]}, {"c2.yaml": CONFIG}, ("metadata", "name")),
     "a patch that matches nothing": ({"resources": ["c.yaml"], "patches": [{"patch": "{apiVersion: v1, kind: ConfigMap, metadata: {name: gone}}"}]}, {}, ("patches", 0, "patch", 0, "metadata", "name")),
     "a number over a quoted text": ({"patches": [{"patch": "{apiVersion: v1, kind: ConfigMap, metadata: {name: q}, data: {k: 1}}"}], "resources": ["q.yaml"]}, {"q.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: q}\ndata: {k: '0'}\n"}, ("patches", 0, "patch", 0, "data", "k")),
     "ports named by different fields": ({"patches": [{"patch": "{apiVersion: v1, kind: Service, metadata: {name: web}, spec: {ports: [{port: 80, protocol: TCP}]}}"}], "resources": EVERY}, {}, ("patches", 0, "patch", 0, "spec", "ports")),

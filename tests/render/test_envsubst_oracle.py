@@ -69,7 +69,7 @@ def ours(text: str, variables: dict[str, str], *, strict: bool) -> dict[str, str
     return {"text": "".join("\ufffd" if "\udc80" <= c <= "\udcff" else c for c in shown)} if shown else {}
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 @given(cases)
 def test_texts_are_expanded_as_flux_expands_them(
     flux: Oracle, asked: list[tuple[str, dict[str, str], bool]]
@@ -106,7 +106,7 @@ objects = st.tuples(
 )
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(objects, min_size=10, max_size=30))
 def test_objects_are_substituted_as_flux_substitutes_them(flux: Oracle, asked: list[Any]) -> None:
     request: list[dict[str, Any]] = []

@@ -82,7 +82,7 @@ def test_a_misspelt_kind_of_kubernetes_is_refused_and_a_strangers_kind_is_unknow
     (violation,) = verdict(made_up).violations
     assert violation.near == ("Deployment",)
     wrong_group = {"apiVersion": "apps/v1", "kind": "Job", "metadata": {"name": "a"}}
-    assert said(wrong_group) == [("kind", "apps/v1 has no kind Job")]
+    assert said(wrong_group) == [("apiVersion", "apps/v1 has no kind Job; batch/v1 has")]
     wrong_version = {"apiVersion": "batch/v2", "kind": "Job", "metadata": {"name": "a"}}
     assert said(wrong_version) == [("apiVersion", "expected batch/v1 for Job, got batch/v2")]
     stranger = {"apiVersion": "apps.example.com/v1", "kind": "Deployment", "metadata": {"name": "a"}}
