@@ -132,6 +132,14 @@ class Delivery:
         """The cluster where the agent object lives, and what it refers to."""
         return self.cluster if self.agent_cluster is None else self.agent_cluster
 
+    @property
+    def created_namespace(self) -> str | None:
+        """The namespace that the agent itself creates for what it delivers, if it is asked to."""
+        match self.object:
+            case {"spec": {"install": {"createNamespace": True}}}:
+                return self.target_namespace or self.namespace
+        return self.target_namespace if "CreateNamespace=true" in self.sync.options else None
+
     def place(self, *names: str) -> Location:
         """The first of the named fields that the object has, else the object itself."""
         return next((self.places[name] for name in names if name in self.places), self.root)

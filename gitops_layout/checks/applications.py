@@ -158,8 +158,7 @@ def wave_disorder(graph: Graph, params: Params) -> Iterator[Hit]:
         if all(wave(item.data) == 0 for item in objects):
             continue
         first = {key: item for item in objects for key in _serves(item)}
-        creates = "CreateNamespace=true" in delivery.sync.options
-        made = ("Namespace", "", delivery.target_namespace if creates else None)
+        made = ("Namespace", "", delivery.created_namespace)
         skip = "SkipDryRunOnMissingResource=true" in delivery.sync.options
         for item in objects:
             for key in _wants(item):

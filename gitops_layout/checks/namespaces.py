@@ -10,7 +10,7 @@ from collections.abc import Set as AbstractSet
 from posixpath import basename, dirname
 from typing import Any
 
-from gitops_layout.agents.context import at, text
+from gitops_layout.agents.context import text
 from gitops_layout.agents.delivery import Delivery
 from gitops_layout.checks.delivered import Item, affected, delivered, place
 from gitops_layout.graph.model import Graph
@@ -99,11 +99,8 @@ def _created(graph: Graph) -> dict[str, dict[str, Location]]:
         for item in delivered(graph).of(group, kind):
             made[item.delivery.cluster].setdefault(item.ref.name, item.object.origin(("metadata", "name")))
     for delivery in graph.deliveries:
-        target = delivery.target_namespace or delivery.namespace
-        if "CreateNamespace=true" in delivery.sync.options:
-            made[delivery.cluster].setdefault(target, delivery.place("sync"))
-        if at(delivery.object, "spec", "install", "createNamespace") is True:
-            made[delivery.cluster].setdefault(target, delivery.root)
+        if name := delivery.created_namespace:
+            made[delivery.cluster].setdefault(name, delivery.place("sync"))
     return made
 
 

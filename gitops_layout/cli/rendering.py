@@ -66,13 +66,10 @@ def _namespaces(
     found = {at(data, "metadata", "name") for data in objects if data.get("kind") == "Namespace"}
     used = {at(data, "metadata", "namespace") for data in objects}
     for delivery in wanted:
-        spec = at(delivery.object, "spec")
         home = delivery.namespace if delivery.kind in ("Kustomization", "Application") else None
         asked: dict[str | None, dict[str, Any]] = {home: {}} if home in used else {}
-        if "CreateNamespace=true" in delivery.sync.options:
-            asked[delivery.target_namespace] = at(spec, "syncPolicy", "managedNamespaceMetadata") or {}
-        if at(spec, "install", "createNamespace") is True:
-            asked[delivery.target_namespace or delivery.namespace] = {}
+        metadata = at(delivery.object, "spec", "syncPolicy", "managedNamespaceMetadata")
+        asked[delivery.created_namespace] = metadata if isinstance(metadata, dict) else {}
         for name, metadata in asked.items():
             if name and name not in found:
                 found.add(name)

@@ -48,7 +48,7 @@ def _is_part(place: str) -> bool:
     return not is_yaml(place) or basename(place) in _OWN or "templates" in folders or "crds" in folders
 
 
-def _is_template(file: str) -> bool:
+def _under_templates(file: str) -> bool:
     return "templates" in file.split("/")
 
 
@@ -118,7 +118,9 @@ class Charts:
         if chart.folder not in self._uses:
             files = {place: file for place, file in chart.files.items() if file in self.repo.entries}
             made = {place: file for place, file in files.items() if _is_part(place)}
-            asks = any(b".Files" in self.repo.content(file) for file in made.values() if _is_template(file))
+            asks = any(
+                b".Files" in self.repo.content(file) for file in made.values() if _under_templates(file)
+            )
             self._uses[chart.folder] = frozenset((files if asks else made).values())
         return self._uses[chart.folder]
 
