@@ -160,7 +160,9 @@ def _argocd(
         if options.get(name) and isinstance(options[name], str):
             data[name] = options[name]
             written[name,] = (name,)
-    images = (substitute(text) for text in _list(options, "images") if isinstance(text, str))
+    images = [substitute(text) for text in _list(options, "images") if isinstance(text, str)]
+    if (bare := next((text for text in images if not _names_change(text)), None)) is not None:
+        return f"`kustomize edit set image` refuses {bare!r}, which sets no name, tag or digest"
     _images(data, [_image(text) for text in images])
     if _list(options, "replicas"):
         data["replicas"] = _replicas(_list(data, "replicas"), _list(options, "replicas"))
@@ -247,8 +249,9 @@ def _image(text: str) -> dict[str, str]:
     colon = target.rfind(":")
     tag = target[colon + 1 :] if colon > target.rfind("/") else ""
     new_name = target[:colon] if tag else target
-    image = {"name": name if separator else new_name}
-    if separator:
+    renamed = bool(separator and name)
+    image = {"name": name if renamed else new_name}
+    if renamed:
         image["newName"] = new_name
     if tag:
         image["newTag"] = tag
@@ -257,11 +260,29 @@ def _image(text: str) -> dict[str, str]:
     return image
 
 
-def _images(data: dict[str, Any], wanted: list[Any]) -> None:
-    for image in wanted:
-        if isinstance(image, dict):
-            kept = [item for item in _list(data, "images") if at(item, "name") != image.get("name")]
-            data["images"] = [*kept, image]
+def _names_change(text: str) -> bool:
+    return "=" in text or _image(text)["name"] != text
+
+
+_KEPT = "*"
+"""As a new name, tag or digest: the kustomization's own stays, if it has one."""
+
+
+def _images(data: dict[str, Any], wanted: list[dict[str, str]]) -> None:
+    """The images as `kustomize edit set image` leaves them: by name, of several for one the last that is wanted."""
+    if not wanted:
+        return
+    found: dict[str, dict[str, Any]] = {image["name"]: image for image in wanted}
+    for item in _list(data, "images"):
+        if isinstance(item, dict):
+            name = str(item.get("name"))
+            found[name] = _preserved(found[name], item) if name in found else item
+    data["images"] = [_preserved(found[name], {}) for name in sorted(found)]
+
+
+def _preserved(image: Mapping[str, Any], present: Mapping[str, Any]) -> dict[str, Any]:
+    filled = {key: present.get(key) if value == _KEPT else value for key, value in image.items()}
+    return {key: value for key, value in filled.items() if value is not None}
 
 
 def _components(data: dict[str, Any], options: Mapping[str, Any], folder: str) -> None:

@@ -65,6 +65,31 @@ def test_images_replicas_and_forced_annotations_are_written_with_the_build_envir
 
 
 @pytest.mark.parametrize(
+    ("wanted", "found"),
+    [
+        ("web=reg/new:*", "reg/new:1"),
+        ("web=*:2", "reg/web:2"),
+        ("web:*@sha256:aa", "web:1@sha256:aa"),
+        ("web=reg/new", "reg/new:latest"),
+        ("other:*", "reg/web:1"),
+        ("=web:3", "web:3"),
+    ],
+)
+def test_a_star_in_an_image_keeps_what_the_kustomization_says(wanted: str, found: str):
+    # What `kustomize edit set image` of v5.8.1 makes of each.
+    text = "resources: [web.yaml]\nimages: [{name: web, newName: reg/web, newTag: '1'}]\n"
+    files = {"a/kustomization.yaml": text, "a/web.yaml": DEPLOYMENT.replace("web:1", "web:latest")}
+    data = web(kustomized({"images": [wanted]}, files))
+    assert data["spec"]["template"]["spec"]["containers"][0]["image"] == found
+
+
+def test_an_image_that_sets_nothing_is_refused_as_kustomize_refuses_it():
+    (entry,) = kustomized({"images": ["web"]}).unchecked
+    assert entry.kind is UncheckedClass.BROKEN
+    assert entry.why.endswith("refuses 'web', which sets no name, tag or digest")
+
+
+@pytest.mark.parametrize(
     ("flags", "selector", "template"),
     [
         ({}, {"app": "web", "team": "web"}, {"app": "web", "team": "web"}),
