@@ -80,6 +80,7 @@ def _hit(subject: Subject, refusal: Refusal) -> Hit:
     values = {
         "problem": refusal.message,
         "field": field,
+        "where": f"{subject.ref.kind}: {field}" if refusal.path else subject.ref.kind,
         "kind": subject.ref.kind,
         "api": subject.ref.api_version,
         "subject": f"{field}: {refusal.message}",

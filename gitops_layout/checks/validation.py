@@ -74,9 +74,11 @@ def _violation(subject: Subject, violation: Violation) -> Hit:
         problem += f" (Kubernetes {', '.join(violation.versions)})"
     parent = violation.path[:-1] if field_itself else violation.path
     field = dotted(parent)
+    where = f"{subject.ref.kind}: {field}" if parent else subject.ref.kind
     values = {
         "problem": problem,
         "field": field,
+        "where": where,
         "kind": subject.ref.kind,
         "api": subject.ref.api_version,
         "expected": violation.expected,

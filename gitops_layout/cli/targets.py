@@ -63,14 +63,13 @@ def target(
 ) -> Target:
     """What to judge by; `clusters` are the declared ones, whose versions hold where the options name none.
 
-    Raises UserError for versions that we have no schemas of, and for locations in the network.
+    Raises UserError for versions that we have no schemas of, and for locations that nobody can read.
     """
     from gitops_layout.graph.model import Target
 
     wanted = [part for text in versions for part in text.split(",") if part]
     for location in locations:
-        if "://" in location:
-            raise UserError(f"--schema-location {location}: only local paths", "download the schemas first")
+        _local(location)
     return Target(
         tuple(dict.fromkeys(_version(text, f"--kubernetes-version {text}") for text in wanted)),
         tuple(definition for path in crds for definition in _definitions(path)),
@@ -84,6 +83,26 @@ def target(
             if cluster.kubernetes and not wanted
         },
     )
+
+
+def _local(location: str) -> None:
+    """Raises UserError for what can never hold a schema: a slip of the pen must not look like kinds that pass."""
+    from gitops_layout.validation.schemas import FIELDS
+
+    said = f"--schema-location {location}"
+    if "://" in location:
+        raise UserError(f"{said}: only local paths", "download the schemas first")
+    known = tuple(f".{field}" for field in FIELDS)
+    for name in re.findall(r"\{\{(.*?)\}\}", location):
+        if name.strip() not in known:
+            near = did_you_mean(name.strip(), known)
+            raise UserError(f"{said}: there is no {{{{{name}}}}}{near}", f"known: {', '.join(known)}")
+    fixed, braces, _ = location.partition("{{")
+    folder = (
+        Path(fixed).parent if (braces and not fixed.endswith("/")) or fixed.endswith("json") else Path(fixed)
+    )
+    if location != "default" and not folder.is_dir():
+        raise UserError(f"{said}: there is no folder {folder}", "relative paths start in the current folder")
 
 
 def _version(text: str, words: str) -> str:

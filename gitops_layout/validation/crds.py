@@ -47,13 +47,14 @@ class SchemaError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Crd:
-    """One served version of a CustomResourceDefinition: its structural schema."""
+    """One served version of a CustomResourceDefinition: its structural schema, which stands at `path` in it."""
 
     group: str
     version: str
     kind: str
     schema: dict[str, Any]
     drops_status: bool
+    path: Path = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,14 +74,15 @@ def crds(data: Mapping[str, Any]) -> Iterator[Crd]:
     """
     match data.get("spec"):
         case {"group": str(group), "names": {"kind": str(kind)}, "versions": list(versions)}:
-            for version in versions:
+            for number, version in enumerate(versions):
                 match version:
                     case {"name": str(name), "schema": {"openAPIV3Schema": dict(schema)}} if version.get(
                         "served", True
                     ):
                         status = isinstance(version.get("subresources"), dict)
                         drops = status and "status" in version["subresources"]
-                        yield Crd(group, name, kind, schema, drops)
+                        path = ("spec", "versions", number, "schema", "openAPIV3Schema")
+                        yield Crd(group, name, kind, schema, drops, path)
 
 
 def metadata_schema() -> dict[str, Any]:

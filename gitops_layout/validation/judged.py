@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from posixpath import dirname
 from typing import TYPE_CHECKING, Any
 
@@ -211,7 +211,9 @@ def _unchecked(subjects: list[Subject], schemas: Schemas) -> Iterator[Unchecked]
     for (owner, rule), (reason, subject) in rules.items():
         name = owner.lstrip("/")
         short = rule if len(rule) <= 100 else f"{rule[:99]}…"
-        yield _external(f"rule of kind {name}: {short}", f"our CEL engine: {reason}", name, subject)
+        unchecked = _external(f"rule of kind {name}: {short}", f"our CEL engine: {reason}", name, subject)
+        written = schemas.rule_at(subject.ref, rule)
+        yield replace(unchecked, location=written) if written is not None else unchecked
 
 
 def _policies(graph: Graph, subjects: list[Subject]) -> Iterator[Unchecked]:

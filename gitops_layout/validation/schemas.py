@@ -18,16 +18,25 @@ from gitops_layout.validation.crds import Crd, SchemaError, json_schema, metadat
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from gitops_layout.model import Location, ObjectRef
+    from gitops_layout.model import Location, ObjectRef, Path
     from gitops_layout.validation.crds import Spoken
 
-__all__ = ["Broken", "Known", "Schemas", "expand"]
+__all__ = ["FIELDS", "Broken", "Known", "Schemas", "expand"]
 
 _MOMENT = re.compile(
     r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])[Tt]([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)"
 )
 _ZEROS = re.compile(r"(?<![0-9A-Fa-f:])0+(?=[0-9])|(?<=:)0+(?=[0-9]+\.)")
 _JOINED = re.compile(r'"(allOf|anyOf|oneOf|not|maxProperties)"')
+FIELDS = (
+    "NormalizedKubernetesVersion",
+    "StrictSuffix",
+    "ResourceKind",
+    "ResourceAPIVersion",
+    "Group",
+    "KindSuffix",
+)
+"""What kubeconform's templates may name."""
 _FIELD = re.compile(r"\{\{\s*\.(\w+)\s*\}\}")
 
 
@@ -91,6 +100,15 @@ class Schemas:
             self._found[key] = tuple(self._look_up(group, version, ref.kind, kubernetes))
         return self._found[key]
 
+    def rule_at(self, ref: ObjectRef, rule: str) -> Location | None:
+        """Where a definition of the repository says a rule in CEL; None for rules from elsewhere."""
+        group, _, version = ref.api_version.rpartition("/")
+        for crd, place in self._crds.get((group, version, ref.kind), ()):
+            path = _rule_path(crd.schema, rule) if place is not None else None
+            if place is not None and path is not None:
+                return place.at(*crd.path, *path)
+        return None
+
     def _look_up(self, group: str, version: str, kind: str, kubernetes: str) -> Iterator[Known]:
         own = self._crds.get((group, version, kind), ())
         if own:
@@ -126,23 +144,32 @@ class Schemas:
 
 
 def expand(template: str, kind: tuple[str, str, str], *, kubernetes: str) -> str:
-    """The path of (group, version, kind) by kubeconform's template; a folder means its default layout below it."""
+    """The path of (group, version, kind) by kubeconform's template; what does not end in `json` is a folder of its layout."""
     group, version, name = kind
-    if "{{" not in template:
+    if not template.endswith("json"):
         template = (
             template.rstrip("/")
             + "/{{ .NormalizedKubernetesVersion }}-standalone{{ .StrictSuffix }}/{{ .ResourceKind }}{{ .KindSuffix }}.json"
         )
     first = group.partition(".")[0]
-    words = {
-        "NormalizedKubernetesVersion": f"v{kubernetes}.0",
-        "StrictSuffix": "-strict",
-        "ResourceKind": name.lower(),
-        "ResourceAPIVersion": version,
-        "Group": group or version,  # so has kubeconform it
-        "KindSuffix": f"-{first}-{version}" if group else f"-{version}",
-    }
+    suffix = f"-{first}-{version}" if group else f"-{version}"
+    # Of the core's kinds kubeconform makes the version the group.
+    values = (f"v{kubernetes}.0", "-strict", name.lower(), version, group or version, suffix)
+    words = dict(zip(FIELDS, values, strict=True))
     return _FIELD.sub(lambda match: _harmless(words.get(match[1], match[0])), template)
+
+
+def _rule_path(node: Any, rule: str) -> Path | None:
+    """The path of a rule with this text below a schema that was compiled, and so is not too deep."""
+    if not isinstance(node, dict | list):
+        return None
+    for key, below in node.items() if isinstance(node, dict) else enumerate(node):
+        if key == "rule" and below == rule:
+            return (key,)
+        path = _rule_path(below, rule)
+        if path is not None:
+            return (key, *path)
+    return None
 
 
 def _text(schema: dict[str, Any]) -> str:

@@ -86,6 +86,18 @@ def test_a_broken_definition_is_told_with_its_file_and_all_else_is_judged() -> N
     assert ("M002", "c.yaml", 4) in named(report)
 
 
+def test_a_rule_that_cannot_be_run_is_told_where_the_definition_says_it() -> None:
+    rules = "x-kubernetes-validations: [{rule: 'self.size < 3'}, {rule: 'self.nope('}]"
+    spec = "spec: {type: object, properties: {size: {type: integer}}"
+    assert spec in DEFINITION
+    text = DEFINITION.replace(spec, f"{spec}, {rules}")
+    report = linted({"crd.yaml": text, "queue.yaml": QUEUE.replace("big", "2")})
+    (seen,) = (e for e in report.coverage.unchecked if "self.nope(" in e.unchecked.what)
+    assert seen.unchecked.location is not None
+    assert seen.unchecked.location.file == "crd.yaml"
+    assert seen.unchecked.location.path[-3:] == ("x-kubernetes-validations", 1, "rule")
+
+
 def test_without_rules_of_schemas_nothing_is_judged_and_coverage_says_so() -> None:
     report = linted({"a.yaml": QUEUE}, select=("V",))
     assert report.coverage.validated == 0
@@ -211,6 +223,26 @@ def test_an_object_as_large_as_the_server_takes_is_judged_in_time() -> None:
     assert time.monotonic() - started < 60
     assert report.coverage.validated == 2
     assert {finding.file for finding in report.findings if finding.rule.id == "M019"} == {"small.yaml"}
+
+
+@pytest.mark.parametrize(
+    ("location", "words"),
+    [
+        ("nowhere", "there is no folder nowhere"),
+        ("nowhere/{{ .ResourceKind }}.json", "there is no folder nowhere"),
+        ("{{ .ResourceKin }}.json", 'did you mean ".ResourceKind"'),
+        ("{{ .Nope }}.json", "there is no {{ .Nope }}"),
+    ],
+)
+def test_a_schema_location_that_can_hold_nothing_is_a_mistake(
+    location: str,
+    words: str,
+    tree: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run(monkeypatch, "lint", str(tree), "--schema-location", location) == 2
+    assert words in capsys.readouterr().err
 
 
 def test_no_kind_climbs_out_of_a_schema_location() -> None:

@@ -5,6 +5,7 @@ Messages are clauses without a subject: the finding names the field.
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Iterable, Iterator
 
 from gitops_layout.validation.server import formats
@@ -54,7 +55,9 @@ def one_of(*allowed: str) -> Check:
 
     def check(at: At) -> Iterator[Refusal]:
         if at.text and at.text not in allowed:
-            yield at.refuse(f"is {shown(at.text)}, expected one of {', '.join(allowed)}")
+            near = difflib.get_close_matches(at.text, allowed, n=1)
+            meant = f' (did you mean "{near[0]}"?)' if near else ""
+            yield at.refuse(f"is {shown(at.text)}, expected one of {', '.join(allowed)}{meant}")
 
     return check
 
@@ -235,7 +238,7 @@ def number_or_name(at: At) -> Iterator[Refusal]:
     if at.number is not None:
         yield from port(at)
     elif isinstance(at.value, str) and (fault := formats.port_name(at.value)):
-        hint = ", write the number without quotes" if at.value.isdigit() else ""
+        hint = ": write the number without quotes" if at.value.isdigit() else ""
         yield at.refuse(f"{shown(at.value)} {fault}{hint}")
 
 

@@ -132,7 +132,7 @@ def port_name(text: str) -> str | None:
     if not 0 < len(text) <= 15:
         return "must have 1 to 15 characters to be a port name"
     if not re.fullmatch("[-a-z0-9]+", text) or not re.search("[a-z]", text):
-        return "must consist of a-z, 0-9 and '-', with one letter, to be a port name"
+        return "must consist of a-z, 0-9 and '-', and have a letter, to be a port name"
     if "--" in text or text[0] == "-" or text[-1] == "-":
         return "must not start or end with '-' or have two of them in a row to be a port name"
     return None
