@@ -86,16 +86,19 @@ def _corpus(server: Asked, folder: Path) -> Rows:
 
 
 def _picked(server: Asked, folder: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
-    """Objects of kinds that the server knows, a repository at a time in turn."""
+    """Objects of kinds that the server knows: of every repository in turn one, of its kinds in turn one."""
     known: dict[tuple[str, str], bool] = {}
 
     def served(path: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
+        kinds: dict[tuple[str, str], list[dict[str, Any]]] = {}
         for data in sorted(rendered(path), key=digest):
             key = (data["apiVersion"], data["kind"])
             if key not in known:
                 known[key] = server.serves(data)
             if known[key]:
-                yield path, data
+                kinds.setdefault(key, []).append(data)
+        turns = zip_longest(*(kinds[key] for key in sorted(kinds)))
+        yield from ((path, data) for turn in turns for data in turn if data is not None)
 
     columns = [list(islice(served(path), _OBJECTS)) for path in sorted(folder.iterdir()) if path.is_dir()]
     turns = (item for row in zip_longest(*columns) for item in row if item is not None)
