@@ -23,7 +23,7 @@ def filler(repo: Repo, copies: Sequence[Copied], folder: str) -> str | None:
     below: list[str] = []
     inside: list[str] = []
     for copy in copies:
-        for target, here in _moves(repo, copy) if copy.source.local else ():
+        for target, here in _moves(repo, copy) if copy.source.local and copy.strategy != "Extract" else ():
             if f"{folder}/".startswith(f"{target}/") or not target:
                 rest = folder[len(target) :].lstrip("/")
                 inside.append(join(here, rest) if rest else here)

@@ -7,22 +7,37 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import Any
 
 from gitops_layout.model import Location
 from gitops_layout.repo.model import Repo, Resource
 
-__all__ = ["GROUP", "Artifact", "Copy", "artifacts", "is_generator"]
+__all__ = [
+    "ANY_NAME",
+    "GROUP",
+    "Artifact",
+    "Copy",
+    "Folders",
+    "PathPatternError",
+    "artifacts",
+    "is_generator",
+]
 
 GROUP = "source.extensions.fluxcd.io"
 
 MAX_ARTIFACTS = 10_000
 """That many one generator may make by its `pathPattern`; of one that makes more none is followed."""
 
+ANY_NAME = "{}"
+"""Stands for the names of the artifacts that a `pathPattern` makes of folders which are not known here."""
+
 _TARGET = "@artifact/"
+_STRATEGIES = ("Overwrite", "Merge", "Extract")
 _CAPTURE = re.compile(r"\{([^{}]*)\}")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,18 +53,65 @@ class Copy:
 
 
 @dataclass(frozen=True, slots=True)
+class Folders:
+    """A `pathPattern`: an artifact for each folder of the source called `alias` that fits `pattern`, by the template
+    of its `name`; its copies as they are written, the captures not filled in.
+    """
+
+    alias: str
+    pattern: str
+    name: str
+    copies: tuple[Copy, ...] = ()
+
+    def among(self, folders: Iterable[str]) -> list[tuple[str, tuple[Copy, ...]]]:
+        """The artifact's name and copies for each of its source's folders that fits: captures stand for themselves in
+        copies, and in lower case in names. Raises PathPatternError where the controller makes none.
+        """
+        made: list[tuple[str, tuple[Copy, ...]]] = []
+        names, fits = _CAPTURE.findall(self.pattern), re.compile(_expression(self.pattern, "([^/]+)"))
+        for match in filter(None, map(fits.fullmatch, sorted(folders))):
+            captured = dict(zip(names, match.groups(), strict=True))
+            wrong = next((value for value in captured.values() if _LABEL.fullmatch(value) is None), None)
+            if wrong is not None:
+                raise PathPatternError(f"pathPattern captures {wrong!r}, which is no label's value")
+            if len(made) == MAX_ARTIFACTS:
+                raise PathPatternError(f"pathPattern fits more than {MAX_ARTIFACTS:,} folders")
+            lowered = {key: value.lower() for key, value in captured.items()}
+            made.append((_filled(self.name, lowered), tuple(_with(copy, captured) for copy in self.copies)))
+        return made
+
+    def may_make(self, name: str) -> bool:
+        """Whether an artifact of some folder could have the name."""
+        return re.fullmatch(_expression(self.name, ".+"), name) is not None
+
+
+def _expression(template: str, capture: str) -> str:
+    parts = _CAPTURE.split(template)
+    return "".join(capture if number % 2 else re.escape(part) for number, part in enumerate(parts))
+
+
+def _with(copy: Copy, captured: Mapping[str, str]) -> Copy:
+    return replace(copy, pattern=_filled(copy.pattern, captured), target=_filled(copy.target, captured))
+
+
+class PathPatternError(Exception):
+    """The controller makes no artifact by a `pathPattern`; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
 class Artifact:
     """An artifact of the generator at `location`: its copies, in order, and the sources by their aliases, each as
     (kind, namespace, name).
 
-    `pattern` is the alias of the source by whose folders a `pathPattern` named it: it is one only if that source is
-    this repository. `unknown` says why its files cannot be told.
+    `folders` is the `pathPattern` that makes it: the copies are those of a folder of this repository, and count only
+    where that is the pattern's source; there are none where no folder here fits. `unknown` says why its files cannot
+    be told.
     """
 
     location: Location
     sources: Mapping[str, tuple[str, str, str]]
     copies: tuple[Copy, ...] = ()
-    pattern: str | None = None
+    folders: Folders | None = None
     unknown: str | None = None
 
 
@@ -82,36 +144,39 @@ def _made_by(repo: Repo, resource: Resource, namespace: str) -> Iterator[tuple[s
         if isinstance(item.get("name"), str)
     ]
     pattern = spec.get("pathPattern")
-    if not pattern:
-        for item, place in items:
-            yield item["name"], _artifact(item, sources, place)
-    elif isinstance(pattern, str):
-        yield from _by_folders(repo, pattern, items, sources)
+    for item, place in items:
+        artifact = _artifact(item, sources, place)
+        if not pattern:
+            yield item["name"], artifact
+        elif isinstance(pattern, str):
+            yield from _by_folders(repo, pattern, item["name"], artifact)
 
 
-def _by_folders(
-    repo: Repo,
-    pattern: str,
-    items: list[tuple[dict[str, Any], Location]],
-    sources: Mapping[str, tuple[str, str, str]],
-) -> Iterator[tuple[str, Artifact]]:
-    """An artifact for each folder that fits, whose captures stand for themselves in names (there in lower case) and
-    copies. A pattern that the controller refuses makes none.
-    """
-    alias, _, folders = pattern.removeprefix("@").partition("/")
-    names = _CAPTURE.findall(folders)
-    if not pattern.startswith("@") or len(set(names)) < len(names) or not all(map(_NAME.fullmatch, names)):
-        return
-    parts = _CAPTURE.split(folders)
-    fits = re.compile("".join("([^/]+)" if n % 2 else re.escape(part) for n, part in enumerate(parts)))
-    found = [match for folder in sorted(repo.folders) if (match := fits.fullmatch(folder)) is not None]
-    if len(found) * len(items) > MAX_ARTIFACTS:
-        return
-    for match in found:
-        captured = dict(zip(names, match.groups(), strict=True))
-        lowered = {name: text.lower() for name, text in captured.items()}
-        for item, place in items:
-            yield _filled(item["name"], lowered), _artifact(item, sources, place, alias, captured)
+def _by_folders(repo: Repo, pattern: str, name: str, artifact: Artifact) -> Iterator[tuple[str, Artifact]]:
+    """An artifact for each folder here that fits, and one for all names that folders of another source may give."""
+    alias, _, below = pattern.removeprefix("@").partition("/")
+    folders = Folders(alias, below, name, artifact.copies)
+    refused = artifact.unknown or _refused(pattern, folders)
+    if refused is None and alias not in artifact.sources:
+        refused = f"its pathPattern names @{alias}, no source of the generator"
+    yield ANY_NAME, replace(artifact, folders=folders, copies=(), unknown=refused)
+    if refused is None:
+        with suppress(PathPatternError):  # whoever asks for one is told when it is known whose folders count
+            for made, copies in folders.among(repo.folders):
+                yield made, replace(artifact, folders=folders, copies=copies)
+
+
+def _refused(pattern: str, folders: Folders) -> str | None:
+    """Why the controller takes no such pattern, if it does not."""
+    names = _CAPTURE.findall(folders.pattern)
+    if not pattern.startswith("@") or "/" not in pattern:
+        return "its pathPattern must be @ALIAS/PATTERN"
+    if len(set(names)) < len(names) or not all(map(_NAME.fullmatch, names)):
+        return "the captures of its pathPattern must be different names"
+    texts = (folders.name, *(text for copy in folders.copies for text in (copy.pattern, copy.target)))
+    used = dict.fromkeys(name for text in texts for name in _CAPTURE.findall(text))
+    unknown = next((name for name in used if name not in names), None)
+    return None if unknown is None else f"it names {{{unknown}}}, which its pathPattern does not capture"
 
 
 def _filled(text: str, captured: Mapping[str, str]) -> str:
@@ -119,15 +184,11 @@ def _filled(text: str, captured: Mapping[str, str]) -> str:
 
 
 def _artifact(
-    item: dict[str, Any],
-    sources: Mapping[str, tuple[str, str, str]],
-    location: Location,
-    pattern: str | None = None,
-    captured: Mapping[str, str] | None = None,
+    item: dict[str, Any], sources: Mapping[str, tuple[str, str, str]], location: Location
 ) -> Artifact:
     copies = []
     for index, entry in enumerate(_mappings(item.get("copy"))):
-        copy = _copy(entry, location.at("copy", index), captured or {})
+        copy = _copy(entry, location.at("copy", index))
         if isinstance(copy, str):
             return Artifact(location, sources, unknown=copy)
         if copy.alias not in sources:
@@ -137,26 +198,26 @@ def _artifact(
         copies.append(copy)
     if not copies:
         return Artifact(location, sources, unknown="the artifact of an ArtifactGenerator copies nothing")
-    return Artifact(location, sources, tuple(copies), pattern)
+    return Artifact(location, sources, tuple(copies))
 
 
-def _copy(entry: Mapping[str, Any], location: Location, captured: Mapping[str, str]) -> Copy | str:
+def _copy(entry: Mapping[str, Any], location: Location) -> Copy | str:
     """One copy, or why it cannot be told."""
     source, target = entry.get("from"), entry.get("to")
     if not isinstance(source, str) or not source.startswith("@") or "/" not in source:
         return "`from` of a copy must be @ALIAS/PATTERN"
     if not isinstance(target, str) or not target.startswith(_TARGET):
         return f"`to` of a copy must begin with {_TARGET}"
-    alias, _, pattern = _filled(source[1:], captured).partition("/")
+    alias, _, pattern = source[1:].partition("/")
     listed = entry.get("exclude")
     exclude = listed if isinstance(listed, list) else []
     strategy = entry.get("strategy") or "Overwrite"
-    if strategy not in ("Overwrite", "Merge"):
-        return f"a copy has strategy {strategy}, which is not supported yet"
+    if strategy not in _STRATEGIES:
+        return f"a copy has strategy {strategy}; Flux has {', '.join(_STRATEGIES)}"
     return Copy(
         alias,
         pattern,
-        _filled(target.removeprefix(_TARGET), captured),
+        target.removeprefix(_TARGET),
         tuple(text for text in exclude if isinstance(text, str)),
         strategy,
         location,

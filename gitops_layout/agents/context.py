@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from typing import Any, Literal
 
-from gitops_layout.agents.artifacts import Artifact
+from gitops_layout.agents.artifacts import ANY_NAME, Artifact
 from gitops_layout.model import PROD_NAMES, Location, Path, Tier, tier_by_name
 from gitops_layout.repo.model import Repo, Resource
 
@@ -164,8 +164,11 @@ class Context:
         return found or tuple(filter(None, in_files))
 
     def artifact(self, namespace: str, name: str, *, near: str) -> Artifact | None:
-        """The generated artifact of that name, nearest to the file `near`."""
+        """The generated artifact of that name, nearest to the file `near`; else one that may turn out to have it."""
         found = self.artifacts.get((namespace, name), ())
+        if not found:
+            maybe = self.artifacts.get((namespace, ANY_NAME), ())
+            found = [made for made in maybe if made.folders is not None and made.folders.may_make(name)]
         return max(found, key=lambda artifact: _shared(artifact.location.file, near), default=None)
 
 

@@ -8,9 +8,20 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from gitops_layout.agents.artifacts import Folders
     from gitops_layout.model import Location, Path
 
-__all__ = ["Agent", "Assembled", "Copied", "Delivery", "Renderer", "Revision", "Source", "SyncPolicy"]
+__all__ = [
+    "Agent",
+    "Assembled",
+    "Copied",
+    "Delivery",
+    "OfFolders",
+    "Renderer",
+    "Revision",
+    "Source",
+    "SyncPolicy",
+]
 
 Agent = Literal["flux", "argocd", "kustomize", "plain"]
 Renderer = Literal["kustomize", "directory", "chart", "template", "none"]
@@ -66,11 +77,22 @@ class Copied:
 @dataclass(frozen=True, slots=True)
 class Assembled:
     """An artifact made of files of sources, a copy after the other, and the `folder` in it that is delivered (None:
-    what the agent names is no folder).
+    what the agent names is no folder). With `chosen`, captures are still to be filled into the copies.
     """
 
     copies: tuple[Copied, ...]
     folder: str | None
+    chosen: OfFolders | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OfFolders:
+    """The artifact called `name` of those that a `pathPattern` makes of a source's `folders`."""
+
+    source: Source
+    folders: Folders
+    name: str
+    location: Location
 
 
 @dataclass(frozen=True, slots=True)

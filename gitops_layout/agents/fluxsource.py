@@ -11,9 +11,9 @@ from posixpath import join, normpath
 from typing import Any
 
 from gitops_layout.agents.artifactfolders import filler
-from gitops_layout.agents.artifacts import Artifact
+from gitops_layout.agents.artifacts import Artifact, Folders, PathPatternError
 from gitops_layout.agents.context import Context, at, text
-from gitops_layout.agents.delivery import Assembled, Copied, Revision, Source
+from gitops_layout.agents.delivery import Assembled, Copied, OfFolders, Revision, Source
 
 __all__ = ["BUCKET", "Seeker", "clamped", "left_out", "revision_of"]
 
@@ -66,7 +66,7 @@ class Seeker:
         where = text(reference.get("namespace")) or self.namespace
         artifact = self._artifact(kind, where, name)
         if artifact is not None:
-            return self._from_artifact(artifact, folder)
+            return self._from_artifact(artifact, name, folder)
         return self._from_source((kind, where, name), folder)
 
     def chart(self, spec: Mapping[str, Any]) -> tuple[Source, Mapping[str, Any]]:
@@ -82,7 +82,7 @@ class Seeker:
         where = text(reference.get("namespace")) or self.namespace
         artifact = self._artifact(kind, where, name)
         if artifact is not None:
-            return self._from_artifact(artifact, ""), {}
+            return self._from_artifact(artifact, name, ""), {}
         found = self.context.source(kind, where, name, near=self.near, cluster=self.cluster)
         if found is None:
             missing = f"no file defines {kind or 'the chartRef,'} {where}/{name}"
@@ -102,7 +102,7 @@ class Seeker:
             return None
         return self.context.artifact(where, name, near=self.near)
 
-    def _from_artifact(self, artifact: Artifact, folder: str | None, depth: int = 0) -> Source:
+    def _from_artifact(self, artifact: Artifact, name: str, folder: str | None, depth: int = 0) -> Source:
         """A source whose files are put together from those of others."""
         place = artifact.location
         if artifact.unknown is not None:
@@ -112,24 +112,37 @@ class Seeker:
             return Source(None, None, folder, defined=place, foreign=why)
         seeker = Seeker(self.context, self.cluster, self.namespace, place.file)
         sources = {alias: seeker._whole(key, depth) for alias, key in artifact.sources.items()}
-        if artifact.pattern is not None and not sources[artifact.pattern].local:
-            why = "its generator goes by folders (pathPattern) of a source that is not this repository"
-            return Source(None, None, folder, defined=place, foreign=why)
+        made, chosen = artifact.copies, None
+        if artifact.folders is not None:
+            by = sources[artifact.folders.alias]
+            if not by.local or by.assembled is not None:
+                chosen, made = OfFolders(by, artifact.folders, name, place), artifact.folders.copies
+            elif not made:
+                why = self._no_folder(artifact.folders, name)
+                return Source(None, None, folder, defined=place, foreign=why)
         copies = tuple(
-            Copied(sources[c.alias], c.pattern, c.target, c.exclude, c.strategy, c.location)
-            for c in artifact.copies
+            Copied(sources[c.alias], c.pattern, c.target, c.exclude, c.strategy, c.location) for c in made
         )
         used = [copy.source for copy in copies]
         lead = next((source for source in used if not source.local), used[0])
-        here = filler(self.context.repo, copies, folder) if folder is not None else None
-        return replace(lead, path=here, defined=place, assembled=Assembled(copies, folder))
+        told = folder is not None and chosen is None
+        here = filler(self.context.repo, copies, folder or "") if told else None
+        return replace(lead, path=here, defined=place, assembled=Assembled(copies, folder, chosen))
+
+    def _no_folder(self, folders: Folders, name: str) -> str:
+        """Why a pattern for folders of this repository makes no artifact of the name."""
+        try:
+            folders.among(self.context.repo.folders)
+        except PathPatternError as error:
+            return f"its generator makes no artifact: {error}"
+        return f"no folder that fits the pathPattern {folders.pattern} makes an artifact called {name}"
 
     def _whole(self, key: tuple[str, str, str], depth: int) -> Source:
         """All of a source, as a generator takes it."""
         kind, where, name = key
         artifact = self._artifact(kind, where, name)
         if artifact is not None:
-            return self._from_artifact(artifact, "", depth + 1)
+            return self._from_artifact(artifact, name, "", depth + 1)
         source = self._from_source(key, "")
         found = self.context.source(kind, where, name, near=self.near, cluster=self.cluster)
         if kind == "GitRepository" and found is not None and at(found.data, "spec", "include"):

@@ -108,13 +108,15 @@ def _of_delivery(repo: Repo, delivery: Delivery, own: frozenset[str]) -> Iterato
 
 
 def _of_artifact(assembled: Assembled) -> Iterator[Want]:
-    """The other repositories that files of an artifact come from."""
-    for copy in assembled.copies:
-        source = copy.source
+    """The other repositories that files of an artifact come from, or by whose folders it is made."""
+    named = [(copy.source, copy.location.at("from")) for copy in assembled.copies]
+    if assembled.chosen is not None:
+        named.append((assembled.chosen.source, assembled.chosen.location))
+    for source, place in named:
         if source.assembled is not None:
             yield from _of_artifact(source.assembled)
         elif source.url is not None and not source.local:
-            yield Want(tree_reference(source.url, source.revision), copy.location.at("from"), source.url)
+            yield Want(tree_reference(source.url, source.revision), place, source.url)
 
 
 def _is_chart_ref(delivery: Delivery) -> bool:

@@ -2,7 +2,7 @@
 
 Facts: source-watcher v2.2 (internal/builder): `from` is a name or a pattern of Go's fs.Glob, in which `**` is no more
 than `*`, and what matches is copied like `cp -r`; `exclude` are doublestar patterns; `Merge` joins two YAML files as
-Helm joins values; at last Flux's own defaults, and no `.sourceignore`, leave files out.
+Helm joins values; `Extract` takes doublestar patterns and unpacks archives; at last Flux's own defaults, and no `.sourceignore`, leave files out.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from io import BytesIO
 from posixpath import basename, dirname, join, normpath, relpath
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,9 @@ ROOT = "@artifact"
 
 MAX_FILES = 100_000
 """More are not put together: every generator may copy the whole repository any number of times."""
+
+MAX_UNPACKED = 100 * 2**20
+"""Bytes that come out of archives: of one, more are refused by Flux, too."""
 
 Way = Callable[[Location], Location]
 """A place in a file of the artifact to the place that it was copied from."""
@@ -72,6 +76,7 @@ class _File:
     size: int
     way: Way
     came: frozenset[str]
+    unpacked: bool = False
 
 
 def assemble(copies: Sequence[Copied], tree_of: Callable[[Copied], Tree]) -> Tree:
@@ -114,6 +119,9 @@ def _copied(files: dict[str, _File], copy: Copied, tree: Tree) -> None:
     """Add what one copy brings."""
     for pattern in copy.exclude:
         _doublestar(pattern)  # a malformed one fails the artifact, whatever it would meet
+    if copy.strategy == "Extract":
+        _extract(files, copy, tree)
+        return
     if not is_glob(copy.pattern):
         _copy_named(files, copy, tree)
         return
@@ -149,6 +157,52 @@ def _copy_named(files: dict[str, _File], copy: Copied, tree: Tree) -> None:
         _copy_folder(files, copy, tree, path, _clean(join(copy.target, basename(path)), copy), path)
     else:
         raise AssemblyError(f"{copy.pattern} is not in the source", copy.location)
+
+
+def _extract(files: dict[str, _File], copy: Copied, tree: Tree) -> None:
+    """What the archives hold that a copy names: of a pattern, in which `**` goes deep here, all else is passed over."""
+    base = f"{tree.base}/" if tree.base else ""
+    if is_glob(copy.pattern):
+        wanted, root = _doublestar(copy.pattern), _selection_root(copy.pattern)
+        inside = sorted(path[len(base) :] for path in tree.repo.entries if path.startswith(base))
+        found = [path for path in inside if _fits(wanted, path)]
+        if not found:
+            raise AssemblyError(f"nothing matches {copy.pattern}", copy.location)
+        named = [path for path in found if not _excluded(copy.exclude, path, root)]
+        if not named:
+            raise AssemblyError(f"all that matches {copy.pattern} is excluded", copy.location)
+        named = [path for path in named if _is_archive(path)]
+    else:
+        path = _clean(copy.pattern, copy)
+        if f"{base}{path}" not in tree.repo.entries:
+            raise AssemblyError(f"no file of the source is called {copy.pattern}", copy.location)
+        named = [] if _excluded(copy.exclude, path, "") else [path]
+        if named and not _is_archive(path):
+            raise AssemblyError(f"{path} is no .tar.gz or .tgz, which Extract asks for", copy.location)
+    for path in named:
+        _unpack(files, copy, tree, path)
+
+
+def _is_archive(path: str) -> bool:
+    return path.lower().endswith((".tar.gz", ".tgz"))
+
+
+def _unpack(files: dict[str, _File], copy: Copied, tree: Tree, path: str) -> None:
+    """The files of one archive. What is found in them is placed at the copy: an archive has no lines."""
+    # Imported when the first archive is met.
+    from gitops_layout.store.archive import RefusedError
+    from gitops_layout.store.archive import files as packed
+
+    place = join(tree.base, path)
+    came, target = tree.came(place), _clean(copy.target, copy)
+    left = MAX_UNPACKED - sum(file.size for file in files.values() if file.unpacked)
+    try:
+        for name, content in packed(BytesIO(tree.repo.content(place)), limit=max(left, 0)):
+            files[join(target, name)] = _File(
+                partial(bytes, content), len(content), lambda _: copy.location.at("from"), came, True
+            )
+    except RefusedError as error:
+        raise AssemblyError(f"{path} cannot be unpacked: {error}", copy.location) from error
 
 
 def _clean(path: str, copy: Copied) -> str:

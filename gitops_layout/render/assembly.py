@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from posixpath import join
 from typing import TYPE_CHECKING
 
-from gitops_layout.agents.delivery import Copied, Delivery
+from gitops_layout.agents.artifacts import PathPatternError
+from gitops_layout.agents.delivery import Assembled, Copied, Delivery
 from gitops_layout.model import Unchecked
 from gitops_layout.render.assemble import ROOT, AssemblyError, Tree, assemble
 from gitops_layout.render.lookup import Lookup
@@ -62,7 +63,7 @@ def assembly(
         return found
 
     try:
-        made = assemble(assembled.copies, tree)
+        made = assemble(_filled_in(assembled, tree), tree)
     except _UnseenError as error:
         return error.entry
     except AssemblyError as error:
@@ -70,6 +71,26 @@ def assembly(
             f"delivery {delivery.id}", f"Flux cannot assemble its artifact: {error.why}", error.location
         )
     return Assembly(made, over(made.repo))
+
+
+def _filled_in(assembled: Assembled, tree: Callable[[Copied], Tree]) -> tuple[Copied, ...]:
+    """The copies with the captures of the folder that makes the artifact. Raises AssemblyError where none does."""
+    chosen = assembled.chosen
+    if chosen is None:
+        return assembled.copies
+    place = chosen.location
+    found = tree(Copied(chosen.source, "", "", (), "", place))
+    base = f"{found.base}/" if found.base else ""
+    folders = (folder[len(base) :] for folder in found.repo.folders if folder.startswith(base))
+    try:
+        made = dict(chosen.folders.among(folders))
+    except PathPatternError as error:
+        raise AssemblyError(str(error), place) from error
+    if chosen.name not in made:
+        why = f"no folder that fits the pathPattern {chosen.folders.pattern} makes one called {chosen.name}"
+        raise AssemblyError(why, place)
+    filled = zip(assembled.copies, made[chosen.name], strict=True)
+    return tuple(replace(copied, pattern=copy.pattern, target=copy.target) for copied, copy in filled)
 
 
 def _inside(delivery: Delivery) -> Delivery:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from gitops_layout.agents.delivery import Copied, Delivery, Source
+from gitops_layout.agents.delivery import Copied, Delivery, OfFolders, Source
 from gitops_layout.kustomize.exact import Build
 from gitops_layout.kustomize.model import BuildClass, Closure, Kustomization, Problem, find
 from gitops_layout.kustomize.walk import walk
@@ -73,7 +73,7 @@ class Renders:
         self._fetched = fetched or _fetched(repo)
         self._abroad: dict[pathlib.Path, Renders] = {}
         self._strictness: Callable[[Delivery], bool] | None = None
-        self._assemblies: dict[tuple[Copied, ...], Assembly | Unchecked] = {}
+        self._assemblies: dict[tuple[tuple[Copied, ...], OfFolders | None], Assembly | Unchecked] = {}
         self._artifacts: dict[tuple[str | None, tuple[str, ...]], tuple[LeavesOut, Renders | None]] = {}
         self._whole = True
         self._home: Renders | None = None  # that of the repository which pulls this one
@@ -278,8 +278,9 @@ class Renders:
     def _assembled(self, delivery: Delivery) -> Assembly | Unchecked:
         from gitops_layout.render.assembly import assembly
 
-        assert delivery.source.assembled is not None
-        key = delivery.source.assembled.copies
+        assembled = delivery.source.assembled
+        assert assembled is not None
+        key = assembled.copies, assembled.chosen
         if key not in self._assemblies:
             self._assemblies[key] = assembly(delivery, self._tree_of, self._over)
         known = self._assemblies[key]

@@ -21,7 +21,7 @@ from gitops_layout.system import cache_dir
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["MAX_FILES", "MAX_UNPACKED", "RefusedError", "leads_out", "tree", "unpack"]
+__all__ = ["MAX_FILES", "MAX_UNPACKED", "RefusedError", "files", "leads_out", "tree", "unpack"]
 
 MAX_FILES = 50_000
 MAX_UNPACKED = 512 * 2**20
@@ -68,6 +68,43 @@ def unpack(source: IO[bytes], target: Path) -> None:
                 _extract(archive, target)
     except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile, ValueError, OverflowError) as error:
         raise RefusedError(f"not a readable tar archive: {error}") from None
+
+
+def files(source: IO[bytes], *, limit: int) -> Iterator[tuple[str, bytes]]:
+    """The files of a tar.gz one by one, in memory: names and contents, `limit` bytes of them at most.
+
+    Links and what else is no file or folder are refused as Flux refuses them. Raises RefusedError.
+    """
+    size = 0
+    try:
+        with gzip.GzipFile(fileobj=source) as plain:
+            stream = cast("IO[bytes]", _Counted(plain, limit))
+            with tarfile.open(fileobj=stream, mode="r|") as archive:
+                for member, parts in _members(archive):
+                    if member.issym() or "\\" in member.name:
+                        raise RefusedError(f"{member.name!r} is a link, or its name has a backslash")
+                    size += member.size
+                    if size > limit:
+                        raise RefusedError(f"unpacks to more than {limit // 2**20} MiB")
+                    content = archive.extractfile(member)
+                    if content is not None:
+                        yield "/".join(parts), content.read()
+    except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile, ValueError, OverflowError) as error:
+        raise RefusedError(f"not a readable tar.gz: {error}") from None
+
+
+class _Counted:
+    """A stream that ends with an error once it has given much more than what may be unpacked from it."""
+
+    def __init__(self, stream: gzip.GzipFile, limit: int) -> None:
+        self._stream, self._left, self._limit = stream, 2 * limit + _MAX_HEADER, limit
+
+    def read(self, size: int) -> bytes:
+        chunk = self._stream.read(size)
+        self._left -= len(chunk)
+        if self._left < 0:
+            raise RefusedError(f"unpacks to more than {self._limit // 2**20} MiB")
+        return chunk
 
 
 def _decompress(source: IO[bytes], target: IO[bytes]) -> None:

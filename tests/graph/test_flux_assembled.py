@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
+import io
+import tarfile
 from dataclasses import replace
 
 import pytest
 
+from gitops_layout.fetch.wants import wants
 from gitops_layout.graph.link import link
 from gitops_layout.graph.model import Graph
 from gitops_layout.model import Location, UncheckedClass
@@ -154,12 +158,70 @@ def test_an_artifact_that_flux_cannot_make_is_broken_at_the_copy_that_is_to_blam
     assert entry.location == Location("clusters/prod-eu/artifacts.yaml", ("spec", "artifacts", 0, "copy", 0))
 
 
-def test_what_is_not_followed_says_so():
-    (entry,) = linked(fleet("{from: '@repo/a.tgz', to: '@artifact/', strategy: Extract}", FILES)).unchecked
-    assert (entry.kind, entry.why) == (
-        UncheckedClass.EXTERNAL,
-        "a copy has strategy Extract, which is not supported yet",
-    )
+def archive(files: dict[str, str], link: str | None = None) -> bytes:
+    held = io.BytesIO()
+    with tarfile.open(fileobj=held, mode="w:gz") as tar:
+        for name, text in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(text)
+            tar.addfile(member, io.BytesIO(text.encode()))
+        if link is not None:
+            member = tarfile.TarInfo("link")
+            member.type, member.linkname = tarfile.SYMTYPE, link
+            tar.addfile(member)
+    return held.getvalue()
+
+
+HUGE = tarfile.TarInfo("huge.yaml")
+HUGE.size = 100 * 2**20 + 1
+
+PACKED = archive({"top/a.yaml": manifest("a"), "top/deep/b.yaml": manifest("b")})
+
+
+def packed(copy: str, archives: dict[str, bytes], *, path: str = "./") -> Graph:
+    repo = from_files({**fleet(copy, FILES, path=path), **archives})
+    return link(repo, render=Renders(repo))
+
+
+@pytest.mark.parametrize(
+    ("copy", "path", "found"),
+    [
+        ("{from: '@repo/deep/down/a.TGZ', to: '@artifact/x', strategy: Extract}", "./x/top", ["a", "b"]),
+        # A pattern takes archives alone, and its `**` goes deep as that of no other strategy does.
+        ("{from: '@repo/**', to: '@artifact/', strategy: Extract}", "./top/deep", ["b"]),
+        ("{from: '@repo/**/*.{tgz,TGZ}', to: '@artifact/', strategy: Extract}", "./top", ["a", "b"]),
+    ],
+)
+def test_archives_are_unpacked_where_a_copy_says_so(copy: str, path: str, found: list[str]):
+    graph = packed(copy, {"deep/down/a.TGZ": PACKED}, path=path)
+    assert names(graph) == found
+    assert graph.unchecked == ()
+    item = graph.rendered[APPS_ID].objects[0]
+    assert item.origin(("data", "v")).file == "clusters/prod-eu/artifacts.yaml"
+    assert graph.rendered[APPS_ID].files == {"deep/down/a.TGZ"}
+
+
+@pytest.mark.parametrize(
+    ("copied", "content", "why"),
+    [
+        ("a.tgz", archive({"../out.yaml": "a: 1"}), "'../out.yaml' leads out of the archive"),
+        ("a.tgz", archive({}, "/etc/passwd"), "'link' is a link, or its name has a backslash"),
+        ("a.tgz", b"no archive", "not a readable tar.gz: Not a gzipped file"),
+        ("a.tgz", PACKED[:60], "not a readable tar.gz: Compressed file ended"),
+        ("a.tgz", gzip.compress(HUGE.tobuf()), "unpacks to more than 100 MiB"),
+        ("web/a.yaml", b"x: 1", "web/a.yaml is no .tar.gz or .tgz, which Extract asks for"),
+        ("web", PACKED, "no file of the source is called web"),
+        # Flux's default leaves archives of this name out of a repository's artifact.
+        ("b.tar.gz", PACKED, "no file of the source is called b.tar.gz"),
+    ],
+)
+def test_an_archive_that_flux_refuses_is_broken_at_the_copy(copied: str, content: bytes, why: str):
+    copy = f"{{from: '@repo/{copied}', to: '@artifact/', strategy: Extract}}"
+    name = "a.tgz" if copied == "web" else copied
+    (entry,) = packed(copy, {name: content}).unchecked
+    assert entry.kind is UncheckedClass.BROKEN
+    assert why in entry.why
+    assert entry.location == Location("clusters/prod-eu/artifacts.yaml", ("spec", "artifacts", 0, "copy", 0))
 
 
 PATTERN = GENERATOR.replace("  sources:", "  pathPattern: '@repo/apps/{app}/envs/{env}'\n  sources:").replace(
@@ -177,6 +239,28 @@ def test_a_path_pattern_makes_an_artifact_of_every_folder_that_fits():
     graph = linked(files)
     assert names(graph) == ["a"]
     assert graph.rendered[APPS_ID].files == {"apps/Web/envs/prod/a.yaml"}
+
+
+@pytest.mark.parametrize(
+    ("copies", "folder", "why"),
+    [
+        (
+            "{from: '@repo/{what}/**', to: '@artifact/'}",
+            "apps/web/envs/prod",
+            "{what}, which its pathPattern",
+        ),
+        ("{from: '@repo/x', to: '@artifact/'}", "apps/.web/envs/prod", "captures '.web', which is no label"),
+        ("{from: '@repo/x', to: '@artifact/'}", "apps/web/envs/dev", "makes an artifact called web-prod"),
+    ],
+)
+def test_a_path_pattern_that_makes_no_artifact_of_a_name_says_why(copies: str, folder: str, why: str):
+    files = fleet("{}", {}, name="web-prod") | {
+        "clusters/prod-eu/artifacts.yaml": f"{PATTERN}        - {copies}\n",
+        f"{folder}/a.yaml": manifest("a"),
+    }
+    (entry,) = linked(files).unchecked
+    assert entry.kind is UncheckedClass.EXTERNAL
+    assert why in entry.why
 
 
 OTHER = """\
@@ -210,6 +294,32 @@ def test_files_of_another_repository_are_copied_where_it_lies_beside(tmp_path):
     e = graph.rendered[APPS_ID].objects[1]
     assert e.origin(()) == Location(
         "clusters/prod-eu/artifacts.yaml", ("spec", "artifacts", 0, "copy", 1, "from")
+    )
+
+
+def test_a_path_pattern_goes_by_the_folders_of_its_own_source(tmp_path):
+    copies = "        - {from: '@repo/apps/{app}/envs/{env}/**', to: '@artifact/'}\n"
+    files = fleet("{}", {}, name="web-prod") | {
+        "clusters/prod-eu/artifacts.yaml": (PATTERN + copies).replace("name: flux-system}]", "name: other}]"),
+        "clusters/prod-eu/other.yaml": OTHER,
+        "apps/web/envs/prod/a.yaml": manifest("not-this"),
+    }
+    repo = replace(from_files(files), remotes=("https://example.test/acme/fleet.git",))
+    graph = link(repo, render=Renders(repo))
+    assert [(e.kind, e.subject) for e in graph.unchecked] == [
+        (UncheckedClass.EXTERNAL, ("source", "https://example.test/acme/other.git"))
+    ]
+    assert [want.reference.url for want in wants(graph)] == ["https://example.test/acme/other.git"]
+    there = tmp_path / "other/apps/Web/envs/prod"
+    there.mkdir(parents=True)
+    (there / "e.yaml").write_text(manifest("e"))
+    checkout = Checkout("https://example.test/acme/*", "*", tmp_path, "*")
+    assert names(link(repo, render=Renders(repo, checkouts=[checkout]))) == ["e"]
+    there.rename(tmp_path / "other/apps/Web/envs/dev")
+    (entry,) = link(repo, render=Renders(repo, checkouts=[checkout])).unchecked
+    assert entry.kind is UncheckedClass.BROKEN
+    assert entry.why.endswith(
+        "no folder that fits the pathPattern apps/{app}/envs/{env} makes one called web-prod"
     )
 
 
