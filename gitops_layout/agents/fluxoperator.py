@@ -11,10 +11,12 @@ from gitops_layout.agents.fluxinstance import synced
 from gitops_layout.agents.fluxsource import BUCKET, clamped, left_out, revision_of
 from gitops_layout.repo.model import Resource
 
-__all__ = ["BUILD_FIELDS", "GROUP", "RECONCILE", "instance", "resource_set"]
+__all__ = ["BUILD_FIELDS", "COPY_FROM", "GROUP", "RECONCILE", "instance", "resource_set"]
 
 GROUP = "fluxcd.controlplane.io"
 RECONCILE = f"{GROUP}/reconcile"
+COPY_FROM = f"{GROUP}/copyFrom"
+"""Annotation of a ConfigMap or Secret of a ResourceSet: whose data the operator copies into it."""
 
 BUILD_FIELDS = (
     "targetNamespace",

@@ -75,8 +75,24 @@ def reference_missing(graph: Graph, params: Params) -> Iterator[Hit]:
     for problem in _problems(graph):
         place = problem.location
         missing = problem.kind is BuildClass.MISSING and dirname(place.file) not in made
-        if missing and not _OPEN.search(problem.why):
+        if missing and not _OPEN.search(problem.why) and not _is_fragment(graph, dirname(place.file)):
             yield Hit(place, {"problem": problem.why})
+
+
+def _is_fragment(graph: Graph, folder: str) -> bool:
+    """Whether a kustomization that nothing reads is meant to be copied over another one: it lies alone in its folder,
+    and a folder of the same name elsewhere has all that it names.
+    """
+    repo = graph.repo
+    found = find(repo, folder)
+    if not isinstance(found, Kustomization) or len(repo.folders[folder]) > 1 or graph.is_live(found.file):
+        return False
+    targets = [reference.target for reference in references(found)]
+    return any(
+        other != folder and all(repo.resolve(normpath(join(other, target))) for target in targets)
+        for other in repo.folders
+        if basename(other) == basename(folder)
+    )
 
 
 _NOT_THE_AUTHORS = re.compile(r"spec/volumes\[\]/image|is empty")

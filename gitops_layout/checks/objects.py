@@ -7,20 +7,39 @@ from typing import Any
 
 from gitops_layout.agents.delivery import Delivery
 from gitops_layout.graph.model import Graph
-from gitops_layout.model import Affected, Hit, ObjectRef, Related
+from gitops_layout.model import Affected, Hit, Location, ObjectRef, Related
 from gitops_layout.render.rendered import RenderedObject
 
 __all__ = ["duplicate_object", "repeated_object"]
 
+_AGENTS = frozenset({"argoproj.io", "kustomize.toolkit.fluxcd.io", "helm.toolkit.fluxcd.io"})
+_Owned = tuple[Delivery, RenderedObject]
 _MERGED = {"kustomize.toolkit.fluxcd.io/ssa": ("merge", "ifnotpresent", "ignore")}
 
 
 def duplicate_object(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
     """Objects that two deliveries of one cluster both own.
 
-    Agents' deliveries only: overlays that no agent pulls are alternatives, not companions.
+    Agents' deliveries only: overlays that no agent pulls are alternatives, not companions. Nor are two roots that
+    somebody applies by hand, when each brings agents' objects of its own under the same names: they bootstrap two
+    clusters, whatever folder they lie in.
     """
-    owners: dict[tuple[str, str, str, str, str], tuple[Delivery, RenderedObject]] = {}
+    found = list(_twice(graph))
+    top = _tops(graph) if found else {}
+    alternatives = {
+        frozenset((top[first[0].id], top[second[0].id]))
+        for first, second in found
+        if second[1].ref.group in _AGENTS and _name(first[1]) != _name(second[1])
+        if {first[0].id, second[0].id} == {top[first[0].id], top[second[0].id]}
+    }
+    for first, second in found:
+        if frozenset((top[first[0].id], top[second[0].id])) not in alternatives:
+            yield _hit(first, second)
+
+
+def _twice(graph: Graph) -> Iterator[tuple[_Owned, _Owned]]:
+    """Each object that has an owner already, after that owner."""
+    owners: dict[tuple[str, str, str, str, str], _Owned] = {}
     for delivery in graph.deliveries:
         if delivery.agent not in ("flux", "argocd") or not delivery.live:
             continue
@@ -32,7 +51,30 @@ def duplicate_object(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
             if key not in owners:
                 owners[key] = delivery, item
             elif owners[key][0].id != delivery.id:
-                yield _hit(owners[key], (delivery, item))
+                yield owners[key], (delivery, item)
+
+
+def _tops(graph: Graph) -> dict[str, str]:
+    """Each delivery's id → the id of the delivery that nothing delivers and that brings it in the end."""
+    above = {
+        id(item.data): delivery.id
+        for delivery in graph.deliveries
+        for item in graph.rendered[delivery.id].objects
+        if item.ref.group in _AGENTS
+    }
+    parents = {delivery.id: above.get(id(delivery.object)) for delivery in graph.deliveries}
+    tops = {}
+    for identity in parents:
+        top, seen = identity, {identity}
+        while (parent := parents.get(top)) is not None and parent not in seen:
+            top = parent
+            seen.add(parent)
+        tops[identity] = top
+    return tops
+
+
+def _name(item: RenderedObject) -> Location:
+    return item.origin(("metadata", "name"))
 
 
 def repeated_object(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
@@ -54,10 +96,9 @@ def repeated_object(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
             yield Hit(item.origin(("metadata", "name")), values, related, affected)
 
 
-def _hit(first: tuple[Delivery, RenderedObject], second: tuple[Delivery, RenderedObject]) -> Hit:
+def _hit(first: _Owned, second: _Owned) -> Hit:
     (owner, kept), (delivery, item) = first, second
-    place = item.origin(("metadata", "name"))
-    other = kept.origin(("metadata", "name"))
+    place, other = _name(item), _name(kept)
     same = other == place
     caption = f"delivered by {owner.id}"
     related = [Related(owner.root if same else other, caption)]

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from gitops_layout.agents.fluxoperator import COPY_FROM
+from gitops_layout.checks.delivered import metadata
 from gitops_layout.checks.once import once
 from gitops_layout.graph.model import Graph
 from gitops_layout.model import Hit, Path, Related
@@ -53,7 +55,7 @@ def _find(graph: Graph) -> Iterator[tuple[Subject, Refusal]]:
             # A value of the wrong type, or a missing one, is the schema's finding already.
             if path in known or (path[:-1] in known and _value(subject.data, path) is None):
                 continue
-            if _gated(subject, path):
+            if _gated(subject, path) or _copied(subject, path):
                 continue
             if not _LATER.search(_text(subject.data, path)):
                 yield subject, refusal
@@ -63,6 +65,11 @@ def _gated(subject: Subject, path: Path) -> bool:
     """Whether a feature gate that people do switch on makes the server take it: scaling to zero."""
     to_zero = path == ("spec", "minReplicas") and _value(subject.data, path) == 0
     return to_zero and subject.ref.kind == "HorizontalPodAutoscaler"
+
+
+def _copied(subject: Subject, path: Path) -> bool:
+    """Whether it is about data that the Flux operator copies from another object before it applies this one."""
+    return path[:1] in (("data",), ("stringData",)) and COPY_FROM in metadata(subject.data, "annotations")
 
 
 def _hit(subject: Subject, refusal: Refusal) -> Hit:

@@ -21,6 +21,9 @@ _PLACEHOLDER = re.compile(
     | .*(?:\$\{[^}]+\}|\$\([^)]+\)|\{\{.+\}\}|<path:[^>]+>)
     | __?[A-Z0-9_]+__?$
     | .*(?:change|replace)[-_ ]?me
+    | your[-_ ][\w -]+$
+    | [\w -]+[-_ ]here$
+    | fake[-_ ]\w+$
     | (?:\*{3,}|x{3,}|\.{3,}|todo|tbd|dummy|placeholder|redacted|example|unused|not[-_ ]?used|not[-_ ]?set|ignored)$
     """,
     re.VERBOSE | re.IGNORECASE,
@@ -38,10 +41,15 @@ _CONFIG_KEY = re.compile(r"\.(?:ya?ml|json|toml|ini|conf|cfg|properties|xml|env|
 _WHERE_OR_WHO = re.compile(
     r"(?:^|[-_./]|(?<=[a-z])(?=[A-Z]))"
     r"(?i:host|hostname|port|user|username|login|database|db|dbname|region|endpoint|url|uri|address|email|bucket"
-    r"|namespace|type|name|scheme|protocol|sslmode|issuer|domain|path|clientid|client-id|client_id)$"
+    r"|namespace|type|name|scheme|protocol|sslmode|issuer|domain|path|clientid|client-id|client_id"
+    r"|env|environment|mode|level|stage|version|timezone|tz|timeout|driver|engine)$"
 )
+_ID_KEY = re.compile(r"(?:[-_.]|^)(?i:id|uuid)$|(?<=[a-z])I[Dd]$")
+_SECRET_ID = re.compile(r"secret|token|passw|session|key", re.IGNORECASE)
+_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$|\d+$", re.IGNORECASE)
 _USER_IN_URL = re.compile(r"://[^/\s@]*:[^/\s@]+@")
 _CREDENTIAL = re.compile(r"passw|token|secret|credential|api[-_]?key|private[-_ ]key|auth", re.IGNORECASE)
+_SWITCH = re.compile(r"[\s\w.\"'-]+[:=]\s*[\"']?(?:true|false|yes|no|on|off)[\"']?,?\s*$", re.IGNORECASE)
 _CERTIFICATE = re.compile(r"-----BEGIN (?:CERTIFICATE|PUBLIC KEY|TRUSTED CERTIFICATE)-----")
 
 
@@ -53,8 +61,8 @@ def secret_form(key: str, value: object, *, encoded: bool = False) -> Form:
     """The form of one value; `encoded` ones (a Secret's `data`) are judged by their base64 content.
 
     `setting` is what is no credential: switches, small numbers, addresses, what its key calls a host, a
-    user or another name, public certificates, and configuration files in which nothing is called a
-    password, token or key.
+    user or another name, numbers and UUIDs that it calls an id (of a tenant, a subscription, an account),
+    public certificates, and configuration files in which nothing is called a password, token or key.
     """
     if value is None or value == "":
         return "empty"
@@ -79,9 +87,16 @@ def _is_public(key: str, text: str) -> bool:
         return False
     if "\n" not in text and _WHERE_OR_WHO.search(key):
         return True
+    if _ID_KEY.search(key) and not _SECRET_ID.search(key) and _ID.match(text):
+        return True
     if _CERTIFICATE.match(text):
         return True
-    return _CONFIG_KEY.search(key) is not None and "\n" in text and _CREDENTIAL.search(text) is None
+    return _CONFIG_KEY.search(key) is not None and "\n" in text and not _holds_credential(text)
+
+
+def _holds_credential(text: str) -> bool:
+    """Whether a line of a configuration is about a credential, and is more than a switch (`auth_enabled: false`)."""
+    return any(_CREDENTIAL.search(line) and not _SWITCH.match(line) for line in text.splitlines())
 
 
 def _decoded(text: str) -> str | None:

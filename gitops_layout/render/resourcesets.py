@@ -10,7 +10,7 @@ from typing import Any
 
 from gitops_layout.agents.context import at, text
 from gitops_layout.agents.delivery import Delivery
-from gitops_layout.agents.fluxoperator import GROUP
+from gitops_layout.agents.fluxoperator import COPY_FROM, GROUP
 from gitops_layout.agents.resourceset import Made, Problem, expand
 from gitops_layout.model import Location, Path, Unchecked, UncheckedClass
 from gitops_layout.render.lookup import Lookup, texts
@@ -22,7 +22,6 @@ from gitops_layout.source.reader import read
 
 __all__ = ["resource_set"]
 
-_COPY = f"{GROUP}/copyFrom"
 _CONVERT = f"{GROUP}/convertKubeConfigFrom"
 _CHECKSUM_FROM = f"{GROUP}/checksumFrom"
 _CHECKSUM = f"{GROUP}/checksum"
@@ -97,10 +96,10 @@ class _Copier:
         return found.data
 
     def _copied(self, data: dict[str, Any]) -> dict[str, Any]:
-        kind, reference = data.get("kind"), self._annotation(data, _COPY)
+        kind, reference = data.get("kind"), self._annotation(data, COPY_FROM)
         if reference is None or data.get("apiVersion") != "v1" or kind not in _KINDS:
             return data
-        found = self._source(str(kind), reference, _COPY)
+        found = self._source(str(kind), reference, COPY_FROM)
         if found is None:
             return data
         if kind == "ConfigMap":

@@ -216,8 +216,10 @@ def _twice(path: Path, items: Any, keys: tuple[str, ...]) -> Iterator[Violation]
 def _errors(ref: ObjectRef, data: dict[str, Any], known: Known, *, apply: bool) -> Iterator[Violation]:
     secret = ref.kind == "Secret"
     of = f" in {known.release}" if known.release else ""
+    release = of
     for error in known.validator.iter_errors(data):
         path: Path = tuple(error.instance_path)
+        of = "" if path[:1] == ("metadata",) else release  # every kind has the same metadata, of Kubernetes
         match error.kind.name:
             case "additionalProperties":
                 names = sorted(_properties(known.document, path))

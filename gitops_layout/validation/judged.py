@@ -80,7 +80,7 @@ def _judge(graph: Graph) -> Judged:
             verdict = Verdict(verdict.known, settled, verdict.unjudged)
         if verdict.violations and (
             affected.delivery in pieces
-            or (affected.delivery is None and _below_kustomization(graph, origin(()).file))
+            or (affected.delivery is None and _may_be_a_piece(graph, ref, origin(()).file))
         ):
             whole = tuple(v for v in verdict.violations if v.kind != "missing")
             verdict = Verdict(verdict.known, whole, verdict.unjudged)
@@ -162,8 +162,15 @@ def _may_be_pieces(graph: Graph) -> frozenset[str]:
     )
 
 
+def _may_be_a_piece(graph: Graph, ref: ObjectRef, file: str) -> bool:
+    """Whether an agent's object that nothing delivers as it is lies where a kustomization may complete it, or is one of
+    several files about one object: then all but one of them are patches.
+    """
+    same = sum(other.ref.kind == ref.kind and other.ref.name == ref.name for other in graph.repo.resources)
+    return same > 1 or _below_kustomization(graph, file)
+
+
 def _below_kustomization(graph: Graph, file: str) -> bool:
-    """Whether an agent's object that nothing delivers as it is lies where a kustomization may complete it."""
     folder = dirname(file)
     while True:
         if any(name in graph.repo.folders.get(folder, ()) for name in FILE_NAMES):

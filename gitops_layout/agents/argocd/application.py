@@ -99,9 +99,16 @@ def _sync(spec: Mapping[str, Any]) -> SyncPolicy:
         automated=isinstance(policy, dict) and policy.get("enabled") is not False,
         prune=at(policy, "prune") is True,
         self_heal=at(policy, "selfHeal") is True,
-        retry=at(spec, "syncPolicy", "retry") is not None,
+        retry=_retries(at(spec, "syncPolicy", "retry")),
         options=tuple(item for item in options if isinstance(item, str)) if isinstance(options, list) else (),
     )
+
+
+def _retries(retry: Any) -> bool:
+    """Whether a failed automated synchronisation is tried again: five times unless `retry` says how often, and that
+    without a limit means never (`autoSync` of Argo CD's controller).
+    """
+    return not isinstance(retry, dict) or retry.get("limit", 0) != 0
 
 
 def _part(
