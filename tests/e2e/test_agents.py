@@ -25,6 +25,8 @@ pytestmark = pytest.mark.controlplane
 
 CLUSTERS = ("eu", "lab")
 """Of the tests' spec: one environment on its own, and two that share a cluster. CI runs the first."""
+WIRED = ("applicationset",)
+"""Options of Argo CD alone, under which everything must come to the same."""
 PLACES = [
     pytest.param(
         (agent, layout, cluster),
@@ -33,7 +35,7 @@ PLACES = [
         marks=[] if cluster == "eu" and (agent == "flux" or layout == "config") else [pytest.mark.agents],
     )
     for agent in ("flux", "argocd")
-    for layout in LAYOUTS
+    for layout in (*LAYOUTS, *(WIRED if agent == "argocd" else ()))
     for cluster in CLUSTERS
     if layout != "tenant"  # one of a tenant has no cluster of its own: it comes with the platform's
 ]
