@@ -1,15 +1,15 @@
-"""Deliveries without an agent object: kustomize roots, and folders of plain manifests."""
+"""Deliveries without an agent object: kustomize roots, folders of plain manifests, and charts."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from gitops_layout.agents.context import Context, DeclaredDelivery, environment_of, tier_of
-from gitops_layout.agents.delivery import Agent, Delivery, Source, SyncPolicy
+from gitops_layout.agents.delivery import Agent, Delivery, Renderer, Source, SyncPolicy
 from gitops_layout.model import Location
 
-__all__ = ["declared", "directory", "kustomize_root"]
+__all__ = ["chart", "declared", "directory", "kustomize_root"]
 
 
 def declared(roots: Sequence[Delivery], context: Context) -> list[Delivery]:
@@ -50,6 +50,14 @@ def directory(folder: str, files: tuple[str, ...], context: Context) -> Delivery
     return replace(found, options={"files": files})
 
 
+def chart(folder: str, root: Location, context: Context) -> Delivery:
+    """A chart that nobody installs; what it makes with its own values is no cluster's."""
+    return _delivery("helm", "Chart", folder, root, context, live=False)
+
+
+_RENDERERS: Mapping[Agent, Renderer] = {"kustomize": "kustomize", "plain": "directory", "helm": "chart"}
+
+
 def _delivery(
     agent: Agent, kind: str, folder: str, root: Location, context: Context, *, live: bool
 ) -> Delivery:
@@ -64,7 +72,7 @@ def _delivery(
         environment=environment,
         tier=tier_of(context, environment),
         source=Source(None, None, folder, local=True),
-        renderer="directory" if agent == "plain" else "kustomize",
+        renderer=_RENDERERS[agent],
         sync=SyncPolicy(),
         root=root,
         live=live,

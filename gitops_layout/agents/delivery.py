@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from gitops_layout.model import Location, Path
 
 __all__ = [
+    "BARE",
     "Agent",
     "Assembled",
     "Copied",
@@ -23,7 +24,10 @@ __all__ = [
     "SyncPolicy",
 ]
 
-Agent = Literal["flux", "argocd", "kustomize", "plain"]
+Agent = Literal["flux", "argocd", "kustomize", "plain", "helm"]
+BARE = frozenset({"kustomize", "plain", "helm"})
+"""What stands for an agent where no agent's object speaks of a kustomization, a folder of manifests or a chart."""
+
 Renderer = Literal["kustomize", "directory", "chart", "template", "none"]
 """How a delivery's path becomes objects; `chart` is Helm, a `template` stands in the agent object itself (a
 ResourceSet), `none` means there is nothing to render."""
@@ -118,7 +122,7 @@ class Delivery:
     `places` its fields by the names used here (`path`, `url`, `revision`, `chart`, `prune`,
     `self_heal`, `automated`, `suspended`, `interval`, `source`, `project`); a field that is absent
     from the object has no place. `options` are the steps after the build, by the agent's own field
-    names. `object` is the agent object itself, plain data; the kustomize and plain agents have none.
+    names. `object` is the agent object itself, plain data; kustomizations, folders and charts that no agent names have none.
     `notes` are fields that were not understood, never ignored in silence. `live` says that an agent
     reaches it. `agent_cluster` is the agent object's own cluster where it delivers to another one. `origin`
     tells where each value of a rendered `object` was written. `parts` are the sources of an object with

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from posixpath import join
 from typing import Any
 
 from gitops_layout.checks.flux import field_of
 from gitops_layout.graph.model import Graph
-from gitops_layout.model import Affected, Hit, ObjectRef, UncheckedClass
+from gitops_layout.model import Affected, Hit, Location, ObjectRef, UncheckedClass
+from gitops_layout.repo.model import is_aside
 
-__all__ = ["refused"]
+__all__ = ["definition_invalid", "refused"]
 
 _CAUSES = (
     ("chart", re.compile(r"has no Chart\.yaml$|^there is no (folder|chart) ")),
     ("values-file", re.compile(r"^(values|value) file .* does not exist")),
     ("schema", re.compile(r"^the values do not fit the chart's schema")),
-    ("template", re.compile("")),
+    ("template", re.compile(r"/templates/|^parse error|^execution error")),
+    ("other", re.compile("")),
 )
 """The causes of a chart that cannot be rendered, told apart by what the renderer says."""
 
@@ -32,8 +36,63 @@ def refused(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
         cause = next(name for name, words in _CAUSES if words.search(failure.why))
         if cause == params["cause"]:
             version = str(delivery.object.get("apiVersion", ""))
-            ref = ObjectRef(version, delivery.kind, delivery.namespace, delivery.name)
+            named = ObjectRef(version, delivery.kind, delivery.namespace, delivery.name)
+            ref = named if version else None  # nobody's object speaks of a chart that nobody installs
             affected = Affected(ref, delivery.id, delivery.environment, delivery.cluster)
             values = {"source": delivery.name, "why": failure.why, "subject": failure.why}
             place = failure.location if cause != "chart" else field_of(delivery, delivery, "path", "chart")
             yield Hit(place, values, (), affected)
+
+
+_KEYS = (
+    "apiVersion", "name", "version", "kubeVersion", "description", "type", "keywords", "home", "sources", "dependencies",
+    "maintainers", "icon", "appVersion", "deprecated", "annotations", "engine", "condition", "tags", "tillerVersion",
+)  # fmt: skip
+_NEEDED = ("apiVersion", "name", "version")
+_OF_DEPENDENCY = ("name", "version", "repository", "condition", "tags", "enabled", "import-values", "alias")
+"""Helm's chart.Metadata and chart.Dependency (helm v4: pkg/chart/v2); case does not matter to its reader."""
+
+_MARKS = re.compile(r"\{\{|\{%|<[A-Z_]+>|\$\{")
+
+
+def definition_invalid(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
+    """Chart.yaml files that lack what helm demands, or have a key that is nearly one of helm's."""
+    for folder in graph.repo.charts:
+        file = join(folder, "Chart.yaml")
+        documents = graph.repo.documents(file)
+        data = documents[0].data if documents else None
+        if is_aside(file) or not isinstance(data, dict) or _MARKS.search(graph.repo.text(file)):
+            continue
+        here = Location(file)
+        slips = dict(_slips(data, _KEYS))
+        for key, meant in slips.items():
+            yield Hit(
+                here.key_at(key),
+                {"problem": f"`{key}` is no key of a chart (did you mean `{meant}`?)", "subject": key},
+            )
+        known = {str(key).lower() for key, value in data.items() if value not in (None, "")}
+        for key in _NEEDED:
+            if key.lower() not in known and key not in slips.values():
+                yield Hit(
+                    here,
+                    {"problem": f"the chart has no {key}, without which helm refuses it", "subject": key},
+                )
+        listed = data.get("dependencies")
+        for index, item in enumerate(listed if isinstance(listed, list) else ()):
+            place = here.at("dependencies", index)
+            for key, meant in _slips(item, _OF_DEPENDENCY) if isinstance(item, dict) else ():
+                text = f"`{key}` is no key of a dependency (did you mean `{meant}`?)"
+                yield Hit(place.key_at(key), {"problem": text, "subject": f"{index}.{key}"})
+
+
+def _slips(data: Mapping[Any, Any], known: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    """Keys that helm does not know, each with the one it is a slip of the pen away from, where that is absent."""
+    lower = {key.lower(): key for key in known}
+    present = {str(key).lower() for key in data}
+    for key in data:
+        if isinstance(key, str) and key.lower() not in lower:
+            near = get_close_matches(
+                key.lower(), [name for name in lower if name not in present], n=1, cutoff=0.8
+            )
+            if near:
+                yield key, lower[near[0]]

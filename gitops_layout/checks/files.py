@@ -9,7 +9,7 @@ from typing import Any
 
 from gitops_layout.graph.model import Graph
 from gitops_layout.kustomize.named import named
-from gitops_layout.model import Hit, Location, Related, Span
+from gitops_layout.model import Affected, Hit, Location, Related, Span
 from gitops_layout.repo.model import Repo, is_aside, is_template, is_yaml
 
 __all__ = ["discreet", "duplicate_key", "is_live", "list_wrapper", "manifests", "unparsable"]
@@ -44,7 +44,9 @@ def is_live(graph: Graph, path: str) -> bool:
         return True
     if any(d.live and d.agent in ("flux", "argocd") for d in graph.deliveries):
         return False
-    return is_yaml(path) and not is_aside(path) and bool(graph.repo.stream(path).problems)
+    repo = graph.repo
+    manifest = is_yaml(path) and not is_aside(path) and not _in_chart(repo, path)
+    return manifest and bool(repo.stream(path).problems)
 
 
 def unparsable(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
@@ -67,7 +69,7 @@ def discreet(repo: Repo, path: str, words: str) -> str:
 
 
 def duplicate_key(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
-    """Keys that stand twice in one mapping."""
+    """Keys that stand twice in one mapping, of a file or of what a chart's template writes."""
     for path in manifests(graph.repo):
         for document in graph.repo.documents(path):
             for twice in document.duplicates:
@@ -76,6 +78,10 @@ def duplicate_key(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
                     Location(path, twice.path, document.index, span=twice.first), "first written here"
                 )
                 yield Hit(place, {"key": str(twice.path[-1]), "subject": _dotted(twice.path)}, (first,))
+    for delivery in graph.deliveries:
+        for key, place in graph.rendered[delivery.id].doubled:
+            who = Affected(None, delivery.id, delivery.environment, delivery.cluster)
+            yield Hit(place, {"key": str(key[-1]), "subject": _dotted(key)}, (), who)
 
 
 def list_wrapper(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:

@@ -46,6 +46,7 @@ def _refused(graph: Graph) -> tuple[tuple[Subject, Refusal], ...]:
 
 
 def _find(graph: Graph) -> Iterator[tuple[Subject, Refusal]]:
+    guessed = {delivery.id for delivery in graph.deliveries if delivery.agent == "helm"}
     for subject in judged(graph).subjects:
         known = {v.path for v in subject.verdict.violations if v.kind != "wraps"}
         data = as_stored(subject.data, subject.verdict)
@@ -57,6 +58,8 @@ def _find(graph: Graph) -> Iterator[tuple[Subject, Refusal]]:
                 continue
             if _gated(subject, path) or _copied(subject, path):
                 continue
+            if subject.affected.delivery in guessed and _value(subject.data, path) in (None, ""):
+                continue  # whoever installs the chart may give what is missing
             if not _LATER.search(_text(subject.data, path)):
                 yield subject, refusal
 

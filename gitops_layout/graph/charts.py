@@ -1,16 +1,19 @@
-"""Charts that make agents' objects, in a repository that has no others: what those would deliver is not seen."""
+"""Charts that nobody installs; among them those that make agents' objects: what these would deliver is not seen."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from collections.abc import Set as AbstractSet
 from posixpath import join
 
+from gitops_layout.agents import builtin
+from gitops_layout.agents.context import Context
 from gitops_layout.agents.delivery import Delivery
 from gitops_layout.model import Location, Unchecked, UncheckedClass
-from gitops_layout.repo.model import Repo, is_aside
+from gitops_layout.repo.model import Repo, is_aside, is_parked, is_yaml
 
-__all__ = ["unseen_charts"]
+__all__ = ["loose_charts", "unseen_charts"]
 
 _AGENT = re.compile(
     r"^apiVersion: *[\"']?(?:argoproj\.io|(?:kustomize|helm)\.toolkit\.fluxcd\.io|fluxcd\.controlplane\.io)/",
@@ -18,9 +21,38 @@ _AGENT = re.compile(
 )
 
 
+MAX_LOOSE = 250
+"""Charts that nobody installs and that are rendered all the same; more are no one's to wait for."""
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9.-]*")
+
+
+def loose_charts(repo: Repo, context: Context, read: AbstractSet[str]) -> list[Delivery]:
+    """The charts that nothing that was rendered has `read`, and that are no part of another one."""
+    found: list[Delivery] = []
+    inside = tuple(join(folder, "charts/") for folder in repo.charts)
+    for folder in repo.charts:
+        file = join(folder, "Chart.yaml")
+        if file in read or folder.startswith(inside) or is_aside(file) or is_parked(file):
+            continue
+        documents = repo.documents(file)
+        data = documents[0].data if documents else None
+        if not isinstance(data, dict) or data.get("type") == "library":
+            continue
+        name = data.get("name", "chart")
+        made = any("/templates/" in f"/{path}" and is_yaml(path) for path in repo.under(folder))
+        if made and isinstance(name, str) and _NAME.fullmatch(name):
+            found.append(builtin.chart(folder, Location(file), context))
+    return found[:MAX_LOOSE]
+
+
 def unseen_charts(repo: Repo, deliveries: Iterable[Delivery]) -> Iterator[Unchecked]:
     """An entry for each such chart that no delivery installs."""
-    installed = {delivery.source.path for delivery in deliveries if delivery.renderer == "chart"}
+    installed = {
+        delivery.source.path
+        for delivery in deliveries
+        if delivery.renderer == "chart" and delivery.agent != "helm"
+    }
     for chart in repo.charts:
         files = [file for file in repo.under(join(chart, "templates")) if file.endswith((".yaml", ".yml"))]
         making = [file for file in files if _AGENT.search(repo.text(file))]

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from gitops_layout.agents.context import Context, cluster_of, normal_url, stages
-from gitops_layout.agents.delivery import Delivery, Source
+from gitops_layout.agents.delivery import BARE, Delivery, Source
 from gitops_layout.graph.model import Graph
 from gitops_layout.graph.places import why_there
 from gitops_layout.render.rendered import RenderedObject
@@ -83,7 +83,7 @@ def whys(graph: Graph) -> Iterator[tuple[Delivery, Why]]:
 
 
 def _live(delivery: Delivery, brought: tuple[str, ...]) -> str:
-    if delivery.agent in ("kustomize", "plain"):
+    if delivery.agent in BARE:
         if delivery.live:
             return "no agent object is here, so what is not included elsewhere is delivered"
         return "not reached: no agent object names it, and no kustomization that one names includes it"
@@ -116,7 +116,7 @@ def _source(graph: Graph, delivery: Delivery) -> str:
         )
     if not source.local:
         return f"elsewhere: {source.foreign}" if source.foreign else "elsewhere"
-    if delivery.agent in ("kustomize", "plain"):
+    if delivery.agent in BARE:
         return "the tree itself"
     if delivery.renderer == "template":
         return "the templates in the object itself"

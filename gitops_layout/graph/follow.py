@@ -9,7 +9,7 @@ from posixpath import dirname, splitext
 
 from gitops_layout.agents.context import Context
 from gitops_layout.agents.context import cluster_of as cluster_of_root
-from gitops_layout.agents.delivery import Delivery
+from gitops_layout.agents.delivery import BARE, Delivery
 from gitops_layout.graph.objects import (
     agents_of,
     agents_rendered,
@@ -187,7 +187,7 @@ def drop_reached(state: State) -> None:
     read = {
         file
         for key, rendered in state.rendered.items()
-        if state.deliveries[key].agent not in ("kustomize", "plain")
+        if state.deliveries[key].agent not in BARE
         for file in rendered.files
     }
     roots = [d for d in state.deliveries.values() if d.agent == "kustomize" and not d.live]

@@ -9,7 +9,7 @@ from functools import partial
 from gitops_layout.agents import argocd
 from gitops_layout.agents.context import Declared
 from gitops_layout.graph import places
-from gitops_layout.graph.charts import unseen_charts
+from gitops_layout.graph.charts import loose_charts, unseen_charts
 from gitops_layout.graph.follow import drop_reached, follow, settle
 from gitops_layout.graph.generators import expander, is_generator
 from gitops_layout.graph.model import Graph
@@ -49,6 +49,8 @@ def link(repo: Repo, *, render: Render, declared: Declared | None = None) -> Gra
     if agentless:
         reached = {file for rendered in state.rendered.values() for file in rendered.files}
         add(state, plain_folders(repo, context, inputs, reached))
+    read = frozenset().union(*(rendered.files for rendered in state.rendered.values()))
+    add(state, loose_charts(repo, context, read))
     live = _live_files(repo, state, objects)
     if agentless:  # what cannot be read may be a manifest, and all manifests are delivered
         live |= {file for file, _ in repo.unparsable if not (is_aside(file) or is_template(repo, file))}

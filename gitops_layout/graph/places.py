@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from gitops_layout.agents import argocd
 from gitops_layout.agents.context import Context, at, below_clusters, environment_why, text, tier_of
-from gitops_layout.agents.delivery import Delivery
+from gitops_layout.agents.delivery import BARE, Delivery
 from gitops_layout.graph.model import Cluster, Environment, Tenant
 from gitops_layout.repo.model import Repo, Resource
 
@@ -21,7 +21,7 @@ _TENANT_LABEL = "toolkit.fluxcd.io/tenant"
 
 def why_there(context: Context, delivery: Delivery) -> tuple[str, str] | None:
     """A delivery's environment and what says so."""
-    paths = () if delivery.agent in ("kustomize", "plain") else (delivery.root.file,)
+    paths = () if delivery.agent in BARE else (delivery.root.file,)
     return environment_why(context, delivery.cluster, delivery.source.path, *paths)
 
 

@@ -30,8 +30,11 @@ _CARRIERS = frozenset(
 _DEPTH = 10
 
 
-def reads_cluster(chart: Path, values: Iterable[bytes]) -> str | None:
-    """Why the chart in a folder or archive may depend on the cluster; None where it cannot."""
+def reads_cluster(chart: Path, values: Iterable[bytes], *, outright: bool = False) -> str | None:
+    """Why the chart in a folder or archive may depend on the cluster; None where it cannot.
+
+    With `outright`, only what says so counts.
+    """
     if any(_WORD in content for content in values):
         return "its values speak of .Capabilities"
     for name, content in _files(chart, 0):
@@ -41,7 +44,7 @@ def reads_cluster(chart: Path, values: Iterable[bytes]) -> str | None:
             return f"{name} reads .Capabilities"
         if name.endswith("Chart.yaml") and _LIMIT.search(content):
             return f"{name} limits the version of Kubernetes"
-        if b"{{" in content and _takes_apart(content.decode(errors="replace")):
+        if not outright and b"{{" in content and _takes_apart(content.decode(errors="replace")):
             return f"{name} takes everything that it is given, .Capabilities among it"
     return None
 

@@ -7,17 +7,27 @@ own dependencies: those of a `file://` dependency must be vendored in it, else t
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from posixpath import join, normpath
+from posixpath import basename, join, normpath
 from typing import Any
 
 from gitops_layout.model import Location, Unchecked, UncheckedClass
 from gitops_layout.repo.model import MAX_BYTES, Repo
 
-__all__ = ["Chart", "Fetched", "Problem", "Source", "nothing_fetched", "walk"]
+__all__ = [
+    "Chart",
+    "Fetched",
+    "Problem",
+    "Source",
+    "dependencies",
+    "nothing_fetched",
+    "walk",
+    "without_absent",
+]
 
 MAX_TOTAL = 100 * 2**20
 """Bytes of one chart: helm itself takes no larger archive."""
@@ -63,7 +73,8 @@ class Chart:
 
     `files` maps each place in the copy that helm gets to a file of the repository, `fetched` to an archive
     or a folder that was brought. `sources` are the charts in it, the longest prefix first. A chart that was
-    fetched whole has nothing of this, only its `own` archive or folder.
+    fetched whole has nothing of this, only its `own` archive or folder. `texts` are places that helm gets otherwise than
+    they stand in `files`.
     """
 
     folder: str
@@ -72,6 +83,7 @@ class Chart:
     sources: tuple[Source, ...]
     problems: tuple[Problem, ...]
     own: Path | None = None
+    texts: Mapping[str, bytes] = field(default_factory=dict)
 
     @property
     def is_archive(self) -> bool:
@@ -122,6 +134,29 @@ def walk(repo: Repo, folder: str, *, fetched: Fetched = nothing_fetched) -> Char
         _chart(state, real)
     sources = tuple(sorted(state.sources, key=lambda source: -len(source.prefix)))
     return Chart(folder, state.files, state.brought, sources, tuple(state.problems))
+
+
+def without_absent(repo: Repo, chart: Chart) -> Chart | None:
+    """The same without the dependencies that were not fetched, so that its own templates can still be judged.
+
+    None where something else keeps it from being rendered, or where it has no templates.
+    """
+    absent = {problem.location for problem in chart.problems if problem.subject is not None}
+    if len(absent) < len(chart.problems) or not any(place.startswith("templates/") for place in chart.files):
+        return None
+    file = next(iter(absent)).file
+    data = _data(repo, file)
+    if isinstance(data, str):
+        return None
+    kept = [item for item, where in _dependencies(repo, chart.folder, data) if where not in absent]
+    text = json.dumps({**data, "dependencies": kept}, ensure_ascii=False).encode()
+    return replace(chart, problems=(), texts={basename(file): text})
+
+
+def dependencies(repo: Repo, folder: str) -> list[dict[str, Any]]:
+    """The declared dependencies of the chart in a folder."""
+    data = _data(repo, join(folder, "Chart.yaml"))
+    return [] if isinstance(data, str) else [item for item, _ in _dependencies(repo, folder, data)]
 
 
 def _chart(state: _Walk, folder: str) -> None:

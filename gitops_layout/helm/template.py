@@ -13,7 +13,7 @@ import shutil
 import tempfile
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from posixpath import join
 from typing import Any
@@ -43,7 +43,7 @@ class Release:
     `set_string` (`path=value` as on helm's command line), then `set_file` (path, content).
 
     `flags` are further flags of `helm template`, complete as written; `defaults` stands in for the
-    chart's own values.yaml.
+    chart's own values.yaml. A `guess` is there to be judged, so that little depends on what the cluster serves.
     """
 
     name: str
@@ -54,19 +54,22 @@ class Release:
     set_file: tuple[tuple[str, bytes], ...] = ()
     flags: tuple[str, ...] = ()
     defaults: bytes | None = None
+    guess: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Template:
     """One object, and the template that wrote it as helm names it (`web/templates/service.yaml`).
 
-    `kind` is the kind written there: that of a list, where the object stands in one, at `within`.
+    `kind` is the kind written there: that of a list, where the object stands in one, at `within`. `doubled` are paths of
+    keys that it has twice.
     """
 
     data: dict[str, Any]
     source: str
     kind: str
     within: tuple[str | int, ...] = ()
+    doubled: tuple[tuple[str | int, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +132,9 @@ def rendered(helm: Library, repo: Repo, chart: Chart, release: Release, folder: 
     _prepare(repo, chart, release, folder)
     target = folder / _target(chart)
     given = [*release.values, *(text.encode() for text in (*release.set, *release.set_string))]
-    why = reads_cluster(target, [*given, *(content for _, content in release.set_file)])
+    why = reads_cluster(
+        target, [*given, *(content for _, content in release.set_file)], outright=release.guess
+    )
     if why is None and not set(release.flags) <= {"--include-crds"} | {
         flag for flag in release.flags if flag.startswith(("--api-versions=", "--kube-version="))
     }:
@@ -200,7 +205,7 @@ def _prepare(repo: Repo, chart: Chart, release: Release, folder: Path) -> None:
 
 def _copy(repo: Repo, chart: Chart, target: Path) -> None:
     for place, path in chart.files.items():
-        write_atomic(target / place, repo.content(path))
+        write_atomic(target / place, chart.texts.get(place) or repo.content(path))
     for place, brought in chart.fetched.items():
         if brought.is_dir():
             shutil.copytree(brought, target / place)
@@ -264,10 +269,20 @@ def _objects(repo: Repo, chart: Chart, output: bytes) -> Templated:
     for document in stream.documents:
         line = document.span(()).line
         if isinstance(document.data, dict):
-            objects += _opened(document.data, source(line))
+            twice = tuple(key.path for key in document.duplicates)
+            objects += (
+                replace(item, doubled=_inside(twice, item.within))
+                for item in _opened(document.data, source(line))
+            )
         elif document.data is not None:
             return refused(f"{source(line)} renders to something that is no object", line)
     return Templated(tuple(objects))
+
+
+def _inside(
+    paths: Iterable[tuple[str | int, ...]], within: tuple[str | int, ...]
+) -> tuple[tuple[str | int, ...], ...]:
+    return tuple(path[len(within) :] for path in paths if path[: len(within)] == within)
 
 
 def _opened(data: dict[str, Any], source: str) -> Iterator[Template]:

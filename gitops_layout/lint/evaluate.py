@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from posixpath import basename
 from typing import TYPE_CHECKING, Any
 
 from gitops_layout import checks
@@ -158,11 +159,19 @@ def _asserted(rules: Sequence[Rule], subjects: Iterator[_Subject], failed: dict[
             if rule.id in failed:
                 continue
             try:
-                yield from [(rule, hit) for hit in _judge(rule, subject, known)]
+                yield from [
+                    (rule, hit) for hit in _judge(rule, subject, known) if not _is_default(subject, hit)
+                ]
             except UserError:
                 raise
             except Exception as error:
                 failed[rule.id] = f"{_words(error)} (at {subject.ref})"
+
+
+def _is_default(subject: _Subject, hit: Hit) -> bool:
+    """Whether a claim is about a value that a chart which nobody installs merely proposes: others may be given."""
+    bare = subject.delivery is not None and subject.delivery.agent == "helm"
+    return bare and basename(hit.location.file) == "values.yaml"
 
 
 def _judge(rule: Rule, subject: _Subject, known: dict[str, Any]) -> Iterator[Hit]:

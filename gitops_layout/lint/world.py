@@ -95,7 +95,8 @@ class World:
                 affected = Affected(item.ref, delivery.id, delivery.environment, delivery.cluster)
                 namespace = item.ref.namespace or delivery.target_namespace or ""
                 found = Present(item.ref, item.data, item.origin, affected, namespace, not delivery.live)
-                cluster.objects[item.ref.api_version, item.ref.kind].append(found)
+                if delivery.agent != "helm":  # by whom and where a chart is installed is not known
+                    cluster.objects[item.ref.api_version, item.ref.kind].append(found)
                 if not delivery.live and not is_parked(delivery.root.file):
                     self.ambient.objects[item.ref.api_version, item.ref.kind].append(found)
             rendered |= result.files

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from posixpath import basename
 
 from gitops_layout.agents.argocd.phases import wave
-from gitops_layout.agents.delivery import Delivery
+from gitops_layout.agents.delivery import BARE, Delivery
 from gitops_layout.graph.explain import origins, parents, whys
 from gitops_layout.graph.model import Graph
 from gitops_layout.graph.steps import Step, steps
@@ -99,14 +99,14 @@ def _below(
 
 
 def _label(delivery: Delivery) -> str:
-    if delivery.agent in ("kustomize", "plain"):
+    if delivery.agent in BARE:
         return delivery.name
     return f"{delivery.kind} {delivery.namespace}/{delivery.name}"
 
 
 def _facts(graph: Graph, delivery: Delivery, environment: str | None) -> str:
     rendered, sync = graph.rendered[delivery.id], delivery.sync
-    agent = delivery.agent not in ("kustomize", "plain")
+    agent = delivery.agent not in BARE
     if rendered.failure is not None:
         made = "broken" if rendered.failure.kind is UncheckedClass.BROKEN else "not seen"
     else:

@@ -132,4 +132,5 @@ def _sent_back(rendered: Rendered, tree: Tree) -> Rendered:
         unseen=tuple(map(back, rendered.unseen)),
         declined=replace(declined, location=tree.way(declined.location)) if declined is not None else None,
         repeated=tuple(map(item, rendered.repeated)),
+        doubled=tuple((path, tree.way(place)) for path, place in rendered.doubled),
     )

@@ -16,10 +16,11 @@ from typing import Any
 
 from gitops_layout.agents.context import at
 from gitops_layout.agents.delivery import Delivery
-from gitops_layout.helm.chart import Chart, Fetched, Problem, nothing_fetched, walk
+from gitops_layout.helm.chart import Chart, Fetched, Problem, nothing_fetched, walk, without_absent
 from gitops_layout.helm.find import Helm, Library, NoHelm, find
+from gitops_layout.helm.guess import guessed
 from gitops_layout.helm.origins import Origins, Written, last_written
-from gitops_layout.helm.template import Template, Templated, template
+from gitops_layout.helm.template import Release, Template, Templated, template
 from gitops_layout.helm.valuefiles import Refs
 from gitops_layout.k8s.scope import is_crd
 from gitops_layout.model import Location, Unchecked, UncheckedClass
@@ -36,6 +37,7 @@ _HOOK = "helm.sh/hook"
 _NEVER = {
     "argocd": {"test", "test-success", "test-failure", "pre-rollback", "post-rollback"},
     "flux": {"test", "test-success", "test-failure"},
+    "helm": {"test", "test-success", "test-failure"},
 }
 """Hooks that an agent leaves out of what it delivers; Flux runs tests where `spec.test.enable` says so."""
 
@@ -132,6 +134,9 @@ class Charts:
     def _wanted(self, delivery: Delivery, lookup: Lookup) -> Wanted | Problem:
         if delivery.agent == "flux":
             return flux_release(self.repo, delivery, lookup)
+        if delivery.agent == "helm":
+            name = basename(delivery.source.path or "") or "chart"
+            return Wanted(Release(name, name, guess=True))
         return argocd_release(self.repo, delivery, self.refs(delivery))
 
     def _chart(self, delivery: Delivery) -> Chart | Unchecked:
@@ -170,23 +175,39 @@ class Charts:
         if isinstance(chart, Unchecked):
             return Rendered(delivery.id, files=self.values(delivery), failure=chart)
         files = self._used(chart)
-        wanted = chart.problems[0] if chart.problems else self._wanted(delivery, lookup)
-        if isinstance(wanted, Problem):
-            return Rendered(delivery.id, files=files, failure=wanted.unchecked(what, delivery.id))
-        files |= wanted.files
-        if isinstance(helm, NoHelm):
-            failure = _without_helm(delivery, helm).unchecked(what, delivery.id)
-            return Rendered(delivery.id, files=files, failure=failure)
-        release = wanted.release
-        if not any(flag.startswith("--api-versions") for flag in release.flags):
-            release = replace(release, flags=(*release.flags, *self.served))
-        if self.kubernetes and not any(flag.startswith("--kube-version") for flag in release.flags):
-            release = replace(release, flags=(*release.flags, f"--kube-version={self.kubernetes}"))
-        result = template(helm, self.repo, chart, release)
+        wanted = self._wanted(delivery, lookup)
+        if isinstance(wanted, Wanted):
+            files |= wanted.files
+        reduced = without_absent(self.repo, chart) if chart.problems else chart
+        if reduced is None or isinstance(wanted, Problem) or isinstance(helm, NoHelm):
+            first = chart.problems[0] if reduced is None else wanted
+            why = first if isinstance(first, Problem) else _without_helm(delivery, helm)  # type: ignore[arg-type]
+            return Rendered(delivery.id, files=files, failure=why.unchecked(what, delivery.id))
+        if delivery.agent == "helm":
+            result, problem = guessed(
+                helm, self.repo, reduced, wanted.release, flags=self._flags(wanted.release)
+            )
+        else:
+            release = replace(wanted.release, flags=self._flags(wanted.release))
+            result, problem = template(helm, self.repo, reduced, release), None
+            if result.problem is not None and reduced is chart:
+                written = self._written(chart, wanted)
+                problem = _blamed(delivery, result.problem, result, wanted, written)
+        problem = problem or next(iter(chart.problems), None)
+        failure = problem.unchecked(what, delivery.id) if problem is not None else None
         if result.problem is not None:
-            problem = _blamed(delivery, result.problem, result, wanted, self._written(chart, wanted))
-            return Rendered(delivery.id, files=files, failure=problem.unchecked(what, delivery.id))
-        return self._finished(delivery, chart, wanted, result.objects, files, lookup)
+            return Rendered(delivery.id, files=files, failure=failure)
+        made = self._finished(delivery, chart, wanted, result.objects, files, lookup)
+        return replace(made, failure=made.failure or failure)
+
+    def _flags(self, release: Release) -> tuple[str, ...]:
+        """What helm is told of the cluster, where the agent's object does not say it."""
+        flags = release.flags
+        if not any(flag.startswith("--api-versions") for flag in flags):
+            flags += self.served
+        if self.kubernetes and not any(flag.startswith("--kube-version") for flag in flags):
+            flags += (f"--kube-version={self.kubernetes}",)
+        return flags
 
     def _finished(
         self,
@@ -208,7 +229,9 @@ class Charts:
             failure = built.problem.unchecked(f"delivery {delivery.id}", delivery.id)
             return Rendered(delivery.id, files=files, failure=failure)
         rendered = finished(delivery, (Made(*pair) for pair in built.objects), files, lookup)
-        return replace(rendered, unseen=(*rendered.unseen, *wanted.unseen))
+        places = zip(objects, origins.of(objects), strict=True)
+        doubled = tuple((path, origin(path)) for item, origin in places for path in item.doubled)
+        return replace(rendered, unseen=(*rendered.unseen, *wanted.unseen), doubled=doubled)
 
     def _written(self, chart: Chart, wanted: Wanted) -> tuple[Written, ...]:
         """Everything that gives the release values: the charts' defaults, then what the agent adds."""

@@ -87,6 +87,7 @@ def placed(rendered: Rendered, delivery: Delivery) -> Rendered:
         files=frozenset(path for file in rendered.files if (path := ours(file)) is not None),
         failure=failure,
         unseen=tuple(replace(entry, location=here) for entry in rendered.unseen),
+        doubled=(),
     )
 
 

@@ -59,7 +59,8 @@ class Rendered:
     what lies outside: there are no objects then, or those that can be told without it, which nobody may apply
     or compare, only judge. `unseen` is what the objects were
     rendered without. `declined` says why real kustomize had to build it, where it had to. `repeated` are
-    objects that a later one with the same name takes the place of. `unset` are variables that are left in the
+    objects that a later one with the same name takes the place of. `doubled` are keys that stand twice in what a
+    chart's template writes, and where. `unset` are variables that are left in the
     objects, or became empty texts.
     """
 
@@ -70,4 +71,5 @@ class Rendered:
     unseen: tuple[Unchecked, ...] = ()
     declined: Declined | None = None
     repeated: tuple[RenderedObject, ...] = ()
+    doubled: tuple[tuple[Path, Location], ...] = ()
     unset: tuple[Unset, ...] = ()

@@ -52,13 +52,21 @@ def is_aside(path: str) -> bool:
     return any(part.startswith(".") or part in _TOOLS for part in path.split("/")[:-1])
 
 
-_MARKS = re.compile(r"\{\{|\{%|<[A-Z][A-Z0-9_]+>|<<[^:]")
+_MARKS = re.compile(r"\{\{|\{%|^\s*(?:- *)?<[A-Z][A-Z0-9_]+>\s*$|<<[^:]", re.MULTILINE)
+_QUOTED_MARKS = re.compile(r"^\s*#.*$|(['\"])[^'\"{}\n]*\{\{[^'\"\n]*\}\}[^'\"\n]*\1", re.MULTILINE)
+"""What YAML reads as a text although it has marks in it, as in an ApplicationSet, and comments."""
 
 
 def is_template(repo: Repo, path: str) -> bool:
-    """Whether a file that is no YAML bears the marks of a template: some tool's, unless an agent reads it."""
+    """Whether a file that is no YAML bears the marks of a template: some tool's, unless an agent reads it.
+
+    What stands below the place where it cannot be read is not the reason.
+    """
     stream = repo.stream(path)
-    return bool(stream.problems) and _MARKS.search(stream.text) is not None
+    if not stream.problems:
+        return False
+    read = "\n".join(stream.text.split("\n")[: stream.problems[0].line])
+    return _MARKS.search(_QUOTED_MARKS.sub("", read)) is not None
 
 
 _PARKED = re.compile(

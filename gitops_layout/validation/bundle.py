@@ -128,6 +128,17 @@ def kinds(group: str, *, kubernetes: str) -> frozenset[tuple[str, str]]:
     return frozenset((version, kind) for owner, version, kind in names if owner == group)
 
 
+def is_packed(group: str) -> bool:
+    """Whether the kinds of a group are known."""
+    return group in _packs_of()
+
+
+def is_own(group_version: str) -> bool:
+    """Whether a group, with or without its version, is Kubernetes' own."""
+    group = group_version.rpartition("/")[0] if "/" in group_version else ""
+    return "kubernetes" in _packs_of().get(group, ())
+
+
 def homes(kind: str) -> list[str]:
     """The packed group/versions that have a kind of this name, the newest last."""
     names = (name for pack in index() for name in _open(pack["name"]).head["kinds"])

@@ -138,6 +138,11 @@ def _unknown_kind(ref: ObjectRef, version: str) -> list[Violation]:
     """A kind that Kubernetes itself would have to have, and never had by that name."""
     group, _, api = ref.api_version.rpartition("/")
     kinds = bundle.kinds(group, kubernetes=version)
+    if not kinds and bundle.is_packed(group) and (own := bundle.homes(ref.kind)):
+        # No project whose CRDs we know calls one of its kinds like one of Kubernetes' own.
+        own = [home for home in own if bundle.is_own(home)]
+        why = f"{ref.api_version} has no kind {ref.kind}; {own[-1]} has" if own else ""
+        return [Violation("schema", ("apiVersion",), why, expected=own[-1])] if own else []
     if not kinds or ref.kind == "List" or lifecycle(ref.api_version, ref.kind):
         return []
     if bundle.served(group, api, ref.kind):

@@ -72,11 +72,17 @@ def _judge(graph: Graph) -> Judged:
     applying = _applying(graph)
     subjects = []
     pieces = _may_be_pieces(graph)
+    guesses = {delivery.id for delivery in graph.deliveries if delivery.agent == "helm"}
     for ref, data, origin, affected, live, unseen in _objects(graph):
         applied = affected.delivery in applying or _asks_for_apply(data)
         verdict, shape = judge(ref, data, versions.get(affected.cluster, versions[None]), applied)
         if unseen and verdict.violations:
             settled = tuple(v for v in verdict.violations if not _LATER.search(v.got))
+            verdict = Verdict(verdict.known, settled, verdict.unjudged)
+        if (
+            verdict.violations and affected.delivery in guesses
+        ):  # whoever installs it may give what is missing
+            settled = tuple(v for v in verdict.violations if v.kind != "missing" and v.got != "null")
             verdict = Verdict(verdict.known, settled, verdict.unjudged)
         if verdict.violations and (
             affected.delivery in pieces
@@ -105,7 +111,7 @@ def _objects(graph: Graph) -> Iterator[_Row]:
         if rendered is None:
             continue
         # What no agent reaches may be meant for one that substitutes.
-        unreached = flux and not delivery.live and delivery.agent == "kustomize"
+        unreached = delivery.agent == "helm" or (flux and not delivery.live and delivery.agent == "kustomize")
         unseen = bool(rendered.unseen) or rendered.failure is not None or unreached
         for item in rendered.objects:
             if (
