@@ -18,10 +18,11 @@ __all__ = ["asked_for", "required"]
 
 _STEPS = r"\.Values((?:\.[A-Za-z_]\w*)+)"
 _READ = re.compile(_STEPS)
-_ACTION = re.compile(r"\{\{-?\s*(?!/\*)((?:\"(?:\\\\.|[^\"\\\\])*\"|`[^`]*`|[^\"`])*?)\}\}")
-_GATE = re.compile(r"\s*(?:\{\{-?\s*/\*.*?\*/\s*-?\}\}\s*)*\{\{-?\s*if\s+" + _STEPS + r"\s*-?\}\}", re.DOTALL)
+_INSIDE = re.compile(r"(?:\"(?:\\.|[^\"\\\n])*+\"|`[^`]*+`|[^\"`}]|\}(?!\}))*+")
+_COMMENT = re.compile(r"\s*+\{\{-?\s*+/\*")
+_GATE = re.compile(r"\s*+\{\{-?\s*+if\s++" + _STEPS + r"\s*+-?\}\}")
 """What decides about a whole template."""
-_QUOTED = re.compile(r"\"(?:\\\\.|[^\"\\\\])*\"|`[^`]*`")
+_QUOTED = re.compile(r"\"(?:\\.|[^\"\\])*+\"|`[^`]*+`")
 _MORE = re.compile(
     r"^(?:range|with|if|else|end|define|block|template|include)\b|:="
     r"|\b(?:to\w+|from\w+|default|coalesce|ternary|empty|hasKey|dig|get|and|or|not|eq|ne|gt|lt|ge|le|kindIs|len|int\w*|float\w*"
@@ -64,7 +65,7 @@ def asked_for(chart: Chart, why: str, values: Mapping[str, Any]) -> dict[str, An
 def _wanted(text: str, source: Source) -> Iterator[tuple[str, ...]]:
     written: dict[str, None] = {}
     otherwise: set[str] = set()
-    for action in _ACTION.findall(text):
+    for action in _actions(text):
         bare = _QUOTED.sub('""', action)
         more = _MORE.search(bare) is not None and "required" not in bare
         for steps in _READ.findall(bare):
@@ -77,10 +78,44 @@ def _wanted(text: str, source: Source) -> Iterator[tuple[str, ...]]:
             yield _absolute(steps, source)
 
 
+def _actions(text: str) -> Iterator[str]:
+    """What stands between `{{` and `}}`, comments apart; braces in a text of its own end nothing.
+
+    Nothing is looked at twice, however many actions are left open.
+    """
+    end = 0
+    while (start := text.find("{{", end)) >= 0:
+        start += 3 if text.startswith("-", start + 2) else 2
+        if text[start : start + 3].lstrip().startswith("/*"):
+            end = _past_comment(text, start)
+            continue
+        match = _INSIDE.match(text, start)
+        end = max(match.end() if match is not None else start, start)
+        if text.startswith("}}", end):
+            yield text[start:end]
+
+
+def _past_comment(text: str, start: int) -> int:
+    """Where the comment that begins there ends: the text's end, if it does not."""
+    close = text.find("*/", start)
+    return len(text) if close < 0 else close + 2
+
+
+def _past_comments(text: str) -> int:
+    """Where a template begins after the comments at its head."""
+    begin = 0
+    while (comment := _COMMENT.match(text, begin)) is not None:
+        close = text.find("}}", _past_comment(text, comment.end()))
+        if close < 0:
+            return len(text)
+        begin = close + 2
+    return begin
+
+
 def _gates(repo: Repo, source: Source) -> Iterator[tuple[str, ...]]:
     """The values that switch whole templates on."""
     for text in _templates(repo, source):
-        match = _GATE.match(text)
+        match = _GATE.match(text, _past_comments(text))
         if match is not None:
             yield _absolute(match[1], source)
 

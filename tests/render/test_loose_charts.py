@@ -10,6 +10,8 @@ from gitops_layout import rules
 from gitops_layout.config import Config
 from gitops_layout.graph.link import link
 from gitops_layout.graph.model import Graph
+from gitops_layout.helm.chart import walk
+from gitops_layout.helm.fillin import required
 from gitops_layout.helm.find import NoHelm, find
 from gitops_layout.lint.policy import policy
 from gitops_layout.lint.run import lint
@@ -142,3 +144,16 @@ def test_subcharts_libraries_and_skeletons_are_nobodys_to_install():
         "web/templates/web.yaml": DEPLOYMENT % "tty: true",
     }
     assert [delivery.id for delivery in linked(files).deliveries] == [ID]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["{{" * 200_000, '{{ "' * 200_000, "{{/*" * 200_000, "{{/* a */}}\n" * 2000 + "{{ if .Values.enabled }}"],
+    ids=["open actions", "open texts", "open comments", "comments at the head"],
+)
+def test_a_template_of_nothing_but_beginnings_is_read_once(text: str):
+    repo = from_files(
+        {"web/Chart.yaml": CHART, "web/values.yaml": "enabled: false\n", "web/templates/a.yaml": text}
+    )
+    wanted = required(repo, walk(repo, "web"))
+    assert wanted == ({"enabled": True} if "if" in text else {})
