@@ -10,15 +10,18 @@ from posixpath import join
 from gitops_layout.agents import builtin
 from gitops_layout.agents.context import Context
 from gitops_layout.agents.delivery import Delivery
+from gitops_layout.graph.model import Graph
 from gitops_layout.model import Location, Unchecked, UncheckedClass
 from gitops_layout.repo.model import Repo, is_aside, is_parked, is_yaml
 
-__all__ = ["loose_charts", "unseen_charts"]
+__all__ = ["idle_charts", "loose_charts", "unseen_charts"]
 
 _AGENT = re.compile(
-    r"^apiVersion: *[\"']?(?:argoproj\.io|(?:kustomize|helm)\.toolkit\.fluxcd\.io|fluxcd\.controlplane\.io)/",
+    r"^apiVersion: *[\"']?(?:argoproj\.io/.*\nkind: *[\"']?App|(?:kustomize|helm)\.toolkit\.fluxcd\.io/"
+    r"|fluxcd\.controlplane\.io/)",
     re.MULTILINE,
 )
+"""`argoproj.io` has Rollouts and Workflows, too; hardly anybody writes anything between version and kind."""
 
 
 MAX_LOOSE = 250
@@ -62,3 +65,15 @@ def unseen_charts(repo: Repo, deliveries: Iterable[Delivery]) -> Iterator[Unchec
             yield Unchecked(
                 f"chart {name}", UncheckedClass.EXTERNAL, why, Location(making[0]), ("chart", name)
             )
+
+
+def idle_charts(graph: Graph) -> tuple[str, ...]:
+    """The folders of the charts that nothing here installs, nor reads as part of another chart."""
+    used = {file for rendered in graph.rendered.values() for file in rendered.files}
+    return tuple(
+        chart
+        for chart in sorted(graph.repo.charts)
+        if join(chart, "Chart.yaml") not in used
+        and not is_aside(join(chart, "Chart.yaml"))
+        and not any(chart.startswith(join(other, "charts", "")) for other in graph.repo.charts)
+    )

@@ -99,7 +99,7 @@ def _expanded(resource: Resource, world: World) -> tuple[list[Resource], list[Un
         Unchecked(
             f"{note} of {what}",
             UncheckedClass.EXTERNAL,
-            "not supported yet; the set is expanded without it",
+            "it is no field that is known here; the set is expanded without it",
             resource.location,
             ("kind", "ApplicationSet"),
         )

@@ -122,7 +122,7 @@ def _note_unchecked(repo: Repo, state: State, live: set[str]) -> None:
         state.unchecked.extend(state.rendered[delivery.id].unseen)
         for note in delivery.notes:
             what = f"{note} of delivery {delivery.id}"
-            why = "not supported yet; the delivery is shown without it"
+            why = "it is no field that is known here; the delivery is shown without it"
             state.unchecked.append(
                 Unchecked(what, UncheckedClass.EXTERNAL, why, delivery.root, None, delivery.id)
             )

@@ -11,7 +11,7 @@ from gitops_layout.agents.delivery import Delivery
 from gitops_layout.graph.generators import Expander
 from gitops_layout.graph.sources import with_sources
 from gitops_layout.model import Unchecked
-from gitops_layout.render.lookup import ENCRYPTED, Lookup
+from gitops_layout.render.lookup import ENCRYPTED, UNDELIVERED, Lookup
 from gitops_layout.render.rendered import Rendered, RenderedObject
 from gitops_layout.repo.model import Resource
 
@@ -60,11 +60,24 @@ class State:
     brought: dict[tuple[str, str, str, str], RenderedObject] = field(default_factory=dict)
     children: dict[str, frozenset[str]] = field(default_factory=dict)
     seen: dict[str, int] = field(default_factory=dict)
+    files: dict[tuple[str, str], list[Resource]] = field(default_factory=dict)
     version: int = 0
 
     def lookup(self, cluster: str, kind: str, namespace: str, name: str) -> RenderedObject | None:
         """A ConfigMap or Secret that some delivery brings to a cluster."""
+        if kind.endswith(UNDELIVERED):
+            return self._lying(cluster, (kind.removesuffix(UNDELIVERED), name), namespace)
         return self.brought.get((cluster, kind, namespace, name))
+
+    def _lying(self, cluster: str, named: tuple[str, str], namespace: str) -> RenderedObject | None:
+        """One that a file holds, rather below a folder called like the cluster; it may get its namespace elsewhere."""
+        if not self.files:
+            for resource in self.context.repo.resources:
+                if resource.ref.kind in ("ConfigMap", "Secret"):
+                    self.files.setdefault((resource.ref.kind, resource.ref.name), []).append(resource)
+        found = [item for item in self.files.get(named, ()) if item.ref.namespace in ("", namespace)]
+        best = max(found, key=lambda item: cluster in item.file.split("/"), default=None)
+        return RenderedObject(best.ref, best.data, best.location.at) if best is not None else None
 
 
 def render_now(state: State, deliveries: Sequence[Delivery]) -> None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from gitops_layout.agents.delivery import Agent
     from gitops_layout.graph.model import Graph
     from gitops_layout.lint.report import Finding, Report
+    from gitops_layout.model import Unchecked
 
 __all__ = ["LINES", "first_answer", "understood"]
 
@@ -104,10 +105,13 @@ def _of(findings: Sequence[Finding], severity: Severity) -> int:
 
 _SUBJECTS = {
     "chart": ("chart that was not fetched", "charts that were not fetched", "gitops-layout fetch"),
+    "unseen chart": ("chart", "charts", ""),
     "base": ("remote base that was not fetched", "remote bases that were not fetched", "gitops-layout fetch"),
     "source": ("source elsewhere", "sources elsewhere", "gitops-layout fetch, or declare them: lint --init"),
     "kind": ("kind without a schema", "kinds without a schema", "--crds, or declare them: lint --init"),
 }
+
+_FETCHED = ("chart", "base", "source")
 
 
 def _unseen(report: Report, paint: Callable[[str, str], str]) -> Iterator[str]:
@@ -121,13 +125,19 @@ def _unseen(report: Report, paint: Callable[[str, str], str]) -> Iterator[str]:
         place = f"{first.unchecked.location.file}:{first.line}: " if first.unchecked.location else ""
         yield _cut(f"  {len(broken)} broken, such as {place}{first.unchecked.why}", _WIDTH)
     subjects = Counter(
-        seen.unchecked.subject[0] if seen.unchecked.subject else ""
-        for seen in pending
-        if seen.unchecked.kind is not UncheckedClass.BROKEN
+        _subject(seen.unchecked) for seen in pending if seen.unchecked.kind is not UncheckedClass.BROKEN
     )
-    for subject, count in subjects.most_common():
+    for (subject, why), count in subjects.most_common():
         one, many, act = _SUBJECTS.get(subject, ("other thing", "other things", "lint --verbose lists them"))
-        yield f"  {count} {one if count == 1 else many}: {act}"
+        yield _cut(f"  {count} {one if count == 1 else many}: {why or act}", _WIDTH)
+
+
+def _subject(entry: Unchecked) -> tuple[str, str]:
+    """What an entry is about, and what cannot be seen of a chart that `fetch` would not help."""
+    subject = entry.subject[0] if entry.subject else ""
+    if subject != "chart" or entry.why.startswith("chart not fetched"):
+        return subject, ""
+    return "unseen chart", entry.why.partition(": ")[2] or entry.why
 
 
 def _next(report: Report, paint: Callable[[str, str], str]) -> Iterator[str]:
@@ -137,7 +147,7 @@ def _next(report: Report, paint: Callable[[str, str], str]) -> Iterator[str]:
     if live:
         worst = min(live, key=lambda finding: finding.order)
         yield f"  gitops-layout explain {worst.rule.id:<15}why it matters, and how to mend it"
-    if report.coverage.open:
+    if any(_subject(seen.unchecked)[0] in _FETCHED for seen in report.coverage.open):
         yield "  gitops-layout fetch                  bring charts, bases and sources, pinned by a lock"
     yield "  gitops-layout lint --init            write down what was detected, for people to correct"
     if report.findings or report.coverage.open:

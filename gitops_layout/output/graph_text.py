@@ -8,6 +8,7 @@ from posixpath import basename
 
 from gitops_layout.agents.argocd.phases import wave
 from gitops_layout.agents.delivery import BARE, Delivery
+from gitops_layout.graph.charts import idle_charts
 from gitops_layout.graph.explain import origins, parents, whys
 from gitops_layout.graph.model import Graph
 from gitops_layout.graph.steps import Step, steps
@@ -16,6 +17,7 @@ from gitops_layout.output.graph_automation import automation_to_text
 
 __all__ = ["explained", "to_text"]
 
+_FEW = 5
 _MANY = 20
 """Of what no agent reaches, and of one cause of not seeing, this many are listed."""
 
@@ -29,6 +31,7 @@ def to_text(graph: Graph) -> str:
         _tenants(graph),
         *automation_to_text(graph),
         _dead(graph),
+        _idle(graph),
         _unseen(graph),
     ]
     return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
@@ -176,6 +179,17 @@ def _dead(graph: Graph) -> list[str]:
     return [f"no agent reaches {_count(len(dead), 'delivery')}", *lines, *more]
 
 
+def _idle(graph: Graph) -> list[str]:
+    """Charts that perhaps something elsewhere installs: what they would bring is not shown."""
+    charts = [chart or "." for chart in idle_charts(graph)]
+    if not charts:
+        return []
+    more = f" and {len(charts) - _FEW} more" if len(charts) > _FEW else ""
+    return [
+        f"no delivery seen here installs {_count(len(charts), 'chart')}: {', '.join(charts[:_FEW])}{more}"
+    ]
+
+
 def _unseen(graph: Graph) -> list[str]:
     """What an agent reaches and we could not look at: each cause once, the most frequent first."""
     causes: dict[tuple[str, str], list[Unchecked]] = defaultdict(list)
@@ -187,7 +201,11 @@ def _unseen(graph: Graph) -> list[str]:
             rest += 1
     beside = [f"not seen of what no agent reaches: {rest}; --format json lists it"] if rest else []
     if not causes:
-        return ["everything that an agent reaches was seen", *beside]
+        live = [delivery for delivery in graph.deliveries if delivery.live]
+        if not live:
+            return ["nothing is delivered: no agent object, kustomization or manifest says what", *beside]
+        agents = any(delivery.agent not in BARE for delivery in live)
+        return [f"everything that {'an agent reaches' if agents else 'is delivered'} was seen", *beside]
     ordered = sorted(causes.items(), key=lambda item: (item[0][0], -len(item[1]), item[0][1]))
     lines = [
         f"  {kind}: {why} ({entries[0].what}{_place(graph, entries[0])}"

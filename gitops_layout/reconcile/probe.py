@@ -193,6 +193,7 @@ def _problem(item: DesiredObject, message: str) -> Problem:
 
 # How the server words a manifest that does not fit its type: where, and a value as Go prints it.
 _TYPED_PATCH = re.compile(r"^failed to create typed patch object \([^)]*\):\s*(?:errors:\s*)?")
+_NO_NAMESPACE = re.compile(r'^namespaces "([^"]+)" not found$')
 _GO_VALUE = re.compile(r"&value\.valueUnstructured\{Value:(.*)\}")
 
 
@@ -208,4 +209,8 @@ def explain(error: ApiError, data: Mapping[str, Any], secrets: Iterable[str]) ->
             "delete it first, or give the new one another name"
         )
     message = _TYPED_PATCH.sub("", mask_text(error.message, secrets, about=data))
+    if absent := _NO_NAMESPACE.search(message):
+        message += (
+            f"; add that Namespace to what is delivered, or make it: kubectl create namespace {absent[1]}"
+        )
     return " ".join(_GO_VALUE.sub(r"\1", message).split())

@@ -151,11 +151,13 @@ class Charts:
         brought = self.fetched(source.url, source.chart, version) if source.url else None
         if brought is not None:
             return Chart("", {}, {}, (), (), brought)
-        where = f" of {source.url}" if source.url else ""
+        why = f"chart not fetched: {source.chart} of {source.url}"
+        if source.url is None:
+            why = f"chart {source.chart} is not told where from: {source.foreign or 'its source has no URL'}"
         return Unchecked(
             f"delivery {delivery.id}",
             UncheckedClass.EXTERNAL,
-            f"chart not fetched: {source.chart}{where}",
+            why,
             delivery.place("chart", "path", "reference"),
             ("chart", source.chart),
             delivery.id,

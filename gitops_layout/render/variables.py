@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from gitops_layout.agents.context import at
 from gitops_layout.model import Location, Unchecked, UncheckedClass
-from gitops_layout.render.lookup import ENCRYPTED, Lookup, texts
+from gitops_layout.render.lookup import ENCRYPTED, UNDELIVERED, Lookup, texts
 from gitops_layout.repo.model import Repo, is_yaml
 
 if TYPE_CHECKING:
@@ -80,13 +80,18 @@ def _take(
     elif optional:
         found.optional.append((f"{kind} {delivery.namespace}/{name}", where))
     else:
+        why = f"no delivery brings it to {delivery.home or 'the cluster'}"
         hidden = lookup(delivery.home, kind + ENCRYPTED, delivery.namespace, name)
+        lying = lookup(delivery.home, kind + UNDELIVERED, delivery.namespace, name)
         if hidden is not None:
             found.encrypted += 1
+            why = "it is encrypted: its names are known, its values are not"
             for section in ("data", "stringData"):
                 found.names |= {str(key) for key in at(hidden.data, section) or ()}
+        elif lying is not None:
+            # Whoever applies that file may change it first, or apply another: its values are no fact of the cluster.
+            why += f": {lying.origin(()).file} defines it, and no agent delivers that there"
         what = f"variables of {kind} {delivery.namespace}/{name}"
-        why = f"no delivery brings it to {delivery.home or 'the cluster'}, or it is encrypted"
         found.unseen.append(Unchecked(what, UncheckedClass.EXTERNAL, why, where, ("kind", kind), delivery.id))
 
 

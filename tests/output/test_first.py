@@ -59,3 +59,18 @@ def test_a_baseline_accepts_today_and_still_fails_on_what_comes_later(
     (tmp_path / "new.yaml").write_text(POD.format(number=99))
     assert run(monkeypatch, "lint", "--fail-on", "warning") == 1
     assert "web-99:latest" in capsys.readouterr().out
+
+
+def test_a_chart_that_fetch_cannot_bring_is_not_said_to_be_fetched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "bad.yaml").unlink()
+    (tmp_path / "kustomization.yaml").unlink()
+    (tmp_path / "release.yaml").write_text(
+        "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata: {name: web, namespace: shop}\n"
+        "spec:\n  interval: 1h\n  chart: {spec: {chart: web, sourceRef: {kind: HelmRepository, name: gone}}}\n"
+    )
+    run(monkeypatch, "lint")
+    said = capsys.readouterr().out
+    assert "  1 chart: no file defines HelmRepository shop/gone\n" in said
+    assert "gitops-layout fetch" not in said

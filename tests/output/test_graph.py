@@ -83,4 +83,20 @@ def test_text_tells_of_a_chart_of_agents_objects_that_nothing_installs():
         "envs/templates/web.yaml": "apiVersion: argoproj.io/v1alpha1\nkind: Application\n",
         "a.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n",
     }
-    assert "external: 1 of its templates make agents' objects" in to_text(linked(files))
+    text = to_text(linked(files))
+    assert "external: 1 of its templates make agents' objects" in text
+    rollout = files["envs/templates/web.yaml"].replace("Application", "Rollout")
+    wrapper = {"a/charts/b/Chart.yaml": "name: b\n", "a/Chart.yaml": "name: a\n"}
+    text = to_text(linked(files | wrapper | {"envs/templates/web.yaml": rollout}))
+    assert "no agent reaches 1 delivery\n  envs  1 object" in text
+    assert text.endswith(
+        "no delivery seen here installs 1 chart: a\n\neverything that is delivered was seen\n"
+    )
+
+
+def test_a_repository_that_delivers_nothing_is_not_said_to_be_seen():
+    text = to_text(linked({"web/Chart.yaml": "name: web\n", "web/values.yaml": "a: 1\n"}))
+    assert text.endswith(
+        "no delivery seen here installs 1 chart: web\n\n"
+        "nothing is delivered: no agent object, kustomization or manifest says what\n"
+    )

@@ -302,5 +302,7 @@ def test_a_namespace_that_nobody_creates_is_a_problem_before_the_first_write(at:
     ran = at.run([config_map("c")])
 
     assert ran.summary.exit_code == 3
-    assert ran.problems == [f'namespaces "{at.namespace}" not found']
+    (problem,) = ran.problems
+    assert problem.startswith(f'namespaces "{at.namespace}" not found; add that Namespace')
+    assert problem.endswith(f"kubectl create namespace {at.namespace}")
     assert at.writes() == []

@@ -257,3 +257,25 @@ def test_the_keys_of_an_encrypted_secret_say_which_variables_nothing_sets() -> N
     graph = link(repo, render=Renders(repo))
     unset = [found for rendered in graph.rendered.values() for found in rendered.unset]
     assert [(found.name, repo.span(found.location).line) for found in unset] == [("DOMIAN", 6)]
+
+
+def test_variables_of_a_file_that_nothing_delivers_are_not_taken_for_those_of_the_cluster() -> None:
+    settings = (
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings, namespace: flux-system}\ndata: {A: b}\n"
+    )
+    files = {
+        "clusters/eu/apps.yaml": APPS + "    substituteFrom: [{kind: ConfigMap, name: settings}]\n",
+        "apps/c.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\ndata: {a: '${A}'}\n",
+        "config/dev/settings.yaml": settings,
+        "config/eu/settings.yaml": settings,
+    }
+    repo = from_files(files)
+    graph = link(repo, render=Renders(repo))
+    (entry,) = graph.unchecked
+    assert entry.why == (
+        "no delivery brings it to eu: config/eu/settings.yaml defines it, and no agent delivers that there"
+    )
+    (item,) = (
+        item for rendered in graph.rendered.values() for item in rendered.objects if item.ref.name == "c"
+    )
+    assert item.data["data"] == {"a": "${A}"}
