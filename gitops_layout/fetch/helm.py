@@ -16,6 +16,7 @@ import httpx2
 import yaml
 from yaml._yaml import CParser
 
+from gitops_layout.config import did_you_mean
 from gitops_layout.fetch.credentials import basic, for_chart_repository
 from gitops_layout.fetch.http import download, get
 from gitops_layout.fetch.model import Brought, FetchError, Found
@@ -26,6 +27,9 @@ from gitops_layout.store.content import is_sha256
 from gitops_layout.store.lock import Reference, without_password
 
 __all__ = ["Index", "from_index", "from_registry", "read_index"]
+
+_SHOWN = 3
+"""That many versions are named where none fits."""
 
 _MAX_DEPTH = 100
 _MAX_INDEX = 128 * 2**20
@@ -45,6 +49,7 @@ async def read_index(http: httpx2.AsyncClient, url: str) -> Index:
     answer = await get(http, urljoin(_folder(url), "index.yaml"), headers=_login(url, url), limit=_MAX_INDEX)
     if answer.status != 200:
         hint = "; log in with `helm repo add --username`" if answer.status in (401, 403) else ""
+        hint = "; no chart repository is at this address" if answer.status in (404, 410) else hint
         raise FetchError(f"{without_password(url)}: index.yaml: {answer.status}{hint}")
     return Index(url, await asyncio.to_thread(_parse, answer.content, url))
 
@@ -135,7 +140,8 @@ def from_index(http: httpx2.AsyncClient, index: Index, reference: Reference) -> 
     """The chart that an index has for a reference. Raises FetchError when it has none."""
     versions = index.charts.get(reference.name)
     if not versions:
-        raise FetchError(f"{reference.url} has no chart {reference.name}")
+        hint = did_you_mean(reference.name, index.charts)
+        raise FetchError(f"{reference.url} has no chart {reference.name}{hint}")
     version = _newest(list(versions), reference)
     place, sha256 = versions[version]
     url = urljoin(_folder(index.url), place)
@@ -156,8 +162,19 @@ def _newest(versions: list[str], reference: Reference) -> str:
         raise FetchError(str(error)) from None
     if version is None:
         wanted = reference.value or "any release"
-        raise FetchError(f"none of the {len(versions)} versions at {reference.url} is {wanted}")
+        some = f"{len(versions)} versions, such as" if len(versions) > _SHOWN else "none but"
+        raise FetchError(f"{reference.url} has {some} {', '.join(_latest(versions))}, and none is {wanted}")
     return version
+
+
+def _latest(versions: list[str]) -> list[str]:
+    """The newest few; as they are listed, where no release is among them."""
+    left = list(versions)
+    found: list[str] = []
+    while len(found) < _SHOWN and (version := newest(left, "")) is not None:
+        left.remove(version)
+        found.append(version)
+    return found or versions[:_SHOWN]
 
 
 async def from_registry(http: httpx2.AsyncClient, url: str, reference: Reference) -> Found:

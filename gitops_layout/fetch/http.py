@@ -86,7 +86,8 @@ async def download(
             await _receive(response, file, url)
         if expected and file.sha256 != expected:
             raise FetchError(
-                f"{_shown(url)} has digest sha256:{file.sha256}, sha256:{expected} was announced"
+                f"{_shown(url)} sends content of digest sha256:{file.sha256}, and sha256:{expected} was announced:"
+                " it was replaced, or altered on the way"
             )
         return file.keep()
 

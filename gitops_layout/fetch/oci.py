@@ -126,6 +126,7 @@ class Repository:
             return answer
         what = url.removeprefix(self._root).partition("?")[0].lstrip("/")
         hint = "; log in with `helm registry login` or `docker login`" if answer.status in (401, 403) else ""
+        hint = "; there is no such repository, tag or digest" if answer.status == 404 else hint
         raise FetchError(f"{self.host}/{self.name} {what}: {answer.status}{hint}")
 
     async def _ask(self, url: str, headers: Mapping[str, str]) -> Answer:

@@ -77,7 +77,9 @@ class State:
                     self.files.setdefault((resource.ref.kind, resource.ref.name), []).append(resource)
         found = [item for item in self.files.get(named, ()) if item.ref.namespace in ("", namespace)]
         best = max(found, key=lambda item: cluster in item.file.split("/"), default=None)
-        return RenderedObject(best.ref, best.data, best.location.at) if best is not None else None
+        if best is None:
+            return None
+        return RenderedObject(best.ref, best.data, lambda path: best.location.at(*path))
 
 
 def render_now(state: State, deliveries: Sequence[Delivery]) -> None:

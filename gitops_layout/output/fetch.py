@@ -14,6 +14,11 @@ from gitops_layout.store.lock import LOCK
 
 __all__ = ["to_json", "to_text"]
 
+_HELP = (
+    "  help: mend what the lines above name, or list it under `external:` of .gitops-layout.yaml, with a reason;"
+    " --timeout gives more time"
+)
+
 
 def to_text(outcomes: Sequence[Outcome], repo: Repo, *, changed: bool) -> str:
     """One line a reference, what went wrong below it with its place, and a summary."""
@@ -26,9 +31,10 @@ def to_text(outcomes: Sequence[Outcome], repo: Repo, *, changed: bool) -> str:
             lines.append(f"         {_place(outcome, repo)}: {outcome.why}")
     counts = Counter(outcome.status for outcome in outcomes)
     total = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
-    lines.append(
-        f"{len(outcomes)} references: {total}" if outcomes else "the repository names nothing outside"
-    )
+    noun = "reference" if len(outcomes) == 1 else "references"
+    lines.append(f"{len(outcomes)} {noun}: {total}" if outcomes else "the repository names nothing outside")
+    if counts["failed"]:
+        lines.append(_HELP)
     if counts["moved"]:
         lines.append("  help: what moved was replaced at its source; `--update` accepts the new content")
     if changed:

@@ -317,7 +317,19 @@ def test_text_names_place_and_reason_and_says_to_commit_the_lock(root: Path, cha
     assert lines[1].strip().startswith("db.yaml:6:")
     assert lines[1].endswith(f"{charts.url} has no chart db")
     assert lines[2] == f"fetched  helm-chart web of {charts.url} (version 1.x) → 1.0.0"
-    assert lines[3:] == ["2 references: 1 failed, 1 fetched", f"wrote {LOCK}: commit it"]
+    assert lines[3] == "2 references: 1 failed, 1 fetched"
+    assert lines[4].startswith("  help: mend what the lines above name, or list it under `external:`")
+    assert lines[5:] == [f"wrote {LOCK}: commit it"]
+
+
+def test_a_chart_or_version_that_is_not_there_is_told_what_is(root: Path, charts: Server) -> None:
+    charts.serve(
+        {"web": {version: chart("web", version) for version in ("1.0.0", "1.2.0", "1.10.0", "0.9.0")}}
+    )
+    write(root, {"wbe.yaml": app(charts, name="wbe"), "web.yaml": app(charts, version="2.x")})
+    out = start(root).communicate(timeout=180)[0]
+    assert 'has no chart wbe (did you mean "web"?)' in out
+    assert f"{charts.url} has 4 versions, such as 1.10.0, 1.2.0, 1.0.0, and none is 2.x" in out
 
 
 def test_a_dependency_of_a_chart_in_the_repository_is_wanted_too(root: Path, charts: Server) -> None:
