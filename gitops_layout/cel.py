@@ -8,11 +8,11 @@ and scalars only, and integers of 64 bits.
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 from gitops_layout.errors import UserError
+from gitops_layout.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

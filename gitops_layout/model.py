@@ -5,9 +5,11 @@ All are frozen; none knows how it is printed. Field names follow the JSON contra
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Literal
+
+from gitops_layout.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import total_ordering
+
+from gitops_layout.values import dataclass
 
 __all__ = ["Range", "Version", "is_exact", "newest", "parse_range", "parse_version"]
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from gitops_layout.model import Location
 from gitops_layout.repo.model import Repo, Resource
+from gitops_layout.values import dataclass
 
 __all__ = [
     "ANY_NAME",

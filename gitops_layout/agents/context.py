@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from dataclasses import field
 from fnmatch import fnmatch
 from typing import Any, Literal
 
 from gitops_layout.agents.artifacts import ANY_NAME, Artifact
 from gitops_layout.model import PROD_NAMES, Location, Path, Tier, tier_by_name
 from gitops_layout.repo.model import Repo, Resource
+from gitops_layout.values import dataclass
 
 __all__ = [
     "Context",

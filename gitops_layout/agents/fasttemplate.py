@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from gitops_layout.values import dataclass
 
 __all__ = ["Substitution", "UnclosedTagError", "substitute"]
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from gitops_layout.agents.context import at, text
 from gitops_layout.source.reader import read
+from gitops_layout.values import dataclass
 
 __all__ = ["Synced", "synced"]
 

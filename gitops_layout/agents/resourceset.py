@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import product
 from math import prod
 from typing import Any
@@ -23,6 +23,7 @@ from gitops_layout.agents.gotemplate.values import from_api
 from gitops_layout.model import Path, UncheckedClass
 from gitops_layout.repo.model import Resource
 from gitops_layout.source.reader import read
+from gitops_layout.values import dataclass
 
 __all__ = ["MAX_OBJECTS", "Expansion", "Made", "Problem", "expand", "normal_key"]
 

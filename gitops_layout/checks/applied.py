@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from gitops_layout.agents.delivery import Delivery
 from gitops_layout.checks.once import once
 from gitops_layout.graph.model import Graph
 from gitops_layout.model import Affected, Location, ObjectRef, Path
+from gitops_layout.values import dataclass
 
 __all__ = ["Applied", "applied"]
 

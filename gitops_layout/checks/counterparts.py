@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -19,6 +18,7 @@ from gitops_layout.checks.once import once
 from gitops_layout.graph.model import Graph
 from gitops_layout.model import Path
 from gitops_layout.render.rendered import RenderedObject
+from gitops_layout.values import dataclass
 
 __all__ = ["Application", "ObjectKey", "applications", "contains", "leaves", "without"]
 

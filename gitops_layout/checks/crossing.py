@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
 from posixpath import dirname, join, splitext
 from typing import Any
 
@@ -14,6 +13,7 @@ from gitops_layout.checks.delivered import affected
 from gitops_layout.graph.model import Graph
 from gitops_layout.kustomize.model import FILE_NAMES, Kustomization, find, references
 from gitops_layout.model import Affected, Hit, Location, Related
+from gitops_layout.values import dataclass
 
 __all__ = ["environment_leak", "tenant_leak"]
 

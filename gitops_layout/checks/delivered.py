@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -13,6 +12,7 @@ from gitops_layout.checks.once import once
 from gitops_layout.graph.model import Graph
 from gitops_layout.model import Affected, Location, ObjectRef, Path, Related
 from gitops_layout.render.rendered import RenderedObject
+from gitops_layout.values import dataclass
 
 __all__ = ["Delivered", "Item", "affected", "delivered", "inside", "metadata", "place"]
 

@@ -8,7 +8,6 @@ reads, a build that failed or that takes what others bring) is left to the ordin
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from posixpath import basename, dirname
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +19,7 @@ from gitops_layout.output.manifests import to_yaml
 from gitops_layout.render.build import Renders
 from gitops_layout.repo.load import from_work_tree
 from gitops_layout.repo.model import Repo, is_yaml
+from gitops_layout.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence

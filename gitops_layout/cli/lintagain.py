@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import zlib
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from gitops_layout.cli.again import OWN, Row, decoded, facts, harmless, plain_now, rows_of
@@ -20,6 +20,7 @@ from gitops_layout.render.build import Renders
 from gitops_layout.repo.load import from_work_tree
 from gitops_layout.repo.model import Repo, is_yaml
 from gitops_layout.store.cache import digest
+from gitops_layout.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -25,6 +24,7 @@ from gitops_layout.render.build import Renders
 from gitops_layout.render.checkouts import Checkout
 from gitops_layout.repo.load import from_revision, from_work_tree
 from gitops_layout.repo.model import Repo
+from gitops_layout.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

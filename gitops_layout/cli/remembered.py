@@ -12,7 +12,7 @@ import hashlib
 import json
 import os
 import sys
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +24,7 @@ from gitops_layout.repo.digests import State, state, unchanged
 from gitops_layout.repo.load import listed
 from gitops_layout.store.cache import Cache, digest, place
 from gitops_layout.system import cache_dir, write_atomic
+from gitops_layout.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,7 @@ import click
 
 from gitops_layout.cli.converging import find_root, read_spec
 from gitops_layout.errors import UserError
+from gitops_layout.values import dataclass
 
 if TYPE_CHECKING:
     from gitops_layout.spec.versions import Pins

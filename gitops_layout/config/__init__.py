@@ -5,11 +5,12 @@ This module stays light: pydantic is imported only when such a file exists.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import date
 from typing import TYPE_CHECKING, Literal
 
 from gitops_layout.model import Location, Severity, Tier
+from gitops_layout.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

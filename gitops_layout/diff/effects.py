@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from gitops_layout.agents.context import at
 from gitops_layout.k8s.immutable import immutable_paths, may_be_recreated
+from gitops_layout.values import dataclass
 
 if TYPE_CHECKING:
     from gitops_layout.agents.delivery import Delivery

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from gitops_layout.k8s.mask import mask_value
+from gitops_layout.values import dataclass
 
 if TYPE_CHECKING:
     from gitops_layout.model import ObjectRef, Path

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from posixpath import normpath
 from urllib.parse import parse_qs
 
@@ -22,6 +22,7 @@ from gitops_layout.source.reader import read
 from gitops_layout.store.archive import RefusedError, tree
 from gitops_layout.store.content import put
 from gitops_layout.store.lock import without_password
+from gitops_layout.values import dataclass
 
 __all__ = ["GitBase", "git_base", "resolve"]
 

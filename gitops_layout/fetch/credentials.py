@@ -12,7 +12,6 @@ import json
 import os
 import re
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,6 +19,7 @@ from urllib.parse import urlsplit
 from gitops_layout.errors import UserError
 from gitops_layout.source.reader import read
 from gitops_layout.system import run
+from gitops_layout.values import dataclass
 
 __all__ = ["Credential", "basic", "for_chart_repository", "for_registry"]
 

@@ -14,7 +14,6 @@ import re
 import tarfile
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, cast
 
@@ -24,6 +23,7 @@ from gitops_layout.store.archive import MAX_FILES, MAX_UNPACKED, leads_out
 from gitops_layout.store.content import incoming, scratch
 from gitops_layout.store.lock import Asked, without_password
 from gitops_layout.system import Completed, git
+from gitops_layout.values import dataclass
 
 __all__ = ["HEADS_FIRST", "TAGS_FIRST", "resolve"]
 

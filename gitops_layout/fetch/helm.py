@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
@@ -25,6 +24,7 @@ from gitops_layout.semver import is_exact, newest
 from gitops_layout.store.archive import RefusedError, tree
 from gitops_layout.store.content import is_sha256
 from gitops_layout.store.lock import Reference, without_password
+from gitops_layout.values import dataclass
 
 __all__ = ["Index", "from_index", "from_registry", "read_index"]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
@@ -14,6 +13,7 @@ from gitops_layout import __version__
 from gitops_layout.fetch.model import FetchError
 from gitops_layout.store.content import Incoming, TooLargeError, incoming
 from gitops_layout.store.lock import without_password
+from gitops_layout.values import dataclass
 
 __all__ = ["Answer", "client", "download", "get", "is_loopback"]
 

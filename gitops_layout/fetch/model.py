@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Literal
 
 from gitops_layout.model import Location
 from gitops_layout.store.lock import Entry, Reference
+from gitops_layout.values import dataclass
 
 __all__ = ["Brought", "FetchError", "Found", "Outcome", "Status", "Want"]
 

@@ -11,7 +11,6 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode, urljoin, urlsplit
 
@@ -24,6 +23,7 @@ from gitops_layout.semver import newest
 from gitops_layout.store.archive import RefusedError, tree
 from gitops_layout.store.content import is_sha256
 from gitops_layout.store.lock import Reference
+from gitops_layout.values import dataclass
 
 __all__ = ["CHART_LAYERS", "Layer", "Manifest", "Repository", "artifact", "repository"]
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -28,6 +28,7 @@ from gitops_layout.store.archive import RefusedError, tree
 from gitops_layout.store.content import TooLargeError, get
 from gitops_layout.store.lock import LOCK, Entry, Lock, Reference, dump
 from gitops_layout.system import write_atomic
+from gitops_layout.values import dataclass
 
 __all__ = ["TIMEOUT", "Mode", "fetch", "locked", "save"]
 

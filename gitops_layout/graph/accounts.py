@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import StrEnum
 from posixpath import basename, dirname
 
@@ -12,6 +11,7 @@ from gitops_layout.graph.model import Graph
 from gitops_layout.graph.parked import switched_off
 from gitops_layout.kustomize.model import FILE_NAMES
 from gitops_layout.repo.model import is_template
+from gitops_layout.values import dataclass
 
 __all__ = ["Account", "State", "accounts"]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from posixpath import basename
 from typing import Any, Literal, get_args
 
@@ -24,6 +24,7 @@ from gitops_layout.model import Location, ObjectRef, Path, Span
 from gitops_layout.render.rendered import Rendered, RenderedObject
 from gitops_layout.repo.model import Repo, is_yaml
 from gitops_layout.source.document import Document
+from gitops_layout.values import dataclass
 
 __all__ = ["Automation", "Marker", "Part", "Reference", "Update", "automation"]
 

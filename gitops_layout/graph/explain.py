@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 from gitops_layout.agents.context import Context, cluster_of, normal_url, stages
 from gitops_layout.agents.delivery import BARE, Delivery, Source
 from gitops_layout.graph.model import Graph
 from gitops_layout.graph.places import why_there
 from gitops_layout.render.rendered import RenderedObject
+from gitops_layout.values import dataclass
 
 __all__ = ["Why", "origins", "parents", "whys"]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Literal
 
 from gitops_layout.agents.context import Declared
@@ -11,6 +11,7 @@ from gitops_layout.agents.delivery import Delivery
 from gitops_layout.model import Unchecked
 from gitops_layout.render.rendered import Rendered
 from gitops_layout.repo.model import Repo
+from gitops_layout.values import dataclass
 
 __all__ = ["Cluster", "Environment", "Graph", "Target", "Tenant"]
 

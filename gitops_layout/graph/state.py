@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Protocol
 
 from gitops_layout.agents.context import Context, at
@@ -14,6 +14,7 @@ from gitops_layout.model import Unchecked
 from gitops_layout.render.lookup import ENCRYPTED, UNDELIVERED, Lookup
 from gitops_layout.render.rendered import Rendered, RenderedObject
 from gitops_layout.repo.model import Resource
+from gitops_layout.values import dataclass
 
 __all__ = ["Made", "Render", "State", "add", "forget", "render_now", "takes_variables"]
 

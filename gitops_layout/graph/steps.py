@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from gitops_layout.agents.argocd.phases import PHASES, phases, wave
 from gitops_layout.agents.delivery import Delivery
 from gitops_layout.render.rendered import Rendered, RenderedObject
+from gitops_layout.values import dataclass
 
 __all__ = ["Step", "steps"]
 

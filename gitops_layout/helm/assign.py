@@ -6,8 +6,9 @@ Facts: helm.sh/helm/v4/pkg/strvals (grammar, typing, bounds), checked against he
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Any
+
+from gitops_layout.values import dataclass
 
 __all__ = ["assign"]
 

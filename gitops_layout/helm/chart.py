@@ -10,13 +10,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from posixpath import basename, join, normpath
 from typing import Any
 
 from gitops_layout.model import Location, Unchecked, UncheckedClass
 from gitops_layout.repo.model import MAX_BYTES, Repo
+from gitops_layout.values import dataclass
 
 __all__ = [
     "Chart",

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 import shutil
 import sys
-from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
 from gitops_layout.system import run
+from gitops_layout.values import dataclass
 
 __all__ = ["Helm", "Library", "NoHelm", "find"]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from posixpath import join
 from typing import Any
 
@@ -17,6 +17,7 @@ from gitops_layout.helm.chart import Chart
 from gitops_layout.helm.template import Template
 from gitops_layout.model import Location, Path, Span
 from gitops_layout.repo.model import Repo
+from gitops_layout.values import dataclass
 
 __all__ = ["Origins", "Written", "last_written"]
 

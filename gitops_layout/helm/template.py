@@ -13,7 +13,7 @@ import shutil
 import tempfile
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from posixpath import join
 from typing import Any
@@ -27,6 +27,7 @@ from gitops_layout.model import Location, Span, UncheckedClass
 from gitops_layout.repo.model import Repo
 from gitops_layout.source.reader import read
 from gitops_layout.system import Completed, run, write_atomic
+from gitops_layout.values import dataclass
 
 __all__ = ["Release", "Template", "Templated", "template"]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from posixpath import join, normpath
 from typing import Any
@@ -17,6 +17,7 @@ from typing import Any
 from gitops_layout.helm.chart import Problem
 from gitops_layout.model import Location, UncheckedClass
 from gitops_layout.repo.model import Repo
+from gitops_layout.values import dataclass
 
 __all__ = ["Found", "Ref", "Refs", "ValueFiles", "resolved", "value_files"]
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from gitops_layout.values import dataclass
 
 if TYPE_CHECKING:
     from gitops_layout.model import Path

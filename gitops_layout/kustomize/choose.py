@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from gitops_layout.kustomize import exact, fast
 from gitops_layout.kustomize.exact import Build, Built
 from gitops_layout.kustomize.model import Problem
 from gitops_layout.repo.model import Repo, UnreadableError
+from gitops_layout.values import dataclass
 
 __all__ = ["Chosen", "build_all"]
 

@@ -11,7 +11,7 @@ import json
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from gitops_layout.model import Location
 from gitops_layout.repo.model import Repo, UnreadableError
 from gitops_layout.source.reader import read
 from gitops_layout.system import run, write_atomic
+from gitops_layout.values import dataclass
 
 __all__ = ["Build", "Built", "build", "build_all", "kubectl", "unreadable"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from posixpath import join
 from typing import Any, Literal
@@ -12,6 +12,7 @@ from typing import Any, Literal
 from gitops_layout.model import Location, Unchecked, UncheckedClass
 from gitops_layout.repo.model import Repo
 from gitops_layout.source.reader import read
+from gitops_layout.values import dataclass
 
 __all__ = [
     "FILE_NAMES",

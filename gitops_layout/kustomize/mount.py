@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from posixpath import join, relpath
 from typing import Any
@@ -21,6 +21,7 @@ from gitops_layout.model import Location
 from gitops_layout.repo.model import Repo
 from gitops_layout.repo.unpacked import from_unpacked
 from gitops_layout.source.reader import read
+from gitops_layout.values import dataclass
 
 __all__ = ["Bases", "Mounted", "mount", "remote_bases"]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from posixpath import join, normpath
 from typing import Any
 
@@ -31,6 +31,7 @@ from gitops_layout.model import Location
 from gitops_layout.repo.model import Repo, is_yaml
 from gitops_layout.source.document import Stream
 from gitops_layout.source.reader import read
+from gitops_layout.values import dataclass
 
 __all__ = ["no_manifests", "walk"]
 

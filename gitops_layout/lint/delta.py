@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gitops_layout.checks import ENGINE
@@ -23,6 +23,7 @@ from gitops_layout.lint.run import Engine, shown
 from gitops_layout.lint.suppress import Silencer
 from gitops_layout.lint.world import words_of
 from gitops_layout.validation.judged import judged
+from gitops_layout.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

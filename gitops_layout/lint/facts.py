@@ -23,13 +23,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from gitops_layout.agents.argocd.phases import phases, wave
 from gitops_layout.checks.objectlist import values_at
 from gitops_layout.k8s.pods import PLACEHOLDER_IMAGE, containers, image
 from gitops_layout.k8s.secrets import secret_form
+from gitops_layout.values import dataclass
 
 if TYPE_CHECKING:
     from gitops_layout.agents.delivery import Delivery

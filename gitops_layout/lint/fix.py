@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gitops_layout.model import Edit, Fix
+from gitops_layout.values import dataclass
 
 if TYPE_CHECKING:
     from gitops_layout.lint.report import Finding

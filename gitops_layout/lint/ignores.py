@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections import defaultdict
-from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
 
 from gitops_layout.model import Location, Span
 from gitops_layout.repo.model import is_yaml
+from gitops_layout.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

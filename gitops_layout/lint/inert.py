@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from posixpath import basename
 from typing import TYPE_CHECKING, Any
 
 from gitops_layout.k8s.pods import pod_spec
 from gitops_layout.kustomize.model import FILE_NAMES
+from gitops_layout.values import dataclass
 
 if TYPE_CHECKING:
     from gitops_layout.model import Path

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from gitops_layout.values import dataclass
 
 if TYPE_CHECKING:
     from gitops_layout.model import Affected, Fix, Location, Path, Severity, Span, Unchecked

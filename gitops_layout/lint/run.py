@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, Any
 
 from gitops_layout.checks import ENGINE
@@ -20,6 +20,7 @@ from gitops_layout.lint.words import UnfilledError, filled
 from gitops_layout.model import Affected, Hit, Location, Severity, Span
 from gitops_layout.repo.model import Repo, is_yaml
 from gitops_layout.validation.judged import judged
+from gitops_layout.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

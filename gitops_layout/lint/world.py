@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, Any
 
 from gitops_layout.checks.once import once
@@ -17,6 +17,7 @@ from gitops_layout.lint.facts import values_at
 from gitops_layout.model import Affected, ObjectRef
 from gitops_layout.repo.model import is_parked
 from gitops_layout.rules.model import kind_matches
+from gitops_layout.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,7 @@ from gitops_layout.reconcile.plan import Action, Verb, conflicts
 from gitops_layout.reconcile.probe import Probe, Rules, explain, probe_all
 from gitops_layout.reconcile.prune import protection, refusal
 from gitops_layout.reconcile.wait import wait_gone, wait_healthy
+from gitops_layout.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

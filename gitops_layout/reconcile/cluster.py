@@ -11,7 +11,6 @@ import json
 import random
 import threading
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote
 
@@ -20,6 +19,7 @@ import httpx2
 from gitops_layout.errors import UserError
 from gitops_layout.reconcile.fields import MANAGER
 from gitops_layout.reconcile.kubeconfig import http_client
+from gitops_layout.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

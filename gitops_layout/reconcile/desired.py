@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import base64
 import copy
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from gitops_layout.k8s.mask import is_secret
 from gitops_layout.k8s.order import apply_rank
 from gitops_layout.k8s.scope import builtin_scope, crd_scopes
 from gitops_layout.model import Location, ObjectRef
+from gitops_layout.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping

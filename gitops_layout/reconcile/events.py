@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 from gitops_layout.reconcile.desired import Problem
 from gitops_layout.reconcile.plan import Action, Change, Verb, short
+from gitops_layout.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from gitops_layout.errors import UserError
 from gitops_layout.system import cache_dir, git
+from gitops_layout.values import dataclass
 
 __all__ = ["Follow", "Revision", "follow_path", "follow_url", "identity", "is_fast_forward"]
 

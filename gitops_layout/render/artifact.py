@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from posixpath import basename, dirname
 
 from gitops_layout.repo.model import Repo
+from gitops_layout.values import dataclass
 
 __all__ = ["IGNORE_FILE", "LeavesOut", "leaves_out"]
 

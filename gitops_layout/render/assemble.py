@@ -8,7 +8,7 @@ Helm joins values; `Extract` takes doublestar patterns and unpacks archives; at 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from io import BytesIO
 from posixpath import basename, dirname, join, normpath, relpath
@@ -22,6 +22,7 @@ from gitops_layout.model import Location, Path
 from gitops_layout.render.artifact import leaves_out
 from gitops_layout.repo.model import Entry, Repo
 from gitops_layout.source.emit import text_of
+from gitops_layout.values import dataclass
 
 if TYPE_CHECKING:
     from gitops_layout.source.document import Document

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from posixpath import join
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ from gitops_layout.render.assemble import ROOT, AssemblyError, Tree, assemble
 from gitops_layout.render.lookup import Lookup
 from gitops_layout.render.rendered import Rendered, RenderedObject
 from gitops_layout.repo.model import Repo, broken
+from gitops_layout.values import dataclass
 
 if TYPE_CHECKING:
     from gitops_layout.render.build import Renders

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
 from gitops_layout.agents.context import normal_url
+from gitops_layout.values import dataclass
 
 __all__ = ["Checkout", "folder_of", "matching"]
 

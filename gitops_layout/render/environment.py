@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from gitops_layout.agents.delivery import Delivery
 from gitops_layout.repo.model import Repo
+from gitops_layout.values import dataclass
 
 __all__ = ["Environment"]
 

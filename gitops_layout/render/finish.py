@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ from gitops_layout.render.origins import Tracer
 from gitops_layout.render.rendered import Made, Rendered
 from gitops_layout.render.steps import finished
 from gitops_layout.repo.model import Repo
+from gitops_layout.values import dataclass
 
 if TYPE_CHECKING:
     from gitops_layout.kustomize.choose import Chosen

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from posixpath import join, normpath
 from typing import Any
 
@@ -23,6 +23,7 @@ from gitops_layout.helm.values import parse
 from gitops_layout.kustomize.model import BuildClass, Closure, Kustomization, Problem, references
 from gitops_layout.model import Location, UncheckedClass
 from gitops_layout.repo.model import MAX_BYTES, Repo
+from gitops_layout.values import dataclass
 
 __all__ = ["Inflated", "helm_flags", "inflate"]
 

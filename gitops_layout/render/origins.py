@@ -9,7 +9,7 @@ ancestor in the object's own file.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from typing import Any
 
@@ -17,6 +17,7 @@ from gitops_layout.agents.context import at
 from gitops_layout.kustomize.model import Closure, Kustomization, references
 from gitops_layout.model import Location, Path
 from gitops_layout.repo.model import Repo, Resource
+from gitops_layout.values import dataclass
 
 __all__ = ["Tracer"]
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from posixpath import join, normpath, relpath
 from typing import Any
 
@@ -19,6 +18,7 @@ from gitops_layout.model import Location, Path
 from gitops_layout.render.environment import Environment
 from gitops_layout.repo.model import Repo, is_yaml
 from gitops_layout.source.reader import read
+from gitops_layout.values import dataclass
 
 __all__ = ["Overridden", "generated", "overridden"]
 

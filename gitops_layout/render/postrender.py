@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from gitops_layout.agents.context import at
@@ -19,6 +18,7 @@ from gitops_layout.kustomize.exact import Build, build
 from gitops_layout.kustomize.walk import walk
 from gitops_layout.model import Location, Path
 from gitops_layout.repo.load import from_files
+from gitops_layout.values import dataclass
 
 __all__ = ["Pair", "PostRendered", "post_rendered"]
 

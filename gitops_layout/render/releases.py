@@ -10,7 +10,6 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from posixpath import normpath
 from typing import Any
 
@@ -27,6 +26,7 @@ from gitops_layout.model import Location, Path, Unchecked, UncheckedClass
 from gitops_layout.render.environment import Environment
 from gitops_layout.render.lookup import Lookup, texts
 from gitops_layout.repo.model import MAX_BYTES, Repo
+from gitops_layout.values import dataclass
 
 __all__ = ["Wanted", "argocd_release", "flux_release"]
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from gitops_layout.model import Location, ObjectRef, Path, Unchecked
+from gitops_layout.values import dataclass
 
 if TYPE_CHECKING:
     from gitops_layout.kustomize.fast.declined import Declined

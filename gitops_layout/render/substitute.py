@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
 from typing import Any
 
 from gitops_layout.agents.context import at
@@ -19,6 +18,7 @@ from gitops_layout.render.envsubst import ExpansionError, Missing, Reference, ex
 from gitops_layout.render.envsubst.errors import Reason
 from gitops_layout.source.emit import text_of
 from gitops_layout.source.reader import read
+from gitops_layout.values import dataclass
 
 __all__ = ["DISABLED", "Substituted", "SubstitutionError", "referring", "substitute", "writers"]
 

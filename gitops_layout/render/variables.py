@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from posixpath import commonpath, dirname, join
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ from gitops_layout.agents.context import at
 from gitops_layout.model import Location, Unchecked, UncheckedClass
 from gitops_layout.render.lookup import ENCRYPTED, UNDELIVERED, Lookup, texts
 from gitops_layout.repo.model import Repo, is_yaml
+from gitops_layout.values import dataclass
 
 if TYPE_CHECKING:
     from gitops_layout.agents.delivery import Delivery

@@ -11,7 +11,7 @@ import json
 import os
 import time
 from array import array
-from dataclasses import dataclass, field
+from dataclasses import field
 from hashlib import blake2b
 from itertools import chain
 from typing import TYPE_CHECKING
@@ -20,6 +20,7 @@ from zlib import crc32
 from gitops_layout.repo.load import from_work_tree
 from gitops_layout.repo.model import MAX_BYTES, UnreadableError
 from gitops_layout.store.cache import digest
+from gitops_layout.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -8,7 +8,6 @@ import re
 import stat
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -16,6 +15,7 @@ from gitops_layout.errors import UserError
 from gitops_layout.model import Unchecked
 from gitops_layout.repo.model import MAX_BYTES, Entry, Repo, UnreadableError, broken, is_yaml
 from gitops_layout.system import git
+from gitops_layout.values import dataclass
 
 __all__ = ["Listing", "from_files", "from_revision", "from_work_tree", "listed", "top_level"]
 

@@ -8,13 +8,14 @@ from bisect import bisect_left
 from collections import ChainMap
 from collections.abc import Callable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import cache, cached_property
 from itertools import islice, takewhile
 from posixpath import basename, dirname, join, normpath
 from typing import TYPE_CHECKING, Any, cast
 
 from gitops_layout.model import Location, ObjectRef, Path, Span, Unchecked, UncheckedClass
+from gitops_layout.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping

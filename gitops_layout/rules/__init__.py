@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ from gitops_layout.config import did_you_mean
 from gitops_layout.errors import UserError
 from gitops_layout.rules.frontmatter import parse
 from gitops_layout.rules.model import Rule
+from gitops_layout.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from gitops_layout.errors import UserError
+from gitops_layout.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from posixpath import basename
 from typing import TYPE_CHECKING, Any, Literal, cast
 
@@ -12,6 +12,7 @@ from gitops_layout.model import Severity, Tier
 from gitops_layout.rules.model import PRINCIPLES, PROFILES, Mend, Producer, Row, Rule, Scope
 from gitops_layout.source.document import Document
 from gitops_layout.source.reader import read
+from gitops_layout.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
 from gitops_layout.config import Profile
 from gitops_layout.model import ObjectRef, Path, Severity, Tier
+from gitops_layout.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 import yaml
@@ -17,6 +17,7 @@ from gitops_layout.errors import UserError
 from gitops_layout.scaffold.render import File, Ownership, blob_id
 from gitops_layout.source import reader
 from gitops_layout.source.typing import plain
+from gitops_layout.values import dataclass
 
 __all__ = ["LOCK", "Entry", "Lock", "blob_id", "dump", "make", "read"]
 

@@ -9,7 +9,6 @@ comments that would be lost) is left to lines, and to people.
 from __future__ import annotations
 
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -17,6 +16,7 @@ from gitops_layout import system
 from gitops_layout.errors import UserError
 from gitops_layout.scaffold import structure
 from gitops_layout.source.reader import read
+from gitops_layout.values import dataclass
 
 if TYPE_CHECKING:
     from gitops_layout.scaffold.structure import Conflict

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -11,6 +11,7 @@ from gitops_layout.scaffold.lock import Entry, Lock, blob_id
 from gitops_layout.scaffold.merge import put_block
 from gitops_layout.scaffold.render import File, Ownership
 from gitops_layout.scaffold.structure import Conflict
+from gitops_layout.values import dataclass
 
 if TYPE_CHECKING:
     from gitops_layout.scaffold.merge import Merged, Side

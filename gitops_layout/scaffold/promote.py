@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -24,6 +23,7 @@ from gitops_layout.scaffold.writing import regular, write
 from gitops_layout.semver import parse_version
 from gitops_layout.source.reader import read
 from gitops_layout.spec.words import MOVING_TAGS
+from gitops_layout.values import dataclass
 
 if TYPE_CHECKING:
     from gitops_layout.render.rendered import Rendered

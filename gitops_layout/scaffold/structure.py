@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Literal
 
 from ruamel.yaml import YAML
@@ -13,6 +13,7 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import YAMLError
 
 from gitops_layout.source.reader import read
+from gitops_layout.values import dataclass
 
 __all__ = ["UNREADABLE", "Conflict", "Structured", "dump", "load", "merge"]
 

@@ -12,13 +12,13 @@ import errno
 import json
 import os
 import stat
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gitops_layout import system
 from gitops_layout.errors import UserError
 from gitops_layout.scaffold.lock import blob_id
+from gitops_layout.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

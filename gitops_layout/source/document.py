@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 from gitops_layout.model import Span
+from gitops_layout.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, get_args
 
 from pydantic import BaseModel, ValidationError
@@ -20,6 +19,7 @@ from gitops_layout.spec.checks import (
 )
 from gitops_layout.spec.feature_checks import feature_problems
 from gitops_layout.spec.model import KIND, TENANT_KIND, File, Metadata, Spec, TenantFile, complete
+from gitops_layout.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import ast
 import re
-from dataclasses import dataclass
 from functools import cache
 
 from gitops_layout import bundle
+from gitops_layout.values import dataclass
 
 __all__ = ["Pins", "pins"]
 

@@ -13,11 +13,12 @@ import re
 import tempfile
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from gitops_layout.system import cache_dir
+from gitops_layout.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -5,12 +5,13 @@ Everything here reads the lock and the user's cache, and never the network; only
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, get_args
 
 from gitops_layout.store.archive import RefusedError, tree
 from gitops_layout.store.content import get
 from gitops_layout.store.lock import LOCK, Asked, Lock, Reference, read
+from gitops_layout.values import dataclass
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,7 +7,6 @@ a repository: an entry that could lead out of the store is refused.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, get_args
 from urllib.parse import urlsplit
@@ -17,6 +16,7 @@ import yaml
 from gitops_layout.errors import UserError
 from gitops_layout.source import reader
 from gitops_layout.store.content import is_sha256
+from gitops_layout.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

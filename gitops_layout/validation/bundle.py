@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import json
 import lzma
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+
+from gitops_layout.values import dataclass
 
 __all__ = ["DATA", "VERSIONS", "Packed", "find", "homes", "index", "kinds", "served"]
 

@@ -6,7 +6,7 @@ import copy
 import difflib
 import json
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -14,6 +14,7 @@ from gitops_layout.validation import bundle
 from gitops_layout.validation.crds import filled, marks, speaks
 from gitops_layout.validation.rules import RuleProblem, judge
 from gitops_layout.validation.versions import lifecycle
+from gitops_layout.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

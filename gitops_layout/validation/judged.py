@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from posixpath import dirname
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ from gitops_layout.validation.schemas import Schemas
 from gitops_layout.validation.subject import Subject
 from gitops_layout.validation.verdicts import Verdicts
 from gitops_layout.validation.versions import lifecycle
+from gitops_layout.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

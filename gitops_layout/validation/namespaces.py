@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from gitops_layout.k8s.scope import builtin_scope
+from gitops_layout.values import dataclass
 
 if TYPE_CHECKING:
     from gitops_layout.graph.model import Graph

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from gitops_layout.model import Path
 from gitops_layout.validation.server.cursor import At, shown
+from gitops_layout.values import dataclass
 
 __all__ = ["Breach", "Level", "breaches", "enforced"]
 

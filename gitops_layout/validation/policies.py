@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from gitops_layout.cel import Binding, CelError, bind, compile_expression
@@ -21,6 +20,7 @@ from gitops_layout.validation import bundle
 from gitops_layout.validation.defaults import defaulted
 from gitops_layout.validation.namespaces import Namespaces
 from gitops_layout.validation.server.cursor import At
+from gitops_layout.values import dataclass
 
 if TYPE_CHECKING:
     from gitops_layout.graph.model import Graph

@@ -8,10 +8,10 @@ compare with a live object and say nothing of a create.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Any
 
 from gitops_layout.cel import CelError, bind, compile_expression
+from gitops_layout.values import dataclass
 
 __all__ = ["RuleProblem", "judge"]
 

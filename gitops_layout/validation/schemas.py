@@ -7,13 +7,14 @@ import binascii
 import ipaddress
 import json
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import date
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from gitops_layout.validation import bundle
 from gitops_layout.validation.crds import Crd, SchemaError, json_schema, metadata_schema, spoken
+from gitops_layout.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence

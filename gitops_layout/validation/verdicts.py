@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 from gitops_layout.validation.check import SOUND, Verdict, validate
 from gitops_layout.validation.server import Shaped, shaped
 from gitops_layout.validation.server.shape import Shapes, words
+from gitops_layout.values import dataclass
 
 if TYPE_CHECKING:
     from gitops_layout.model import ObjectRef

@@ -6,7 +6,7 @@ that module no longer holds the Kubernetes page "Deprecated API Migration Guide"
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from gitops_layout.values import dataclass
 
 __all__ = ["Lifecycle", "at_least", "lifecycle"]
 

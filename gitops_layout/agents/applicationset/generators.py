@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass, field
+from dataclasses import field
 from posixpath import basename, dirname
 from typing import Any
 
@@ -23,6 +23,7 @@ from gitops_layout.agents.gotemplate.errors import FunctionError
 from gitops_layout.agents.gotemplate.mergo import merge
 from gitops_layout.agents.gotemplate.values import StringMap, from_json, measure
 from gitops_layout.model import Path
+from gitops_layout.values import dataclass
 
 __all__ = ["KINDS", "MAX_APPLICATIONS", "Generators", "flag", "kinds_of"]
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import Any
 
 from gitops_layout.model import Path, UncheckedClass
 from gitops_layout.repo.model import Repo
+from gitops_layout.values import dataclass
 
 __all__ = ["Cluster", "Expansion", "Generated", "Problem", "ProblemKind", "StopError", "World"]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from gitops_layout.agents.applicationset.model import Problem, ProblemKind, StopError
@@ -17,6 +17,7 @@ from gitops_layout.agents.gotemplate import (
 )
 from gitops_layout.agents.gotemplate.evaluate import MissingKey
 from gitops_layout.model import Path
+from gitops_layout.values import dataclass
 
 __all__ = ["Renderer"]
 

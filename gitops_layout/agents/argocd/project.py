@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -15,6 +15,7 @@ from gitops_layout.agents.argocd.globs import matches
 from gitops_layout.agents.context import at
 from gitops_layout.model import Location
 from gitops_layout.repo.model import Resource
+from gitops_layout.values import dataclass
 
 __all__ = [
     "Destination",

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from gitops_layout.agents.context import at, text
 from gitops_layout.model import ObjectRef
 from gitops_layout.source.reader import read
+from gitops_layout.values import dataclass
 
 __all__ = ["GlobalProject", "Settings", "settings"]
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from gitops_layout.agents.gotemplate import argo
@@ -21,6 +20,7 @@ from gitops_layout.agents.gotemplate.lex import BRACES, Delimiters
 from gitops_layout.agents.gotemplate.parse import parse
 from gitops_layout.agents.gotemplate.quoting import from_bytes, to_bytes
 from gitops_layout.agents.gotemplate.values import MISSING
+from gitops_layout.values import dataclass
 
 __all__ = [
     "LimitError",

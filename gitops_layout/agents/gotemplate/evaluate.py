@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Literal
 
 from gitops_layout.agents.gotemplate.errors import FunctionError, LimitError, TemplateError, UnsupportedError
@@ -41,6 +41,7 @@ from gitops_layout.agents.gotemplate.values import (
     truth,
     type_name,
 )
+from gitops_layout.values import dataclass
 
 __all__ = ["MAX_STEPS", "Miss", "MissingKey", "State", "run"]
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 
 from gitops_layout.agents.gotemplate.errors import TemplateError
+from gitops_layout.values import dataclass
 
 __all__ = ["BRACES", "KEYWORDS", "Delimiters", "Token", "tokens"]
 

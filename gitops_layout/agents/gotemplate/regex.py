@@ -6,12 +6,12 @@ Python's `re` has another syntax and can take exponential time, and templates co
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
 from gitops_layout.agents.gotemplate.errors import FunctionError
 from gitops_layout.agents.gotemplate.regex_syntax import PERL, Parser, Part, Test
+from gitops_layout.values import dataclass
 
 __all__ = ["Regex", "compile_regex", "quote_meta"]
 

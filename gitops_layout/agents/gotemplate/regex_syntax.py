@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from gitops_layout.agents.gotemplate.errors import FunctionError
+from gitops_layout.values import dataclass
 
 __all__ = ["PERL", "Parser", "Part", "Test"]
 

@@ -8,11 +8,11 @@ evaluator refuses what Go's would: there are no conversions between the types.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from gitops_layout.agents.gotemplate.errors import FunctionError
 from gitops_layout.agents.gotemplate.values import MISSING, type_name
+from gitops_layout.values import dataclass
 
 __all__ = ["TYPES", "Function", "checked", "fits", "refuse"]
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from gitops_layout.model import Location, Related, Span
+from gitops_layout.values import dataclass
 
 __all__ = ["Action", "Job", "Ran", "Script", "place_in"]
 

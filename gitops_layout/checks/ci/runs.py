@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from posixpath import dirname, join, normpath
 
 from gitops_layout.checks.ci.model import Action, Job, Ran, Script, place_in
@@ -13,6 +12,7 @@ from gitops_layout.checks.ci.shell import Command, commands
 from gitops_layout.checks.once import once
 from gitops_layout.model import Related
 from gitops_layout.repo.model import Repo, is_yaml
+from gitops_layout.values import dataclass
 
 __all__ = ["Work", "works"]
 

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from posixpath import basename
+
+from gitops_layout.values import dataclass
 
 __all__ = ["MAX_SCRIPT", "Command", "commands"]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import partial
 from posixpath import basename, join
 from typing import Any, NamedTuple
@@ -27,6 +27,7 @@ from gitops_layout.kustomize.fast.variables import Variable, claim, joined_varia
 from gitops_layout.kustomize.model import Closure, Kustomization
 from gitops_layout.model import Location, Path
 from gitops_layout.repo.model import Repo
+from gitops_layout.values import dataclass
 
 __all__ = ["Bases", "Fast", "Origin", "build"]
 

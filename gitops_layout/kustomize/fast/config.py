@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from functools import cache
 from typing import Any
 
@@ -18,6 +18,7 @@ from gitops_layout.kustomize.fast.tables import (
     split_path,
 )
 from gitops_layout.model import Location
+from gitops_layout.values import dataclass
 
 __all__ = ["Config", "as_specs", "configured", "default_config", "joined", "with_rows"]
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NoReturn
 
 from gitops_layout.model import Location
+from gitops_layout.values import dataclass
 
 __all__ = ["Declined", "DeclinedError", "decline", "refuse"]
 

@@ -7,7 +7,6 @@ a null that is written as nothing is dropped everywhere.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from gitops_layout.kustomize.fast.declined import decline
@@ -17,6 +16,7 @@ from gitops_layout.kustomize.fast.marks import at as value_at
 from gitops_layout.kustomize.fast.read import Reader
 from gitops_layout.kustomize.fast.tables import ListRule
 from gitops_layout.model import Location, Path
+from gitops_layout.values import dataclass
 
 __all__ = ["merged"]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from gitops_layout.kustomize.fast.declined import decline, refuse
@@ -16,6 +15,7 @@ from gitops_layout.kustomize.fast.select import selected
 from gitops_layout.model import Location
 from gitops_layout.source.document import Stream
 from gitops_layout.source.reader import read
+from gitops_layout.values import dataclass
 
 __all__ = ["Patch", "inline_patch", "json_patches", "load_patch", "patched", "strategic_patches"]
 

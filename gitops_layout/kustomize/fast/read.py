@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from gitops_layout.kustomize.fast.declined import decline, refuse
@@ -20,6 +20,7 @@ from gitops_layout.model import Location, Path, Span
 from gitops_layout.repo.model import Repo
 from gitops_layout.source.document import Document, Node, Stream
 from gitops_layout.source.reader import read
+from gitops_layout.values import dataclass
 
 __all__ = ["Reader", "kustomized", "objects", "without_added_newline"]
 

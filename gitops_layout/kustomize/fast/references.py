@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -13,6 +12,7 @@ from gitops_layout.kustomize.fast.item import Item, plain_text
 from gitops_layout.kustomize.fast.marks import at
 from gitops_layout.kustomize.fast.tables import Reference, group_version
 from gitops_layout.model import Path
+from gitops_layout.values import dataclass
 
 __all__ = ["follow_names"]
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any
+
+from gitops_layout.values import dataclass
 
 __all__ = [
     "CLUSTER_SCOPED",

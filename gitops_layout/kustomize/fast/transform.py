@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from gitops_layout.kustomize.fast.config import Config, as_specs
@@ -29,6 +28,7 @@ from gitops_layout.kustomize.fast.read import Reader
 from gitops_layout.kustomize.fast.replacements import replace_values
 from gitops_layout.kustomize.fast.tables import Specs
 from gitops_layout.model import Location
+from gitops_layout.values import dataclass
 
 __all__ = ["Inputs", "run", "transformed"]
 

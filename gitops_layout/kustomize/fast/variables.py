@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from gitops_layout.kustomize.fast.config import Config
@@ -14,6 +13,7 @@ from gitops_layout.kustomize.fast.marks import ABSENT, at
 from gitops_layout.kustomize.fast.read import Reader
 from gitops_layout.kustomize.fast.spots import spots
 from gitops_layout.model import Location, Path
+from gitops_layout.values import dataclass
 
 __all__ = ["Variable", "claim", "joined_variables", "substitute"]
 

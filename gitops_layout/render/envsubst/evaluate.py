@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
 from gitops_layout.render.envsubst.errors import ExpansionError, Reason
 from gitops_layout.render.envsubst.functions import apply
 from gitops_layout.render.envsubst.parse import Part, Reference, parse
+from gitops_layout.values import dataclass
 
 __all__ = ["MAX_INSERTED", "Expanded", "Missing", "expand"]
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import NoReturn
 
 from gitops_layout.render.envsubst.errors import ExpansionError, Reason
+from gitops_layout.values import dataclass
 
 __all__ = ["Part", "Reference", "parse"]
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from itertools import islice
@@ -21,6 +20,7 @@ from gitops_layout.validation.server.cursor import At, Refusal
 from gitops_layout.validation.server.lists import PODS, repeated
 from gitops_layout.validation.server.metadata import metadata
 from gitops_layout.validation.server.shape import constants
+from gitops_layout.values import dataclass
 
 __all__ = ["LIMIT", "Refusal", "Shaped", "refusals", "shaped"]
 

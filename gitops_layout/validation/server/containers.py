@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from gitops_layout.validation.server import formats
 from gitops_layout.validation.server.checks import (
@@ -31,6 +30,7 @@ from gitops_layout.validation.server.cursor import At, Refusal, Row, evaluate, f
 from gitops_layout.validation.server.quantity import quantity
 from gitops_layout.validation.server.resources import requirements
 from gitops_layout.validation.server.security import container_security
+from gitops_layout.values import dataclass
 
 __all__ = ["Pod", "containers", "object_field", "resource_field"]
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from gitops_layout.validation.server import formats
@@ -16,6 +15,7 @@ from gitops_layout.validation.server.admission import client_config, review_vers
 from gitops_layout.validation.server.checks import choice, distinct, named, one_of, option, required, valid
 from gitops_layout.validation.server.cursor import At, Refusal, Row, evaluate, shown
 from gitops_layout.validation.server.expressions import expression
+from gitops_layout.values import dataclass
 
 __all__ = ["custom_resource_definition"]
 

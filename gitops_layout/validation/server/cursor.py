@@ -7,12 +7,12 @@ wrong type is the schemas' business; here it reads as absent, and `At.odd` says 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 from gitops_layout.model import Path
 from gitops_layout.validation.server.clean import Clean, content
+from gitops_layout.values import dataclass
 
 _ZERO: dict[str, Any] = {}
 """A null in a list or map is decoded to the zero value of its type; an empty map reads as every one of them."""
