@@ -10,16 +10,17 @@ import re
 from collections.abc import Iterable
 from functools import total_ordering
 
+from gitops_layout.patterns import regexp
 from gitops_layout.values import dataclass
 
 __all__ = ["Range", "Version", "is_exact", "newest", "parse_range", "parse_version"]
 
 _PART = r"[0-9xX*]{1,18}"
 _TAIL = r"(?:-([0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*))?(?:\+([0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*))?"
-_VERSION = re.compile(rf"v?([0-9]{{1,18}})(?:\.([0-9]{{1,18}}))?(?:\.([0-9]{{1,18}}))?{_TAIL}")
-_TERM = re.compile(rf"(=>|=<|>=|<=|!=|~>|=|>|<|~|\^|)\s*v?({_PART})(?:\.({_PART}))?(?:\.({_PART}))?{_TAIL}")
-_GAP = re.compile(r"\s*,\s*|\s+|$")
-_SPAN = re.compile(r"\s*(\S+)\s+-\s+(\S+)\s*")
+_VERSION = regexp(rf"v?([0-9]{{1,18}})(?:\.([0-9]{{1,18}}))?(?:\.([0-9]{{1,18}}))?{_TAIL}")
+_TERM = regexp(rf"(=>|=<|>=|<=|!=|~>|=|>|<|~|\^|)\s*v?({_PART})(?:\.({_PART}))?(?:\.({_PART}))?{_TAIL}")
+_GAP = regexp(r"\s*,\s*|\s+|$")
+_SPAN = regexp(r"\s*(\S+)\s+-\s+(\S+)\s*")
 
 _MAX_LENGTH = 512
 """Characters of a range; Masterminds refuses longer ones too."""

@@ -1,7 +1,8 @@
 """`make agreement`: ask a real API server about our examples and about objects of real repositories.
 
 Writes what it says beside the tests, and the table of agreement in docs/validation.md. Of the repositories under
-GITOPS_LAYOUT_CORPUS (left out where that is not set) only names, commits and digests are kept.
+GITOPS_LAYOUT_CORPUS (left out where that is not set) only names, commits and digests are kept. `python -m tools.agreement
+again` asks nobody: it holds what the server said last time against what we say now.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
-from itertools import islice, zip_longest
+from itertools import islice, repeat, zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,10 @@ Rows = list[tuple[str, Case, str, str]]
 def main() -> int:
     """Ask, record, and write the page; exit 1 where there is no corpus to ask about."""
     corpus = os.environ.get("GITOPS_LAYOUT_CORPUS")
+    if sys.argv[1:] == ["again"]:
+        theirs = _corpus_again(Path(corpus)) if corpus else []
+        write_atomic(PAGE, page(_again(own(), "own"), _again(further(), "further"), theirs))
+        return 0 if corpus else 1
     with tempfile.TemporaryDirectory() as folder, start(Path(folder), controllers=False) as plane:
         server = Asked(plane)
         server.install(list(definitions()))
@@ -66,6 +71,33 @@ def _recorded(server: Asked, kinds: Mapping[str, list[Case]], name: str) -> Rows
             record[kind][mode] = "".join(letters)
             rows += [(name, case, mode, word) for case, word in zip(cases, letters, strict=True)]
     write_atomic(RECORDS / f"{name}.json", json.dumps(record, indent=1) + "\n")
+    return rows
+
+
+def _again(kinds: Mapping[str, list[Case]], name: str) -> Rows:
+    record = json.loads((RECORDS / f"{name}.json").read_text())
+    rows: Rows = []
+    for kind, cases in kinds.items():
+        if record[kind]["digest"] != digest([case.data for case in cases]):
+            raise SystemExit(f"{kind} is not as it was: `make agreement`")
+        rows += [
+            (name, *row)
+            for mode in MODES
+            for row in zip(cases, repeat(mode), record[kind][mode], strict=False)
+        ]
+    return rows
+
+
+def _corpus_again(folder: Path) -> Rows:
+    rows: Rows = []
+    for name, entry in json.loads((RECORDS / "corpus.json").read_text()).items():
+        path = folder / name.replace("/", "__", 1)
+        if not path.is_dir() or standing(path) != entry["commit"]:
+            raise SystemExit(f"{path} does not stand at {entry['commit']}")
+        for data in rendered(path):
+            words = entry["objects"].get(digest(data), ())
+            for case, pair in zip(sampled(data) if words else (), words, strict=True):
+                rows += [(name, case, mode, word) for mode, word in zip(MODES, pair, strict=True)]
     return rows
 
 
@@ -114,7 +146,7 @@ def page(mine: Rows, more: Rows, theirs: Rows) -> str:
         f"Made on {datetime.now(UTC):%Y-%m-%d} by `make agreement` with kube-apiserver 1.36.3: each",
         "object is created and applied as a dry run with `fieldValidation=Strict`, and judged by us without the server. Mistakes",
         "are planted one at a time: another type, a field unknown, missing or null, bad names and words, numbers out of range, items",
-        "twice. Left out is what the server says of other objects in the cluster, and what cannot be asked.",
+        f"twice. {_real(theirs)}Left out is what the server says of other objects in the cluster, and what cannot be asked.",
         "",
         "| | kinds | objects | compared | agree | it refuses, we accept | it accepts, we refuse |",
         "| --- | --- | --- | --- | --- | --- | --- |",
@@ -126,6 +158,16 @@ def page(mine: Rows, more: Rows, theirs: Rows) -> str:
         lines += [_line(f"{title}, {mode}", [r for r in rows if r[2] == mode], wrong) for mode in MODES]
     lines += ["", "## Every disagreement", "", *(f"- {line}" for line in _explained(wrong, reasons)), ""]
     return "\n".join(lines)
+
+
+def _real(rows: Rows) -> str:
+    objects = sum(not case.word and mode == MODES[0] for _, case, mode, _ in rows)
+    names = len({where for where, *_ in rows})
+    return (
+        f"Of {names} real repositories {objects:,} objects are compared, most with three mistakes. "
+        if rows
+        else ""
+    )
 
 
 def _line(title: str, rows: Rows, wrong: list[str]) -> str:

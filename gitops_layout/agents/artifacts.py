@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from gitops_layout.model import Location
+from gitops_layout.patterns import regexp
 from gitops_layout.repo.model import Repo, Resource
 from gitops_layout.values import dataclass
 
@@ -36,9 +37,9 @@ ANY_NAME = "{}"
 
 _TARGET = "@artifact/"
 _STRATEGIES = ("Overwrite", "Merge", "Extract")
-_CAPTURE = re.compile(r"\{([^{}]*)\}")
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
+_CAPTURE = regexp(r"\{([^{}]*)\}")
+_NAME = regexp(r"[A-Za-z_][A-Za-z0-9_]*")
+_LABEL = regexp(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,16 +7,16 @@ parameter answers stays as it is.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
+from gitops_layout.patterns import regexp
 from gitops_layout.values import dataclass
 
 __all__ = ["Substitution", "UnclosedTagError", "substitute"]
 
 # Argo CD looks at a text only if braces open and close on one line of it.
-_TEMPLATED = re.compile(r"\{\{[^\n]*\}\}")
+_TEMPLATED = regexp(r"\{\{[^\n]*\}\}")
 
 
 class UnclosedTagError(ValueError):

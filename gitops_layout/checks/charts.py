@@ -11,6 +11,7 @@ from typing import Any
 from gitops_layout.checks.flux import field_of
 from gitops_layout.graph.model import Graph
 from gitops_layout.model import Affected, Hit, Location, ObjectRef, UncheckedClass
+from gitops_layout.patterns import regexp
 from gitops_layout.repo.model import is_aside
 
 __all__ = ["definition_invalid", "refused"]
@@ -52,7 +53,7 @@ _NEEDED = ("apiVersion", "name", "version")
 _OF_DEPENDENCY = ("name", "version", "repository", "condition", "tags", "enabled", "import-values", "alias")
 """Helm's chart.Metadata and chart.Dependency (helm v4: pkg/chart/v2); case does not matter to its reader."""
 
-_MARKS = re.compile(r"\{\{|\{%|<[A-Z_]+>|\$\{")
+_MARKS = regexp(r"\{\{|\{%|<[A-Z_]+>|\$\{")
 
 
 def definition_invalid(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:

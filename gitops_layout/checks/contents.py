@@ -16,6 +16,7 @@ from gitops_layout.graph.model import Graph
 from gitops_layout.k8s.pods import containers
 from gitops_layout.kustomize.model import find
 from gitops_layout.model import Affected, Hit, Location, Related, Span
+from gitops_layout.patterns import regexp
 from gitops_layout.render.overrides import generated
 from gitops_layout.repo.model import Repo, is_aside, is_yaml
 
@@ -72,7 +73,7 @@ def _lacks(data: Any) -> str | None:
             return "is no mapping"
 
 
-_TOKEN = re.compile(
+_TOKEN = regexp(
     r"(?<![\w<])<[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+>|\b(?:CHANGE_?ME|REPLACE_?ME|FILL_?ME_?IN)\b(?!\w)"
 )
 _MANY = 20
@@ -191,7 +192,7 @@ _INSTALLS = {
         r"argo-?cd[^\n]{0,80}(install\.yaml|/manifests|ha/)|chart:\s*['\"]?argo-?cd\b|name:\s*['\"]?argo-?cd-(server|repo-server|application-controller)|argoproj/argo-cd|kind:\s*ArgoCD\b|argo/argo-cd|argo-helm"
     ),
 }
-_SAYS = re.compile(r"(\.ya?ml|\.sh|\.tf|\.json|Makefile|Taskfile[^/]*|README\.md|justfile)$", re.IGNORECASE)
+_SAYS = regexp(r"(\.ya?ml|\.sh|\.tf|\.json|Makefile|Taskfile[^/]*|README\.md|justfile)$", re.IGNORECASE)
 
 
 def _declares(repo: Repo, agent: str) -> bool:
@@ -206,7 +207,7 @@ def _declares(repo: Repo, agent: str) -> bool:
     )
 
 
-_DICE = re.compile(
+_DICE = regexp(
     r"\{\{-?[^{}\n]*\b(randAlphaNum|randAlpha|randNumeric|randAscii|randBytes|randInt|uuidv4|genCA|genSelfSignedCert|genSignedCert|"
     r"genPrivateKey|now|htpasswd|bcrypt|derivePassword)\b[^{}\n]*\}\}"
 )

@@ -17,6 +17,7 @@ from gitops_layout.agents.delivery import Delivery
 from gitops_layout.checks.once import once
 from gitops_layout.graph.model import Graph
 from gitops_layout.model import Path
+from gitops_layout.patterns import regexp
 from gitops_layout.render.rendered import RenderedObject
 from gitops_layout.values import dataclass
 
@@ -24,7 +25,7 @@ __all__ = ["Application", "ObjectKey", "applications", "contains", "leaves", "wi
 
 ObjectKey = tuple[str, str, str, str]
 
-_HASH = re.compile(r"-[bcdfghkmt2456789]{10}$")
+_HASH = regexp(r"-[bcdfghkmt2456789]{10}$")
 
 
 @dataclass(frozen=True, slots=True)

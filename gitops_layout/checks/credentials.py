@@ -12,6 +12,7 @@ from gitops_layout.graph.model import Graph
 from gitops_layout.k8s.pods import containers
 from gitops_layout.k8s.secrets import secret_form
 from gitops_layout.model import Affected, Hit, Location, Path, Span
+from gitops_layout.patterns import regexp
 from gitops_layout.repo.model import Resource
 
 __all__ = ["in_values", "key_material"]
@@ -25,12 +26,8 @@ _MATERIAL = (
     ("the client key of a kubeconfig", re.compile(r"\bclient-key-data:[ \t]*[\"']?([A-Za-z0-9+/=]{100,})")),
 )
 _MARKS = ("PRIVATE KEY-----", "AGE-SECRET-KEY-1", "client-key-data:")
-_KEY_FILES = re.compile(
-    r".*\.(?:pem|key|agekey|kubeconfig)|id_(?:rsa|ed25519|ecdsa)|kubeconfig|keys\.txt|\.env"
-)
-_ASIDE = re.compile(
-    r"(?:^|/)(?:tests?|testdata|fixtures|examples?|samples?|docs?|node_modules|vendor)(?:/|$)"
-)
+_KEY_FILES = regexp(r".*\.(?:pem|key|agekey|kubeconfig)|id_(?:rsa|ed25519|ecdsa)|kubeconfig|keys\.txt|\.env")
+_ASIDE = regexp(r"(?:^|/)(?:tests?|testdata|fixtures|examples?|samples?|docs?|node_modules|vendor)(?:/|$)")
 
 
 def key_material(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
@@ -57,13 +54,13 @@ def _on_its_line(path: str, text: str, start: int) -> Location:
     return Location(path, span=Span(line, column, line, column + 5, start, start + 5))
 
 
-_CREDENTIAL = re.compile(
+_CREDENTIAL = regexp(
     r"(?:^|.*[._-]|.*(?<=[a-z])(?=[A-Z]))"
     r"(?i:password|passwd|passphrase|token|api[_-]?key|secret[_-]?key|access[_-]?key|private[_-]?key"
     r"|client[_-]?secret)"
 )
-_NAME = re.compile(r"[a-z]+(?:[-.][a-z0-9]+)+|[A-Z][A-Z0-9_]*")
-_PLAIN_WORD = re.compile(r"[a-z]+")
+_NAME = regexp(r"[a-z]+(?:[-.][a-z0-9]+)+|[A-Z][A-Z0-9_]*")
+_PLAIN_WORD = regexp(r"[a-z]+")
 """What names of objects look like: a key called `token` may say which Secret has it."""
 
 

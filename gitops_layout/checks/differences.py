@@ -18,13 +18,14 @@ from gitops_layout.config import did_you_mean
 from gitops_layout.graph.model import Graph
 from gitops_layout.k8s.scope import builtin_groups
 from gitops_layout.model import Hit, Path
+from gitops_layout.patterns import regexp
 
 __all__ = ["malformed", "overwritten", "too_broad", "wrong_group"]
 
 Params = Mapping[str, Any]
 _FIELDS = ("jsonPointers", "jqPathExpressions", "managedFieldsManagers")
-_SIMPLE_JQ = re.compile(r"(?:\.[A-Za-z_][\w-]*)+")
-_FILLED_IN = re.compile(r"\{\{|\$\{|<[A-Z_]+>")
+_SIMPLE_JQ = regexp(r"(?:\.[A-Za-z_][\w-]*)+")
+_FILLED_IN = regexp(r"\{\{|\$\{|<[A-Z_]+>")
 
 
 def _entries(graph: Graph) -> Iterator[tuple[Delivery, int, Mapping[str, Any]]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from posixpath import dirname
 from typing import Any
@@ -10,11 +9,12 @@ from typing import Any
 from gitops_layout.graph.model import Graph
 from gitops_layout.kustomize.named import named
 from gitops_layout.model import Affected, Hit, Location, Related, Span
+from gitops_layout.patterns import regexp
 from gitops_layout.repo.model import Repo, is_aside, is_template, is_yaml
 
 __all__ = ["discreet", "duplicate_key", "is_live", "list_wrapper", "manifests", "unparsable"]
 
-_QUOTED = re.compile(r"(['\"]).*?\1")
+_QUOTED = regexp(r"(['\"]).*?\1")
 
 
 def manifests(repo: Repo) -> Iterator[str]:

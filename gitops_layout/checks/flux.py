@@ -13,6 +13,7 @@ from gitops_layout.checks.near import near_name
 from gitops_layout.checks.objectlist import objects_of, values_at
 from gitops_layout.graph.model import Graph
 from gitops_layout.model import Affected, Hit, Location, ObjectRef, Path, Related
+from gitops_layout.patterns import regexp
 from gitops_layout.render.steps import NOT_SET
 from gitops_layout.repo.model import Repo
 
@@ -28,7 +29,7 @@ __all__ = [
 
 Params = Mapping[str, Any]
 
-_OPEN = re.compile(r"\$\{|\{\{|<<|<[A-Z_]+>")
+_OPEN = regexp(r"\$\{|\{\{|<<|<[A-Z_]+>")
 
 
 def _hit(delivery: Delivery, place: Location, related: tuple[Related, ...] = (), **values: object) -> Hit:

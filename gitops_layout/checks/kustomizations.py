@@ -21,6 +21,7 @@ from gitops_layout.kustomize.model import (
 )
 from gitops_layout.kustomize.walk import walk
 from gitops_layout.model import Hit, Location, Related, UncheckedClass
+from gitops_layout.patterns import regexp
 from gitops_layout.repo.model import Repo, is_yaml
 
 __all__ = [
@@ -33,7 +34,7 @@ __all__ = [
     "two_in_folder",
 ]
 
-_OPEN = re.compile(r"\$\{|\{\{|<[A-Z_]+>")
+_OPEN = regexp(r"\$\{|\{\{|<[A-Z_]+>")
 
 Params = Mapping[str, Any]
 
@@ -95,7 +96,7 @@ def _is_fragment(graph: Graph, folder: str) -> bool:
     )
 
 
-_NOT_THE_AUTHORS = re.compile(r"spec/volumes\[\]/image|is empty")
+_NOT_THE_AUTHORS = regexp(r"spec/volumes\[\]/image|is empty")
 """What one release of kustomize refuses and another builds, and placeholders of what is to come."""
 
 
@@ -172,7 +173,7 @@ def two_in_folder(graph: Graph, params: Params) -> Iterator[Hit]:
             yield Hit(Location(join(folder, names[0])), {"names": " and ".join(names)}, others)
 
 
-_MISNAMED = re.compile(r"(kustomi[sz]ations?|kustomi[sz]e)\.ya?ml", re.IGNORECASE)
+_MISNAMED = regexp(r"(kustomi[sz]ations?|kustomi[sz]e)\.ya?ml", re.IGNORECASE)
 
 
 def misnamed(graph: Graph, params: Params) -> Iterator[Hit]:
@@ -219,15 +220,15 @@ def deprecated_field(graph: Graph, params: Params) -> Iterator[Hit]:
                 yield Hit(kustomization.location.key_at(name), values)
 
 
-_MOVING = re.compile(
+_MOVING = regexp(
     r"(main|master|head|develop|development|dev|trunk|stable|latest|edge|next|nightly|release)$",
     re.IGNORECASE,
 )
-_REF = re.compile(r"[?&](?:ref|version)=([^&]*)")
-_RAW = re.compile(
+_REF = regexp(r"[?&](?:ref|version)=([^&]*)")
+_RAW = regexp(
     r"https?://(?:raw\.githubusercontent\.com/[^/]+/[^/]+|[^/]+/[^/]+/[^/]+/(?:-/)?(?:raw|blob))/(?:refs/(?:heads|tags)/)?([^/]+)/"
 )
-_VERSION = re.compile(r"\d+\.\d+|v\d+|[0-9a-f]{12,}")
+_VERSION = regexp(r"\d+\.\d+|v\d+|[0-9a-f]{12,}")
 
 
 def remote_unpinned(graph: Graph, params: Params) -> Iterator[Hit]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
@@ -17,13 +16,14 @@ from gitops_layout.graph.model import Graph
 from gitops_layout.k8s.scope import builtin_scope
 from gitops_layout.kustomize.model import FILE_NAMES
 from gitops_layout.model import Affected, Hit, Location, Related
+from gitops_layout.patterns import regexp
 
 __all__ = ["default_namespace", "never_created"]
 
-_SYSTEM = re.compile(
+_SYSTEM = regexp(
     r"default|kube-.*|flux-system|argocd|openshift(-.*)?|cattle-.*|gke-.*|istio-system|open-cluster-management.*"
 )
-_FILLED_IN = re.compile(r"[^a-z0-9.-]")
+_FILLED_IN = regexp(r"[^a-z0-9.-]")
 _NAMING = (("", "Namespace"), ("project.openshift.io", "Project"), ("project.openshift.io", "ProjectRequest"),
            ("hnc.x-k8s.io", "SubnamespaceAnchor"))  # fmt: skip
 

@@ -13,19 +13,20 @@ from gitops_layout.checks.counterparts import leaves
 from gitops_layout.graph.model import Graph
 from gitops_layout.kustomize.model import FILE_NAMES, Kustomization, find, mappings, references
 from gitops_layout.model import Hit, Location, ObjectRef, Related
+from gitops_layout.patterns import regexp
 from gitops_layout.render.rendered import RenderedObject
 from gitops_layout.repo.model import is_aside
 
 __all__ = ["image_matches_nothing", "not_listed", "patch_matches_nothing"]
 
 Params = Mapping[str, Any]
-_SET_ASIDE = re.compile(
+_SET_ASIDE = regexp(
     r"example|sample|template|test|backup|old|disabled|bak|draft|local|\.tmpl|values|unused|todo|orig|secret|gotk|catalog-info|kustomiz",
     re.IGNORECASE,
 )
 
 
-_VENDORED = re.compile(r"(?:^|/)(?:upstream|vendor|third[-_]party|crds?)/")
+_VENDORED = regexp(r"(?:^|/)(?:upstream|vendor|third[-_]party|crds?)/")
 
 
 def _built(graph: Graph) -> Iterator[tuple[Kustomization, list[RenderedObject], set[str]]]:

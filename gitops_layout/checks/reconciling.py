@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -12,6 +11,7 @@ from gitops_layout.checks.delivered import Item, affected, delivered, metadata, 
 from gitops_layout.config import did_you_mean
 from gitops_layout.graph.model import Graph
 from gitops_layout.model import Hit, Path, Related
+from gitops_layout.patterns import regexp
 
 __all__ = [
     "autoscaled_replicas",
@@ -154,7 +154,7 @@ def blanket_no_prune(graph: Graph, params: Params) -> Iterator[Hit]:
             yield Hit(where, values, (), affected(items[0].delivery))
 
 
-_FIXED = re.compile(r".*[0-9]")
+_FIXED = regexp(r".*[0-9]")
 
 
 def jobs_unreplaced(graph: Graph, params: Params) -> Iterator[Hit]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
@@ -12,6 +11,7 @@ from gitops_layout.checks.delivered import metadata
 from gitops_layout.checks.once import once
 from gitops_layout.graph.model import Graph
 from gitops_layout.model import Hit, Path, Related
+from gitops_layout.patterns import regexp
 from gitops_layout.validation.check import as_stored, dotted
 from gitops_layout.validation.judged import judged
 from gitops_layout.validation.server import Refusal, refusals
@@ -19,7 +19,7 @@ from gitops_layout.validation.subject import Subject
 
 __all__ = ["metadata_invalid", "server_refuses"]
 
-_LATER = re.compile(r"\$\{[^}]*\}|\{\{|<path:|ENC\[|<[A-Z][A-Z0-9_]+>")
+_LATER = regexp(r"\$\{[^}]*\}|\{\{|<path:|ENC\[|<[A-Z][A-Z0-9_]+>")
 """What somebody fills in before the server sees it: variables, templates, secrets of a vault or of SOPS."""
 
 

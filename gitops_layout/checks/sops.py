@@ -12,14 +12,15 @@ from gitops_layout.checks.once import once
 from gitops_layout.graph.model import Graph
 from gitops_layout.k8s.secrets import secret_form
 from gitops_layout.model import Hit, Location, Path, Related
+from gitops_layout.patterns import regexp
 from gitops_layout.repo.model import Repo, is_aside
 
 __all__ = ["partly", "rule_missed"]
 
 _CONFIG = ".sops.yaml"
 _KEYS = frozenset({"age", "pgp", "kms", "gcp_kms", "azure_kv", "hc_vault", "lastmodified", "version", "mac"})
-_TEMPLATE = re.compile(r"\{\{|\{%|\$\{|<[A-Z_]+>")
-_SECRETIVE = re.compile(r"secret|sops|credential|enc", re.IGNORECASE)
+_TEMPLATE = regexp(r"\{\{|\{%|\$\{|<[A-Z_]+>")
+_SECRETIVE = regexp(r"secret|sops|credential|enc", re.IGNORECASE)
 _GENERATORS = ("viaduct.ai/", "goabout.com/")
 
 

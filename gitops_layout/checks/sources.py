@@ -11,6 +11,7 @@ from gitops_layout.agents.delivery import Delivery
 from gitops_layout.checks.applied import Applied, applied
 from gitops_layout.graph.model import Graph
 from gitops_layout.model import Affected, Hit, Location, Related
+from gitops_layout.patterns import regexp
 from gitops_layout.repo.model import object_ref
 
 __all__ = [
@@ -27,10 +28,10 @@ Params = Mapping[str, Any]
 
 _FLUX = "source.toolkit.fluxcd.io"
 _ARGO = "argoproj.io"
-_DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?")
-_OPEN = re.compile(r"\$\{|\{\{|<<|<[A-Z]")
+_DURATION = regexp(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?")
+_OPEN = regexp(r"\$\{|\{\{|<<|<[A-Z]")
 """What is filled in later: such a value is not known yet."""
-_SAMPLE = re.compile(r"[/_-](your|my)[-_]?(org|user|username|name|company|team|repo)\b", re.IGNORECASE)
+_SAMPLE = regexp(r"[/_-](your|my)[-_]?(org|user|username|name|company|team|repo)\b", re.IGNORECASE)
 """What stands in a URL until somebody writes his own name."""
 
 
@@ -60,7 +61,7 @@ def interval(graph: Graph, params: Params) -> Iterator[Hit]:
         yield Hit(item.origin(("spec", "interval")), values, (), item.affected)
 
 
-_INSIDE = re.compile(
+_INSIDE = regexp(
     r"(localhost|127\.[\d.]+|\[::1\]|[^./:]+|.*\.svc(\.[\w.-]+)?|.*\.(internal|localhost))(:\d+)?(/|$)"
 )
 

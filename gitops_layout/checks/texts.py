@@ -13,6 +13,7 @@ from gitops_layout.checks.delivered import delivered
 from gitops_layout.checks.files import manifests
 from gitops_layout.graph.model import Graph
 from gitops_layout.model import Hit, Location, Path, Span
+from gitops_layout.patterns import regexp
 
 __all__ = ["broken_json", "conflict_marker", "malformed_digest", "stray_quote"]
 
@@ -85,7 +86,7 @@ def _texts(value: Any, at: Path) -> Iterator[tuple[str, Path]]:
                 yield from _texts(item, (*at, index))
 
 
-_DIGEST = re.compile(r"@sha256:([0-9A-Za-z]*)")
+_DIGEST = regexp(r"@sha256:([0-9A-Za-z]*)")
 _LENGTH = 64
 
 
@@ -108,7 +109,7 @@ def malformed_digest(graph: Graph, params: Params) -> Iterator[Hit]:
                     yield Hit(Location(path, span=span), {"wrong": wrong, "subject": digest})
 
 
-_LATER = re.compile(r"\$\{|\{\{|\{%|<%|\$[A-Z_]+|<[A-Z_]+>|^\s*//|/\*", re.MULTILINE)
+_LATER = regexp(r"\$\{|\{\{|\{%|<%|\$[A-Z_]+|<[A-Z_]+>|^\s*//|/\*", re.MULTILINE)
 """What is filled in or taken out before somebody reads it as JSON."""
 
 

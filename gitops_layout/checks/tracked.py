@@ -10,6 +10,7 @@ from typing import Any
 from gitops_layout.agents.delivery import Delivery
 from gitops_layout.graph.model import Graph
 from gitops_layout.model import Affected, Hit, Location, Related, Span
+from gitops_layout.patterns import regexp
 from gitops_layout.repo.model import Repo, is_aside
 
 __all__ = ["chart_unlocked", "link_outside", "not_in_tree", "path_not_at_tag", "prod_unowned"]
@@ -17,7 +18,7 @@ __all__ = ["chart_unlocked", "link_outside", "not_in_tree", "path_not_at_tag", "
 Params = Mapping[str, Any]
 
 _POINTER = "version https://git-lfs.github.com/spec/"
-_MODULE_PATH = re.compile(r"^[ \t]*path[ \t]*=[ \t]*(.+?)[ \t]*$", re.MULTILINE)
+_MODULE_PATH = regexp(r"^[ \t]*path[ \t]*=[ \t]*(.+?)[ \t]*$", re.MULTILINE)
 _LONGEST_POINTER = 1024
 
 
@@ -146,7 +147,7 @@ def path_not_at_tag(graph: Graph, params: Params) -> Iterator[Hit]:
             )
 
 
-_EXACT = re.compile(r"v?\d+\.\d+\.\d+([-+][0-9A-Za-z.+-]*)?")
+_EXACT = regexp(r"v?\d+\.\d+\.\d+([-+][0-9A-Za-z.+-]*)?")
 
 
 def chart_unlocked(graph: Graph, params: Params) -> Iterator[Hit]:

@@ -11,6 +11,7 @@ import click
 
 from gitops_layout.config import did_you_mean
 from gitops_layout.errors import UserError
+from gitops_layout.patterns import regexp
 from gitops_layout.repo.model import MAX_BYTES, is_yaml
 from gitops_layout.validation.bundle import VERSIONS
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["options", "target"]
 
 _Command = TypeVar("_Command", bound=Callable[..., object])
-_VERSION = re.compile(r"v?(\d+\.\d+)(\.\d+)?")
+_VERSION = regexp(r"v?(\d+\.\d+)(\.\d+)?")
 
 
 def options(command: _Command) -> _Command:

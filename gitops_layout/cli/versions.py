@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +11,7 @@ import click
 
 from gitops_layout.cli.converging import find_root, read_spec
 from gitops_layout.errors import UserError
+from gitops_layout.patterns import regexp
 from gitops_layout.values import dataclass
 
 if TYPE_CHECKING:
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 OLDER = 1
-_USES = re.compile(r"uses:\s*([\w./-]+)@([0-9a-f]{40})(?:\s*#\s*(\S+))?")
-_TOOL = re.compile(r"gitops-layout==([\w.]+)")
-_OPERATOR = re.compile(r"--version (\S+) --namespace flux-system")
+_USES = regexp(r"uses:\s*([\w./-]+)@([0-9a-f]{40})(?:\s*#\s*(\S+))?")
+_TOOL = regexp(r"gitops-layout==([\w.]+)")
+_OPERATOR = regexp(r"--version (\S+) --namespace flux-system")
 _MAX_BYTES = 1 << 20
 
 

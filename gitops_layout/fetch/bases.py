@@ -18,6 +18,7 @@ import httpx2
 from gitops_layout.fetch import git
 from gitops_layout.fetch.http import get
 from gitops_layout.fetch.model import Brought, FetchError, Found
+from gitops_layout.patterns import regexp
 from gitops_layout.source.reader import read
 from gitops_layout.store.archive import RefusedError, tree
 from gitops_layout.store.content import put
@@ -27,8 +28,8 @@ from gitops_layout.values import dataclass
 __all__ = ["GitBase", "git_base", "resolve"]
 
 _MAX_FILE = 16 * 2**20
-_SCHEME = re.compile(r"(ssh|https?|file)://", re.IGNORECASE)
-_USER = re.compile(r"[A-Za-z][A-Za-z0-9-]*@")
+_SCHEME = regexp(r"(ssh|https?|file)://", re.IGNORECASE)
+_USER = regexp(r"[A-Za-z][A-Za-z0-9-]*@")
 _REF_NAMES = ("ref", "version")
 
 

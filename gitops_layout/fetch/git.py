@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import io
 import os
-import re
 import tarfile
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import IO, cast
 
 from gitops_layout.fetch.model import Brought, FetchError, Found
+from gitops_layout.patterns import regexp
 from gitops_layout.semver import newest
 from gitops_layout.store.archive import MAX_FILES, MAX_UNPACKED, leads_out
 from gitops_layout.store.content import incoming, scratch
@@ -39,8 +39,8 @@ _ALLOWED = (
     "-c", "protocol.ssh.allow=always",
     "-c", "protocol.git.allow=always",
 )  # fmt: skip
-_COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
-_USER_IN_URL = re.compile(r"://[^/@\s']+@")
+_COMMIT = regexp(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
+_USER_IN_URL = regexp(r"://[^/@\s']+@")
 _BATCH = 32 * 2**20
 """Bytes of blobs that are in memory at a time, unless one alone is larger."""
 

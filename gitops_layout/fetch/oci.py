@@ -19,6 +19,7 @@ import httpx2
 from gitops_layout.fetch.credentials import Credential, basic, for_registry
 from gitops_layout.fetch.http import Answer, download, get, is_loopback
 from gitops_layout.fetch.model import Brought, FetchError, Found
+from gitops_layout.patterns import regexp
 from gitops_layout.semver import newest
 from gitops_layout.store.archive import RefusedError, tree
 from gitops_layout.store.content import is_sha256
@@ -36,9 +37,9 @@ _MAX_MANIFEST = 4 * 2**20
 _MAX_TOKEN = 2**20
 _MAX_TAG_PAGES = 50
 _HUB = ("docker.io", "index.docker.io", "registry-1.docker.io")
-_NAME = re.compile(r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*")
-_REFERENCE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}|sha256:[0-9a-f]{64}")
-_PARAMETER = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
+_NAME = regexp(r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*")
+_REFERENCE = regexp(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}|sha256:[0-9a-f]{64}")
+_PARAMETER = regexp(r'(\w+)="((?:[^"\\]|\\.)*)"')
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from enum import StrEnum
 from posixpath import basename, dirname
@@ -10,6 +9,7 @@ from posixpath import basename, dirname
 from gitops_layout.graph.model import Graph
 from gitops_layout.graph.parked import switched_off
 from gitops_layout.kustomize.model import FILE_NAMES
+from gitops_layout.patterns import regexp
 from gitops_layout.repo.model import is_template
 from gitops_layout.values import dataclass
 
@@ -36,7 +36,7 @@ class Account:
     why: str
 
 
-_ASIDE = re.compile(
+_ASIDE = regexp(
     r"(^|/)(\.?archive[sd]?|_archive|attic|bak|backup|bootstrap|demo|deprecated|disabled|docs?|examples?|fixtures?"
     r"|hack|old|samples?|scripts?|templates?|tests?|testdata|tools?|wip)(/|$)"
 )

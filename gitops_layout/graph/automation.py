@@ -7,7 +7,6 @@ v1.3 and notification-controller v1.10 (references). Looked up when somebody ask
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import field
 from posixpath import basename
@@ -21,6 +20,7 @@ from gitops_layout.agents.fluxinstance import synced
 from gitops_layout.agents.fluxsource import clamped
 from gitops_layout.graph.model import Graph
 from gitops_layout.model import Location, ObjectRef, Path, Span
+from gitops_layout.patterns import regexp
 from gitops_layout.render.rendered import Rendered, RenderedObject
 from gitops_layout.repo.model import Repo, is_yaml
 from gitops_layout.source.document import Document
@@ -32,7 +32,7 @@ Part = Literal["image", "tag", "name", "digest"]
 """What a marker stands for: the whole image, or one part of it."""
 
 _TOKEN = '"$imagepolicy"'
-_COMMENT = re.compile(r'(?:^|\s)#+\s*(\{.*"\$imagepolicy".*\})\s*$')
+_COMMENT = regexp(r'(?:^|\s)#+\s*(\{.*"\$imagepolicy".*\})\s*$')
 _IMAGES, _NOTIFICATIONS = "image.toolkit.fluxcd.io", "notification.toolkit.fluxcd.io"
 _DEFAULT_BRANCH = "master"
 """What the controller checks out where nobody says what."""

@@ -12,11 +12,12 @@ from gitops_layout.agents.context import Context
 from gitops_layout.agents.delivery import Delivery
 from gitops_layout.graph.model import Graph
 from gitops_layout.model import Location, Unchecked, UncheckedClass
+from gitops_layout.patterns import regexp
 from gitops_layout.repo.model import Repo, is_aside, is_parked, is_yaml
 
 __all__ = ["idle_charts", "loose_charts", "unseen_charts"]
 
-_AGENT = re.compile(
+_AGENT = regexp(
     r"^apiVersion: *[\"']?(?:argoproj\.io/.*\nkind: *[\"']?App|(?:kustomize|helm)\.toolkit\.fluxcd\.io/"
     r"|fluxcd\.controlplane\.io/)",
     re.MULTILINE,
@@ -27,7 +28,7 @@ _AGENT = re.compile(
 MAX_LOOSE = 250
 """Charts that nobody installs and that are rendered all the same; more are no one's to wait for."""
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9.-]*")
+_NAME = regexp(r"[a-z0-9][a-z0-9.-]*")
 
 
 def loose_charts(repo: Repo, context: Context, read: AbstractSet[str]) -> list[Delivery]:

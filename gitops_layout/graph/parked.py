@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator
 
 from gitops_layout.kustomize.model import FILE_NAMES
+from gitops_layout.patterns import regexp
 from gitops_layout.repo.model import Repo, is_parked
 
 __all__ = ["parked", "switched_off"]
 
-_COMMENTED = re.compile(r"^\s*#+\s*-?\s*[\"']?(\./)?([\w./-]+)[\"']?\s*(#.*)?$")
+_COMMENTED = regexp(r"^\s*#+\s*-?\s*[\"']?(\./)?([\w./-]+)[\"']?\s*(#.*)?$")
 
 
 def parked(repo: Repo) -> Callable[[str], bool]:

@@ -5,16 +5,16 @@ Facts: helm.sh/helm/v4/pkg/strvals (grammar, typing, bounds), checked against he
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
+from gitops_layout.patterns import regexp
 from gitops_layout.values import dataclass
 
 __all__ = ["assign"]
 
 _MAX_INDEX = 65536
 _MAX_DEPTH = 30
-_INTEGER = re.compile(r"[+-]?[0-9]+")
+_INTEGER = regexp(r"[+-]?[0-9]+")
 _INT64 = range(-(2**63), 2**63)
 
 

@@ -12,18 +12,19 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from gitops_layout.patterns import regexp
 from gitops_layout.store.archive import RefusedError, unpack
 
 __all__ = ["reads_cluster"]
 
 _WORD = b"Capabilities"
-_LIMIT = re.compile(rb"^kubeVersion\s*:", re.MULTILINE)
-_ACTION = re.compile(r"\{\{-?\s*(.*?)\s*-?\}\}", re.DOTALL)
-_COMMENT = re.compile(r"\{\{-?\s*/\*.*?\*/\s*-?\}\}", re.DOTALL)
-_TEXT = re.compile(r'"(?:[^"\\\n]|\\.)*"|`[^`]*`')
-_OPENING = re.compile(r"(if|with|range|define|block)\b\s*(.*)", re.DOTALL)
-_CARRIED = re.compile(r'"(\w+)"\s+(?:\$|\.)(?=[\s)}|]|\Z)')
-_ALIAS = re.compile(r"(\$\w+)\s*:?=\s*(?:\$|\.)\s*\Z")
+_LIMIT = regexp(rb"^kubeVersion\s*:", re.MULTILINE)
+_ACTION = regexp(r"\{\{-?\s*(.*?)\s*-?\}\}", re.DOTALL)
+_COMMENT = regexp(r"\{\{-?\s*/\*.*?\*/\s*-?\}\}", re.DOTALL)
+_TEXT = regexp(r'"(?:[^"\\\n]|\\.)*"|`[^`]*`')
+_OPENING = regexp(r"(if|with|range|define|block)\b\s*(.*)", re.DOTALL)
+_CARRIED = regexp(r'"(\w+)"\s+(?:\$|\.)(?=[\s)}|]|\Z)')
+_ALIAS = regexp(r"(\$\w+)\s*:?=\s*(?:\$|\.)\s*\Z")
 _CARRIERS = frozenset(
     {"include", "template", "tpl", "dict", "list", "block", "if", "with", "and", "or", "not"}
 )

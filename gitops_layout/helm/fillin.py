@@ -6,30 +6,30 @@ A chart that nobody installs is rendered to be judged, not to be applied. What i
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from posixpath import join
 from typing import Any
 
 from gitops_layout.helm.chart import Chart, Source
+from gitops_layout.patterns import regexp
 from gitops_layout.repo.model import Repo
 
 __all__ = ["asked_for", "required"]
 
 _STEPS = r"\.Values((?:\.[A-Za-z_]\w*)+)"
-_READ = re.compile(_STEPS)
-_INSIDE = re.compile(r"(?:\"(?:\\.|[^\"\\\n])*+\"|`[^`]*+`|[^\"`}]|\}(?!\}))*+")
-_COMMENT = re.compile(r"\s*+\{\{-?\s*+/\*")
-_GATE = re.compile(r"\s*+\{\{-?\s*+if\s++" + _STEPS + r"\s*+-?\}\}")
+_READ = regexp(_STEPS)
+_INSIDE = regexp(r"(?:\"(?:\\.|[^\"\\\n])*+\"|`[^`]*+`|[^\"`}]|\}(?!\}))*+")
+_COMMENT = regexp(r"\s*+\{\{-?\s*+/\*")
+_GATE = regexp(r"\s*+\{\{-?\s*+if\s++" + _STEPS + r"\s*+-?\}\}")
 """What decides about a whole template."""
-_QUOTED = re.compile(r"\"(?:\\.|[^\"\\])*+\"|`[^`]*+`")
-_MORE = re.compile(
+_QUOTED = regexp(r"\"(?:\\.|[^\"\\])*+\"|`[^`]*+`")
+_MORE = regexp(
     r"^(?:range|with|if|else|end|define|block|template|include)\b|:="
     r"|\b(?:to\w+|from\w+|default|coalesce|ternary|empty|hasKey|dig|get|and|or|not|eq|ne|gt|lt|ge|le|kindIs|len|int\w*|float\w*"
     r"|index|list|dict|merge\w*|tpl|include|keys|range|semver\w*|add\w*|sub|mul\w*|div|mod|max|min|until\w*|atoi)\b"
 )
 """Actions that use a value as more than a text, or do without it."""
-_NIL = re.compile(rf"([\w.-]+(?:/charts/[\w.-]+)*)/templates/\S+ .*<\$?{_STEPS}>: nil pointer evaluating")
+_NIL = regexp(rf"([\w.-]+(?:/charts/[\w.-]+)*)/templates/\S+ .*<\$?{_STEPS}>: nil pointer evaluating")
 
 
 def required(repo: Repo, chart: Chart) -> dict[str, Any]:

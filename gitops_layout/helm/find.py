@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 import sys
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
+from gitops_layout.patterns import regexp
 from gitops_layout.system import run
 from gitops_layout.values import dataclass
 
@@ -17,7 +17,7 @@ __all__ = ["Helm", "Library", "NoHelm", "find"]
 OLDEST = (3, 14)
 """Older ones merge null values otherwise than Flux and Argo CD do today."""
 
-_VERSION = re.compile(r"v(\d+)\.(\d+)(?:\.\d+)?\S*")
+_VERSION = regexp(r"v(\d+)\.(\d+)(?:\.\d+)?\S*")
 
 
 @dataclass(frozen=True, slots=True)

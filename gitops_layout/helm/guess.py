@@ -14,6 +14,7 @@ from gitops_layout.helm.fillin import asked_for, required
 from gitops_layout.helm.find import Helm, Library
 from gitops_layout.helm.template import Release, Templated, template
 from gitops_layout.model import UncheckedClass
+from gitops_layout.patterns import regexp
 from gitops_layout.repo.model import Repo
 
 __all__ = ["guessed"]
@@ -23,12 +24,12 @@ _TRIES = 8
 
 _SCHEMA = "values.schema.json"
 _NEEDED = {"apiVersion": "v2", "name": "chart", "version": "0.0.0"}
-_OF_ANY_VALUES = re.compile(
+_OF_ANY_VALUES = regexp(
     r"parse error|function \S+ not defined|template \S+ not defined|no template \S+ associated", re.IGNORECASE
 )
 """What helm says of templates that fail whatever values they get."""
 
-_TEMPLATE = re.compile(r"[\w.-]+(?:/charts/[\w.-]+)*/templates/[^\s:()\"]+")
+_TEMPLATE = regexp(r"[\w.-]+(?:/charts/[\w.-]+)*/templates/[^\s:()\"]+")
 
 
 def guessed(

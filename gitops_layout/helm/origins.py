@@ -16,17 +16,18 @@ from typing import Any
 from gitops_layout.helm.chart import Chart
 from gitops_layout.helm.template import Template
 from gitops_layout.model import Location, Path, Span
+from gitops_layout.patterns import regexp
 from gitops_layout.repo.model import Repo
 from gitops_layout.values import dataclass
 
 __all__ = ["Origins", "Written", "last_written"]
 
 _ABSENT = object()
-_VALUES = re.compile(r"\.Values((?:\.[A-Za-z_]\w*)+)")
+_VALUES = regexp(r"\.Values((?:\.[A-Za-z_]\w*)+)")
 _LONGEST = 1000
 """Longer lines are not searched for keys."""
-_SKIPPED = re.compile(r"\s*(?:$|#|\{\{)")
-_KEY = re.compile(
+_SKIPPED = regexp(r"\s*(?:$|#|\{\{)")
+_KEY = regexp(
     r"(?P<indent>\s*(?:- +)*)(?P<quote>[\"']?)(?P<key>[^\s:{}\"'][^:{}\"']*?)(?P=quote)\s*:(?:\s|$)"
 )
 

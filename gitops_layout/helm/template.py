@@ -24,6 +24,7 @@ from gitops_layout.helm.find import Helm, Library
 from gitops_layout.helm.schemas import outside
 from gitops_layout.helm.values import merge, parse
 from gitops_layout.model import Location, Span, UncheckedClass
+from gitops_layout.patterns import regexp
 from gitops_layout.repo.model import Repo
 from gitops_layout.source.reader import read
 from gitops_layout.system import Completed, run, write_atomic
@@ -308,9 +309,9 @@ def _sources(text: str) -> tuple[list[int], list[str]]:
     return starts, sources
 
 
-_AT = re.compile(r"(?P<file>[^\s:()\"]+/[^\s:()\"]+):(?P<line>\d+)(?::(?P<column>\d+))?")
-_ON = re.compile(r"(?:parse error on|YAML parse error on) (?P<file>[^\s:]+)")
-_SCHEMA = re.compile(r"^- at '(?P<path>[^']*)': (?P<what>.+)$", re.MULTILINE)
+_AT = regexp(r"(?P<file>[^\s:()\"]+/[^\s:()\"]+):(?P<line>\d+)(?::(?P<column>\d+))?")
+_ON = regexp(r"(?:parse error on|YAML parse error on) (?P<file>[^\s:]+)")
+_SCHEMA = regexp(r"^- at '(?P<path>[^']*)': (?P<what>.+)$", re.MULTILINE)
 _OUT_OF_MEMORY = ("out of memory", "cannot allocate memory", "C malloc failed", "MemoryError")
 _NOISE = ("Use --debug flag", "level=", "WARNING:", "walk.go", "coalesce.go")
 

@@ -16,6 +16,7 @@ from typing import Any
 
 from gitops_layout.helm.chart import Problem
 from gitops_layout.model import Location, UncheckedClass
+from gitops_layout.patterns import regexp
 from gitops_layout.repo.model import Repo
 from gitops_layout.values import dataclass
 
@@ -59,7 +60,7 @@ class Found:
         return replace(self, path=path)
 
 
-_SCHEME = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*:")
+_SCHEME = regexp(r"[a-zA-Z][a-zA-Z0-9+.-]*:")
 
 
 @dataclass(frozen=True, slots=True)

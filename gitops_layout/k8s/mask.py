@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import base64
 import binascii
-import re
 from typing import TYPE_CHECKING, Any
+
+from gitops_layout.patterns import regexp
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -21,8 +22,8 @@ __all__ = ["MASK", "is_secret", "mask_object", "mask_text", "mask_value", "secre
 MASK = "***"
 
 _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
-_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"|`[^`]*`|\'(?:[^\'\\]|\\.)*\'')
-_GOT = re.compile(r"\bgot .*")  # how typed-patch errors end: the value as Go prints it, unquoted
+_QUOTED = regexp(r'"(?:[^"\\]|\\.)*"|`[^`]*`|\'(?:[^\'\\]|\\.)*\'')
+_GOT = regexp(r"\bgot .*")  # how typed-patch errors end: the value as Go prints it, unquoted
 _SHORTEST = 4  # replacing every "1" of a message would hide nothing and make it unreadable
 
 

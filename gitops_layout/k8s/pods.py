@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from gitops_layout.patterns import regexp
 from gitops_layout.values import dataclass
 
 if TYPE_CHECKING:
@@ -75,5 +75,5 @@ def containers(data: dict[str, Any]) -> Iterator[Container]:
                 yield Container(item, (*path, name, index), name == "initContainers")
 
 
-PLACEHOLDER_IMAGE = re.compile(r"[${}<>]|^[A-Z][A-Z0-9_]*$")
+PLACEHOLDER_IMAGE = regexp(r"[${}<>]|^[A-Z][A-Z0-9_]*$")
 """A name that something fills in before it is applied: `${IMAGE}`, `<IMAGE>`, `IMAGE_URL`."""

@@ -7,12 +7,14 @@ import binascii
 import re
 from typing import Literal
 
+from gitops_layout.patterns import regexp
+
 __all__ = ["Form", "secret_form"]
 
 Form = Literal["empty", "sops", "placeholder", "setting", "plain"]
 
 # References into a password store, and templates that something fills in before the API server sees them.
-_PLACEHOLDER = re.compile(
+_PLACEHOLDER = regexp(
     r"""
     (?:op|vault|awssm|awssecrets|awsparamstore|azurekeyvault|gcpsecretmanager|gcpsecrets|doppler|bws|infisical)://
     | (?:vault|secretref|ref\+\w+):
@@ -28,7 +30,7 @@ _PLACEHOLDER = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE,
 )
-_SETTING = re.compile(
+_SETTING = regexp(
     r"""
     (?:true|false|yes|no|on|off|null|none)$
     | -?\d{1,5}(?:\.\d+)?[a-z]{0,2}$
@@ -37,20 +39,20 @@ _SETTING = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE,
 )
-_CONFIG_KEY = re.compile(r"\.(?:ya?ml|json|toml|ini|conf|cfg|properties|xml|env|txt|crt|pem)$")
-_WHERE_OR_WHO = re.compile(
+_CONFIG_KEY = regexp(r"\.(?:ya?ml|json|toml|ini|conf|cfg|properties|xml|env|txt|crt|pem)$")
+_WHERE_OR_WHO = regexp(
     r"(?:^|[-_./]|(?<=[a-z])(?=[A-Z]))"
     r"(?i:host|hostname|port|user|username|login|database|db|dbname|region|endpoint|url|uri|address|email|bucket"
     r"|namespace|type|name|scheme|protocol|sslmode|issuer|domain|path|clientid|client-id|client_id"
     r"|env|environment|mode|level|stage|version|timezone|tz|timeout|driver|engine)$"
 )
-_ID_KEY = re.compile(r"(?:[-_.]|^)(?i:id|uuid)$|(?<=[a-z])I[Dd]$")
-_SECRET_ID = re.compile(r"secret|token|passw|session|key", re.IGNORECASE)
-_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$|\d+$", re.IGNORECASE)
-_USER_IN_URL = re.compile(r"://[^/\s@]*:[^/\s@]+@")
-_CREDENTIAL = re.compile(r"passw|token|secret|credential|api[-_]?key|private[-_ ]key|auth", re.IGNORECASE)
-_SWITCH = re.compile(r"[\s\w.\"'-]+[:=]\s*[\"']?(?:true|false|yes|no|on|off)[\"']?,?\s*$", re.IGNORECASE)
-_CERTIFICATE = re.compile(r"-----BEGIN (?:CERTIFICATE|PUBLIC KEY|TRUSTED CERTIFICATE)-----")
+_ID_KEY = regexp(r"(?:[-_.]|^)(?i:id|uuid)$|(?<=[a-z])I[Dd]$")
+_SECRET_ID = regexp(r"secret|token|passw|session|key", re.IGNORECASE)
+_ID = regexp(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$|\d+$", re.IGNORECASE)
+_USER_IN_URL = regexp(r"://[^/\s@]*:[^/\s@]+@")
+_CREDENTIAL = regexp(r"passw|token|secret|credential|api[-_]?key|private[-_ ]key|auth", re.IGNORECASE)
+_SWITCH = regexp(r"[\s\w.\"'-]+[:=]\s*[\"']?(?:true|false|yes|no|on|off)[\"']?,?\s*$", re.IGNORECASE)
+_CERTIFICATE = regexp(r"-----BEGIN (?:CERTIFICATE|PUBLIC KEY|TRUSTED CERTIFICATE)-----")
 
 
 _LOOKED_AT = 2_000

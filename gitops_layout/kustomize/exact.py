@@ -20,6 +20,7 @@ from gitops_layout.errors import UserError
 from gitops_layout.kustomize.model import BuildClass, Closure, Problem
 from gitops_layout.kustomize.walk import no_manifests
 from gitops_layout.model import Location
+from gitops_layout.patterns import regexp
 from gitops_layout.repo.model import Repo, UnreadableError
 from gitops_layout.source.reader import read
 from gitops_layout.system import run, write_atomic
@@ -114,7 +115,7 @@ def build(repo: Repo, wanted: Build) -> Built:
     return Built(tuple(document.data for document in stream.documents if isinstance(document.data, dict)))
 
 
-_REGISTERED = re.compile(r"may not add resource with an already registered id: (\w+)\.[^/]*/([\w.-]+?)\.")
+_REGISTERED = regexp(r"may not add resource with an already registered id: (\w+)\.[^/]*/([\w.-]+?)\.")
 
 
 def _second(repo: Repo, closure: Closure, problem: Problem, called: tuple[str, str]) -> Problem:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import field
 from enum import StrEnum
@@ -10,6 +9,7 @@ from posixpath import join
 from typing import Any, Literal
 
 from gitops_layout.model import Location, Unchecked, UncheckedClass
+from gitops_layout.patterns import regexp
 from gitops_layout.repo.model import Repo
 from gitops_layout.source.reader import read
 from gitops_layout.values import dataclass
@@ -124,7 +124,7 @@ class Closure:
     problems: tuple[Problem, ...]
 
 
-_REMOTE_HOST = re.compile(r"([\w.-]+@)?[\w-]+(\.[\w-]+)*\.[A-Za-z]{2,}(:\d+)?[:/]")
+_REMOTE_HOST = regexp(r"([\w.-]+@)?[\w-]+(\.[\w-]+)*\.[A-Za-z]{2,}(:\d+)?[:/]")
 
 
 def is_remote(target: str) -> bool:

@@ -28,6 +28,7 @@ from gitops_layout.kustomize.model import (
     strings,
 )
 from gitops_layout.model import Location
+from gitops_layout.patterns import regexp
 from gitops_layout.repo.model import Repo, is_yaml
 from gitops_layout.source.document import Stream
 from gitops_layout.source.reader import read
@@ -182,7 +183,7 @@ def _check_inline(state: _Walk, owner: Kustomization, text: str, where: Location
         state.add(BuildClass.OUTSIDE, "read as a file name it leads out of the repository", where)
 
 
-_FETCHED = re.compile(r"https?:", re.IGNORECASE)
+_FETCHED = regexp(r"https?:", re.IGNORECASE)
 
 
 def _follow(state: _Walk, owner: Kustomization, reference: Reference) -> None:

@@ -7,15 +7,16 @@ from posixpath import basename
 from typing import TYPE_CHECKING
 
 from gitops_layout.checks.once import once
+from gitops_layout.patterns import regexp
 
 if TYPE_CHECKING:
     from gitops_layout.repo.model import Repo
 
 __all__ = ["made_by_command"]
 
-_TOLD = re.compile(r"\.(?:sh|bash|md|adoc|txt|mk|just)$|^(?:Makefile|justfile|Justfile|Taskfile\.ya?ml)$")
-_CREATING = re.compile(r"create|--from-(?:literal|file|env-file)", re.IGNORECASE)
-_WORD = re.compile(r"[a-z0-9][a-z0-9.-]*")
+_TOLD = regexp(r"\.(?:sh|bash|md|adoc|txt|mk|just)$|^(?:Makefile|justfile|Justfile|Taskfile\.ya?ml)$")
+_CREATING = regexp(r"create|--from-(?:literal|file|env-file)", re.IGNORECASE)
+_WORD = regexp(r"[a-z0-9][a-z0-9.-]*")
 
 
 @once

@@ -21,7 +21,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +28,7 @@ from gitops_layout.agents.argocd.phases import phases, wave
 from gitops_layout.checks.objectlist import values_at
 from gitops_layout.k8s.pods import PLACEHOLDER_IMAGE, containers, image
 from gitops_layout.k8s.secrets import secret_form
+from gitops_layout.patterns import regexp
 from gitops_layout.values import dataclass
 
 if TYPE_CHECKING:
@@ -37,13 +37,13 @@ if TYPE_CHECKING:
 
 __all__ = ["FACTS", "delivery_data", "facts", "named", "values_at"]
 
-_NAMED = re.compile(r"\bfacts\.(\w+)")
+_NAMED = regexp(r"\bfacts\.(\w+)")
 _SERVER_OWNED = (
     "uid", "resourceVersion", "generation", "creationTimestamp", "deletionTimestamp", "managedFields", "selfLink",
 )  # fmt: skip
 _SERVER_NOTES = ("kubectl.kubernetes.io/last-applied-configuration", "deployment.kubernetes.io/revision")
-_EXACT_VERSION = re.compile(r"v?\d+\.\d+\.\d+([-+][0-9A-Za-z.+-]*)?")
-_COMMIT = re.compile(r"[0-9a-f]{7,64}|sha256:[0-9a-f]{64}")
+_EXACT_VERSION = regexp(r"v?\d+\.\d+\.\d+([-+][0-9A-Za-z.+-]*)?")
+_COMMIT = regexp(r"[0-9a-f]{7,64}|sha256:[0-9a-f]{64}")
 
 _ARGOCD_TYPE = "argocd.argoproj.io/secret-type"
 _ARGOCD_PLAIN_KEYS = frozenset(

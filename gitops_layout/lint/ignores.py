@@ -9,6 +9,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from gitops_layout.model import Location, Span
+from gitops_layout.patterns import regexp
 from gitops_layout.repo.model import is_yaml
 from gitops_layout.values import dataclass
 
@@ -20,10 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Inline", "by_line", "inline_ignores"]
 
-_MARK = re.compile(
-    r"(?:^|(?<=\s))#[ \t]*gitops-layout:[ \t]*ignore\[([^\]\n]*)\][ \t]*([^\n]*)", re.MULTILINE
-)
-_UNTIL = re.compile(r"(?:^|\s)until=(\S+)")
+_MARK = regexp(r"(?:^|(?<=\s))#[ \t]*gitops-layout:[ \t]*ignore\[([^\]\n]*)\][ \t]*([^\n]*)", re.MULTILINE)
+_UNTIL = regexp(r"(?:^|\s)until=(\S+)")
 _WORD = "gitops-layout:"
 
 

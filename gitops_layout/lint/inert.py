@@ -6,13 +6,13 @@ then, and with it what rules say of the other deliveries. Whatever is not known 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from posixpath import basename
 from typing import TYPE_CHECKING, Any
 
 from gitops_layout.k8s.pods import pod_spec
 from gitops_layout.kustomize.model import FILE_NAMES
+from gitops_layout.patterns import regexp
 from gitops_layout.values import dataclass
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ _TIMES = frozenset(
 )
 _SCALED = frozenset({"Deployment", "StatefulSet", "ReplicaSet"})
 
-_SPEAKS = re.compile(
+_SPEAKS = regexp(
     r"\$\{|\{\{|<|ME|ENC\[|PRIVATE KEY|AGE-SECRET|client-key|gitops-layout|imagepolicy|\$patch|\.ya?ml|/manifests|ha/"
     r"|(?i:argo|flux|gotk)"
 )

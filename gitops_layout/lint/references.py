@@ -7,7 +7,6 @@ gives it away, and rows with `world: near` always.
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from difflib import SequenceMatcher
 from fnmatch import fnmatchcase
@@ -20,6 +19,7 @@ from gitops_layout.lint.commands import made_by_command
 from gitops_layout.lint.facts import values_at
 from gitops_layout.lint.world import Cluster, Present, World, texts_of
 from gitops_layout.model import Hit, Related
+from gitops_layout.patterns import regexp
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,11 +29,11 @@ if TYPE_CHECKING:
 
 __all__ = ["hits"]
 
-_OPEN_NAME = re.compile(r"\$\{|\{\{|<<|<[A-Z_]+>|^your-|CHANGE_?ME")
+_OPEN_NAME = regexp(r"\$\{|\{\{|<<|<[A-Z_]+>|^your-|CHANGE_?ME")
 """Filled in later: Flux substitution, templates, ResourceSet inputs, placeholders."""
 
 
-_FILLED = re.compile(r"\$\{[^}]*\}+|\{\{.*?\}\}|<<.*?>>|<[A-Z_]+>|^your-.*|CHANGE_?ME|[\[\]?]")
+_FILLED = regexp(r"\$\{[^}]*\}+|\{\{.*?\}\}|<<.*?>>|<[A-Z_]+>|^your-.*|CHANGE_?ME|[\[\]?]")
 _NAME_KEYS = ("name", "secretName", "claimName")
 
 
@@ -66,7 +66,7 @@ def _values(data: dict[str, Any], path: str) -> Iterator[tuple[Any, Path]]:
         yield from ((value, (*pod[1], *at)) for value, at in values_at(pod[0], path.removeprefix("pod.")))
 
 
-_CAPTURE = re.compile(r"\{[A-Za-z_]\w*\}")
+_CAPTURE = regexp(r"\{[A-Za-z_]\w*\}")
 """A part of a name that a generator fills in, an ArtifactGenerator by the folders that fit its pattern."""
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 from gitops_layout.k8s.mask import MASK, is_secret
+from gitops_layout.patterns import regexp
 from gitops_layout.repo.model import is_yaml
 
 if TYPE_CHECKING:
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Excerpts", "masked"]
 
-_SAYS_SECRET = re.compile(r"kind[\"']?\s*:\s*[\"']?Secret\b|secretGenerator")
-_ENTRY = re.compile(r"(\s*(?:- )*)([\w.\-/\"']+\s*:)(\s+)(\S.*)$")
-_ASSIGNMENT = re.compile(r"(\s*(?:- )+[\"']?[\w.\-]+=)(.+)$")
-_HEADER = re.compile(r"[|>][-+0-9]*\s*(#.*)?$")
+_SAYS_SECRET = regexp(r"kind[\"']?\s*:\s*[\"']?Secret\b|secretGenerator")
+_ENTRY = regexp(r"(\s*(?:- )*)([\w.\-/\"']+\s*:)(\s+)(\S.*)$")
+_ASSIGNMENT = regexp(r"(\s*(?:- )+[\"']?[\w.\-]+=)(.+)$")
+_HEADER = regexp(r"[|>][-+0-9]*\s*(#.*)?$")
 _MAX_WIDTH = 500
 
 

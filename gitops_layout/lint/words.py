@@ -6,9 +6,11 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from gitops_layout.patterns import regexp
+
 __all__ = ["UnfilledError", "filled"]
 
-_FIELD = re.compile(r"\{([A-Za-z_][\w.-]*)\}")
+_FIELD = regexp(r"\{([A-Za-z_][\w.-]*)\}")
 
 
 class UnfilledError(Exception):

@@ -6,7 +6,6 @@ apply it by hand or the build that reads it is the one that failed.
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from dataclasses import field, replace
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ from gitops_layout.checks.once import once
 from gitops_layout.k8s.pods import pod_spec
 from gitops_layout.lint.facts import values_at
 from gitops_layout.model import Affected, ObjectRef
+from gitops_layout.patterns import regexp
 from gitops_layout.repo.model import is_parked
 from gitops_layout.rules.model import kind_matches
 from gitops_layout.values import dataclass
@@ -139,7 +139,7 @@ def world_of(graph: Graph) -> World:
     return World(graph)
 
 
-_WORD = re.compile(r"[a-z0-9][a-z0-9.-]*")
+_WORD = regexp(r"[a-z0-9][a-z0-9.-]*")
 _READERS = (
     "fluxcd.io", "k8s.io", "argoproj.io", "apps", "batch", "policy", "autoscaling", "external-secrets.io", "bitnami.com",
     "cert-manager.io", "monitoring.coreos.com",

@@ -9,9 +9,10 @@ sync": the caller then asks the server by a dry run.
 from __future__ import annotations
 
 import json
-import re
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
+
+from gitops_layout.patterns import regexp
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,7 +22,7 @@ __all__ = ["MANAGER", "in_sync", "own_entry", "same_quantity"]
 MANAGER = "gitops-layout"
 """Our field manager."""
 
-_QUANTITY = re.compile(r"^([+-]?\d+(?:\.\d*)?|[+-]?\.\d+)([numkMGTPE]|[KMGTPE]i|[eE][+-]?\d+)?$")
+_QUANTITY = regexp(r"^([+-]?\d+(?:\.\d*)?|[+-]?\.\d+)([numkMGTPE]|[KMGTPE]i|[eE][+-]?\d+)?$")
 _BINARY = {f"{prefix}i": Decimal(1024) ** power for power, prefix in enumerate("KMGTPE", 1)}
 _DECIMAL = {prefix: Decimal(1000) ** power for power, prefix in enumerate("kMGTPE", 1)} | {
     "m": Decimal("1e-3"), "u": Decimal("1e-6"), "n": Decimal("1e-9"),

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from gitops_layout.k8s.mask import mask_value
+from gitops_layout.patterns import regexp
 from gitops_layout.reconcile.inventory import PART_OF
 from gitops_layout.values import dataclass
 
@@ -109,8 +110,8 @@ def foreign_owner(desired: Mapping[str, Any], live: Mapping[str, Any], inventory
     return None
 
 
-_CONFLICT = re.compile(r'conflict with "(?P<manager>[^"]*)"(?P<rest>.*)', re.DOTALL)
-_LEGACY = re.compile(r"^(kubectl.*|before-first-apply)$")
+_CONFLICT = regexp(r'conflict with "(?P<manager>[^"]*)"(?P<rest>.*)', re.DOTALL)
+_LEGACY = regexp(r"^(kubectl.*|before-first-apply)$")
 
 
 def conflicts(causes: Iterable[Mapping[str, Any]]) -> tuple[Conflict, ...]:

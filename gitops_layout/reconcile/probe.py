@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from gitops_layout.k8s.mask import mask_text
 from gitops_layout.k8s.order import is_definition
 from gitops_layout.k8s.scope import crd_scopes, is_crd
+from gitops_layout.patterns import regexp
 from gitops_layout.reconcile.cluster import ApiError
 from gitops_layout.reconcile.desired import DesiredObject, Key, Problem, key
 from gitops_layout.reconcile.fields import in_sync
@@ -193,9 +193,9 @@ def _problem(item: DesiredObject, message: str) -> Problem:
 
 
 # How the server words a manifest that does not fit its type: where, and a value as Go prints it.
-_TYPED_PATCH = re.compile(r"^failed to create typed patch object \([^)]*\):\s*(?:errors:\s*)?")
-_NO_NAMESPACE = re.compile(r'^namespaces "([^"]+)" not found$')
-_GO_VALUE = re.compile(r"&value\.valueUnstructured\{Value:(.*)\}")
+_TYPED_PATCH = regexp(r"^failed to create typed patch object \([^)]*\):\s*(?:errors:\s*)?")
+_NO_NAMESPACE = regexp(r'^namespaces "([^"]+)" not found$')
+_GO_VALUE = regexp(r"&value\.valueUnstructured\{Value:(.*)\}")
 
 
 def explain(error: ApiError, data: Mapping[str, Any], secrets: Iterable[str]) -> str:

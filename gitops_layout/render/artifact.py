@@ -7,11 +7,11 @@ source-controller v1.9, go-git v5 (sparse paths are prefixes).
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from posixpath import basename, dirname
 
+from gitops_layout.patterns import regexp
 from gitops_layout.repo.model import Repo
 from gitops_layout.values import dataclass
 
@@ -30,7 +30,7 @@ _DEFAULTS = (
 )  # fmt: skip
 """What is left out where nobody says anything; any pattern of the user's replaces all of these."""
 
-_SUSPECT = re.compile(
+_SUSPECT = regexp(
     r"(^|/)(\.git|\.circleci/|\.travis|\.drone|appveyor|cloudbuild|codeship|\.goreleaser|\.sops|\.flux)"
     r"|\.(jpg|jpeg|gif|png|wmv|flv|tar\.gz|zip)(/|$)"
 )

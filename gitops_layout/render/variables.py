@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import field
 from functools import cached_property
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from gitops_layout.agents.context import at
 from gitops_layout.model import Location, Unchecked, UncheckedClass
+from gitops_layout.patterns import regexp
 from gitops_layout.render.lookup import ENCRYPTED, UNDELIVERED, Lookup, texts
 from gitops_layout.repo.model import Repo, is_yaml
 from gitops_layout.values import dataclass
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Strictness", "Variables", "variables_of"]
 
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_GATE = re.compile(r"\bStrictPostBuildSubstitutions=(true|false)\b")
-_VERSION = re.compile(r"\bv?(\d+)\.(\d+)(?:[.\-@]|$)")
+_NAME = regexp(r"[A-Za-z_][A-Za-z0-9_]*")
+_GATE = regexp(r"\bStrictPostBuildSubstitutions=(true|false)\b")
+_VERSION = regexp(r"\bv?(\d+)\.(\d+)(?:[.\-@]|$)")
 _STRICT_SINCE = 9
 """The minor version of kustomize-controller 1.x, and of Flux 2.x, whose default is strict."""
 

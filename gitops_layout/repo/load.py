@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import stat
 import threading
 from collections.abc import Callable, Iterable, Mapping
@@ -13,13 +12,14 @@ from typing import Generic, TypeVar
 
 from gitops_layout.errors import UserError
 from gitops_layout.model import Unchecked
+from gitops_layout.patterns import regexp
 from gitops_layout.repo.model import MAX_BYTES, Entry, Repo, UnreadableError, broken, is_yaml
 from gitops_layout.system import git
 from gitops_layout.values import dataclass
 
 __all__ = ["Listing", "from_files", "from_revision", "from_work_tree", "listed", "top_level"]
 
-_COMMIT = re.compile(r"[0-9a-f]{7,64}")
+_COMMIT = regexp(r"[0-9a-f]{7,64}")
 
 MAX_FILES = 200_000
 """More files than this are refused: no GitOps repository comes near, and a mistaken `lint /` would not end."""

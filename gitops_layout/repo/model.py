@@ -15,6 +15,7 @@ from posixpath import basename, dirname, join, normpath
 from typing import TYPE_CHECKING, Any, cast
 
 from gitops_layout.model import Location, ObjectRef, Path, Span, Unchecked, UncheckedClass
+from gitops_layout.patterns import regexp
 from gitops_layout.values import dataclass
 
 if TYPE_CHECKING:
@@ -53,8 +54,8 @@ def is_aside(path: str) -> bool:
     return any(part.startswith(".") or part in _TOOLS for part in path.split("/")[:-1])
 
 
-_MARKS = re.compile(r"\{\{|\{%|^\s*(?:- *)?<[A-Z][A-Z0-9_]+>\s*$|<<[^:]", re.MULTILINE)
-_QUOTED_MARKS = re.compile(r"^\s*#.*$|(['\"])[^'\"{}\n]*\{\{[^'\"\n]*\}\}[^'\"\n]*\1", re.MULTILINE)
+_MARKS = regexp(r"\{\{|\{%|^\s*(?:- *)?<[A-Z][A-Z0-9_]+>\s*$|<<[^:]", re.MULTILINE)
+_QUOTED_MARKS = regexp(r"^\s*#.*$|(['\"])[^'\"{}\n]*\{\{[^'\"\n]*\}\}[^'\"\n]*\1", re.MULTILINE)
 """What YAML reads as a text although it has marks in it, as in an ApplicationSet, and comments."""
 
 
@@ -70,7 +71,7 @@ def is_template(repo: Repo, path: str) -> bool:
     return _MARKS.search(_QUOTED_MARKS.sub("", read)) is not None
 
 
-_PARKED = re.compile(
+_PARKED = regexp(
     r"(^|/)[._-]*(archived?|archives|attic|bak|deprecated|disabled|old|retired|unused|wip)(?=/)",
     re.IGNORECASE,
 )

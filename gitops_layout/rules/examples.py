@@ -7,6 +7,7 @@ from dataclasses import field
 from typing import TYPE_CHECKING
 
 from gitops_layout.errors import UserError
+from gitops_layout.patterns import regexp
 from gitops_layout.values import dataclass
 
 if TYPE_CHECKING:
@@ -19,8 +20,8 @@ __all__ = ["DEFAULT_FILE", "Example", "body", "examples", "with_console"]
 DEFAULT_FILE = "manifest.yaml"
 """The name of an example's file whose fence has no `file=`."""
 
-_FENCE = re.compile(r"(`{3,})\s*(\S*)\s*(.*?)\s*$")
-_EXPECT = re.compile(r"#\s*expect:\s*([A-Z0-9, ]+)")
+_FENCE = regexp(r"(`{3,})\s*(\S*)\s*(.*?)\s*$")
+_EXPECT = regexp(r"#\s*expect:\s*([A-Z0-9, ]+)")
 
 
 @dataclass(slots=True)

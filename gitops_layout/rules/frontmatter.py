@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import field
 from posixpath import basename
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from gitops_layout.config import Profile, did_you_mean
 from gitops_layout.model import Severity, Tier
+from gitops_layout.patterns import regexp
 from gitops_layout.rules.model import PRINCIPLES, PROFILES, Mend, Producer, Row, Rule, Scope
 from gitops_layout.source.document import Document
 from gitops_layout.source.reader import read
@@ -28,9 +28,9 @@ KEYS = (
 _ROW = ("from", "path", "to", "where", "given", "producers", "kind", "world")
 _TIERS: tuple[Tier, ...] = ("prod", "nonprod")
 _WORDS: dict[str, Severity | None] = {**{s.value: s for s in Severity}, "off": None}
-_ID = re.compile(r"[A-Z]{1,4}[0-9]{3}")
-_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
-_FIELD = re.compile(r"\{([A-Za-z_]\w*)[^{}]*\}")
+_ID = regexp(r"[A-Z]{1,4}[0-9]{3}")
+_NAME = regexp(r"[a-z0-9]+(-[a-z0-9]+)*")
+_FIELD = regexp(r"\{([A-Za-z_]\w*)[^{}]*\}")
 
 Severities = dict[Profile, dict[Tier, Severity | None]]
 

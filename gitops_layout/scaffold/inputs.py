@@ -7,16 +7,18 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
+from gitops_layout.patterns import regexp
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
 __all__ = ["Digests"]
 
-_CODE = re.compile(r"\{[{%].*?[%}]\}", re.DOTALL)
-_STRING = re.compile(r'"[^"\n]*"|\'[^\'\n]*\'')
-_WORD = re.compile(r"[A-Za-z_]\w*")
-_SHARED = re.compile(r"templates/shared/\w+\.jinja")
+_CODE = regexp(r"\{[{%].*?[%}]\}", re.DOTALL)
+_STRING = regexp(r'"[^"\n]*"|\'[^\'\n]*\'')
+_WORD = regexp(r"[A-Za-z_]\w*")
+_SHARED = regexp(r"templates/shared/\w+\.jinja")
 _LENGTH = 6
 """Bytes of a digest: it is compared with one other, that of the same path."""
 

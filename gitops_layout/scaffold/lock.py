@@ -14,6 +14,7 @@ import yaml
 
 from gitops_layout import __version__
 from gitops_layout.errors import UserError
+from gitops_layout.patterns import regexp
 from gitops_layout.scaffold.render import File, Ownership, blob_id
 from gitops_layout.source import reader
 from gitops_layout.source.typing import plain
@@ -23,8 +24,8 @@ __all__ = ["LOCK", "Entry", "Lock", "blob_id", "dump", "make", "read"]
 
 LOCK = ".gitops-layout/lock.yaml"
 
-_PLAIN = re.compile(r"[A-Za-z0-9._][\w./+-]*", re.ASCII)
-_ROW = re.compile(
+_PLAIN = regexp(r"[A-Za-z0-9._][\w./+-]*", re.ASCII)
+_ROW = regexp(
     rb"^  ([A-Za-z._][\w./+-]*): \{owner: (managed|seed|fragment|robot), blob: '?([0-9a-f]+)'?"
     rb"(?:, inputs: '?([0-9a-f]+)'?)?\}$",
     re.MULTILINE,

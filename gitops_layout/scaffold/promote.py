@@ -7,7 +7,6 @@ copies their bytes, so that nothing else of an environment moves with them, and 
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Literal
 from gitops_layout.diff.objects import ObjectChange, object_changes
 from gitops_layout.errors import UserError
 from gitops_layout.graph.link import link
+from gitops_layout.patterns import regexp
 from gitops_layout.render.build import Renders
 from gitops_layout.repo.load import from_files
 from gitops_layout.scaffold.structure import dump, load
@@ -44,9 +44,9 @@ __all__ = [
 
 Part = Literal["version", "settings"]
 _PATCHED = ("/targetRevision", "/tag", "/version")
-_MARKER = re.compile(rb"[ \t]*#[ \t]*\{\s*\"\$imagepolicy\"[^\n]*")
-_TAG = re.compile(rb"(?m)^.*\b(newTag|tag): [^#\s]+")
-_VERSION = re.compile(r"^([A-Za-z0-9_][A-Za-z0-9_.-]{0,127}|sha256:[0-9a-f]{64})$")
+_MARKER = regexp(rb"[ \t]*#[ \t]*\{\s*\"\$imagepolicy\"[^\n]*")
+_TAG = regexp(rb"(?m)^.*\b(newTag|tag): [^#\s]+")
+_VERSION = regexp(r"^([A-Za-z0-9_][A-Za-z0-9_.-]{0,127}|sha256:[0-9a-f]{64})$")
 
 
 @dataclass(frozen=True, slots=True)

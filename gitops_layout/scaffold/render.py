@@ -18,6 +18,7 @@ from jinja2 import FileSystemLoader, StrictUndefined
 from jinja2.sandbox import SandboxedEnvironment
 
 from gitops_layout import bundle
+from gitops_layout.patterns import regexp
 from gitops_layout.scaffold.inputs import Digests
 
 if TYPE_CHECKING:
@@ -45,10 +46,10 @@ _SUFFIX = ".jinja"
 _INDICES = "_indices"  # in a path's context: which item of each loop it was made from
 _NAMES = "_names"  # and the names that were made so far
 _BETWEEN = "\x1f"
-_WORD = re.compile(r"[A-Za-z_]\w*")
-_REFERENCE = re.compile(r"(\w+)(?:\.(\w+))?")
-_PRINTED = re.compile(r"\{\{ ([\w.]+) \}\}")
-_YIELD = re.compile(r"\{% yield (\w+) from (.+?) %\}(.*)\{% endyield %\}")
+_WORD = regexp(r"[A-Za-z_]\w*")
+_REFERENCE = regexp(r"(\w+)(?:\.(\w+))?")
+_PRINTED = regexp(r"\{\{ ([\w.]+) \}\}")
+_YIELD = regexp(r"\{% yield (\w+) from (.+?) %\}(.*)\{% endyield %\}")
 # Copier alone writes its answers file; we keep a lock instead.
 _COPIER_ONLY = "{{ _copier_conf.answers_file }}"
 

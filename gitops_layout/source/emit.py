@@ -12,11 +12,12 @@ from typing import Any
 
 import yaml
 
+from gitops_layout.patterns import regexp
 from gitops_layout.source.typing import NotJsonError, plain
 
 __all__ = ["text_of"]
 
-_QUOTED = re.compile(r"<<\Z|[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?\Z|\d{4}-\d\d?-\d\d?([ Tt].*)?\Z")
+_QUOTED = regexp(r"<<\Z|[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?\Z|\d{4}-\d\d?-\d\d?([ Tt].*)?\Z")
 """Strings that plain typing keeps and go-yaml quotes all the same: merge keys, base 60, times."""
 
 

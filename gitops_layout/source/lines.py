@@ -12,6 +12,7 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from gitops_layout.patterns import regexp
 from gitops_layout.source.typing import NotJsonError, plain, plain_key
 
 if TYPE_CHECKING:
@@ -26,17 +27,17 @@ _MAX_FLOWS = 20
 """The same for lists and mappings on one line."""
 
 # Tabs, carriage returns, other control characters, and what libyaml takes for a line's end or refuses.
-_UNUSUAL = re.compile("[^\n -~\xa0-\u2027\u202a-\ud7ff]")
+_UNUSUAL = regexp("[^\n -~\xa0-\u2027\u202a-\ud7ff]")
 
 _QUOTED = r"\"[^\"\\]*\"|'[^']*'"
-_FLOW_ITEM = re.compile(
+_FLOW_ITEM = regexp(
     rf"""
     (?:(?P<key>[A-Za-z_][\w./-]{{0,250}}+):\ ++)?
     (?:(?P<plain>[A-Za-z0-9_./][\w./+=@-]*+(?:\ [\w./+=@-]++)*+)|(?P<quoted>{_QUOTED})|(?P<open>[\[{{]))
     """,
     re.VERBOSE,
 )
-_LINE = re.compile(
+_LINE = regexp(
     rf"""
     (?P<indent>\ *+)
     (?P<dash>-(?=\ |\Z)\ *+)?
@@ -57,8 +58,8 @@ _LINE = re.compile(
     """,
     re.VERBOSE,
 )
-_REST = re.compile(r" *(?:(?<= )#.*)?")
-_FOLDS = re.compile(r"(?<=[^\n])\n(\n*)(?=[^\n])")
+_REST = regexp(r" *(?:(?<= )#.*)?")
+_FOLDS = regexp(r"(?<=[^\n])\n(\n*)(?=[^\n])")
 
 _VALUE, _WAITS, _FLOW, _BLOCK, _NOTHING, _SEPARATOR = range(6)
 """What a line holds: a scalar, nothing yet, a flow collection, the head of a literal or folded text,

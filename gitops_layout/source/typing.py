@@ -8,10 +8,11 @@ kustomize 5.8.1.
 from __future__ import annotations
 
 import math
-import re
 import struct
 from functools import lru_cache
 from typing import Literal
+
+from gitops_layout.patterns import regexp
 
 __all__ = ["Mode", "NotJsonError", "Scalar", "plain", "plain_key"]
 
@@ -33,10 +34,10 @@ _WORDS: dict[Mode, dict[str, Scalar]] = {
 }
 # A number starts with one of these; everything else that is no word is a string.
 _NUMERIC_START = frozenset("0123456789+-.")
-_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?\Z")
-_INFINITE = re.compile(r"[-+]?\.(inf|Inf|INF)\Z|\.(nan|NaN|NAN)\Z")
+_FLOAT = regexp(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?\Z")
+_INFINITE = regexp(r"[-+]?\.(inf|Inf|INF)\Z|\.(nan|NaN|NAN)\Z")
 # Behind a leading point Go's own reader decides, and takes underscores between digits only.
-_LOOSE_UNDERSCORE = re.compile(r"(?<![0-9])_|_(?![0-9])")
+_LOOSE_UNDERSCORE = regexp(r"(?<![0-9])_|_(?![0-9])")
 _INT64 = range(-(2**63), 2**63)
 _FLOAT32_END = (2 - 2**-24) * 2.0**127
 _GO_INTEGERS = range(-(2**63), 2**64)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, StringConstraints
 
+from gitops_layout.patterns import regexp
 from gitops_layout.spec.words import Model, Name, word
 
 if TYPE_CHECKING:
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Features", "Notifications", "Recipient", "Secrets", "Store", "strings"]
 
-_AGE = re.compile(r"age1[a-z0-9]{50,4000}")
-_FIELD = re.compile(r"[A-Za-z0-9][\w./-]*")
+_AGE = regexp(r"age1[a-z0-9]{50,4000}")
+_FIELD = regexp(r"[A-Za-z0-9][\w./-]*")
 _DEPTH = 12
 
 

@@ -7,12 +7,13 @@ import re
 from functools import cache
 
 from gitops_layout import bundle
+from gitops_layout.patterns import regexp
 from gitops_layout.values import dataclass
 
 __all__ = ["Pins", "pins"]
 
 _FILE = "templates/shared/versions.jinja"
-_TABLE = re.compile(r"set (\w+) = (\{.*?\n\})", re.DOTALL)
+_TABLE = regexp(r"set (\w+) = (\{.*?\n\})", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints
 
+from gitops_layout.patterns import regexp
 from gitops_layout.source.typing import plain
 
 _WINDOWS = frozenset(
@@ -17,7 +17,7 @@ MOVING_TAGS = frozenset({"latest", "main", "master", "stable", "edge", "dev", "n
 MAX_NAME = 63
 
 
-_IMAGE = re.compile(
+_IMAGE = regexp(
     r"^(?=[^:]*[a-z])[a-z0-9]+([._-][a-z0-9]+)*(:[0-9]+)?(/[a-z0-9]+((\.|_{1,2}|-+)[a-z0-9]+)*)*"
     r"(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@sha256:[0-9a-f]{64})?$"
 )

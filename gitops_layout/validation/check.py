@@ -5,11 +5,11 @@ from __future__ import annotations
 import copy
 import difflib
 import json
-import re
 from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal
 
+from gitops_layout.patterns import regexp
 from gitops_layout.validation import bundle
 from gitops_layout.validation.crds import filled, marks, speaks
 from gitops_layout.validation.rules import RuleProblem, judge
@@ -233,6 +233,8 @@ def _errors(ref: ObjectRef, data: dict[str, Any], known: Known, *, apply: bool) 
                     near = tuple(difflib.get_close_matches(name, names, n=1))
                     kind: Literal["newer", "unknown"] = "newer" if of and not near else "unknown"
                     yield Violation(kind, (*path, name), f'unknown field "{name}"{of}', near=near)
+            case "falseSchema" if isinstance(below := _at(data, path), dict):
+                yield from (Violation("unknown", (*path, name), f'unknown field "{name}"') for name in below)
             case "required":
                 yield Violation("missing", path, f'required field "{error.kind.property}" is missing')
             case "maximum" | "minimum" if apply and known.built_in and error.kind.value in _INTEGERS:
@@ -241,6 +243,12 @@ def _errors(ref: ObjectRef, data: dict[str, Any], known: Known, *, apply: bool) 
                 got = _kind_of(error.instance) if secret else _got(error.instance)
                 violation = _value_violation(name, path, error, got)
                 yield replace(violation, kind="newer") if of and name == "enum" else violation
+
+
+def _at(data: Any, path: Path) -> Any:
+    for step in path:
+        data = data[step]
+    return data
 
 
 def as_stored(data: dict[str, Any], verdict: Verdict) -> dict[str, Any]:
@@ -337,7 +345,7 @@ def _value(value: Any) -> str:
     return text if len(text) <= 80 else f"{text[:79]}…"
 
 
-_PLAIN = re.compile(r"[A-Za-z_][\w-]*")
+_PLAIN = regexp(r"[A-Za-z_][\w-]*")
 
 
 def dotted(path: Path) -> str:

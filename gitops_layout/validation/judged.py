@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from posixpath import dirname
 from typing import TYPE_CHECKING, Any
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from gitops_layout.k8s.scope import is_crd
 from gitops_layout.kustomize.model import FILE_NAMES
 from gitops_layout.model import Affected, Location, Unchecked, UncheckedClass
+from gitops_layout.patterns import regexp
 from gitops_layout.validation import bundle
 from gitops_layout.validation.check import Verdict
 from gitops_layout.validation.crds import crds
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Judged", "judged", "targets"]
 
-_LATER = re.compile(r"\$\{[^}]*\}")
+_LATER = regexp(r"\$\{[^}]*\}")
 """What a substitution that we could not see would have replaced."""
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from gitops_layout.model import Path
+from gitops_layout.patterns import regexp
 from gitops_layout.validation.server.cursor import At, shown
 from gitops_layout.values import dataclass
 
@@ -18,7 +19,7 @@ __all__ = ["Breach", "Level", "breaches", "enforced"]
 
 ENFORCE = "pod-security.kubernetes.io/enforce"
 ENFORCE_VERSION = "pod-security.kubernetes.io/enforce-version"
-_VERSION = re.compile(r"v1\.(0|[1-9][0-9]*)", re.ASCII)
+_VERSION = regexp(r"v1\.(0|[1-9][0-9]*)", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from gitops_layout.cel import Binding, CelError, bind, compile_expression
 from gitops_layout.k8s.scope import builtin_scope
+from gitops_layout.patterns import regexp
 from gitops_layout.validation import bundle
 from gitops_layout.validation.defaults import defaulted
 from gitops_layout.validation.namespaces import Namespaces
@@ -31,12 +32,12 @@ __all__ = ["Denial", "Unjudged", "denials"]
 _GROUP = "admissionregistration.k8s.io"
 _NAMESPACE_NAME = "kubernetes.io/metadata.name"  # a label that every namespace has
 _VARIABLES = ("object", "oldObject", "request", "params", "namespaceObject")
-_ASKER = re.compile(r"\bauthorizer\b|\brequest\.userInfo\b")
-_PIECES = re.compile(r"(\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*')")
-_OWN = re.compile(r"\bvariables\.(\w+)")
+_ASKER = regexp(r"\bauthorizer\b|\brequest\.userInfo\b")
+_PIECES = regexp(r"(\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*')")
+_OWN = regexp(r"\bvariables\.(\w+)")
 _MOST = 50_000
-_KEY = re.compile(r"[Kk]ey not found in map : \"([^\"]*)\"")
-_KEYS = re.compile("no such key|key not found", re.IGNORECASE)
+_KEY = regexp(r"[Kk]ey not found in map : \"([^\"]*)\"")
+_KEYS = regexp("no such key|key not found", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,18 +11,19 @@ import re
 from typing import Any
 
 from gitops_layout.cel import CelError, bind, compile_expression
+from gitops_layout.patterns import regexp
 from gitops_layout.values import dataclass
 
 __all__ = ["RuleProblem", "judge"]
 
-_TRANSITION = re.compile(r"\boldSelf\b")
-_ESCAPED = re.compile(
+_TRANSITION = regexp(r"\boldSelf\b")
+_ESCAPED = regexp(
     r"__(true|false|null|in|as|break|const|continue|else|for|function|if|import|let|loop|package|namespace|return|var"
     r"|void|while)__"
 )
-_ABSENT = re.compile("no such key|key not found", re.IGNORECASE)
+_ABSENT = regexp("no such key|key not found", re.IGNORECASE)
 _SYMBOLS = {"__dot__": ".", "__dash__": "-", "__slash__": "/", "__underscores__": "__"}
-_NAME = re.compile(r"\w*(?:__dot__|__dash__|__slash__|__underscores__)\w*")
+_NAME = regexp(r"\w*(?:__dot__|__dash__|__slash__|__underscores__)\w*")
 
 
 @dataclass(frozen=True, slots=True)

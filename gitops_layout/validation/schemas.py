@@ -6,12 +6,12 @@ import base64
 import binascii
 import ipaddress
 import json
-import re
 from dataclasses import field, replace
 from datetime import date
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from gitops_layout.patterns import regexp
 from gitops_layout.validation import bundle
 from gitops_layout.validation.crds import Crd, SchemaError, json_schema, metadata_schema, spoken
 from gitops_layout.values import dataclass
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
 __all__ = ["FIELDS", "Broken", "Known", "Schemas", "expand"]
 
-_MOMENT = re.compile(
+_MOMENT = regexp(
     r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])[Tt]([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)"
 )
-_ZEROS = re.compile(r"(?<![0-9A-Fa-f:])0+(?=[0-9])|(?<=:)0+(?=[0-9]+\.)")
-_JOINED = re.compile(r'"(allOf|anyOf|oneOf|not|maxProperties)"')
+_ZEROS = regexp(r"(?<![0-9A-Fa-f:])0+(?=[0-9])|(?<=:)0+(?=[0-9]+\.)")
+_JOINED = regexp(r'"(allOf|anyOf|oneOf|not|maxProperties)"')
 FIELDS = (
     "NormalizedKubernetesVersion",
     "StrictSuffix",
@@ -38,7 +38,7 @@ FIELDS = (
     "KindSuffix",
 )
 """What kubeconform's templates may name."""
-_FIELD = re.compile(r"\{\{\s*\.(\w+)\s*\}\}")
+_FIELD = regexp(r"\{\{\s*\.(\w+)\s*\}\}")
 
 
 @dataclass(frozen=True, slots=True)

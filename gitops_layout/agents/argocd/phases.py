@@ -5,11 +5,11 @@ Facts: argo-cd v3.6.1, gitops-engine (pkg/sync/hook, syncwaves and sync_phase.go
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
 from gitops_layout.agents.context import at
+from gitops_layout.patterns import regexp
 
 __all__ = ["PHASES", "phases", "wave"]
 
@@ -23,7 +23,7 @@ _OF_HELM = {
     "post-install": "PostSync",
     "post-upgrade": "PostSync",
 }
-_NUMBER = re.compile(r"[+-]?\d{1,18}")
+_NUMBER = regexp(r"[+-]?\d{1,18}")
 
 
 def phases(data: Any) -> tuple[str, ...]:

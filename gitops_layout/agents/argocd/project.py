@@ -5,7 +5,6 @@ Patterns are globs; one that starts with `!` denies, and a denial outranks every
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import field, replace
 from fnmatch import fnmatchcase
@@ -14,6 +13,7 @@ from typing import Any
 from gitops_layout.agents.argocd.globs import matches
 from gitops_layout.agents.context import at
 from gitops_layout.model import Location
+from gitops_layout.patterns import regexp
 from gitops_layout.repo.model import Resource
 from gitops_layout.values import dataclass
 
@@ -215,7 +215,7 @@ def _matches(pattern: str, text: str, separators: str) -> bool:
     return pattern == "*" or matches(pattern, text, separators)
 
 
-_SSH = re.compile(r"(ssh://)?([^/:]*)@[^@]+")
+_SSH = regexp(r"(ssh://)?([^/:]*)@[^@]+")
 
 
 def _normal(url: str) -> str:

@@ -5,7 +5,6 @@ Facts: argo-cd v3.6.1 (pkg/apis/application/v1alpha1/types.go, util/argo, repose
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from posixpath import join
 from typing import Any
@@ -14,6 +13,7 @@ from gitops_layout.agents.context import at
 from gitops_layout.agents.delivery import Renderer
 from gitops_layout.kustomize.model import FILE_NAMES
 from gitops_layout.model import Path
+from gitops_layout.patterns import regexp
 from gitops_layout.repo.model import MAX_BYTES, Repo
 
 __all__ = [
@@ -36,7 +36,7 @@ TOOLS: dict[str, Renderer] = {
 }
 """The options of a source that say how its path is rendered, whatever files it has."""
 
-_REF = re.compile(r"[a-zA-Z0-9_-]+")
+_REF = regexp(r"[a-zA-Z0-9_-]+")
 
 
 def listed(spec: Any) -> list[tuple[Path, Mapping[str, Any]]]:

@@ -9,7 +9,6 @@ with the real thing by `tests/agents/test_gotemplate_oracle.py`. Nothing is read
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -20,6 +19,7 @@ from gitops_layout.agents.gotemplate.lex import BRACES, Delimiters
 from gitops_layout.agents.gotemplate.parse import parse
 from gitops_layout.agents.gotemplate.quoting import from_bytes, to_bytes
 from gitops_layout.agents.gotemplate.values import MISSING
+from gitops_layout.patterns import regexp
 from gitops_layout.values import dataclass
 
 __all__ = [
@@ -34,7 +34,7 @@ __all__ = [
 ]
 
 _MAX_TEMPLATE = 1 << 18
-_TORN = re.compile("[\ud800-\udfff]")
+_TORN = regexp("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ import yaml
 from gitops_layout.agents.gotemplate.errors import FunctionError
 from gitops_layout.agents.gotemplate.quoting import from_bytes, to_bytes
 from gitops_layout.agents.gotemplate.values import NilList, float_text, from_json
+from gitops_layout.patterns import regexp
 from gitops_layout.source.reader import read
 from gitops_layout.source.typing import NotJsonError, plain
 
@@ -30,7 +31,7 @@ __all__ = [
 
 _HTML = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
 _NAMED = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\b": "\\b", "\f": "\\f"}
-_SPECIAL = re.compile(r'[\x00-\x1f"\\<>&\u2028\u2029\ud800-\udfff]')
+_SPECIAL = regexp(r'[\x00-\x1f"\\<>&\u2028\u2029\ud800-\udfff]')
 
 
 def json_text(value: Any, *, indent: str = "", escape: bool = True, margin: str = "") -> str:
@@ -136,10 +137,10 @@ def _dumper() -> Any:
 
 
 _DIGITS = "0123456789"
-_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffe\uffff]")
+_CONTROL = regexp("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffe\uffff]")
 _MERGE_KEY = '"\\u003c\\u003c":'
-_SEXAGESIMAL = re.compile(r"[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?\Z")
-_DATE = re.compile(r"\d{4}-\d\d?-\d\d?([Tt ].*)?\Z")
+_SEXAGESIMAL = regexp(r"[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?\Z")
+_DATE = regexp(r"\d{4}-\d\d?-\d\d?([Tt ].*)?\Z")
 
 
 def _ambiguous(text: str) -> bool:

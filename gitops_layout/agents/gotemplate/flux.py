@@ -17,6 +17,7 @@ from gitops_layout.agents.gotemplate.signature import Function
 from gitops_layout.agents.gotemplate.sprig_data import DATA, UNSUPPORTED
 from gitops_layout.agents.gotemplate.sprig_numbers import NUMBERS
 from gitops_layout.agents.gotemplate.sprig_text import TEXT, lower
+from gitops_layout.patterns import regexp
 
 if TYPE_CHECKING:
     from gitops_layout.agents.gotemplate.evaluate import State
@@ -38,7 +39,7 @@ trimSuffix trimall trunc tuple typeIs typeIsLike typeOf uniq unixEpoch unset unt
 values without
 """
 _WHOLE = "add add1 biggest div int int64 max min mod mul sub"
-_DECIMAL = re.compile(r"[+-]?[0-9]{1,19}\Z")
+_DECIMAL = regexp(r"[+-]?[0-9]{1,19}\Z")
 _MAX_SLUG = 63
 
 

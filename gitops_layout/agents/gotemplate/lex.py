@@ -7,6 +7,7 @@ from collections.abc import Generator, Iterator
 from functools import lru_cache
 
 from gitops_layout.agents.gotemplate.errors import TemplateError
+from gitops_layout.patterns import regexp
 from gitops_layout.values import dataclass
 
 __all__ = ["BRACES", "KEYWORDS", "Delimiters", "Token", "tokens"]
@@ -15,14 +16,14 @@ KEYWORDS = frozenset("block break continue define else end if nil range template
 
 _SPACE = " \t\r\n"
 _END_OF_WORD = frozenset(" \t\r\n.,|:)(")
-_SPACES = re.compile(r"[ \t\r\n]+")
-_WORD = re.compile(r"\w+")
+_SPACES = regexp(r"[ \t\r\n]+")
+_WORD = regexp(r"\w+")
 _LITERALS = {
     '"': ("string", re.compile(r'"(?:[^"\\\n]|\\[^\n])*"')),
     "'": ("char", re.compile(r"'(?:[^'\\\n]|\\[^\n])*'")),
     "`": ("raw", re.compile(r"`[^`]*`")),
 }
-_NUMBER = re.compile(
+_NUMBER = regexp(
     r"[+-]?(?:0[xX][0-9a-fA-F_]*(?:\.[0-9a-fA-F_]*)?(?:[pP][+-]?[0-9_]*)?|0[oO][0-7_]*|0[bB][01_]*"
     r"|[0-9_]*(?:\.[0-9_]*)?(?:[eE][+-]?[0-9_]*)?)i?"
 )

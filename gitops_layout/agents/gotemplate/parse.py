@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection
 from functools import lru_cache
 
@@ -31,6 +30,7 @@ from gitops_layout.agents.gotemplate.nodes import (
     Variable,
 )
 from gitops_layout.agents.gotemplate.quoting import unquote
+from gitops_layout.patterns import regexp
 
 __all__ = ["parse"]
 
@@ -39,10 +39,10 @@ _MAX_DEPTH = 40
 
 _VALUES = frozenset("bool char dot field ident number raw string variable open".split())
 _CONSTANTS = (Bool, Str, Number, Nil, Dot)
-_INTEGER = re.compile(
+_INTEGER = regexp(
     r"[+-]?(0[xX](_?[0-9a-fA-F])+|0[oO](_?[0-7])+|0[bB](_?[01])+|0(_?[0-7])*|[1-9](_?[0-9])*)\Z"
 )
-_REAL = re.compile(
+_REAL = regexp(
     r"[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|"
     r"0[xX](?:[0-9a-fA-F]+\.?[0-9a-fA-F]*|\.[0-9a-fA-F]+)[pP][+-]?[0-9]+)\Z"
 )

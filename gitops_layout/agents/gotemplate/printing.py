@@ -14,10 +14,11 @@ from gitops_layout.agents.gotemplate.values import (
     text_of,
     type_name,
 )
+from gitops_layout.patterns import regexp
 
 __all__ = ["sprint", "sprintf", "sprintln"]
 
-_VERB = re.compile(r"%([-+# 0]*)(\*|[0-9]+)?(?:\.(\*|[0-9]*))?(\[[0-9]*\])?(.)?", re.DOTALL)
+_VERB = regexp(r"%([-+# 0]*)(\*|[0-9]+)?(?:\.(\*|[0-9]*))?(\[[0-9]*\])?(.)?", re.DOTALL)
 _MAX_WIDTH = 10_000
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 
+from gitops_layout.patterns import regexp
+
 __all__ = ["from_bytes", "quote", "to_bytes", "unquote"]
 
-_ESCAPE = re.compile(
+_ESCAPE = regexp(
     r"\\(?:([abfnrtv\\'\"])|([0-7]{3})|x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8}))|(\\)", re.DOTALL
 )
 _NAMED = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}

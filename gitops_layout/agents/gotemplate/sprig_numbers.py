@@ -11,13 +11,14 @@ from typing import Any
 from gitops_layout.agents.gotemplate.errors import FunctionError
 from gitops_layout.agents.gotemplate.signature import Function
 from gitops_layout.agents.gotemplate.values import MAX_SIZE, Int64, IntList, text_of
+from gitops_layout.patterns import regexp
 
 __all__ = ["NUMBERS", "to_int"]
 
-_INTEGER = re.compile(
+_INTEGER = regexp(
     r"[+-]?(0[xX](_?[0-9a-fA-F])+|0[oO](_?[0-7])+|0[bB](_?[01])+|0(_?[0-7])*|[1-9](_?[0-9])*)\Z"
 )
-_FLOAT = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\Z")
+_FLOAT = regexp(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\Z")
 
 
 def _wrap64(value: int) -> Int64:

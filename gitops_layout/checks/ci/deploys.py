@@ -11,13 +11,14 @@ from collections.abc import Callable, Collection, Sequence
 from gitops_layout.checks.ci.model import Action, Ran
 from gitops_layout.checks.ci.runs import Work
 from gitops_layout.checks.ci.shell import commands
+from gitops_layout.patterns import regexp
 
 __all__ = ["action_pushes", "changes", "is_throw_away", "loads_credentials", "pushes"]
 
 Agents = Collection[str]
 
-_DRY = re.compile(r"--dry-run(=(?!none)\S*)?$|--server-dry-run$|--local(=true)?$|--debug-only$")
-_AGENT = re.compile(
+_DRY = regexp(r"--dry-run(=(?!none)\S*)?$|--server-dry-run$|--local(=true)?$|--debug-only$")
+_AGENT = regexp(
     r"(^|[^a-z0-9])(argo-?cd|flux-system|flux-operator|flux-instance|flux2?|fluxcd|gotk[\w-]*|bootstrap)([^a-z0-9]|$)",
     re.IGNORECASE,
 )
@@ -40,7 +41,7 @@ _VALUED = frozenset(
      "--kustomize", "--values", "--set", "--set-string", "--version", "--repo", "--timeout", "-l", "--selector", "-o",
      "--output", "--set-file", "--server", "-s", "--token", "--user", "--field-manager", "-e", "--environment", "-c"}
 )  # fmt: skip
-_LOCAL_CONTEXT = re.compile(r"(kind-|k3d-|minikube|docker-desktop|rancher-desktop|orbstack)")
+_LOCAL_CONTEXT = regexp(r"(kind-|k3d-|minikube|docker-desktop|rancher-desktop|orbstack)")
 
 
 def positional(words: Sequence[str]) -> list[str]:
@@ -119,10 +120,10 @@ _THROW_AWAY = {
     "kubectl-kuttl": {"test"},
     "chainsaw": {"test"},
 }
-_LOCAL_WORD = re.compile(
+_LOCAL_WORD = regexp(
     r"(^|[^a-zA-Z])(kind|k3d|k3s|minikube|microk8s|vcluster|kwok)([^a-zA-Z]|$)|KinD|get\.k3s\.io"
 )
-_TEST_NAME = re.compile(r"(^|[^a-z])(e2e|end-to-end|kind|k3d|minikube|integration|drill|restore|smoke|bootstrap)([^a-z]|$)", re.IGNORECASE)  # fmt: skip
+_TEST_NAME = regexp(r"(^|[^a-z])(e2e|end-to-end|kind|k3d|minikube|integration|drill|restore|smoke|bootstrap)([^a-z]|$)", re.IGNORECASE)  # fmt: skip
 
 
 def is_throw_away(work: Work) -> bool:
@@ -198,11 +199,11 @@ _LOADERS: dict[str, Callable[[list[str]], bool]] = {
     "tsh": lambda v: v[:2] == ["kube", "login"],
     "kubectl": lambda v: v[:1] == ["config"] and v[1:2] in (["set-credentials"], ["set-cluster"]),
 }  # fmt: skip
-_CREDENTIAL_ACTIONS = re.compile(
+_CREDENTIAL_ACTIONS = regexp(
     r"(azure/(aks|k8s)-set-context|google-github-actions/get-gke-credentials|redhat-actions/oc-login|"
     r"withkubeconfig|withkubecredentials|kubeconfig|kubeconfigcontent)$"
 )
-_KUBECONFIG = re.compile(r"(^|/)\.kube/|kube-?config", re.IGNORECASE)
+_KUBECONFIG = regexp(r"(^|/)\.kube/|kube-?config", re.IGNORECASE)
 
 
 def loads_credentials(thing: Ran | Action) -> bool:

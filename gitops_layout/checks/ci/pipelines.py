@@ -10,13 +10,14 @@ from typing import Any
 from gitops_layout.checks.ci.model import Action, Job, Script, place_in
 from gitops_layout.checks.ci.shell import MAX_SCRIPT
 from gitops_layout.model import Location, Path
+from gitops_layout.patterns import regexp
 from gitops_layout.repo.model import Repo, is_aside, is_yaml
 
 __all__ = ["is_pipeline", "jobs"]
 
-_GITHUB = re.compile(r"\.github/workflows/[^/]+\.ya?ml")
-_AZURE = re.compile(r"(.*/)?\.?azure[-_]?pipelines?[^/]*\.ya?ml", re.IGNORECASE)
-_JENKINS = re.compile(r"(.*/)?(Jenkinsfile([.-][^/]*)?|[^/]+\.jenkinsfile)")
+_GITHUB = regexp(r"\.github/workflows/[^/]+\.ya?ml")
+_AZURE = regexp(r"(.*/)?\.?azure[-_]?pipelines?[^/]*\.ya?ml", re.IGNORECASE)
+_JENKINS = regexp(r"(.*/)?(Jenkinsfile([.-][^/]*)?|[^/]+\.jenkinsfile)")
 _GITLAB = ".gitlab-ci.yml"
 _GITLAB_WORDS = frozenset(
     {"default", "include", "stages", "variables", "workflow", "image", "services", "cache", "before_script",
@@ -231,16 +232,16 @@ def _azure_template(repo: Repo, file: str, template: str, depth: int) -> str | N
     return path if repo.is_file(path) else None
 
 
-_GROOVY = re.compile(
+_GROOVY = regexp(
     r"\b(?:sh|bat|powershell|pwsh)\b\s{0,9}\(?\s{0,99}(?:[^'\"\n]{0,99}\bscript\s*:\s*)?"
     r"(?:'''(?P<a>.*?)'''|\"\"\"(?P<b>.*?)\"\"\"|'(?P<c>[^'\n]*)'|\"(?P<d>(?:[^\"\\\n]|\\.)*)\")",
     re.DOTALL,
 )
-_JENKINS_STEPS = re.compile(
+_JENKINS_STEPS = regexp(
     r"\b(withKubeConfig|withKubeCredentials|kubernetesDeploy|kubeconfigContent)\b|\bfile\s?\([^)\n]{0,200}kubeconfig",
     re.IGNORECASE,
 )
-_GROOVY_COMMENT = re.compile(r"^\s*(//|\*|/\*)")
+_GROOVY_COMMENT = regexp(r"^\s*(//|\*|/\*)")
 
 
 def _jenkins(repo: Repo, file: str) -> Iterator[Job]:

@@ -11,6 +11,7 @@ from gitops_layout.checks.ci.pipelines import jobs
 from gitops_layout.checks.ci.shell import Command, commands
 from gitops_layout.checks.once import once
 from gitops_layout.model import Related
+from gitops_layout.patterns import regexp
 from gitops_layout.repo.model import Repo, is_yaml
 from gitops_layout.values import dataclass
 
@@ -18,7 +19,7 @@ __all__ = ["Work", "works"]
 
 _MAX_DEPTH = 4
 _SHELLS = frozenset({"bash", "sh", "zsh", "source", "."})
-_SCRIPT = re.compile(r"[\w./-]*[\w-]+\.(sh|bash)$|\.{0,2}/?[\w./-]+/[\w.-]+$")
+_SCRIPT = regexp(r"[\w./-]*[\w-]+\.(sh|bash)$|\.{0,2}/?[\w./-]+/[\w.-]+$")
 
 
 @dataclass(frozen=True, slots=True)

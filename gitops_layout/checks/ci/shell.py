@@ -6,11 +6,11 @@ and `eval` are given are read too.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import field
 from posixpath import basename
 
+from gitops_layout.patterns import regexp
 from gitops_layout.values import dataclass
 
 __all__ = ["MAX_SCRIPT", "Command", "commands"]
@@ -19,13 +19,13 @@ MAX_SCRIPT = 128 * 2**10
 """Longer scripts are read only so far."""
 
 _MAX_DEPTH = 4
-_ASSIGNMENT = re.compile(r"[A-Za-z_]\w*\+?=")
+_ASSIGNMENT = regexp(r"[A-Za-z_]\w*\+?=")
 _KEYWORDS = frozenset(
     {"then", "do", "else", "if", "elif", "while", "until", "!", "{", "}", "time", "exec", "-"}
 )
 _WRAPPERS = frozenset({"sudo", "xargs", "env", "timeout", "nohup", "retry", "command", "parallel"})
-_VARIABLE = re.compile(r"\$[({]?([A-Za-z_]+)[)}]?$")
-_HERE = re.compile(r"<<-?\s*(['\"]?)([\w.-]+)\1")
+_VARIABLE = regexp(r"\$[({]?([A-Za-z_]+)[)}]?$")
+_HERE = regexp(r"<<-?\s*(['\"]?)([\w.-]+)\1")
 _WORD_END = " \t\r\n;&|()<>"
 
 

@@ -5,7 +5,6 @@ Any entry makes kustomize carry the annotations through the whole build, where p
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from posixpath import join, normpath
 from typing import Any
@@ -16,13 +15,14 @@ from gitops_layout.kustomize.fast.item import Item, plain_text
 from gitops_layout.kustomize.fast.marks import ABSENT, at
 from gitops_layout.kustomize.model import is_remote
 from gitops_layout.model import Location
+from gitops_layout.patterns import regexp
 
 __all__ = ["check", "described", "finish", "keep", "located", "moved", "options"]
 
 _ORIGIN = ("metadata", "annotations", "config.kubernetes.io/origin")
 _MANAGED_BY = ("metadata", "labels", "app.kubernetes.io/managed-by")
 _KNOWN = ("managedByLabel", "originAnnotations")
-_PLAIN = re.compile(r"[A-Za-z0-9_./@ -]+\Z")
+_PLAIN = regexp(r"[A-Za-z0-9_./@ -]+\Z")
 
 
 def options(data: Mapping[str, Any], where: Location) -> frozenset[str]:

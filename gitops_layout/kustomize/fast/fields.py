@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
@@ -14,6 +13,7 @@ from gitops_layout.kustomize.fast.marks import ABSENT, at
 from gitops_layout.kustomize.fast.spots import spots
 from gitops_layout.kustomize.fast.tables import FieldSpec, Specs, group_version
 from gitops_layout.model import Location, Path
+from gitops_layout.patterns import regexp
 
 __all__ = ["affix", "label", "label_specs", "set_images", "set_namespace", "set_replicas"]
 
@@ -159,8 +159,8 @@ def _label_at(
         item.write((*path, key), value, where.at(key))
 
 
-_SAFE_IMAGE = re.compile(r"[A-Za-z0-9_./:@-]+\Z")
-_TAGGED = re.compile(r"(:[a-zA-Z0-9_.{}-]*)?(@sha256:[a-zA-Z0-9_.{}-]*)?\Z")
+_SAFE_IMAGE = regexp(r"[A-Za-z0-9_./:@-]+\Z")
+_TAGGED = regexp(r"(:[a-zA-Z0-9_.{}-]*)?(@sha256:[a-zA-Z0-9_.{}-]*)?\Z")
 
 
 def _is_image(name: str, text: str) -> bool:

@@ -17,6 +17,7 @@ from gitops_layout.kustomize.fast.item import Item, plain_text
 from gitops_layout.kustomize.fast.marks import ABSENT, Mark, at
 from gitops_layout.kustomize.fast.tables import Rules, list_rules
 from gitops_layout.model import Location, Path, Span
+from gitops_layout.patterns import regexp
 from gitops_layout.repo.model import Repo
 from gitops_layout.source.document import Document, Node, Stream
 from gitops_layout.source.reader import read
@@ -28,26 +29,26 @@ MAX_NAME = 600
 """Characters of a name that patterns are tried on; Kubernetes takes 253, and variables may stand in it."""
 
 # Scalars and keys that kubectl takes for booleans and kustomize for texts, and merge keys.
-_DISPUTED = re.compile(
+_DISPUTED = regexp(
     r"(?:^|[\s\[{,])(?:y|Y|yes|Yes|YES|n|N|no|No|NO|on|On|ON|off|Off|OFF)[ \t\r]*(?:$|[,\]}:#])|<<",
     re.MULTILINE,
 )
-_DATE = re.compile(r"\d{4}-\d\d?-\d\d?")
-_ONLY_DATE = re.compile(r"(\d{4})-(\d\d)-(\d\d)\Z")
-_TIME = re.compile(r"\d{4}-\d\d?-\d\d?([Tt ]|\Z)")
-_SEPARATOR = re.compile(r"\n---(?![ \t]*(#.*)?(\n|\Z)).")
+_DATE = regexp(r"\d{4}-\d\d?-\d\d?")
+_ONLY_DATE = regexp(r"(\d{4})-(\d\d)-(\d\d)\Z")
+_TIME = regexp(r"\d{4}-\d\d?-\d\d?([Tt ]|\Z)")
+_SEPARATOR = regexp(r"\n---(?![ \t]*(#.*)?(\n|\Z)).")
 # A mapping in a comment may be a schema to a strategic merge. Behind a plain value it is harmless:
 # Flux's markers for image automation stand there.
-_FIELD_COMMENT = re.compile(r"#+[ \t]*\{[ \t]*\"")
-_MARKER = re.compile(
+_FIELD_COMMENT = regexp(r"#+[ \t]*\{[ \t]*\"")
+_MARKER = regexp(
     r"""[ \t]*(- +)*([\w.$/-]+: +)?["']?[\w.$/][^#\n]*[ \t]#+[ \t]*\{[ \t]*"\$imagepolicy\"[^\n]*"""
 )
-_FOLDED = re.compile(r"[:\-][ \t]+([&!]\S+[ \t]+)*>[+\-0-9]*[ \t]*(#.*)?\r?$", re.MULTILINE)
+_FOLDED = regexp(r"[:\-][ \t]+([&!]\S+[ \t]+)*>[+\-0-9]*[ \t]*(#.*)?\r?$", re.MULTILINE)
 # What a folded text that kustomize writes out does not come back from as it was.
-_UNSTABLE = re.compile(r"\n[ \t]|\A\s|\n\n\n|\n\n\Z")
-_MANY_DIGITS = re.compile(r"\d[\d_]{14}|0x|[eE]\d")
+_UNSTABLE = regexp(r"\n[ \t]|\A\s|\n\n\n|\n\n\Z")
+_MANY_DIGITS = regexp(r"\d[\d_]{14}|0x|[eE]\d")
 # Annotations in which kustomize keeps its own notes.
-_OWN_ANNOTATIONS = re.compile(
+_OWN_ANNOTATIONS = regexp(
     r"internal\.config\.kubernetes\.io/|config\.kubernetes\.io/(index|path|origin)\Z|config\.k8s\.io/id\Z"
     r"|alpha\.config\.kubernetes\.io/transformations\Z"
 )

@@ -12,6 +12,7 @@ from gitops_layout.kustomize.fast.marks import ABSENT, at
 from gitops_layout.kustomize.fast.select import SELECTOR_FIELDS, matches_labels, pattern
 from gitops_layout.kustomize.fast.tables import group_version
 from gitops_layout.model import Location, Path
+from gitops_layout.patterns import regexp
 from gitops_layout.source.typing import NotJsonError, plain
 
 __all__ = ["replace_values"]
@@ -19,7 +20,7 @@ __all__ = ["replace_values"]
 _SOURCE = frozenset(("group", "version", "kind", "name", "namespace", "fieldPath", "options"))
 _TARGET = frozenset(("select", "reject", "fieldPaths", "options"))
 _OPTIONS = frozenset(("delimiter", "index", "create"))
-_PLAIN_STEP = re.compile(r"[A-Za-z0-9_./:@-]+\Z")
+_PLAIN_STEP = regexp(r"[A-Za-z0-9_./:@-]+\Z")
 _LARGEST = 1_000_000
 """Numbers from here on may be written with an exponent on their way through kustomize."""
 

@@ -11,6 +11,7 @@ from gitops_layout.kustomize.fast.declined import decline
 from gitops_layout.kustomize.fast.item import Item
 from gitops_layout.kustomize.fast.tables import group_version
 from gitops_layout.model import Location
+from gitops_layout.patterns import regexp
 
 __all__ = ["SELECTOR_FIELDS", "matches_labels", "pattern", "selected"]
 
@@ -19,17 +20,17 @@ SELECTOR_FIELDS = frozenset(
 )
 
 # What Go's and Python's regular expressions read alike; kustomize anchors the whole.
-_COMMON = re.compile(
+_COMMON = regexp(
     r"(?:[A-Za-z0-9_./:@ -]|\\[.\-/$]|\{(?![0-9,])|\}|\[\^?[A-Za-z0-9_.-]+\]|\((?!\?)|\(\?:|[)|^$]|[*+?](?![*+?]))*\Z"
 )
 
 
 # Go takes time linear in the text; Python may not, so repeated groups and many repetitions are left to Go.
-_REPEATED_GROUP = re.compile(r"\)[*+]")
+_REPEATED_GROUP = regexp(r"\)[*+]")
 _MAX_REPETITIONS = 3
 
 
-_PLAIN = re.compile(r"[A-Za-z0-9_/-]+\Z")
+_PLAIN = regexp(r"[A-Za-z0-9_/-]+\Z")
 
 
 class Exactly:
@@ -104,7 +105,7 @@ def _matches(item: Item, patterns: Mapping[str, re.Pattern[str] | Exactly]) -> b
     return all(any(found.match(text) for text in having[key]) for key, found in patterns.items())
 
 
-_REQUIREMENT = re.compile(
+_REQUIREMENT = regexp(
     r"\s*(?:(?P<absent>!)\s*(?P<no>[\w./-]+)|(?P<key>[\w./-]+)\s*"
     r"(?:(?P<op>==|!=|=)\s*(?P<value>[\w.-]*)|(?P<word>in|notin)\s*\((?P<values>[\w.,\s-]*)\))?)\s*\Z"
 )

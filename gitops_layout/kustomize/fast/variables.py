@@ -13,12 +13,13 @@ from gitops_layout.kustomize.fast.marks import ABSENT, at
 from gitops_layout.kustomize.fast.read import Reader
 from gitops_layout.kustomize.fast.spots import spots
 from gitops_layout.model import Location, Path
+from gitops_layout.patterns import regexp
 from gitops_layout.values import dataclass
 
 __all__ = ["Variable", "claim", "joined_variables", "substitute"]
 
-_STEP = re.compile(r"[A-Za-z_][\w/-]*\Z")
-_STEPS = re.compile(r"([^\[\]]*)\[(\d+)\]\Z")
+_STEP = regexp(r"[A-Za-z_][\w/-]*\Z")
+_STEPS = regexp(r"([^\[\]]*)\[(\d+)\]\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +147,7 @@ def _leaves(item: Item, path: Path) -> Iterator[Path]:
         yield path
 
 
-_REFERENCE = re.compile(r"\$(?:\$|\(([^)]*)\)|\(|(.))", re.DOTALL)
+_REFERENCE = regexp(r"\$(?:\$|\(([^)]*)\)|\(|(.))", re.DOTALL)
 
 
 def _replace(item: Item, path: Path, values: Mapping[str, _Value], visited: dict[Path, bool]) -> None:

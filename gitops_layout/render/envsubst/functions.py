@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from gitops_layout.patterns import regexp
 from gitops_layout.render.envsubst.errors import ExpansionError, Reason
 from gitops_layout.render.envsubst.pattern import prefix
 
 __all__ = ["apply"]
 
-_INTEGER = re.compile(r"[+-]?[0-9]+")
+_INTEGER = regexp(r"[+-]?[0-9]+")
 _INT64 = range(-(2**63), 2**63)
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from typing import NoReturn
 
+from gitops_layout.patterns import regexp
 from gitops_layout.render.envsubst.errors import ExpansionError, Reason
 from gitops_layout.values import dataclass
 
@@ -13,7 +13,7 @@ __all__ = ["Part", "Reference", "parse"]
 MAX_DEPTH = 100
 """Expressions inside expressions; people write two."""
 
-_OPERATOR = re.compile(r"[,^]{1,2}|##?|%%?|/[/#%]?|:[=?+-]|[:=]")
+_OPERATOR = regexp(r"[,^]{1,2}|##?|%%?|/[/#%]?|:[=?+-]|[:=]")
 _DEFAULTS = frozenset({"=", ":=", ":-", ":+", ":?"})
 _EXCERPT = 60
 

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
+from gitops_layout.patterns import regexp
 from gitops_layout.validation.server import formats
 from gitops_layout.validation.server.checks import (
     base64,
@@ -31,7 +32,7 @@ __all__ = ["admission_policy", "client_config", "policy_binding", "review_versio
 
 _OPERATIONS = ("*", "CREATE", "UPDATE", "DELETE", "CONNECT")
 _HOOK_VARIABLES = ("object", "oldObject", "request", "authorizer")
-_IDENTIFIER = re.compile(r"[_a-zA-Z][_a-zA-Z0-9]*")
+_IDENTIFIER = regexp(r"[_a-zA-Z][_a-zA-Z0-9]*")
 _RESERVED = frozenset(
     "true false null in as break const continue else for function if import let loop package namespace return"
     " var void while".split()

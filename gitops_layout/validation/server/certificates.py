@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import base64
 import binascii
-import re
 from collections.abc import Iterator
 
+from gitops_layout.patterns import regexp
 from gitops_layout.validation.server.checks import at_least, choice, required, valid
 from gitops_layout.validation.server.cursor import At, Refusal
 from gitops_layout.validation.server.formats import signer
@@ -23,9 +23,7 @@ _USAGES = (
     "email protection", "s/mime", "ipsec end system", "ipsec tunnel", "ipsec user", "timestamping", "ocsp signing",
     "microsoft sgc", "netscape sgc",
 )  # fmt: skip
-_PEM = re.compile(
-    rb"-----BEGIN CERTIFICATE REQUEST-----\s*([A-Za-z0-9+/=\s]+)-----END CERTIFICATE REQUEST-----"
-)
+_PEM = regexp(rb"-----BEGIN CERTIFICATE REQUEST-----\s*([A-Za-z0-9+/=\s]+)-----END CERTIFICATE REQUEST-----")
 
 
 def signing_request(at: At) -> Iterator[Refusal]:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from gitops_layout.patterns import regexp
 from gitops_layout.validation.server import formats
 from gitops_layout.validation.server.admission import client_config, review_versions
 from gitops_layout.validation.server.checks import choice, distinct, named, one_of, option, required, valid
@@ -40,8 +41,8 @@ _NOT_NESTED = (
     "x-kubernetes-validations",
 )
 _RULE = 10_000
-_STRING = re.compile(r"[rR]?(?:\"[^\"\\\\]*(?:\\\\.[^\"\\\\]*)*\"|'[^'\\\\]*(?:\\\\.[^'\\\\]*)*')")
-_ACCESS = re.compile(r"(?<![\w.])(?:self|oldSelf)\.([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)(?![\w]*\s*\()")
+_STRING = regexp(r"[rR]?(?:\"[^\"\\\\]*(?:\\\\.[^\"\\\\]*)*\"|'[^'\\\\]*(?:\\\\.[^'\\\\]*)*')")
+_ACCESS = regexp(r"(?<![\w.])(?:self|oldSelf)\.([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)(?![\w]*\s*\()")
 _INT_OR_STRING = [{"type": "integer"}, {"type": "string"}]
 
 

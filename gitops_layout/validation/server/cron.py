@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 
+from gitops_layout.patterns import regexp
 from gitops_layout.validation.server import formats
 from gitops_layout.validation.server.cursor import shown
 
@@ -25,7 +26,7 @@ _FIELDS: tuple[tuple[str, int, int, dict[str, int]], ...] = (
     ("day of week", 0, 6, _DAYS),
 )
 _NICKNAMES = ("@yearly", "@annually", "@monthly", "@weekly", "@daily", "@midnight", "@hourly")
-_NUMBER = re.compile(r"\+?[0-9]{1,9}", re.ASCII)
+_NUMBER = regexp(r"\+?[0-9]{1,9}", re.ASCII)
 
 
 def schedule(text: str) -> str | None:

@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Iterator
 
+from gitops_layout.patterns import regexp
 from gitops_layout.validation.server import formats
 from gitops_layout.validation.server.checks import (
     any_quantity,
@@ -32,11 +33,11 @@ __all__ = ["device_class", "resource_claim", "resource_claim_template", "resourc
 
 _PARAMETERS = 10 * 1024
 _TEXT = 64
-_NATIVE = re.compile(r"(?:[^/]*\.)?kubernetes\.io/")
-_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,31}", re.ASCII)
+_NATIVE = regexp(r"(?:[^/]*\.)?kubernetes\.io/")
+_IDENTIFIER = regexp(r"[A-Za-z_][A-Za-z0-9_]{0,31}", re.ASCII)
 _NUMBER = r"(?:0|[1-9]\d*)"
 _PRE = r"(?:0|[1-9]\d*|\d*[a-zA-Z-][0-9a-zA-Z-]*)"
-_SEMVER = re.compile(
+_SEMVER = regexp(
     rf"{_NUMBER}\.{_NUMBER}\.{_NUMBER}(?:-{_PRE}(?:\.{_PRE})*)?(?:\+[0-9a-zA-Z-]+(?:\.[0-9a-zA-Z-]+)*)?",
     re.ASCII,
 )

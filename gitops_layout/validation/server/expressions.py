@@ -12,17 +12,18 @@ from collections.abc import Iterator
 
 from gitops_layout.cel import CelError, result_type
 from gitops_layout.errors import UserError
+from gitops_layout.patterns import regexp
 from gitops_layout.validation.server.cursor import At, Refusal
 
 __all__ = ["expression", "policy_expressions"]
 
 _LIMIT = 10_000
-_UNDECLARED = re.compile(r"<input>:\d+:\d+: undeclared reference to '([\w.]+)'")
-_TWO_VARIABLES = re.compile(r"\.\w+\(\s*\w+\s*,\s*\w+\s*,")
-_STRING = re.compile(r"\"[^\"]*\"|'[^']*'")
-_VARIABLE = re.compile(r"\bvariables\.(\w+)")
+_UNDECLARED = regexp(r"<input>:\d+:\d+: undeclared reference to '([\w.]+)'")
+_TWO_VARIABLES = regexp(r"\.\w+\(\s*\w+\s*,\s*\w+\s*,")
+_STRING = regexp(r"\"[^\"]*\"|'[^']*'")
+_VARIABLE = regexp(r"\bvariables\.(\w+)")
 _LIBRARIES = frozenset(
-    "base64 cel cidr duration encoders format ip lists math net optional quantity regex semver sets strings"
+    "base64 cel cidr duration encoders format ip jsonpatch lists math net optional quantity regex semver sets strings"
     " timestamp url".split()
 )
 _FIELDS = {
@@ -34,7 +35,7 @@ _FIELDS = {
     "device": frozenset(("driver", "attributes", "capacity", "allowMultipleAllocations")),
 }
 """What the variables have that the server types itself (apiserver: pkg/admission/plugin/cel/compile.go; DRA: cel/compile.go)."""
-_TYPED = re.compile(r"\b(?:request|namespaceObject|authorizer|variables|device|self|oldSelf)\b")
+_TYPED = regexp(r"\b(?:request|namespaceObject|authorizer|variables|device|self|oldSelf)\b")
 """Variables whose values have types for the server that they do not have for our engine."""
 _NAMES = {"BOOL": "true or false", "STRING": "text", "NULL": "null"}
 _TRUTH = ("BOOL",)

@@ -10,6 +10,8 @@ from __future__ import annotations
 import ipaddress
 import re
 
+from gitops_layout.patterns import regexp
+
 __all__ = [
     "address",
     "canonical",
@@ -42,18 +44,18 @@ __all__ = [
 ]
 
 _LABEL = re.compile(r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?")
-_DNS1035 = re.compile(r"[a-z](?:[-a-z0-9]*[a-z0-9])?")
+_DNS1035 = regexp(r"[a-z](?:[-a-z0-9]*[a-z0-9])?")
 _UNDERSCORE = re.compile(r"_?[a-z0-9](?:[-_a-z0-9]*[a-z0-9])?")
-_WORD = re.compile(r"(?:[A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]")
-_CONFIG_KEY = re.compile(r"[-._a-zA-Z0-9]+")
-_HTTP_PATH = re.compile(r"[A-Za-z0-9/\-._~%!$&'()*+,;=:]+")
-_BASE64 = re.compile(r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
-_TIME = re.compile(
+_WORD = regexp(r"(?:[A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]")
+_CONFIG_KEY = regexp(r"[-._a-zA-Z0-9]+")
+_HTTP_PATH = regexp(r"[A-Za-z0-9/\-._~%!$&'()*+,;=:]+")
+_BASE64 = regexp(r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
+_TIME = regexp(
     r"\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d+)?"
     r"(?:Z|[+-](?:[01]\d|2[0-3]):[0-5]\d)",
     re.ASCII,
 )
-_DURATION = re.compile(r"[+-]?(?:0|(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:ns|us|µs|μs|ms|s|m|h))+)")
+_DURATION = regexp(r"[+-]?(?:0|(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:ns|us|µs|μs|ms|s|m|h))+)")
 
 _LONG = 253
 _SHORT = 63
@@ -225,8 +227,8 @@ def network(text: str) -> str | None:
     return None if is_cidr(text) else "is no network such as 10.0.0.0/8 (no host bits set, no leading zeros)"
 
 
-_LOOKAROUND = re.compile(r"\(\?(?:=|!|<[=!])")
-_MANY_TIMES = re.compile(r"\{[0-9]*,?([0-9]{4,})\}")
+_LOOKAROUND = regexp(r"\(\?(?:=|!|<[=!])")
+_MANY_TIMES = regexp(r"\{[0-9]*,?([0-9]{4,})\}")
 _REGEX_FAULTS = ("unterminated", "unbalanced", "nothing to repeat", "bad character range")
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from fractions import Fraction
 
+from gitops_layout.patterns import regexp
+
 __all__ = ["quantity"]
 
-_FORM = re.compile(r"([+-]?)([0-9]+\.?[0-9]*|\.[0-9]+)([numkMGTPE]|[KMGTPE]i|[eE][+-]?[0-9]+)?", re.ASCII)
+_FORM = regexp(r"([+-]?)([0-9]+\.?[0-9]*|\.[0-9]+)([numkMGTPE]|[KMGTPE]i|[eE][+-]?[0-9]+)?", re.ASCII)
 _SCALE = {
     "": Fraction(1),
     **{unit: Fraction(1, 1000**power) for power, unit in enumerate("mun", 1)},

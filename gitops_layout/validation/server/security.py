@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from gitops_layout.patterns import regexp
 from gitops_layout.validation.server import formats
 from gitops_layout.validation.server.checks import between, choice, distinct, exact, items, one_of, required
 from gitops_layout.validation.server.cursor import At, Refusal, Row, evaluate, find, shown
@@ -17,7 +18,7 @@ __all__ = ["container_security", "pod_annotations", "pod_security"]
 
 _ID = between(0, 2**31 - 1)
 _PROFILES = ("Localhost", "RuntimeDefault", "Unconfined")
-_SYSCTL = re.compile(r"(?:[a-z0-9](?:[-_a-z0-9]*[a-z0-9])?[./])*[a-z0-9](?:[-_a-z0-9]*[a-z0-9])?")
+_SYSCTL = regexp(r"(?:[a-z0-9](?:[-_a-z0-9]*[a-z0-9])?[./])*[a-z0-9](?:[-_a-z0-9]*[a-z0-9])?")
 
 
 def _sysctl(text: str) -> str | None:

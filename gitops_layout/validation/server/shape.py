@@ -11,7 +11,6 @@ middle of other text, where it could be read as a number, an address or an amoun
 from __future__ import annotations
 
 import marshal
-import re
 import sys
 from bisect import bisect_left
 from functools import cache
@@ -19,16 +18,18 @@ from hashlib import blake2b
 from types import CodeType
 from typing import Any
 
+from gitops_layout.patterns import regexp
+
 __all__ = ["Shapes", "constants", "words"]
 
-_NAME = re.compile(r"(?!iqn|eui)(?=.*[g-z])[a-z](?:-?[a-z0-9]){2,49}")
+_NAME = regexp(r"(?!iqn|eui)(?=.*[g-z])[a-z](?:-?[a-z0-9]){2,49}")
 """A label in every sense of the word, nothing hexadecimal, and nothing that begins with what checks look for."""
-_WORD = re.compile(r"[A-Za-z0-9]+")
+_WORD = regexp(r"[A-Za-z0-9]+")
 _START = b"\0\0\0"
 """What stands before a string of less than 256 bytes: the end of its length."""
 _PLACES = [_START + b"\xff" + bytes([number]) for number in range(32)]
 _IMAGE = b"u\5\0\0\0image"
-_SOUND = re.compile(r"[!-~]{1,250}")
+_SOUND = regexp(r"[!-~]{1,250}")
 _MOST = 50_000
 """Names that are remembered; then it starts anew."""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from gitops_layout.patterns import regexp
 from gitops_layout.validation.server import formats
 from gitops_layout.validation.server.checks import (
     between,
@@ -35,7 +36,7 @@ _FIELD_PATHS = (
     "metadata.annotations",
     "metadata.uid",
 )
-_IQN = re.compile(r"iqn\.\d{4}-\d{2}\.[A-Za-z0-9.-]+(?::[^,;*&$|\s]+)?", re.ASCII)
+_IQN = regexp(r"iqn\.\d{4}-\d{2}\.[A-Za-z0-9.-]+(?::[^,;*&$|\s]+)?", re.ASCII)
 _PARTITION = between(0, 255)
 
 

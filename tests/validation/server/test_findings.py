@@ -71,3 +71,38 @@ def test_a_variable_twice_is_refused_where_flux_applies_and_taken_elsewhere() ->
 
     assert file == "apps/web.yaml"
     assert "env[1]" in message
+
+
+MUTATION = """\
+apiVersion: admissionregistration.k8s.io/v1
+kind: MutatingAdmissionPolicy
+metadata: {name: a}
+spec:
+  failurePolicy: Fail
+  reinvocationPolicy: IfNeeded
+  matchConstraints:
+    resourceRules: [{apiGroups: [""], apiVersions: [v1], operations: [CREATE], resources: [pods]}]
+  mutations:
+    - patchType: JSONPatch
+      jsonPatch:
+        expression: '[JSONPatch{op: "add", path: "/metadata/labels/" + jsonpatch.escapeKey("a/b"), value: "c"}]'
+"""
+
+
+def test_the_functions_of_json_patches_are_no_variables() -> None:
+    assert found({"a.yaml": MUTATION}, "M025") == []
+    [(_, _, message)] = found({"a.yaml": MUTATION.replace("jsonpatch.", "patches.")}, "M025")
+    assert "there is no variable patches" in message
+
+
+def test_a_field_where_none_can_be_is_told_by_its_name() -> None:
+    status = "subresources: {status: {x: null}}"
+    definition = (
+        "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: as.b.c}\nspec:\n  group: b.c\n"
+        "  scope: Namespaced\n  names: {kind: A, plural: as}\n  versions:\n    - name: v1\n      served: true\n"
+        "      storage: true\n      schema: {openAPIV3Schema: {type: object}}\n"
+        f"      {status}\n"
+    )
+    [(_, line, message)] = found({"a.yaml": definition}, "M002")
+    assert line == 13
+    assert 'unknown field "x"' in message
