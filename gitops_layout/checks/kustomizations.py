@@ -8,6 +8,7 @@ from posixpath import basename, dirname, join, normpath
 from typing import Any
 
 from gitops_layout.agents.delivery import Delivery
+from gitops_layout.checks.plugins import generated_from
 from gitops_layout.graph.model import Graph
 from gitops_layout.k8s.secrets import secret_form
 from gitops_layout.kustomize.model import (
@@ -78,6 +79,9 @@ def reference_missing(graph: Graph, params: Params) -> Iterator[Hit]:
         missing = problem.kind is BuildClass.MISSING and dirname(place.file) not in made
         if missing and not _OPEN.search(problem.why) and not _is_fragment(graph, dirname(place.file)):
             yield Hit(place, {"problem": problem.why})
+    for place, named, target, real in generated_from(graph.repo):
+        if real is None and not _OPEN.search(target):
+            yield Hit(place, {"problem": f"{target}, which {named} reads, does not exist"})
 
 
 def _is_fragment(graph: Graph, folder: str) -> bool:

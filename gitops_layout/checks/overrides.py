@@ -11,22 +11,14 @@ from typing import Any
 from gitops_layout.agents.context import text
 from gitops_layout.checks.counterparts import leaves
 from gitops_layout.graph.model import Graph
-from gitops_layout.kustomize.model import FILE_NAMES, Kustomization, find, mappings, references
-from gitops_layout.model import Hit, Location, ObjectRef, Related
+from gitops_layout.kustomize.model import FILE_NAMES, Kustomization, find, mappings
+from gitops_layout.model import Hit, ObjectRef
 from gitops_layout.patterns import regexp
 from gitops_layout.render.rendered import RenderedObject
-from gitops_layout.repo.model import is_aside
 
-__all__ = ["image_matches_nothing", "not_listed", "patch_matches_nothing"]
+__all__ = ["image_matches_nothing", "patch_matches_nothing"]
 
 Params = Mapping[str, Any]
-_SET_ASIDE = regexp(
-    r"example|sample|template|test|backup|old|disabled|bak|draft|local|\.tmpl|values|unused|todo|orig|secret|gotk|catalog-info|kustomiz",
-    re.IGNORECASE,
-)
-
-
-_VENDORED = regexp(r"(?:^|/)(?:upstream|vendor|third[-_]party|crds?)/")
 
 
 def _built(graph: Graph) -> Iterator[tuple[Kustomization, list[RenderedObject], set[str]]]:
@@ -49,52 +41,6 @@ def _built(graph: Graph) -> Iterator[tuple[Kustomization, list[RenderedObject], 
         found = find(graph.repo, dirname(file)) if file not in broken else None
         if isinstance(found, Kustomization) and found.data.get("kind") != "Component":
             yield found, objects, beside[file]
-
-
-def not_listed(graph: Graph, params: Params) -> Iterator[Hit]:
-    """Manifests beside a kustomization that lists their neighbours, and which nothing reads."""
-    repo = graph.repo
-    used = {file for rendered in graph.rendered.values() for file in rendered.files}
-    used |= {delivery.root.file for delivery in graph.deliveries}
-    listing: list[Kustomization] = []
-    for folder, names in repo.folders.items():
-        found = find(repo, folder) if any(name in names for name in FILE_NAMES) else None
-        if isinstance(found, Kustomization):
-            listing.append(found)
-            for reference in references(found):
-                used.add(repo.resolve(join(folder, reference.target)) or "")
-    for kustomization in listing:
-        here = kustomization.location.file
-        if not graph.is_live(here) or is_aside(here) or _VENDORED.search(here):
-            continue
-        listed = [r.target for r in references(kustomization) if "/" not in r.target.removeprefix("./")]
-        if len(listed) < params["least"]:
-            continue
-        written = repo.text(here)
-        for name in repo.folders[kustomization.folder]:
-            path = join(kustomization.folder, name)
-            if path in used or name in FILE_NAMES or not name.endswith((".yaml", ".yml")) or name in written:
-                continue
-            encrypted = ".sops." in name  # nobody applies it by hand
-            if (
-                path in repo.entries
-                and (encrypted or not _SET_ASIDE.search(name))
-                and (kind := _manifest(graph, path))
-            ):
-                values = {"file": name, "kind": kind, "subject": name}
-                related = (Related(Location(path), "nothing reads it"),)
-                yield Hit(kustomization.location.key_at("resources"), values, related)
-
-
-def _manifest(graph: Graph, path: str) -> str:
-    """The kind of a file's first object, where all its documents are whole objects."""
-    documents = [d for d in graph.repo.documents(path) if d.data is not None]
-    found = list(graph.repo.objects(path))
-    if not found or len(found) < len(documents) or graph.repo.entries[path].target is not None:
-        return ""
-    if any(not r.ref.name or "config.k8s.io" in r.ref.api_version or len(r.data) < 3 for r in found):
-        return ""
-    return found[0].ref.kind
 
 
 def patch_matches_nothing(graph: Graph, params: Params) -> Iterator[Hit]:

@@ -45,7 +45,8 @@ def finish(
     delivery, closure, built = wanted.delivery, wanted.build.closure, chosen.built
     if built.problem is not None:
         problem = built.problem
-        if problem.location.file not in repo.entries or (wanted.build.overrides and not closure.problems):
+        written = dict(wanted.build.overrides) if not closure.problems else {}
+        if problem.location.file not in repo.entries or problem.location.file in written:
             # What kustomize refused is what the agent wrote into the kustomization, or its own file.
             problem = replace(problem, location=delivery.place("path"))
         failure = problem.unchecked(f"delivery {delivery.id}", delivery.id)

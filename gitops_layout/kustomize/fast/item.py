@@ -172,9 +172,9 @@ def unique(items: list[Item]) -> None:
         if item.id in seen:
             first = seen[item.id].origin(())[0]
             reason = f"two objects are {item.kind} {item.name}; the first is from {first.file}"
-            refuse(
-                reason, item.origin(("metadata", "name"))[0], "list it once, or give one of them another name"
-            )
+            last, earlier = item.origin(("metadata", "name"))
+            place = earlier[-1] if earlier else last  # where it stands, not what renamed it
+            refuse(reason, place, "list it once, or give one of them another name")
         seen[item.id] = item
 
 
