@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from posixpath import join
@@ -17,11 +16,11 @@ from gitops_layout.repo.model import is_aside
 __all__ = ["definition_invalid", "refused"]
 
 _CAUSES = (
-    ("chart", re.compile(r"has no Chart\.yaml$|^there is no (folder|chart) ")),
-    ("values-file", re.compile(r"^(values|value) file .* does not exist")),
-    ("schema", re.compile(r"^the values do not fit the chart's schema")),
-    ("template", re.compile(r"/templates/|^parse error|^execution error")),
-    ("other", re.compile("")),
+    ("chart", regexp(r"has no Chart\.yaml$|^there is no (folder|chart) ")),
+    ("values-file", regexp(r"^(values|value) file .* does not exist")),
+    ("schema", regexp(r"^the values do not fit the chart's schema")),
+    ("template", regexp(r"/templates/|^parse error|^execution error")),
+    ("other", regexp("")),
 )
 """The causes of a chart that cannot be rendered, told apart by what the renderer says."""
 

@@ -6,19 +6,21 @@ import difflib
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
-from posixpath import basename, dirname
+from posixpath import basename, dirname, join
 from typing import Any
 
 from gitops_layout.agents.context import text
 from gitops_layout.agents.delivery import Delivery
 from gitops_layout.checks.delivered import Item, affected, delivered, place
 from gitops_layout.graph.model import Graph
+from gitops_layout.graph.roots import kustomizations
 from gitops_layout.k8s.scope import builtin_scope
-from gitops_layout.kustomize.model import FILE_NAMES
+from gitops_layout.kustomize.model import FILE_NAMES, Kustomization, find, mappings, references
 from gitops_layout.model import Affected, Hit, Location, Related
 from gitops_layout.patterns import regexp
+from gitops_layout.repo.model import Resource
 
-__all__ = ["default_namespace", "never_created"]
+__all__ = ["default_namespace", "never_created", "not_of_its_folder"]
 
 _SYSTEM = regexp(
     r"default|kube-.*|flux-system|argocd|openshift(-.*)?|cattle-.*|gke-.*|istio-system|open-cluster-management.*"
@@ -28,6 +30,8 @@ _NAMING = (("", "Namespace"), ("project.openshift.io", "Project"), ("project.ope
            ("hnc.x-k8s.io", "SubnamespaceAnchor"))  # fmt: skip
 
 _Use = tuple[Location, Affected]
+_HABIT = 4
+"""Folders of one folder that are called like namespaces: then that is how they are called."""
 
 
 def never_created(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
@@ -38,6 +42,7 @@ def never_created(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
     made, uses = _created(graph), _used(graph)
     unused = {cluster: made[cluster].keys() - uses[cluster].keys() for cluster in uses}
     anywhere = {r.ref.name for r in graph.repo.resources if (r.ref.group, r.ref.kind) in _NAMING}
+    yield from _of_charts(graph, anywhere)
     for cluster, spaces in sorted(uses.items()):
         known = made[cluster]
         missing = [n for n in spaces if n not in known and n not in anywhere and not _SYSTEM.fullmatch(n)]
@@ -46,13 +51,41 @@ def never_created(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
         for name in sorted(missing):
             near = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.75)
             few = len({place.file for place, _ in spaces[name]}) <= params["few"]
-            near = near or _beside(graph, spaces[name], unused[cluster]) or _above(spaces[name], known)
+            near = near or _beside(graph, spaces[name], unused[cluster]) or _above(graph, spaces[name], known)
             told_elsewhere = any(len(part) > 3 and part in words for part in name.split("-"))
             usual = kept >= params["practice"] * len(missing) and not blind and not told_elsewhere
             if near and not kept and few:
                 kept = 1  # who creates a namespace that nothing uses meant the other one
             if kept and ((usual and cluster) or (near and few)):
                 yield from _hits(name, cluster, spaces[name], known, near, few=params["few"])
+
+
+def _of_charts(graph: Graph, anywhere: AbstractSet[str]) -> Iterator[Hit]:
+    """Charts of a kustomization that go elsewhere than to the one Namespace it lists, and which nothing uses."""
+    repo = graph.repo
+    for kustomization in kustomizations(repo):
+        charts = [chart for chart, _ in mappings(kustomization.data, "helmCharts")]
+        if not charts:
+            continue
+        files = [repo.resolve(join(kustomization.folder, r.target)) for r in references(kustomization)]
+        own = [
+            r
+            for file in files
+            if file in repo.entries
+            for r in repo.objects(str(file))
+            if r.ref.kind == "Namespace"
+        ]
+        names = [text(chart.get("namespace")) or "" for chart in charts]
+        for index, name in enumerate(names):
+            lost = (
+                name and name not in anywhere and not _SYSTEM.fullmatch(name) and not _FILLED_IN.search(name)
+            )
+            if lost and len(own) == 1 and own[0].ref.name not in names:
+                meant = own[0].ref.name
+                related = (Related(own[0].location.at("metadata", "name"), f"creates {meant}"),)
+                hint = f' (did you mean "{meant}"?)'
+                values = {"namespace": name, "hint": hint, "cluster": "the cluster", "subject": name}
+                yield Hit(kustomization.location.at("helmCharts", index, "namespace"), values, related)
 
 
 def _beside(graph: Graph, uses: list[_Use], unused: AbstractSet[str]) -> list[str]:
@@ -64,12 +97,18 @@ def _beside(graph: Graph, uses: list[_Use], unused: AbstractSet[str]) -> list[st
     return own if len(own) == 1 and own[0] in unused else []
 
 
-def _above(uses: list[_Use], known: Mapping[str, Location]) -> list[str]:
-    """The namespace that is called like a folder around all the uses, and created in it."""
+def _above(graph: Graph, uses: list[_Use], known: Mapping[str, Location]) -> list[str]:
+    """The namespace that is called like a folder around all the uses, and created in it, or beside it where the
+    folders around are called like namespaces too.
+    """
     files = {place.file for place, _ in uses}
-    for folder in reversed(dirname(min(files)).split("/")):
-        inside = folder in known and f"/{folder}/" in f"/{known[folder].file}"
-        if inside and all(f"/{folder}/" in f"/{file}" for file in files):
+    parts = dirname(min(files)).split("/")
+    for length in range(len(parts), 0, -1):
+        folder, parent = parts[length - 1], "/".join(parts[: length - 1])
+        if folder not in known or not all(f"/{folder}/" in f"/{file}" for file in files):
+            continue
+        siblings = [name for name in graph.repo.folders.get(parent, ()) if name in known]
+        if f"/{folder}/" in f"/{known[folder].file}" or len(siblings) >= _HABIT:
             return [folder]
     return []
 
@@ -166,3 +205,28 @@ def _values(kind: str, name: str) -> dict[str, str]:
 
 def _is_builtin(item: Item) -> bool:
     return builtin_scope(item.ref.group, item.ref.kind) is True
+
+
+def not_of_its_folder(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
+    """A Namespace that is called like another one beside it, where each is called like its own folder."""
+    beside: dict[str, dict[str, list[Resource]]] = defaultdict(lambda: defaultdict(list))
+    for resource in graph.repo.resources:
+        if resource.ref.kind == "Namespace" and resource.ref.api_version == "v1" and resource.ref.name:
+            folder = dirname(resource.file)
+            beside[dirname(folder)][folder].append(resource)
+    for folders in beside.values():
+        single = {folder: found[0] for folder, found in folders.items() if len(found) == 1}
+        own = [folder for folder, found in single.items() if found.ref.name == basename(folder)]
+        for folder, found in single.items():
+            name = found.ref.name
+            others = [o for o, f in single.items() if o != folder and name in (basename(o), f.ref.name)]
+            if folder in own or not others or len(own) < params["habit"]:
+                continue
+            kustomization = find(graph.repo, folder)
+            if isinstance(kustomization, Kustomization) and kustomization.data.get("namespace") == basename(
+                folder
+            ):
+                continue  # which renames it
+            related = (Related(single[others[0]].location.at("metadata", "name"), "the other one"),)
+            values = {"namespace": name, "folder": basename(folder), "subject": name}
+            yield Hit(found.location.at("metadata", "name"), values, related)

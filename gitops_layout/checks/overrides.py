@@ -13,7 +13,6 @@ from gitops_layout.checks.counterparts import leaves
 from gitops_layout.graph.model import Graph
 from gitops_layout.kustomize.model import FILE_NAMES, Kustomization, find, mappings
 from gitops_layout.model import Hit, ObjectRef
-from gitops_layout.patterns import regexp
 from gitops_layout.render.rendered import RenderedObject
 
 __all__ = ["image_matches_nothing", "patch_matches_nothing"]

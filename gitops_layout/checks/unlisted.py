@@ -12,17 +12,18 @@ from gitops_layout.checks.plugins import PLUGINS, generated_from
 from gitops_layout.graph.model import Graph
 from gitops_layout.kustomize.model import FILE_NAMES, Kustomization, find, references
 from gitops_layout.model import Hit, Location, Related, Span
+from gitops_layout.patterns import regexp
 from gitops_layout.repo.model import is_aside, is_parked
 
 __all__ = ["folder_not_listed", "not_listed"]
 
 Params = Mapping[str, Any]
-_SET_ASIDE = re.compile(
+_SET_ASIDE = regexp(
     r"example|sample|template|test|backup|old|disabled|bak|draft|local|\.tmpl|values|unused|todo|orig|secret|gotk|catalog-info|kustomiz",
     re.IGNORECASE,
 )
-_VENDORED = re.compile(r"(?:^|/)(?:upstream|vendor|third[-_]party|crds?)/")
-_NUMBERED = re.compile(r"\d{2,}")
+_VENDORED = regexp(r"(?:^|/)(?:upstream|vendor|third[-_]party|crds?)/")
+_NUMBERED = regexp(r"\d{2,}")
 _MANY = 3
 _FIRST = Span(1, 1, 1, 1, 0, 0)
 
