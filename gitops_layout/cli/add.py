@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gitops_layout.cli.converging import edit_and_converge, read_parts
+from gitops_layout.cli.converging import edit_and_converge, read_parts, trusting
 from gitops_layout.errors import UserError
 
 if TYPE_CHECKING:
@@ -43,6 +43,15 @@ def command() -> None:
 @click.option("--environments", metavar="A,B", callback=_names, help="Where it runs; everywhere if absent.")
 @click.option("--namespace", help="Its namespace; its name if absent.")
 @click.option("--port", type=click.IntRange(1, 65535), help="The port its container listens on.")
+@click.option(
+    "--skeleton",
+    metavar="URL@REVISION",
+    help="The cookiecutter or Copier template that its source starts from, at a tag or commit; in layout monorepo.",
+)
+@click.option(
+    "--answer", "answers", metavar="K=V", multiple=True, help="An answer to the skeleton's questions."
+)
+@trusting
 @_directory
 @_plan
 def app(
@@ -55,6 +64,9 @@ def app(
     environments: list[str] | None,
     namespace: str | None,
     port: int | None,
+    skeleton: str | None,
+    answers: tuple[str, ...],
+    trust_hooks: bool,
     folder: Path | None,
     only_plan: bool,
 ) -> int:
@@ -67,6 +79,7 @@ def app(
         "port": port,
         "environments": environments,
         "namespace": namespace,
+        "skeleton": _skeleton(skeleton, answers),
     }
     item = {"name": name, **{key: value for key, value in fields.items() if value is not None}}
 
@@ -83,7 +96,7 @@ def app(
         del item["tenant"]
         return file
 
-    code = edit_and_converge(folder, edit, only_plan=only_plan, part=part)
+    code = edit_and_converge(folder, edit, only_plan=only_plan, part=part, trust_hooks=trust_hooks)
     if image is None and chart is None and code == 0 and not only_plan:
         from gitops_layout.spec import PLACEHOLDER_IMAGE
 
@@ -214,6 +227,25 @@ def tenant(
         return append(content, ("spec", "tenants"), item)
 
     return edit_and_converge(folder, edit, only_plan=only_plan)
+
+
+def _skeleton(text: str | None, answers: tuple[str, ...]) -> dict[str, Any] | None:
+    """`URL@REVISION` and `K=V`s as the spec's field."""
+    if text is None:
+        if answers:
+            raise UserError(
+                "--answer answers the questions of a skeleton, and none is given", "add --skeleton"
+            )
+        return None
+    url, at, revision = text.rpartition("@")
+    if not at or "/" not in url:
+        raise UserError(
+            f"--skeleton {text} names no revision", f"add a tag or commit: --skeleton {text}@v1.0.0"
+        )
+    pairs = dict(answer.split("=", 1) for answer in answers if "=" in answer)
+    if len(pairs) < len(answers):
+        raise UserError("--answer takes NAME=VALUE, each name once")
+    return {"url": url, "revision": revision, **({"answers": pairs} if pairs else {})}
 
 
 def _chart(text: str) -> dict[str, str]:

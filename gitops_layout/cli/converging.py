@@ -26,9 +26,16 @@ __all__ = [
     "read_parts",
     "read_spec",
     "show_and_apply",
+    "trusting",
 ]
 
 _DECIDE = "edit gitops.yaml or the files, or decide with --on-conflict ours|theirs|markers"
+
+trusting = click.option(
+    "--trust-hooks",
+    is_flag=True,
+    help="Let the templates of apps' skeletons run their hooks, tasks and extensions, with your rights.",
+)
 
 CHANGED = 1
 INCOMPLETE = 3
@@ -85,6 +92,7 @@ def edit_and_converge(
     *,
     only_plan: bool,
     prune: bool = False,
+    trust_hooks: bool = False,
     form: str = "text",
     part: Callable[[Path], str | None] | None = None,
     others: Callable[[dict[str, bytes]], dict[str, bytes | None]] | None = None,
@@ -96,7 +104,7 @@ def edit_and_converge(
     """
     root = find_root(folder)
     with changing(root, only_plan=only_plan):
-        plan, hint = _edited(root, edit, prune=prune, part=part, others=others)
+        plan, hint = _edited(root, edit, prune=prune, trust_hooks=trust_hooks, part=part, others=others)
         return show_and_apply(root, plan, only_plan=only_plan, form=form, hint=hint)
 
 
@@ -105,6 +113,7 @@ def _edited(
     edit: Callable[[bytes, Spec], bytes],
     *,
     prune: bool,
+    trust_hooks: bool,
     part: Callable[[Path], str | None] | None,
     others: Callable[[dict[str, bytes]], dict[str, bytes | None]] | None,
 ) -> tuple[Plan, str]:
@@ -123,7 +132,7 @@ def _edited(
     changed = others(parts) if others is not None else {}
     parts = {path: text for path, text in {**parts, **changed}.items() if text is not None}
     spec = load(content, f"{converge.SPEC} (as it would be)", parts=parts)
-    plan = converge.plan(root, spec, spec_file=edited, spec_name=file, prune=prune)
+    plan = converge.plan(root, spec, spec_file=edited, spec_name=file, prune=prune, trust_hooks=trust_hooks)
     plan = converge.with_parts(root, plan, changed)
     return plan, f"edit {file} by hand, then gitops-layout scaffold --on-conflict ours|theirs|markers"
 
@@ -169,7 +178,12 @@ def show_and_apply(
     if plan.conflicts:
         click.echo(f"incomplete: conflict markers in {_files(len(plan.conflicts))}", err=True)
         return INCOMPLETE
-    return CHANGED if exit_code and not plan.empty else 0
+    if exit_code and not plan.empty:
+        return CHANGED
+    if plan.missing:
+        click.echo("incomplete: of an app's source nothing is here yet", err=True)
+        return INCOMPLETE
+    return 0
 
 
 def _files(count: int) -> str:

@@ -69,7 +69,8 @@ def _fetch(path: Path | None, mode: Mode, timeout: float) -> tuple[tuple[Outcome
     lock = read(first) if first is not None else Lock()
     outcomes: dict[Reference, Outcome] = {}
     for _ in range(_MAX_ROUNDS):
-        new = [want for want in wants(loaded.graph) if want.reference not in outcomes]
+        named = (*wants(loaded.graph), *_skeletons(loaded.root))
+        new = [want for want in named if want.reference not in outcomes]
         if not new:
             break
         left = [outcome for want in new if (outcome := _left_out(want, loaded.config)) is not None]
@@ -88,6 +89,31 @@ def _fetch(path: Path | None, mode: Mode, timeout: float) -> tuple[tuple[Outcome
     if mode != "check":
         before = save(loaded.root, locked(outcomes.values(), lock, complete=True), before)
     return tuple(outcomes.values()), loaded.graph.repo, before != first
+
+
+def _skeletons(root: Path) -> tuple[Want, ...]:
+    """The templates that apps of gitops.yaml start from; none without such a file."""
+    from gitops_layout.cli.converging import read_spec
+    from gitops_layout.fetch.model import Want
+    from gitops_layout.model import Location
+
+    if not (root / "gitops.yaml").is_file():
+        return ()
+    try:
+        _, spec = read_spec(root)
+    except UserError:  # of another tool, or for `scaffold` to say
+        return ()
+    from gitops_layout.scaffold.skeletons import reference
+
+    return tuple(
+        Want(
+            reference(app.skeleton),
+            Location("gitops.yaml", ("spec", "apps", index, "skeleton")),
+            app.skeleton.url,
+        )
+        for index, app in enumerate(spec.apps)
+        if app.skeleton is not None
+    )
 
 
 def _left_out(want: Want, config: Config) -> Outcome | None:

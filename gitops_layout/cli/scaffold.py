@@ -7,7 +7,7 @@ from typing import cast, get_args
 
 import click
 
-from gitops_layout.cli.converging import changing, find_root, read_spec, show_and_apply
+from gitops_layout.cli.converging import changing, find_root, read_spec, show_and_apply, trusting
 
 __all__ = ["command"]
 
@@ -26,9 +26,17 @@ _POLICIES = ("fail", "markers", "ours", "theirs")
     help="What to do where you and the templates changed the same thing.",
 )
 @click.option("--prune", is_flag=True, help="Also delete files that are no longer generated but were edited.")
+@trusting
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 def command(
-    folder: Path | None, *, only_plan: bool, exit_code: bool, on_conflict: str, prune: bool, form: str
+    folder: Path | None,
+    *,
+    only_plan: bool,
+    exit_code: bool,
+    on_conflict: str,
+    prune: bool,
+    trust_hooks: bool,
+    form: str,
 ) -> int:
     """Converge the repository to gitops.yaml: create, update, merge and delete what it generates.
 
@@ -41,5 +49,7 @@ def command(
     root = find_root(folder)
     with changing(root, only_plan=only_plan):
         _, spec = read_spec(root)
-        plan = converge.plan(root, spec, on_conflict=cast(OnConflict, on_conflict), prune=prune)
+        plan = converge.plan(
+            root, spec, on_conflict=cast(OnConflict, on_conflict), prune=prune, trust_hooks=trust_hooks
+        )
         return show_and_apply(root, plan, only_plan=only_plan, exit_code=exit_code, form=form)

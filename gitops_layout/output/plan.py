@@ -22,6 +22,7 @@ def plan_text(plan: Plan, *, written: bool) -> str:
     for action in plan.conflicts:
         lines += ["", f"conflict in {action.path}: {action.why}", *_sides(action)]
     lines += [f"warning: {text}" for text in plan.warnings]
+    lines += [f"missing: {text}" for text in plan.missing]
     return "\n".join([*lines, summary(plan, written=written)]) + "\n"
 
 
@@ -32,6 +33,7 @@ def plan_json(plan: Plan, *, written: bool) -> str:
         "written": written,
         "actions": [_data(action) for action in plan.actions],
         "warnings": list(plan.warnings),
+        **({"missing": list(plan.missing)} if plan.missing else {}),
     }
     return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
 

@@ -11,6 +11,7 @@ from gitops_layout import system
 from gitops_layout.errors import UserError
 from gitops_layout.scaffold import lock as locks
 from gitops_layout.scaffold import plan as plans
+from gitops_layout.scaffold import skeletons
 from gitops_layout.scaffold.merge import merge
 from gitops_layout.scaffold.render import (
     File,
@@ -44,11 +45,14 @@ def plan(
     spec_name: str = SPEC,
     on_conflict: OnConflict = "fail",
     prune: bool = False,
+    trust_hooks: bool = False,
+    renamed: Mapping[str, str] | None = None,
 ) -> Plan:
     """What would make the tree at `root` follow `spec`; reads, writes nothing.
 
     `spec_file` is the text of a gitops.yaml (or the part of it called `spec_name`) that is written along with
-    the tree (`init`, `add`).
+    the tree (`init`, `add`). With `trust_hooks` the templates that apps start from may run what they like.
+    `renamed` are apps by the names that they had.
     Raises UserError (exit code 3) where a path of ours is a link or not a file.
     """
     old = _lock(root)
@@ -57,6 +61,7 @@ def plan(
     wanted = render(spec, old.files if old is not None else None)
     del wanted[SPEC]
     new = locks.make(answers(spec), wanted, digest=template_digest(spec.layout))
+    new = replace(new, skeletons=skeletons.written(spec, old, renamed or {}))
     paths = {*wanted, *(old.files if old is not None else ())}
     tree = _tree(root, paths, theirs={path for path, file in wanted.items() if file.owner is Ownership.SEED})
     missing = plans.needs_base(old, wanted, tree)
@@ -71,6 +76,9 @@ def plan(
         prune=prune,
     )
     made = replace(made, warnings=tuple(_renamed_namespaces(made, tree)))
+    if skeletons.left(spec, new):
+        text = spec_file if spec_file is not None and spec_name == SPEC else _tree(root, [SPEC])[SPEC]
+        made = skeletons.added(root, made, spec, text=text, trusted=trust_hooks)
     return made if spec_file is None else _with_spec(root, made, spec_file, spec_name)
 
 
@@ -91,7 +99,7 @@ def apply(root: Path, plan: Plan) -> None:
     files |= deletions
     if plan.relock:
         files[locks.LOCK] = locks.dump(plan.lock)
-    write(root, files)
+    write(root, files, executable={action.path for action in changes if action.executable})
 
 
 def _untouched(root: Path, old: Lock, spec: Spec) -> Plan | None:
@@ -102,6 +110,7 @@ def _untouched(root: Path, old: Lock, spec: Spec) -> Plan | None:
         old.layout != spec.layout
         or old.answers != answers(spec)
         or old.digest != template_digest(spec.layout)
+        or skeletons.left(spec, old)
     ):
         return None
     seeds = {path for path, entry in old.files.items() if entry.owner is Ownership.SEED}

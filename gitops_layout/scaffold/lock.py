@@ -46,13 +46,17 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Lock:
-    """What the last run generated: `answers` is the spec with every default filled in."""
+    """What the last run generated: `answers` is the spec with every default filled in.
+
+    `skeletons` are the apps whose source was started from a template, with the commit of that: it is written once.
+    """
 
     layout: str
     digest: str
     tool: str
     answers: Mapping[str, Any] = field(hash=False)
     files: Mapping[str, Entry] = field(hash=False)
+    skeletons: Mapping[str, str] = field(hash=False, default_factory=dict)
 
 
 def make(answers: Mapping[str, Any], files: Mapping[str, File], *, digest: str) -> Lock:
@@ -68,6 +72,7 @@ def dump(lock: Lock) -> bytes:
         "tool": lock.tool,
         "template": {"layout": lock.layout, "digest": lock.digest},
         "answers": dict(lock.answers),
+        **({"skeletons": dict(lock.skeletons)} if lock.skeletons else {}),
     }
     head = yaml.dump(data, Dumper=_Dumper, default_flow_style=None, sort_keys=False, width=10_000)
     lines = (
@@ -113,6 +118,7 @@ def read(content: bytes) -> Lock:
                 str(path): Entry(Ownership(row["owner"]), str(row["blob"]), str(row.get("inputs", "")))
                 for path, row in data["files"].items()
             },
+            skeletons={str(app): str(commit) for app, commit in (data.get("skeletons") or {}).items()},
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise UserError(

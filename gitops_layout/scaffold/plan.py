@@ -50,6 +50,7 @@ class Action:
     why: str
     content: bytes | None = None
     conflicts: tuple[Conflict, ...] = ()
+    executable: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +58,15 @@ class Plan:
     """Every generated file's action, sorted by path, and the lock that holds afterwards.
 
     `relock` says that the lock itself changes: what was generated is remembered differently.
-    `warnings` say what a change does in the clusters that its text does not show.
+    `warnings` say what a change does in the clusters that its text does not show, `missing` what could not be
+    written yet, and what to do about it.
     """
 
     actions: tuple[Action, ...]
     lock: Lock
     relock: bool
     warnings: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
 
     @property
     def changes(self) -> tuple[Action, ...]:

@@ -41,14 +41,20 @@ def plan(root: Path, old: Spec, new: Spec, *, spec_file: bytes, spec_name: str =
     """
     moved = moves(old, new)
     before, after = render(old), render(new)
-    made = converge.plan(root, new, spec_file=spec_file, spec_name=spec_name, prune=True)
+    renamed = {a.name: b.name for a, b in zip(old.apps, new.apps, strict=True)}
+    made = converge.plan(root, new, spec_file=spec_file, spec_name=spec_name, prune=True, renamed=renamed)
     actions = {action.path: action for action in made.actions}
     sources = {path: (root / path).read_bytes() for path in moved if converge.regular(root, path)}
     for path, content in sources.items():
         target = moved[path]
         actions[target] = _moved(path, target, before[path].content, after[target], content)
         actions[path] = Action(path, Do.DELETE, after[target].owner, f"moves to {target}")
-    for path, target in _own_files(root, moved):
+    started = {
+        f"src/{a.name}": f"src/{b.name}"
+        for a, b in zip(old.apps, new.apps, strict=True)
+        if a.skeleton is not None and a.name != b.name
+    }
+    for path, target in _own_files(root, moved, started):
         content = (root / path).read_bytes()
         actions[target] = Action(target, Do.CREATE, Ownership.SEED, f"yours, moved from {path}", content)
         actions[path] = Action(path, Do.DELETE, Ownership.SEED, f"yours, moves to {target}")
@@ -93,11 +99,11 @@ def _line_by_line(base: bytes, ours: bytes, theirs: bytes) -> bytes | None:
     return b"".join(lines)
 
 
-def _own_files(root: Path, moved: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """People's files below folders that move as a whole, and where they go."""
+def _own_files(root: Path, moved: Mapping[str, str], started: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """People's files below folders that move as a whole, and where they go; `started` are such folders besides."""
     folders = {
         dirname(path): dirname(target) for path, target in moved.items() if dirname(path) != dirname(target)
-    }
+    } | dict(started)
     seen: set[str] = set()
     for folder in sorted(folders, key=lambda name: (-name.count("/"), name)):
         for parent, _, names in os.walk(root / folder):

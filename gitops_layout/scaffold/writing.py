@@ -21,7 +21,7 @@ from gitops_layout.scaffold.lock import blob_id
 from gitops_layout.values import dataclass
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
 __all__ = ["PENDING", "changing", "delete", "finish", "regular", "write"]
 
@@ -65,7 +65,7 @@ def changing(
                 folder.rmdir()
 
 
-def write(root: Path, files: Mapping[str, bytes | None]) -> None:
+def write(root: Path, files: Mapping[str, bytes | None], *, executable: Collection[str] = ()) -> None:
     """Write the files in this order (None: delete), all of them or none.
 
     Raises UserError with exit code 3 where a path leads through a link, and where the disk or a permission is in the
@@ -76,7 +76,7 @@ def write(root: Path, files: Mapping[str, bytes | None]) -> None:
     if not files:
         return
     try:
-        steps = _stage(root, files)
+        steps = _stage(root, files, executable)
     except OSError as error:
         _clear(root)
         raise UserError(f"nothing written: {_words(root, error)}", _mend(error), exit_code=3) from None
@@ -166,7 +166,7 @@ def _made(root: Path) -> Iterator[Path]:
     yield from missing
 
 
-def _stage(root: Path, files: Mapping[str, bytes | None]) -> list[_Step]:
+def _stage(root: Path, files: Mapping[str, bytes | None], executable: Collection[str]) -> list[_Step]:
     """Put the new contents and the list of steps beside the tree; nothing in it changes yet."""
     folder = root / PENDING
     folder.mkdir(parents=True)
@@ -177,6 +177,8 @@ def _stage(root: Path, files: Mapping[str, bytes | None]) -> list[_Step]:
         if content is not None:
             try:
                 _write_staged(folder / str(number), content, like=root / path)
+                if path in executable:
+                    (folder / str(number)).chmod(0o755)
             except OSError as error:
                 error.filename = str(root / path)  # the name that people know
                 raise

@@ -166,6 +166,23 @@ def chart_problems(file: File) -> Iterator[Problem]:
             yield (*place, "name"), False, text
 
 
+def skeleton_problems(file: File) -> Iterator[Problem]:
+    """Templates of source for apps whose source is not here."""
+    for index, app in enumerate(file.spec.apps):
+        if app.skeleton is None:
+            continue
+        if file.spec.layout != "monorepo":
+            text = f"app {app.name}: its source is not in a repository of layout {file.spec.layout}, and a "
+            yield (
+                ("spec", "apps", index, "skeleton"),
+                True,
+                f"{text}skeleton starts one: layout monorepo has src/",
+            )
+        elif app.chart is not None:
+            text = f"app {app.name} is a published chart, which has no source here for a skeleton to start"
+            yield ("spec", "apps", index, "skeleton"), True, text
+
+
 def tenancy_problems(file: File) -> Iterator[Problem]:
     """Apps outside what their tenant has: its namespaces, its environments."""
     if file.spec.tenancy is not None:

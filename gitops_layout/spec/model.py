@@ -15,11 +15,13 @@ from gitops_layout.spec.words import (
     Branch,
     ChartVersion,
     Context,
+    Folder,
     Group,
     Model,
     Name,
     Owner,
     Quantity,
+    Tag,
     Url,
     Version,
     image_reference,
@@ -174,6 +176,21 @@ class Chart(Model):
         return self
 
 
+class Skeleton(Model):
+    """A cookiecutter or Copier template of one's own, from which an app's source starts; written once."""
+
+    url: Url
+    revision: Tag = Field(
+        description="A tag or the id of a commit; what a tag means is recorded in the lock of fetch."
+    )
+    directory: Folder | None = Field(
+        None, description="The template's folder in that repository; its top if absent."
+    )
+    answers: dict[str, str | int | bool] = Field(
+        {}, description="Answers to its questions; the default of each other."
+    )
+
+
 class App(Model):
     """A workload; its name alone is enough."""
 
@@ -197,6 +214,9 @@ class App(Model):
         "a cluster holds several.",
     )
     owners: list[Owner] = Field([])
+    skeleton: Skeleton | None = Field(
+        None, description="The template that its source, src/<app>, starts from; in layout monorepo."
+    )
 
 
 class Component(Model):

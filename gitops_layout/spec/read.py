@@ -15,6 +15,7 @@ from gitops_layout.spec.checks import (
     did_you_mean,
     namespace_problems,
     reference_problems,
+    skeleton_problems,
     tenancy_problems,
 )
 from gitops_layout.spec.feature_checks import feature_problems
@@ -181,6 +182,7 @@ def _check(data: object) -> tuple[Spec | None, list[Problem]]:
         found += [*reference_problems(data)] or [
             *agent_problems(file),
             *chart_problems(file),
+            *skeleton_problems(file),
             *feature_problems(file),
             *tenancy_problems(file),
             *namespace_problems(file),
@@ -216,6 +218,14 @@ def _shown(value: object) -> str:
     return text if len(text) <= 100 else f"{text[:100]}…"
 
 
+_EXPECTED = {
+    "branch": "is not a branch name",
+    "revision": "is not a tag or the id of a commit",
+    "directory": "is not a folder such as templates/python",
+    "context": "is not the name of a kubeconfig's context such as kind-dev",
+}
+
+
 def _expected(path: Path) -> str:
     match path:
         case (*_, "url"):
@@ -230,10 +240,8 @@ def _expected(path: Path) -> str:
             return "is not the URL of a Helm repository such as https://charts.example.com"
         case (*_, "version"):
             return "is not an exact version such as 2.9.4"
-        case (*_, "branch"):
-            return "is not a branch name"
-        case (*_, "context"):
-            return "is not the name of a kubeconfig's context such as kind-dev"
+        case (*_, str(field)) if field in _EXPECTED:
+            return _EXPECTED[field]
         case (*_, "labels", _) | (*_, "labels", _, _):
             return "is not a Kubernetes label"
         case (*_, "quota", _):

@@ -56,6 +56,18 @@ def _branch(value: object) -> object:
     return value
 
 
+def _tag(value: object) -> object:
+    if isinstance(value, str) and (".." in value or value.endswith((".lock", ".", "/")) or "/." in value):
+        raise ValueError(f"{value[:80]!r} is not the name of a tag that git takes")
+    return value
+
+
+def _folder(value: object) -> object:
+    if isinstance(value, str) and not {"", ".", "..", ".git"}.isdisjoint(value.split("/")):
+        raise ValueError(f"{value[:80]!r} is not a folder below the repository's top")
+    return value
+
+
 def _url(value: object) -> object:
     if isinstance(value, str):
         user, at, host = value.partition("://")[2].partition("/")[0].rpartition("@")
@@ -88,6 +100,12 @@ Branch = Annotated[
     StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_./-]*$", max_length=200),
     BeforeValidator(_branch),
 ]
+Tag = Annotated[
+    str,
+    StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+/-]*$", max_length=200),
+    BeforeValidator(_tag),
+]
+Folder = Annotated[str, StringConstraints(pattern=r"^[\w.-]+(/[\w.-]+)*$"), BeforeValidator(_folder)]
 Version = Annotated[str, StringConstraints(pattern=r"^[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.-]+)?$")]
 ChartVersion = Annotated[
     str, StringConstraints(pattern=r"^v?[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?$")
