@@ -353,10 +353,22 @@ class Repo:
         """Every document of every manifest that looks like a Kubernetes object, `List`s opened."""
         return tuple(resource for path in self.manifests for resource in self.objects(path))
 
-    def objects(self, path: str) -> Iterator[Resource]:
+    def objects(self, path: str) -> tuple[Resource, ...]:
         """Every document of one file that looks like a Kubernetes object, `List`s opened."""
-        for document in self.documents(path):
-            yield from _resources(document.data, Location(path, (), document.index))
+        try:
+            return self._objects[path]
+        except KeyError:
+            found = self._objects[path] = tuple(
+                resource
+                for document in self.documents(path)
+                for resource in _resources(document.data, Location(path, (), document.index))
+            )
+            return found
+
+    @cached_property
+    def _objects(self) -> dict[str, tuple[Resource, ...]]:
+        """What `objects` found: linking, delivering and judging all ask for it."""
+        return {}
 
     @cached_property
     def unparsable(self) -> tuple[tuple[str, SyntaxProblem], ...]:
