@@ -118,7 +118,7 @@ def _kustomization(resource: Resource, context: Context, cluster: str) -> Delive
         source=source,
         renderer="kustomize",
         sync=SyncPolicy(
-            prune=spec.get("prune") is True,
+            prune=spec["prune"] is True if "prune" in spec else None,
             self_heal=True,
             wait=spec.get("wait") is True or bool(spec.get("healthChecks")),
             suspended=spec.get("suspend") is True,

@@ -9,19 +9,19 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
 from gitops_layout.agents.delivery import Delivery
 from gitops_layout.checks.once import once
 from gitops_layout.graph.model import Graph
-from gitops_layout.model import Path
+from gitops_layout.model import Hit, Path, tier_by_name
 from gitops_layout.patterns import regexp
 from gitops_layout.render.rendered import RenderedObject
 from gitops_layout.values import dataclass
 
-__all__ = ["Application", "ObjectKey", "applications", "contains", "leaves", "without"]
+__all__ = ["Application", "ObjectKey", "applications", "contains", "leaves", "slips", "without"]
 
 ObjectKey = tuple[str, str, str, str]
 
@@ -97,6 +97,26 @@ def _objects(graph: Graph, delivery: Delivery) -> dict[ObjectKey, RenderedObject
         ): item
         for item in graph.rendered[delivery.id].objects
     }
+
+
+_CUSTOM = 3
+"""From so many files on, one environment's use of another one's things is how the repository does it."""
+
+
+def slips(graph: Graph, hits: Iterable[Hit]) -> Iterator[Hit]:
+    """Hits (of `own` and `other` environments) without those that show a custom: a development environment that lives on
+    staging's identities does so in file after file. What production shares is told however often it does.
+    """
+    found = list(hits)
+    tiers = {environment.name: environment.tier for environment in graph.environments}
+    files: dict[tuple[object, object], set[str]] = defaultdict(set)
+    for hit in found:
+        files[hit.values["own"], hit.values["other"]].add(hit.location.file)
+    for hit in found:
+        own, other = str(hit.values["own"]), str(hit.values["other"])
+        prod = "prod" in (tiers.get(own, tier_by_name(own)), tiers.get(other, tier_by_name(other)))
+        if prod or len(files[own, other]) < _CUSTOM:
+            yield hit
 
 
 def leaves(data: Any, path: Path = ()) -> Iterator[tuple[tuple[str, ...], Path, Any]]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from gitops_layout.agents.context import ENVIRONMENT_NAMES
 from gitops_layout.agents.delivery import Delivery
+from gitops_layout.checks.counterparts import slips
 from gitops_layout.checks.delivered import affected
 from gitops_layout.graph.model import Graph
 from gitops_layout.kustomize.model import FILE_NAMES, Kustomization, find, references
@@ -50,6 +51,10 @@ def _edges(graph: Graph) -> Iterator[_Edge]:
 
 def environment_leak(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
     """An environment that reads what belongs to another one."""
+    yield from slips(graph, _environment_leaks(graph))
+
+
+def _environment_leaks(graph: Graph) -> Iterator[Hit]:
     names = ENVIRONMENT_NAMES | {environment.name for environment in graph.environments}
     edges = list(_edges(graph))
     read = {(edge.start, edge.target) for edge in edges}

@@ -8,9 +8,10 @@ from typing import Any
 
 from gitops_layout.graph.model import Graph
 from gitops_layout.kustomize.named import named
-from gitops_layout.model import Affected, Hit, Location, Related, Span
+from gitops_layout.model import Affected, Hit, Location, Path, Related, Span
 from gitops_layout.patterns import regexp
 from gitops_layout.repo.model import Repo, is_aside, is_template, is_yaml
+from gitops_layout.source.document import Duplicate
 
 __all__ = ["discreet", "duplicate_key", "is_live", "list_wrapper", "manifests", "unparsable"]
 
@@ -49,13 +50,20 @@ def is_live(graph: Graph, path: str) -> bool:
     return manifest and bool(repo.stream(path).problems)
 
 
+def _nobodys(path: str) -> bool:
+    """Whether a file that no agent reads is somebody's test data, or a program's output rather than a manifest."""
+    return is_aside(path) or path.endswith(".json")
+
+
 def unparsable(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
     """Files that are no YAML; those with template marks are somebody's templates."""
     repo = graph.repo
     texts = named(repo, "input") if repo.unparsable else frozenset()  # a generator takes any text
     for path in manifests(repo):
         stream = repo.stream(path)
-        if not stream.problems or path in texts or (is_template(repo, path) and not graph.is_live(path)):
+        if not stream.problems or path in texts:
+            continue
+        if not graph.is_live(path) and (is_template(repo, path) or _nobodys(path)):
             continue
         for problem in stream.problems:
             span = Span(problem.line, problem.column, problem.line, problem.column + 1, 0, 0)
@@ -69,19 +77,29 @@ def discreet(repo: Repo, path: str, words: str) -> str:
 
 
 def duplicate_key(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
-    """Keys that stand twice in one mapping, of a file or of what a chart's template writes."""
+    """Keys that stand twice in one mapping, of a file or of what a chart's template writes. Where three or more do, a block
+    was pasted, and that is one mistake.
+    """
     for path in manifests(graph.repo):
+        if is_aside(path) and not graph.is_live(path):
+            continue
         for document in graph.repo.documents(path):
+            mappings: dict[Path, list[Duplicate]] = {}
             for twice in document.duplicates:
-                place = Location(path, twice.path, document.index, span=twice.second)
-                first = Related(
-                    Location(path, twice.path, document.index, span=twice.first), "first written here"
-                )
-                yield Hit(place, {"key": str(twice.path[-1]), "subject": _dotted(twice.path)}, (first,))
+                mappings.setdefault(twice.path[:-1], []).append(twice)
+            for repeated in mappings.values():
+                others = list(dict.fromkeys(str(twice.path[-1]) for twice in repeated[1:]))
+                pasted = len(others) > 1
+                more = f", and with it {', '.join(others)}" if pasted else ""
+                for twice in repeated[:1] if pasted else repeated:
+                    place = Location(path, twice.path, document.index, span=twice.second)
+                    before = Location(path, twice.path, document.index, span=twice.first)
+                    values = {"key": str(twice.path[-1]), "more": more, "subject": _dotted(twice.path)}
+                    yield Hit(place, values, (Related(before, "first written here"),))
     for delivery in graph.deliveries:
         for key, place in graph.rendered[delivery.id].doubled:
             who = Affected(None, delivery.id, delivery.environment, delivery.cluster)
-            yield Hit(place, {"key": str(key[-1]), "subject": _dotted(key)}, (), who)
+            yield Hit(place, {"key": str(key[-1]), "more": "", "subject": _dotted(key)}, (), who)
 
 
 def list_wrapper(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from gitops_layout.agents.context import at, text
@@ -22,15 +23,20 @@ _WORKLOADS = (("", "Pod"), ("apps", "Deployment"), ("apps", "StatefulSet"), ("ap
 _COPIED = ("reflect", "replicat", "replica", "kubed", "vault", "inject", "service-account-token")
 """Words of the annotations and types of objects whose keys somebody else writes."""
 
+_MANY = 4
+
 _Target = tuple[str, str, str, str]
 """Cluster, kind, namespace, name."""
 
 
 def key_missing(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
-    """Keys that a pod needs and that whatever declares the ConfigMap or Secret does not give it."""
+    """Keys that a pod needs and that whatever declares the ConfigMap or Secret does not give it; where many of one object
+    are missing, it was made in the wrong way, and that is one mistake.
+    """
     readers = [item for group, kind in _WORKLOADS for item in delivered(graph).of(group, kind)]
     held = _held(graph) if readers else {}
     for item in readers:
+        missing: dict[tuple[str, str], list[Hit]] = {}
         for kind, name, key, path in _read(item.data):
             found = held.get((item.delivery.cluster, kind, item.namespace, name), [])
             known = [keys for _, keys in found]
@@ -46,7 +52,15 @@ def key_missing(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
             }  # fmt: skip
             place = item.object.origin(path)
             related = Related(maker.object.origin(("metadata", "name")), f"{maker.ref.kind} {maker.ref.name}")
-            yield Hit(place, values, (related,), item.affected)
+            missing.setdefault((kind, name), []).append(Hit(place, values, (related,), item.affected))
+        for hits in missing.values():
+            keys = list(dict.fromkeys(str(hit.values["key"]) for hit in hits))
+            if len(keys) < _MANY:
+                yield from hits
+            else:
+                yield replace(
+                    hits[0], values={**hits[0].values, "key": f"{keys[0]} and {len(keys) - 1} more"}
+                )
 
 
 def _read(data: dict[str, Any]) -> Iterator[tuple[str, str, str, Path]]:

@@ -23,7 +23,7 @@ from gitops_layout.kustomize.model import (
 from gitops_layout.kustomize.walk import walk
 from gitops_layout.model import Hit, Location, Related, UncheckedClass
 from gitops_layout.patterns import regexp
-from gitops_layout.repo.model import Repo, is_yaml
+from gitops_layout.repo.model import Repo, is_template, is_yaml
 
 __all__ = [
     "build_fails",
@@ -136,7 +136,9 @@ def build_fails(graph: Graph, params: Params) -> Iterator[Hit]:
     seen: set[Location] = set()
     for problem in _problems(graph):
         seen.add(problem.location)
-        if problem.kind in kinds and not _OPEN.search(problem.why) and not problem.why.endswith(_WE_ALONE):
+        if problem.kind not in kinds or _OPEN.search(problem.why) or problem.why.endswith(_WE_ALONE):
+            continue
+        if graph.is_live(problem.location.file) or not is_template(graph.repo, problem.location.file):
             yield Hit(problem.location, {"problem": problem.why})
     for delivery in graph.deliveries if params.get("rest") else ():
         failure = graph.rendered[delivery.id].failure

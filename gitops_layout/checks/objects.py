@@ -32,9 +32,24 @@ def duplicate_object(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
         if second[1].ref.group in _AGENTS and _name(first[1]) != _name(second[1])
         if {first[0].id, second[0].id} == {top[first[0].id], top[second[0].id]}
     }
+    shared: dict[tuple[str, str], list[Hit]] = {}
     for first, second in found:
-        if frozenset((top[first[0].id], top[second[0].id])) not in alternatives:
+        if frozenset((top[first[0].id], top[second[0].id])) in alternatives:
+            continue
+        if _name(first[1]) == _name(second[1]):
+            shared.setdefault((first[0].id, second[0].id), []).append(_hit(first, second))
+        else:
             yield _hit(first, second)
+    for hits in shared.values():
+        yield from _once(hits)
+
+
+def _once(hits: list[Hit]) -> Iterator[Hit]:
+    """What two deliveries read from the same files is one mistake: a base that both of them list."""
+    more = f" and {len(hits) - 1} more" if len(hits) > 1 else ""
+    values = {**hits[0].values, "object": f"{hits[0].values['object']}{more}"}
+    for hit in hits:
+        yield Hit(hits[0].location, values, hits[0].related, hit.affected)
 
 
 def _twice(graph: Graph) -> Iterator[tuple[_Owned, _Owned]]:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from gitops_layout.checks.counterparts import Application, ObjectKey, applications, contains, leaves
+from gitops_layout.checks.counterparts import Application, ObjectKey, applications, contains, leaves, slips
 from gitops_layout.checks.delivered import affected
 from gitops_layout.graph.model import Graph
 from gitops_layout.kustomize.model import FILE_NAMES
@@ -21,6 +21,10 @@ _FREE = ("description", "comment", "summary", "message")
 
 def literal_leak(graph: Graph, params: Params) -> Iterator[Hit]:
     """Values that hold another environment's name where that environment, and all others, have their own."""
+    yield from slips(graph, _literal_leaks(graph))
+
+
+def _literal_leaks(graph: Graph) -> Iterator[Hit]:
     for application in applications(graph):
         names = [name for name in application.deliveries if len(name) > 2]
         named = re.compile("|".join(map(re.escape, names)) or r"(?!)")

@@ -48,19 +48,30 @@ def plain_folders(
     repo: Repo, context: Context, inputs: AbstractSet[str], reached: AbstractSet[str]
 ) -> list[Delivery]:
     """Folders of manifests that belong to no kustomization, without the `inputs` of these and what others have `reached`;
-    hidden folders hold tools' files.
+    hidden folders hold tools' files. What lies below a folder that is kustomized, and is not listed there, was left out:
+    patches that are switched off, for the most part. The repository's own top folder says nothing about the rest.
     """
-    listed = {file for kustomization in kustomizations(repo) for file in _included(repo, kustomization)}
+    found = kustomizations(repo)
+    kustomized = {kustomization.folder for kustomization in found if kustomization.folder}
+    listed = {file for kustomization in found for file in _included(repo, kustomization)}
     elsewhere = listed | inputs | reached
     folders: dict[str, dict[str, None]] = {}
     for resource in repo.resources:
         file = resource.file
         hidden = is_aside(file) or resource.ref.group == "gitops-layout"  # our own spec is nobody's object
         kustomization = basename(file) in FILE_NAMES
-        if hidden or kustomization or not resource.ref.name or file in elsewhere:
+        if hidden or kustomization or not resource.ref.name or file in elsewhere or _below(file, kustomized):
             continue
         folders.setdefault(dirname(file), {})[file] = None
     return [builtin.directory(folder, tuple(files), context) for folder, files in sorted(folders.items())]
+
+
+def _below(file: str, folders: AbstractSet[str]) -> bool:
+    """Whether a file lies in one of the folders, or anywhere below one."""
+    folder = dirname(file)
+    while folder and folder not in folders:
+        folder = dirname(folder)
+    return bool(folder)
 
 
 def _included(repo: Repo, kustomization: Kustomization) -> set[str]:

@@ -51,6 +51,11 @@ _SECRET_ID = regexp(r"secret|token|passw|session|key", re.IGNORECASE)
 _ID = regexp(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$|\d+$", re.IGNORECASE)
 _USER_IN_URL = regexp(r"://[^/\s@]*:[^/\s@]+@")
 _CREDENTIAL = regexp(r"passw|token|secret|credential|api[-_]?key|private[-_ ]key|auth", re.IGNORECASE)
+_CREDENTIAL_KEY = regexp(
+    r"pass|pwd|token|secret|cred|key|auth|salt|hash|cert|dsn|login|phrase|pin|code|cookie", re.IGNORECASE
+)
+_WORDS = regexp(r"[a-z]+(?:[-_./][a-z]+)*$")
+"""What is written in words (`generic-openai`) is a choice, unless its key says that it is a credential."""
 _SWITCH = regexp(r"[\s\w.\"'-]+[:=]\s*[\"']?(?:true|false|yes|no|on|off)[\"']?,?\s*$", re.IGNORECASE)
 _CERTIFICATE = regexp(r"-----BEGIN (?:CERTIFICATE|PUBLIC KEY|TRUSTED CERTIFICATE)-----")
 
@@ -76,9 +81,11 @@ def secret_form(key: str, value: object, *, encoded: bool = False) -> Form:
         return "empty"
     if _PLACEHOLDER.match(first):
         return "placeholder"
-    inner = _decoded(text) if encoded else None
-    if inner is not None:
+    inner = _decoded(text)
+    if inner is not None and encoded:
         return secret_form(key, inner)
+    if inner is not None and _PLACEHOLDER.match(inner[:_LOOKED_AT]):
+        return "placeholder"
     if not isinstance(value, str) or _SETTING.match(text) or _is_public(key, text):
         return "setting"
     return "plain"
@@ -88,6 +95,8 @@ def _is_public(key: str, text: str) -> bool:
     if "PRIVATE KEY" in text or _USER_IN_URL.search(text):
         return False
     if "\n" not in text and _WHERE_OR_WHO.search(key):
+        return True
+    if _WORDS.match(text) and not _CREDENTIAL_KEY.search(key):
         return True
     if _ID_KEY.search(key) and not _SECRET_ID.search(key) and _ID.match(text):
         return True

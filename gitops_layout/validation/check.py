@@ -219,6 +219,10 @@ def _twice(path: Path, items: Any, keys: tuple[str, ...]) -> Iterator[Violation]
         seen.add(name)
 
 
+_MANY = 3
+"""So many unknown fields of one mapping are one mistake: a block that stands too deep, or in the wrong place."""
+
+
 def _errors(ref: ObjectRef, data: dict[str, Any], known: Known, *, apply: bool) -> Iterator[Violation]:
     secret = ref.kind == "Secret"
     of = f" in {known.release}" if known.release else ""
@@ -229,6 +233,11 @@ def _errors(ref: ObjectRef, data: dict[str, Any], known: Known, *, apply: bool) 
         match error.kind.name:
             case "additionalProperties":
                 names = sorted(_properties(known.document, path))
+                if len(error.kind.unexpected) >= _MANY:
+                    listed = ", ".join(f'"{name}"' for name in error.kind.unexpected)
+                    many: Literal["newer", "unknown"] = "newer" if of else "unknown"
+                    yield Violation(many, (*path, error.kind.unexpected[0]), f"unknown fields {listed}{of}")
+                    continue
                 for name in error.kind.unexpected:
                     near = tuple(difflib.get_close_matches(name, names, n=1))
                     kind: Literal["newer", "unknown"] = "newer" if of and not near else "unknown"

@@ -48,6 +48,23 @@ _NAMES: dict[tuple[str, str], Callable[[str], str | None]] = {
     ("certificates.k8s.io", "CertificateSigningRequest"): formats.path_segment,
 }
 
+_OPENSHIFT = frozenset(
+    f"{name}.openshift.io"
+    for name in (
+        "apps",
+        "authorization",
+        "build",
+        "image",
+        "oauth",
+        "project",
+        "route",
+        "security",
+        "template",
+        "user",
+    )
+)
+"""Groups of OpenShift's own API servers, which ask of each kind's names what they like (`label_sync`, `jane@acme`)."""
+
 _NAMESPACE, _OWN_NAME = ("", "Namespace"), "kubernetes.io/metadata.name"
 """The label of namespaces that the server writes itself, whatever stands there."""
 _GENERIC = (
@@ -77,13 +94,14 @@ def metadata(group: str, kind: str, at: At, *, apply: bool) -> Iterator[Refusal]
     meta = at["metadata"]
     if meta.value is not None and not meta.is_map:
         return
-    if meta.is_map and _taken(_NAMES.get((group, kind), formats.subdomain), meta.value):
+    form = formats.path_segment if group in _OPENSHIFT else _NAMES.get((group, kind), formats.subdomain)
+    if meta.is_map and _taken(form, meta.value):
         return
     if group == "authorization.k8s.io" and kind in _ANONYMOUS:
         return
     namespaced = builtin_scope(group, kind)
     named = apply or (group, kind) not in _GENERATED
-    yield from _name(_NAMES.get((group, kind), formats.subdomain), meta, apply=apply, named=named)
+    yield from _name(form, meta, apply=apply, named=named)
     if namespaced is not False and (fault := formats.label(meta["namespace"].text or "default")):
         yield meta["namespace"].refuse(f"{shown(meta['namespace'].text)} {fault}")
     yield from (
