@@ -63,7 +63,7 @@ def _plan(root: Path, kind: Kind, old: str, new: str) -> Plan:
     content, spec = read_spec(root)
     parts = read_parts(root)
     file = (part_with(root, old) if kind == "app" else None) or "gitops.yaml"
-    edited = renamed(parts.get(file, content), kind, old, new)
+    edited = renamed(parts.get(file, content), kind, old, new, file=file)
     content, parts = (edited, parts) if file == "gitops.yaml" else (content, {**parts, file: edited})
     moved = _parts(parts, kind, old, new) if kind in ("env", "tenant") else {}
     parts = {path: text for path, text in {**parts, **moved}.items() if text is not None}

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from gitops_layout import system
+from gitops_layout import __version__, system
 from gitops_layout.errors import UserError
 from gitops_layout.scaffold import lock as locks
 from gitops_layout.scaffold import plan as plans
@@ -24,6 +24,7 @@ from gitops_layout.scaffold.render import (
 )
 from gitops_layout.scaffold.writing import regular, write
 from gitops_layout.source.reader import read
+from gitops_layout.store.cache import Cache, digest, place
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,8 +56,10 @@ def plan(
     `renamed` are apps by the names that they had.
     Raises UserError (exit code 3) where a path of ours is a link or not a file.
     """
-    old = _lock(root)
-    if old is not None and spec_file is None and (same := _untouched(root, old, spec)) is not None:
+    content = _tree(root, [locks.LOCK]).get(locks.LOCK)
+    old = None if content is None else locks.read(content)
+    whole = content is not None and spec_file is None and _seen_whole(content)
+    if whole and old is not None and (same := _untouched(root, old, spec)) is not None:
         return same
     wanted = render(spec, old.files if old is not None else None)
     del wanted[SPEC]
@@ -75,6 +78,8 @@ def plan(
         on_conflict=on_conflict,
         prune=prune,
     )
+    if content is not None and not made.relock:
+        _remember_whole(content)
     made = replace(made, warnings=tuple(_renamed_namespaces(made, tree)))
     if skeletons.left(spec, new):
         text = spec_file if spec_file is not None and spec_name == SPEC else _tree(root, [SPEC])[SPEC]
@@ -100,6 +105,8 @@ def apply(root: Path, plan: Plan) -> None:
     if plan.relock:
         files[locks.LOCK] = locks.dump(plan.lock)
     write(root, files, executable={action.path for action in changes if action.executable})
+    if (content := files.get(locks.LOCK)) is not None:
+        _remember_whole(content)
 
 
 def _untouched(root: Path, old: Lock, spec: Spec) -> Plan | None:
@@ -163,9 +170,27 @@ def _object_name(content: bytes) -> str | None:
             return None
 
 
-def _lock(root: Path) -> Lock | None:
-    content = _tree(root, [locks.LOCK]).get(locks.LOCK)
-    return None if content is None else locks.read(content)
+def _key(lock: bytes) -> bytes:
+    return digest(b"lock", __version__.encode(), lock)
+
+
+def _seen_whole(lock: bytes) -> bool:
+    """Whether a run on this machine has made this very lock, or rendered all that it lists.
+
+    git merges the locks of two branches line by line: then the spec in it may ask for files that neither had (an
+    app of one in a cluster of the other), and only rendering tells.
+    """
+    cache = Cache(place())
+    try:
+        return cache.get(_key(lock)) is not None
+    finally:
+        cache.close()
+
+
+def _remember_whole(lock: bytes) -> None:
+    cache = Cache(place())
+    cache.put(_key(lock), b"1")
+    cache.close()
 
 
 def _tree(root: Path, paths: Iterable[str], *, theirs: Collection[str] = ()) -> dict[str, bytes]:

@@ -54,12 +54,17 @@ def known(body: Any, kind: Kind, name: str) -> Path:
     return ("spec", KINDS[kind], names.index(name))
 
 
-def renamed(content: bytes, kind: Kind, old: str, new: str) -> bytes:
-    """gitops.yaml with another name for a thing, wherever it is named; nothing else in it changes."""
-    if problem := name_problem(new):
-        raise UserError(f"{kind} {old} cannot be called so: {problem}")
+def renamed(content: bytes, kind: Kind, old: str, new: str, *, file: str = "gitops.yaml") -> bytes:
+    """gitops.yaml, or the tenant's file of this name, with another name for a thing, wherever it is named; nothing
+    else in it changes.
+    """
     body = _data(content)
-    places = [(*known(body, kind, old), "name"), *_places(body, kind, old)]
+    place = (*known(body, kind, old), "name")
+    if problem := name_problem(new):
+        span = read(content, file).documents[0].span(place)
+        where = f"{file}:{span.line}:{span.column}"
+        raise UserError(f"{where}: {kind} {old} cannot be called so: {problem}")
+    places = [place, *_places(body, kind, old)]
     return replace(content, dict.fromkeys(places, new))
 
 

@@ -153,6 +153,16 @@ def test_newer_templates_leave_the_users_own_files_alone(root: Path, changed_tem
     assert _scaffold(root).empty
 
 
+def test_what_two_merged_branches_ask_for_together_is_made(root: Path) -> None:
+    """An app of one branch in a cluster of the other: git merges both locks, and neither has that file."""
+    file = root / lock.LOCK
+    rows = file.read_text().splitlines(keepends=True)
+    file.write_text("".join(row for row in rows if not row.startswith(f"  {OVERLAY}:")))
+    (root / OVERLAY).unlink()
+    assert _done(_scaffold(root)) == {OVERLAY: Do.CREATE}
+    assert converge.plan(root, spec()).empty
+
+
 def test_a_namespace_that_would_be_recreated_is_warned_of(root: Path) -> None:
     made = converge.plan(root, spec(clusters=[{"name": "one", "environments": ["dev", "staging", "prod"]}]))
     assert len(made.warnings) == 3

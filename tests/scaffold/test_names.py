@@ -90,6 +90,12 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def test_a_name_that_cannot_be_is_refused_with_the_place_of_the_old_one() -> None:
+    text = b"spec:\n  apps:\n    - name: web\n"
+    with pytest.raises(UserError, match=r"^gitops\.yaml:3:13: app web cannot be called so: '\.\./x' is not"):
+        renamed(text, "app", "web", "../x")
+
+
 def test_renaming_an_app_moves_its_files_with_every_hand_edit(root: Path) -> None:
     base = root / "apps/web/base"
     (base / "dashboard.yaml").write_text("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: dashboard}\n")
