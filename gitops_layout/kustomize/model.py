@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import field
 from enum import StrEnum
 from posixpath import join
@@ -166,16 +166,20 @@ def _find(repo: Repo, folder: str) -> Kustomization | Problem | None:
     return Kustomization(folder, file, data)
 
 
-def strings(data: dict[str, Any], name: str) -> Iterator[tuple[str, int]]:
+def strings(data: dict[str, Any], name: str) -> Sequence[tuple[str, int]]:
+    """The texts that a list holds, with their places in it; none for a field that is absent, as most are."""
     value = data.get(name)
-    if isinstance(value, list):
-        yield from ((item, index) for index, item in enumerate(value) if isinstance(item, str))
+    if not isinstance(value, list):
+        return ()
+    return [(item, index) for index, item in enumerate(value) if isinstance(item, str)]
 
 
-def mappings(data: dict[str, Any], name: str) -> Iterator[tuple[dict[str, Any], int]]:
+def mappings(data: dict[str, Any], name: str) -> Sequence[tuple[dict[str, Any], int]]:
+    """The mappings that a list holds, with their places in it."""
     value = data.get(name)
-    if isinstance(value, list):
-        yield from ((item, index) for index, item in enumerate(value) if isinstance(item, dict))
+    if not isinstance(value, list):
+        return ()
+    return [(item, index) for index, item in enumerate(value) if isinstance(item, dict)]
 
 
 REFERENCE_LISTS: tuple[tuple[str, Literal["resource", "component", "config", "plugin"]], ...] = (

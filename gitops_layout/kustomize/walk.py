@@ -194,22 +194,24 @@ def _follow(state: _Walk, owner: Kustomization, reference: Reference) -> None:
     if _FETCHED.match(target):  # kustomize asks the network first, even where such a file exists
         state.add(BuildClass.REMOTE, f"{target} is remote; nothing is fetched", where, ("base", target))
         return
-    lexical = normpath(join(owner.folder, target))
+    path = join(owner.folder, target)
+    lexical = normpath(path)
     if lexical.count("/") > MAX_DEPTH or len(lexical) > MAX_PATH:
         state.add(
             BuildClass.OTHER, f"a path of more than {MAX_DEPTH} folders or {MAX_PATH} characters", where
         )
         return
     links: set[str] = set()
-    real = None if target.startswith("/") else repo.resolve(join(owner.folder, target), links)
+    real = None if target.startswith("/") else repo.resolve(path, links)
     if real is None:
         _unresolved(state, reference, lexical)
         return
     state.files |= links
     if real in repo.entries:
         state.files.add(real)
-        if reference.kind != "input" and any(problem.bound for problem in repo.stream(real).problems):
-            why = f"{target} is not given to kustomize: {repo.stream(real).problems[0].message}"
+        problems = repo.stream(real).problems if reference.kind != "input" else ()
+        if problems and any(problem.bound for problem in problems):
+            why = f"{target} is not given to kustomize: {problems[0].message}"
             state.add(BuildClass.NO_MANIFEST, why, where)
         if reference.kind == "component":
             state.add(BuildClass.WRONG_KIND, f"components must name folders; {target} is a file", where)

@@ -182,7 +182,9 @@ def _documents(lines: list[str], mode: Mode) -> list[Any]:
             root = [None]
             stack, slot = [(-1, root)], 0
             continue
-        top = _container(stack, column, slot, dash=dash > 0)
+        here, top = stack[-1]
+        if column != here or dash or type(top) is not dict:  # else the next key of a mapping: most lines are
+            top = _container(stack, column, slot, dash=dash > 0)
         if dash:
             slot = len(top)
             top.append(None)
