@@ -16,7 +16,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, cast
 
-from gitops_layout.fetch.model import Brought, FetchError, Found
+from gitops_layout.config import did_you_mean
+from gitops_layout.fetch.model import Brought, FetchError, Found, none_fits
 from gitops_layout.patterns import regexp
 from gitops_layout.semver import newest
 from gitops_layout.store.archive import MAX_FILES, MAX_UNPACKED, leads_out
@@ -88,9 +89,10 @@ def _range(refs: Mapping[str, str], asked: str, url: str) -> str:
     try:
         tag = newest(tags, asked)
     except ValueError:
-        raise FetchError(f"{without_password(url)} has no branch, tag or commit {asked!r}") from None
+        hint = did_you_mean(asked, {name.split("/", 2)[2] for name in refs if name.count("/") > 1})
+        raise FetchError(f"{without_password(url)} has no branch, tag or commit {asked!r}{hint}") from None
     if tag is None:
-        raise FetchError(f"none of the {len(tags)} tags of {without_password(url)} is {asked}")
+        raise none_fits(without_password(url), tags, asked)
     return f"refs/tags/{tag}"
 
 

@@ -18,7 +18,7 @@ from yaml._yaml import CParser
 from gitops_layout.config import did_you_mean
 from gitops_layout.fetch.credentials import basic, for_chart_repository
 from gitops_layout.fetch.http import download, get
-from gitops_layout.fetch.model import Brought, FetchError, Found
+from gitops_layout.fetch.model import Brought, FetchError, Found, none_fits
 from gitops_layout.fetch.oci import CHART_LAYERS, Repository, repository
 from gitops_layout.semver import is_exact, newest
 from gitops_layout.store.archive import RefusedError, tree
@@ -27,9 +27,6 @@ from gitops_layout.store.lock import Reference, without_password
 from gitops_layout.values import dataclass
 
 __all__ = ["Index", "from_index", "from_registry", "read_index"]
-
-_SHOWN = 3
-"""That many versions are named where none fits."""
 
 _MAX_DEPTH = 100
 _MAX_INDEX = 128 * 2**20
@@ -161,20 +158,8 @@ def _newest(versions: list[str], reference: Reference) -> str:
     except ValueError as error:
         raise FetchError(str(error)) from None
     if version is None:
-        wanted = reference.value or "any release"
-        some = f"{len(versions)} versions, such as" if len(versions) > _SHOWN else "none but"
-        raise FetchError(f"{reference.url} has {some} {', '.join(_latest(versions))}, and none is {wanted}")
+        raise none_fits(reference.url, versions, reference.value or "any release")
     return version
-
-
-def _latest(versions: list[str]) -> list[str]:
-    """The newest few; as they are listed, where no release is among them."""
-    left = list(versions)
-    found: list[str] = []
-    while len(found) < _SHOWN and (version := newest(left, "")) is not None:
-        left.remove(version)
-        found.append(version)
-    return found or versions[:_SHOWN]
 
 
 async def from_registry(http: httpx2.AsyncClient, url: str, reference: Reference) -> Found:

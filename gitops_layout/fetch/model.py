@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Literal
 
 from gitops_layout.model import Location
+from gitops_layout.semver import newest
 from gitops_layout.store.lock import Entry, Reference
 from gitops_layout.values import dataclass
 
-__all__ = ["Brought", "FetchError", "Found", "Outcome", "Status", "Want"]
+__all__ = ["Brought", "FetchError", "Found", "Outcome", "Status", "Want", "none_fits"]
 
 Status = Literal["fetched", "kept", "updated", "missing", "moved", "newer", "failed", "external"]
 """What came of a reference.
@@ -24,6 +25,21 @@ resolves to something else. `external`: the config declares it outside, so it wa
 
 class FetchError(Exception):
     """Why something could not be fetched; never holds a credential."""
+
+
+_SHOWN = 3
+"""That many versions are named where none fits."""
+
+
+def none_fits(where: str, versions: Sequence[str], wanted: str) -> FetchError:
+    """That no version at `where` is what is wanted; it names the newest, as they are listed where none is a release."""
+    left, latest = list(versions), list[str]()
+    while len(latest) < _SHOWN and (version := newest(left, "")) is not None:
+        left.remove(version)
+        latest.append(version)
+    shown = ", ".join(latest or versions[:_SHOWN]) or "nothing"
+    some = f"{len(versions)} versions, such as" if len(versions) > _SHOWN else "none but" if versions else ""
+    return FetchError(" ".join(f"{where} has {some} {shown}, and none is {wanted}".split()))
 
 
 @dataclass(frozen=True, slots=True)

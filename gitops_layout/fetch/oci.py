@@ -18,7 +18,7 @@ import httpx2
 
 from gitops_layout.fetch.credentials import Credential, basic, for_registry
 from gitops_layout.fetch.http import Answer, download, get, is_loopback
-from gitops_layout.fetch.model import Brought, FetchError, Found
+from gitops_layout.fetch.model import Brought, FetchError, Found, none_fits
 from gitops_layout.patterns import regexp
 from gitops_layout.semver import newest
 from gitops_layout.store.archive import RefusedError, tree
@@ -193,12 +193,13 @@ async def artifact(http: httpx2.AsyncClient, url: str, reference: Reference) -> 
 
 
 async def _newest(source: Repository, asked: str) -> str:
+    tags = await source.tags()
     try:
-        tag = newest(await source.tags(), asked)
+        tag = newest(tags, asked)
     except ValueError as error:
         raise FetchError(str(error)) from None
     if tag is None:
-        raise FetchError(f"no tag of {source.host}/{source.name} is {asked}")
+        raise none_fits(f"{source.host}/{source.name}", tags, asked)
     return tag
 
 
