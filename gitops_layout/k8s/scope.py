@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-__all__ = ["builtin_groups", "builtin_kinds", "builtin_scope", "crd_scopes", "is_crd"]
+__all__ = ["agent_kind", "builtin_groups", "builtin_kinds", "builtin_scope", "crd_scopes", "is_crd"]
 
 _CLUSTER = {
     "": "Namespace Node PersistentVolume ComponentStatus",
@@ -61,6 +61,24 @@ _BUILTIN: dict[tuple[str, str], bool] = {
 def builtin_scope(group: str, kind: str) -> bool | None:
     """True when objects of this built-in kind have a namespace; None for a kind that is not built in."""
     return _BUILTIN.get((group, kind))
+
+
+_FLUX = (
+    "fluxcd.controlplane.io",
+    "helm.toolkit.fluxcd.io",
+    "image.toolkit.fluxcd.io",
+    "kustomize.toolkit.fluxcd.io",
+    "notification.toolkit.fluxcd.io",
+    "source.extensions.fluxcd.io",
+    "source.toolkit.fluxcd.io",
+)
+
+
+def agent_kind(group: str, kind: str) -> bool:
+    """Whether it is a kind of Flux or of Argo CD itself: all of these live in a namespace."""
+    return group in _FLUX or (
+        group == "argoproj.io" and kind in ("Application", "ApplicationSet", "AppProject")
+    )
 
 
 def builtin_groups(kind: str) -> frozenset[str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from gitops_layout.agents.context import at
 from gitops_layout.agents.delivery import Delivery
-from gitops_layout.k8s.scope import builtin_scope
+from gitops_layout.k8s.scope import agent_kind, builtin_scope
 from gitops_layout.model import Location, Path, Unchecked, UncheckedClass
 from gitops_layout.render.rendered import Made, Rendered, RenderedObject, Unset
 from gitops_layout.repo.model import broken, object_ref
@@ -161,11 +161,12 @@ def _traced(item: Made, data: dict[str, Any], variables: Variables) -> Made:
 
 
 def _namespaced(delivery: Delivery, data: dict[str, Any]) -> dict[str, Any]:
-    """Argo CD applies a namespaced object without a namespace to the destination's."""
+    """Argo CD applies a namespaced object without a namespace to the destination's: as far as we know its kind."""
     if delivery.agent != "argocd" or not delivery.target_namespace or at(data, "metadata", "namespace"):
         return data
-    group = str(data.get("apiVersion", "")).rpartition("/")[0]
-    if builtin_scope(group, str(data.get("kind"))) is not True or not isinstance(data.get("metadata"), dict):
+    group, kind = str(data.get("apiVersion", "")).rpartition("/")[0], str(data.get("kind"))
+    known = builtin_scope(group, kind) is True or agent_kind(group, kind)
+    if not known or not isinstance(data.get("metadata"), dict):
         return data
     return {**data, "metadata": {**data["metadata"], "namespace": delivery.target_namespace}}
 

@@ -186,3 +186,21 @@ def test_every_field_of_an_application_is_understood_or_listed():
     )
     assert delivery.sync.options == ("CreateNamespace=true", "ServerSideApply=true")
     assert names(graph) == ["x-x"]
+
+
+def test_children_without_a_namespace_live_where_their_parent_delivers():
+    child = {"apiVersion": "argoproj.io/v1alpha1", "kind": "Application", "metadata": {"name": "child"}}
+    source = {"repoURL": OWN, "path": "b", "targetRevision": "main"}
+    files = tree(
+        {
+            "source": {"repoURL": OWN, "path": "a", "targetRevision": "main"},
+            "destination": {"name": "in-cluster", "namespace": "openshift-gitops"},
+        },
+        {
+            "a/child.yaml": json.dumps({**child, "spec": {"project": "default", "source": source}}),
+            "b/map.yaml": config_map("c"),
+        },
+    )
+    found = [delivery.id for delivery in linked(files).deliveries]
+    assert "argocd:Application/openshift-gitops/child@argo" in found
+    assert "argocd:Application/argocd/child@argo" not in found
