@@ -239,7 +239,7 @@ def _expected(path: Path) -> str:
         case (*_, "chart", "repo"):
             return "is not the URL of a Helm repository such as https://charts.example.com"
         case (*_, "version"):
-            return "is not an exact version such as 2.9.4"
+            return "is not an exact version such as 2.9.5"
         case (*_, str(field)) if field in _EXPECTED:
             return _EXPECTED[field]
         case (*_, "labels", _) | (*_, "labels", _, _):
