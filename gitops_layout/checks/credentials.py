@@ -59,6 +59,7 @@ _CREDENTIAL = regexp(
     r"(?i:password|passwd|passphrase|token|api[_-]?key|secret[_-]?key|access[_-]?key|private[_-]?key"
     r"|client[_-]?secret)"
 )
+_LONGEST_KEY = 253
 _NAME = regexp(r"[a-z]+(?:[-.][a-z0-9]+)+|[A-Z][A-Z0-9_]*")
 _PLAIN_WORD = regexp(r"[a-z]+")
 """What names of objects look like: a key called `token` may say which Secret has it."""
@@ -115,7 +116,11 @@ def _pairs(listed: Any, path: Path, *, at_index: str | int | None = None) -> Ite
 
 
 def _is_credential(key: str, value: Any) -> bool:
-    if not isinstance(value, str) or not _CREDENTIAL.fullmatch(key) or secret_form(key, value) != "plain":
+    if (
+        not isinstance(value, str)
+        or not _CREDENTIAL.fullmatch(key[-_LONGEST_KEY:])
+        or secret_form(key, value) != "plain"
+    ):
         return False
     if len(value) < 6 or any(sign.isspace() for sign in value) or value.startswith(("/", ".", "$", "%", "@")):
         return False

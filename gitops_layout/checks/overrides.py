@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from posixpath import basename, dirname, join
@@ -82,9 +81,12 @@ def _is_target(ref: ObjectRef, kind: str | None, name: str | None) -> bool:
 
 
 def _fits(pattern: str, word: str) -> bool:
+    from gitops_layout.agents.gotemplate.errors import FunctionError
+    from gitops_layout.agents.gotemplate.regex import searcher
+
     try:
-        return re.fullmatch(pattern, word) is not None
-    except re.error:
+        return searcher(f"^(?:{pattern})$")(word)
+    except FunctionError:
         return True
 
 

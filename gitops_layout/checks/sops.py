@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from posixpath import basename, dirname
-from typing import Any
+from typing import Any, NamedTuple
 
 from gitops_layout.agents.context import at, text
 from gitops_layout.checks.once import once
@@ -50,6 +50,9 @@ def partly(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
 
 def _encrypted(sops: Mapping[str, Any]) -> Callable[[Path], bool] | None:
     """Which paths the block says are encrypted, by its regexes and suffixes; None where comments decide."""
+    from gitops_layout.agents.gotemplate.errors import FunctionError
+    from gitops_layout.agents.gotemplate.regex import searcher
+
     if any(name.endswith("_comment_regex") and value for name, value in sops.items()):
         return None
     tests: list[tuple[bool, Callable[[str], bool]]] = []
@@ -57,10 +60,9 @@ def _encrypted(sops: Mapping[str, Any]) -> Callable[[Path], bool] | None:
         pattern, suffix = text(sops.get(f"{name}_regex")), text(sops.get(f"{name}_suffix"))
         if pattern is not None:
             try:
-                compiled = re.compile(pattern)
-            except re.error:
+                tests.append((positive, searcher(pattern)))
+            except FunctionError:
                 return None
-            tests.append((positive, lambda key, found=compiled: found.search(key) is not None))  # type: ignore[misc]
         if suffix is not None:
             tests.append((positive, lambda key, end=suffix: key.endswith(end)))  # type: ignore[misc]
     tests = tests or [(False, lambda key: key.endswith("_unencrypted"))]
@@ -105,22 +107,34 @@ def rule_missed(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
             if not named and path not in _manifests(repo):
                 continue
             relative = path[len(folder) + 1 :] if folder else path
-            rule = next((pair for pair in rules if pair[0].search(relative)), None)
-            if rule is None or not (named or _SECRETIVE.search(rule[0].pattern)):
+            rule = next((rule for rule in rules if rule.means(relative)), None)
+            if rule is None or not (named or _SECRETIVE.search(rule.pattern)):
                 continue  # a rule for all files says nothing about this one
             if (where := _clear(repo, path, named=named)) is not None:
-                yield Hit(where, {"file": basename(path)}, (Related(rule[1], "the rule that means it"),))
+                yield Hit(
+                    where, {"file": basename(path)}, (Related(rule.location, "the rule that means it"),)
+                )
 
 
-def _rules(repo: Repo, config: str) -> Iterator[tuple[re.Pattern[str], Location]]:
+class _CreationRule(NamedTuple):
+    pattern: str
+    means: Callable[[str], bool]
+    location: Location
+
+
+def _rules(repo: Repo, config: str) -> Iterator[_CreationRule]:
+    from gitops_layout.agents.gotemplate.errors import FunctionError
+    from gitops_layout.agents.gotemplate.regex import searcher
+
     for document in repo.documents(config):
         listed = at(document.data, "creation_rules")
         for index, rule in enumerate(listed if isinstance(listed, list) else ()):
+            pattern = text(at(rule, "path_regex")) or ""
             try:
-                pattern = re.compile(text(at(rule, "path_regex")) or "")
-            except re.error:
+                means = searcher(pattern)
+            except FunctionError:
                 continue
-            yield pattern, Location(config, ("creation_rules", index), document.index)
+            yield _CreationRule(pattern, means, Location(config, ("creation_rules", index), document.index))
 
 
 def _clear(repo: Repo, path: str, *, named: bool) -> Location | None:

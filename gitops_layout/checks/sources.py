@@ -61,6 +61,7 @@ def interval(graph: Graph, params: Params) -> Iterator[Hit]:
         yield Hit(item.origin(("spec", "interval")), values, (), item.affected)
 
 
+_LONGEST_URL = 2048
 _INSIDE = regexp(
     r"(localhost|127\.[\d.]+|\[::1\]|[^./:]+|.*\.svc(\.[\w.-]+)?|.*\.(internal|localhost))(:\d+)?(/|$)"
 )
@@ -73,7 +74,9 @@ def insecure(graph: Graph, params: Params) -> Iterator[Hit]:
         url = text(at(spec, "url")) or text(at(spec, "endpoint")) or ""
         if _is_plain(url):
             yield _insecure(item, ("spec", "url"), f"fetches {url} without encryption")
-        elif at(spec, "insecure") is True and not _INSIDE.match(url.partition("://")[2] or url):
+        elif at(spec, "insecure") is True and not _INSIDE.match(
+            (url.partition("://")[2] or url)[:_LONGEST_URL]
+        ):
             yield _insecure(item, ("spec", "insecure"), "allows plain HTTP or any certificate")
     for item in applied(graph, _ARGO, "Application"):
         spec = at(item.data, "spec")
@@ -98,7 +101,7 @@ def insecure(graph: Graph, params: Params) -> Iterator[Hit]:
 
 
 def _is_plain(url: str) -> bool:
-    return url.startswith("http://") and not _INSIDE.match(url[7:]) and not _OPEN.search(url)
+    return url.startswith("http://") and not _INSIDE.match(url[7:_LONGEST_URL]) and not _OPEN.search(url)
 
 
 def _insecure(item: Applied, path: tuple[str | int, ...], why: str) -> Hit:

@@ -10,7 +10,7 @@ from gitops_layout.repo.model import Repo, is_parked
 
 __all__ = ["parked", "switched_off"]
 
-_COMMENTED = regexp(r"^\s*#+\s*-?\s*[\"']?(\./)?([\w./-]+)[\"']?\s*(#.*)?$")
+_COMMENTED = regexp(r"^\s*+#++\s*+-?\s*+[\"']?(\./)?([\w./-]+)[\"']?\s*+(#.*)?$")
 
 
 def parked(repo: Repo) -> Callable[[str], bool]:

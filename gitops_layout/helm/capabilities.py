@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from gitops_layout.helm.actions import actions
 from gitops_layout.patterns import regexp
 from gitops_layout.store.archive import RefusedError, unpack
 
@@ -19,8 +20,6 @@ __all__ = ["reads_cluster"]
 
 _WORD = b"Capabilities"
 _LIMIT = regexp(rb"^kubeVersion\s*:", re.MULTILINE)
-_ACTION = regexp(r"\{\{-?\s*(.*?)\s*-?\}\}", re.DOTALL)
-_COMMENT = regexp(r"\{\{-?\s*/\*.*?\*/\s*-?\}\}", re.DOTALL)
 _TEXT = regexp(r'"(?:[^"\\\n]|\\.)*"|`[^`]*`')
 _OPENING = regexp(r"(if|with|range|define|block)\b\s*(.*)", re.DOTALL)
 _CARRIED = regexp(r'"(\w+)"\s+(?:\$|\.)(?=[\s)}|]|\Z)')
@@ -73,14 +72,11 @@ def _files(chart: Path, depth: int) -> Iterator[tuple[str | None, bytes]]:
 
 def _takes_apart(text: str) -> bool:
     """Whether a template hands its root, or what carries it, to something that looks into it."""
-    bare = _COMMENT.sub("", text)
-    roots = {
-        "$",
-        *(match[1] for action in _ACTION.findall(bare) for match in [_ALIAS.search(action)] if match),
-    }
-    carried = set(_CARRIED.findall(bare))
+    found = list(actions(text))
+    roots = {"$", *(match[1] for action in found if (match := _ALIAS.search(action)))}
+    carried = {name for action in found for name in _CARRIED.findall(action)}
     opened: list[bool] = []
-    for action in _ACTION.findall(bare):
+    for action in found:
         action = _TEXT.sub('""', action)
         if re.match(r"end\b", action):
             if opened:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from posixpath import join
 from typing import Any
 
+from gitops_layout.helm.actions import actions, past_comments
 from gitops_layout.helm.chart import Chart, Source
 from gitops_layout.patterns import regexp
 from gitops_layout.repo.model import Repo
@@ -18,8 +19,6 @@ __all__ = ["asked_for", "required"]
 
 _STEPS = r"\.Values((?:\.[A-Za-z_]\w*)+)"
 _READ = regexp(_STEPS)
-_INSIDE = regexp(r"(?:\"(?:\\.|[^\"\\\n])*+\"|`[^`]*+`|[^\"`}]|\}(?!\}))*+")
-_COMMENT = regexp(r"\s*+\{\{-?\s*+/\*")
 _GATE = regexp(r"\s*+\{\{-?\s*+if\s++" + _STEPS + r"\s*+-?\}\}")
 """What decides about a whole template."""
 _QUOTED = regexp(r"\"(?:\\.|[^\"\\])*+\"|`[^`]*+`")
@@ -65,7 +64,7 @@ def asked_for(chart: Chart, why: str, values: Mapping[str, Any]) -> dict[str, An
 def _wanted(text: str, source: Source) -> Iterator[tuple[str, ...]]:
     written: dict[str, None] = {}
     otherwise: set[str] = set()
-    for action in _actions(text):
+    for action in actions(text):
         bare = _QUOTED.sub('""', action)
         more = _MORE.search(bare) is not None and "required" not in bare
         for steps in _READ.findall(bare):
@@ -78,44 +77,10 @@ def _wanted(text: str, source: Source) -> Iterator[tuple[str, ...]]:
             yield _absolute(steps, source)
 
 
-def _actions(text: str) -> Iterator[str]:
-    """What stands between `{{` and `}}`, comments apart; braces in a text of its own end nothing.
-
-    Nothing is looked at twice, however many actions are left open.
-    """
-    end = 0
-    while (start := text.find("{{", end)) >= 0:
-        start += 3 if text.startswith("-", start + 2) else 2
-        if text[start : start + 3].lstrip().startswith("/*"):
-            end = _past_comment(text, start)
-            continue
-        match = _INSIDE.match(text, start)
-        end = max(match.end() if match is not None else start, start)
-        if text.startswith("}}", end):
-            yield text[start:end]
-
-
-def _past_comment(text: str, start: int) -> int:
-    """Where the comment that begins there ends: the text's end, if it does not."""
-    close = text.find("*/", start)
-    return len(text) if close < 0 else close + 2
-
-
-def _past_comments(text: str) -> int:
-    """Where a template begins after the comments at its head."""
-    begin = 0
-    while (comment := _COMMENT.match(text, begin)) is not None:
-        close = text.find("}}", _past_comment(text, comment.end()))
-        if close < 0:
-            return len(text)
-        begin = close + 2
-    return begin
-
-
 def _gates(repo: Repo, source: Source) -> Iterator[tuple[str, ...]]:
     """The values that switch whole templates on."""
     for text in _templates(repo, source):
-        match = _GATE.match(text, _past_comments(text))
+        match = _GATE.match(text, past_comments(text))
         if match is not None:
             yield _absolute(match[1], source)
 

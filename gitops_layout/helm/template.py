@@ -309,6 +309,7 @@ def _sources(text: str) -> tuple[list[int], list[str]]:
     return starts, sources
 
 
+_SEARCHED = 10_000
 _AT = regexp(r"(?P<file>[^\s:()\"]+/[^\s:()\"]+):(?P<line>\d+)(?::(?P<column>\d+))?")
 _ON = regexp(r"(?:parse error on|YAML parse error on) (?P<file>[^\s:]+)")
 _SCHEMA = regexp(r"^- at '(?P<path>[^']*)': (?P<what>.+)$", re.MULTILINE)
@@ -334,7 +335,9 @@ def _failed(repo: Repo, chart: Chart, stderr: str) -> Templated:
         where = Location(join(chart.folder, "values.schema.json"))
         return Templated(problem=Problem(_short(why), where), invalid=invalid)
     why = _short(" ".join(text.split()))
-    return Templated(problem=Problem(why or "helm failed without a word", _place(repo, chart, text)))
+    return Templated(
+        problem=Problem(why or "helm failed without a word", _place(repo, chart, _short(text, _SEARCHED)))
+    )
 
 
 def _steps(pointer: str) -> tuple[str | int, ...]:

@@ -54,8 +54,8 @@ def is_aside(path: str) -> bool:
     return any(part.startswith(".") or part in _TOOLS for part in path.split("/")[:-1])
 
 
-_MARKS = regexp(r"\{\{|\{%|^\s*(?:- *)?<[A-Z][A-Z0-9_]+>\s*$|<<[^:]", re.MULTILINE)
-_QUOTED_MARKS = regexp(r"^\s*#.*$|(['\"])[^'\"{}\n]*\{\{[^'\"\n]*\}\}[^'\"\n]*\1", re.MULTILINE)
+_MARKS = regexp(r"\{\{|\{%|^[ \t]*+(?:- *+)?<[A-Z][A-Z0-9_]++>[ \t]*+$|<<[^:]", re.MULTILINE)
+_QUOTED_MARKS = regexp(r"^[ \t]*+#.*$|(['\"])[^'\"{}\n]*\{\{(?=[^'\"\n]*\}\})[^'\"\n]*+\1", re.MULTILINE)
 """What YAML reads as a text although it has marks in it, as in an ApplicationSet, and comments."""
 
 

@@ -84,6 +84,29 @@ def test_pipes_links_out_and_huge_files_are_named_in_bounded_time(tmp_path: Path
     assert "Traceback" not in output
 
 
+def test_patterns_and_texts_of_strangers_cost_no_more_than_their_length(tmp_path: Path):
+    long = 100_000
+    secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: a}\nstringData: {password: hunter2-in-clear}\n"
+    write(
+        tmp_path,
+        {
+            ".sops.yaml": "creation_rules:\n- path_regex: ^secret-(a+)+$\n- path_regex: (.*a.*)*b\n",
+            f"secret-{'a' * 200}.yaml": secret,
+            "patched/kustomization.yaml": "resources: [a.yaml]\npatches: [{target: {name: (a+)+b}, patch: '{}'}]\n",
+            "patched/a.yaml": CONFIG_MAP.replace("name: a", f"name: {'a' * 60}"),
+            ".gitlab-ci.yml": f"deploy:\n  script:\n  - ./{'a-' * long}\n",
+            "keys.yaml": f"{CONFIG_MAP}data:\n  {'a_' * 400}: b\n  b: {'{{' * long}\n",
+            "lines.yaml": f"a: [\n{' ' * 9}\n" * long,
+            "chart/Chart.yaml": "apiVersion: v2\nname: chart\nversion: 1.0.0\n",
+            "chart/templates/a.yaml": "{{" + " " * long,
+            "chart/templates/b.yaml": "{{/* a */}}\n" * 2_000 + "{{ if .Values.a",
+        },
+    )
+    done = run(tmp_path, "lint")  # its time limit is the assertion: most of these took hours, some for ever
+    assert "Traceback" not in done.stderr
+    assert done.returncode in (1, 3)
+
+
 def test_a_missing_path_and_paths_of_two_repositories_are_usage_errors(tmp_path: Path):
     for name in ("one", "two"):
         write(tmp_path / name, {"a.yaml": CONFIG_MAP})

@@ -19,6 +19,7 @@ __all__ = ["Work", "works"]
 
 _MAX_DEPTH = 4
 _SHELLS = frozenset({"bash", "sh", "zsh", "source", "."})
+_LONGEST_PATH = 4096
 _SCRIPT = regexp(r"[\w./-]*[\w-]+\.(sh|bash)$|\.{0,2}/?[\w./-]+/[\w.-]+$")
 
 
@@ -72,7 +73,12 @@ def _called(command: Command) -> Iterator[str]:
     words = command.words
     first = next((word for word in words[1:] if not word.startswith("-")), "")
     target = first if words[0] in _SHELLS else words[0]
-    if _SCRIPT.match(target) and "$" not in target and not target.startswith("/"):
+    if (
+        len(target) < _LONGEST_PATH
+        and _SCRIPT.match(target)
+        and "$" not in target
+        and not target.startswith("/")
+    ):
         yield target.removeprefix("./")
 
 

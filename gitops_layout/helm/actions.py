@@ -1,0 +1,46 @@
+"""The actions of a chart's template: what stands between `{{` and `}}`.
+
+Nothing is looked at twice, however many actions, texts and comments a template leaves open.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gitops_layout.patterns import regexp
+
+__all__ = ["actions", "past_comments"]
+
+_INSIDE = regexp(r"(?:\"(?:\\.|[^\"\\\n])*+\"|`[^`]*+`|'(?:\\.|[^'\\\n])*+'|[^\"'`}]|\}(?!\}))*+")
+_COMMENT = regexp(r"\s*+\{\{-?\s*+/\*")
+
+
+def actions(text: str) -> Iterator[str]:
+    """The actions without their braces and marks, comments apart. Braces in a text end nothing."""
+    end = 0
+    while (start := text.find("{{", end)) >= 0:
+        start += 3 if text.startswith("-", start + 2) else 2
+        if text[start : start + 3].lstrip().startswith("/*"):
+            end = _past_comment(text, start)
+            continue
+        match = _INSIDE.match(text, start)
+        end = max(match.end() if match is not None else start, start)
+        if text.startswith("}}", end):
+            yield text[start:end].removesuffix("-").strip()
+
+
+def _past_comment(text: str, start: int) -> int:
+    """Where the comment that begins there ends: the text's end, if it does not."""
+    close = text.find("*/", start)
+    return len(text) if close < 0 else close + 2
+
+
+def past_comments(text: str) -> int:
+    """Where a template begins after the comments at its head."""
+    begin = 0
+    while (comment := _COMMENT.match(text, begin)) is not None:
+        close = text.find("}}", _past_comment(text, comment.end()))
+        if close < 0:
+            return len(text)
+        begin = close + 2
+    return begin
