@@ -49,19 +49,14 @@ def _run(root: Path, options: dict[str, Any], memory: remembered.Memory) -> reme
 
     loaded = load(root, memory=memory, beside=options["beside"])
     graph, form, lasting = loaded.graph, options["form"], not loaded.config.checkouts
-    if options["files"] and form == "text":
-        return remembered.Said([output.files_to_text(graph)], lasting=lasting)
+    broken = any(entry.kind is UncheckedClass.BROKEN and graph.reaches(entry) for entry in graph.unchecked)
     words = {
-        "text": to_text,
+        "text": output.files_to_text if options["files"] else to_text,
         "json": output.to_json,
         "mermaid": output.to_mermaid,
         "dot": output.to_dot,
     }
-    said = remembered.Said([words[form](graph)], lasting=lasting)
-    if form != "text":
-        return said
-    if options["explain"]:
+    said = remembered.Said([words[form](graph)], lasting=lasting, code=3 if broken else 0)
+    if options["explain"] and form == "text" and not options["files"]:
         said.out.append(f"\n{explained(graph)}")
-    broken = any(entry.kind is UncheckedClass.BROKEN and graph.reaches(entry) for entry in graph.unchecked)
-    said.code = 3 if broken else 0
     return said
