@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from enum import StrEnum
-from posixpath import basename, dirname
+from posixpath import basename, dirname, join
 
 from gitops_layout.graph.model import Graph
 from gitops_layout.graph.parked import switched_off
 from gitops_layout.kustomize.model import FILE_NAMES
 from gitops_layout.patterns import regexp
-from gitops_layout.repo.model import is_template
+from gitops_layout.repo.model import is_template, is_yaml
 from gitops_layout.values import dataclass
 
 __all__ = ["Account", "State", "accounts"]
@@ -43,15 +43,21 @@ _ASIDE = regexp(
 
 
 def accounts(graph: Graph) -> Iterator[Account]:
-    """One account a YAML file, in path order; a chart's templates and subcharts belong to the chart."""
+    """One account a YAML file, in path order; of a chart's templates and subcharts with what becomes of the chart."""
     read = {file: rendered.delivery for rendered in graph.rendered.values() for file in rendered.files}
     broken = {file: problem.message for file, problem in graph.repo.unparsable}
     failed = {entry.location.file: entry.why for entry in graph.unchecked if entry.location is not None}
     objects = {resource.file for resource in graph.repo.resources}
     stages = {environment.name for environment in graph.environments}
     off = dict(switched_off(graph.repo))
-    for file in graph.repo.manifests:
-        if file in broken and not graph.is_live(file) and is_template(graph.repo, file):
+    manifests, files = frozenset(graph.repo.manifests), graph.repo.files
+    for file in (file for file in files if is_yaml(file) and graph.repo.entries[file].target is None):
+        if file not in manifests and file not in read:
+            chart = next(folder for folder in graph.repo.charts if file.startswith(join(folder, "")))
+            yield Account(
+                file, State.UNREACHED, f"of chart {chart or '.'}, and no release seen here takes it"
+            )
+        elif file in broken and not graph.is_live(file) and is_template(graph.repo, file):
             yield Account(file, State.TOOL, "a template that some tool fills in")
         elif file in broken and (graph.is_live(file) or not _is_hidden(file)):
             yield Account(file, State.UNCHECKED, broken[file])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gitops_layout.graph.accounts import State, accounts
+from gitops_layout.repo.model import is_yaml
 from tests.graph.test_link import APPS, CONFIG_MAP, FLEET, linked
 
 
@@ -19,12 +20,15 @@ def test_every_file_gets_one_account_with_its_reason():
             ".github/workflows/ci.yaml": "on: push\n",
             "broken.yaml": "a: [\n",
             ".vscode/settings.json": "{ // comment\n}\n",
-            "charts/web/Chart.yaml": "apiVersion: v2\nname: web\nversion: 1.0.0\n",
+            "charts/web/Chart.yaml": "apiVersion: v2\nname: web\nversion: 1.0.0\ntype: library\n",
             "charts/web/values.yaml": "a: 1\n",
+            "charts/web/templates/notes.txt": "{{ x }}",
+            "charts/web/templates/a.yaml": "{{ x }}",
+            "charts/web/charts/db/values.yaml": "a: 1\n",
         }
     )
     found = {account.file: (account.state, account.why) for account in accounts(graph)}
-    assert found.keys() == set(graph.repo.manifests)
+    assert found.keys() == {path for path in graph.repo.files if is_yaml(path)}
     assert found["clusters/prod-eu/apps.yaml"][0] is State.DELIVERED
     assert found["apps/web/base/settings.yaml"] == (
         State.DELIVERED,
@@ -41,10 +45,11 @@ def test_every_file_gets_one_account_with_its_reason():
     assert found["mkdocs.yml"][0] is State.TOOL
     assert found[".github/workflows/ci.yaml"][0] is State.TOOL
     assert found[".vscode/settings.json"][0] is State.TOOL
-    assert found["charts/web/values.yaml"] == (
-        State.UNREACHED,
-        "of chart charts/web, and no release seen here takes it",
-    )
+    for file in ("values.yaml", "templates/a.yaml", "charts/db/values.yaml"):
+        assert found[f"charts/web/{file}"] == (
+            State.UNREACHED,
+            "of chart charts/web, and no release seen here takes it",
+        ), file
     assert found["broken.yaml"][0] is State.UNCHECKED
 
 

@@ -21,8 +21,8 @@ def test_text_is_a_tree_a_cluster_with_what_no_agent_reaches_after_it():
 
 cluster prod-eu · environment prod
   Kustomization flux-system/flux-system  clusters/prod-eu · 4 objects from 4 files · every 10m
-  ├─ Kustomization flux-system/apps      apps/web/envs/prod · 1 object from 3 files · every 10m · does not prune
-  └─ Kustomization flux-system/second    apps/web/envs/prod · 1 object from 3 files · every 10m · does not prune · after flux-system/apps
+  ├─ Kustomization flux-system/apps      apps/web/envs/prod · 1 object from 3 files · every 10m
+  └─ Kustomization flux-system/second    apps/web/envs/prod · 1 object from 3 files · every 10m · after flux-system/apps
 
 no agent reaches 1 delivery
   apps/old  1 object
