@@ -144,7 +144,8 @@ def _sources(graph: Graph) -> Iterator[str]:
         why = "a git remote" if normal_url(url) in remotes else "the paths that are asked of it exist here"
         yield f"  # this repository: {why}; {_count(len(members), 'delivery')}"
         yield f"  - {_quoted(url)}"
-    for url, members in sorted(other.items()):
+    known = remotes | set(map(normal_url, own))  # another branch of this one is not another repository
+    for url, members in sorted((url, found) for url, found in other.items() if normal_url(url) not in known):
         folder = normal_url(url).rpartition("/")[2]
         yield f"  # another repository, {_count(len(members), 'delivery')}; if it lies beside this one:"
         yield f"  # - {{url: {_quoted(url)}, checkout: {_quoted(f'../{folder}')}}}"

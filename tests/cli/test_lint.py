@@ -196,6 +196,22 @@ def test_what_init_writes_says_what_was_detected_and_accepts_what_cannot_be_seen
     assert all(entry["accepted"] for entry in report["coverage"]["unchecked"])
 
 
+def test_another_branch_of_this_repository_is_not_another_repository_to_init(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    write(web__pod=pod("web:1.0.0"))
+    for name, path, revision in (("here", "web", "HEAD"), ("there", "gone", "dev")):
+        source = f"{{repoURL: 'https://example.test/acme/fleet', path: {path}, targetRevision: {revision}}}"
+        Path(f"{name}.yaml").write_text(
+            f"apiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: {{name: {name}, namespace: argocd}}\n"
+            f"spec:\n  project: default\n  source: {source}\n  destination: {{name: in-cluster, namespace: web}}\n"
+        )
+    assert run(monkeypatch, "lint", "--init") == 0
+    text = Path(".gitops-layout.yaml").read_text()
+    assert '  - "https://example.test/acme/fleet"\n' in text
+    assert "another repository" not in text
+
+
 def test_a_repositorys_own_rule_is_tested_explained_and_applied(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
