@@ -241,11 +241,19 @@ def _follow(
             None,
         )
     told = bool(namespace) or row.where != "namespace" or (kind or "").startswith("Cluster")
+    told = told or _goes_along(start, name, namespace, near)
     if row.world != "closed" and not (told and _is_sure(row, start, (namespace, name), near, reachable)):
         return
     if near is not None and near[1] == name and isinstance(value, dict) and "namespace" in value:
         where = (*path, "namespace")  # it is there, but not there
     yield _hit(start, (kind or " or ".join(wanted), namespace, name), where, near)
+
+
+def _goes_along(start: Present, name: str, namespace: str, near: _Near) -> bool:
+    """Whether what was perhaps meant comes with what refers to it, wherever both go."""
+    if near is None or near[1] == name or near[0].namespace != namespace:
+        return False
+    return near[0].affected.delivery == start.affected.delivery
 
 
 def _is_sure(

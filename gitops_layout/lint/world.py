@@ -142,7 +142,8 @@ def world_of(graph: Graph) -> World:
 _WORD = regexp(r"[a-z0-9][a-z0-9.-]*")
 _READERS = (
     "fluxcd.io", "k8s.io", "argoproj.io", "apps", "batch", "policy", "autoscaling", "external-secrets.io", "bitnami.com",
-    "cert-manager.io", "monitoring.coreos.com",
+    "cert-manager.io", "monitoring.coreos.com", "apps.openshift.io", "route.openshift.io", "image.openshift.io",
+    "build.openshift.io",
 )  # fmt: skip
 """Groups whose objects bring no Secrets or ConfigMaps but those that rows know."""
 
@@ -188,5 +189,9 @@ def _unseen(graph: Graph, delivery: Delivery, result: Rendered | None) -> set[st
     path = delivery.source.path
     if delivery.source.local and path and not graph.repo.is_folder(path):
         return set()  # what is not there brings nothing
+    if delivery.agent == "argocd" and delivery.target_namespace not in (None, "", delivery.namespace):
+        return {
+            str(delivery.target_namespace)
+        }  # where an Application does not bring others, it brings to its own
     chart = delivery.renderer == "chart" or bool(delivery.source.chart)
     return {delivery.target_namespace or delivery.namespace} if chart else {"*"}

@@ -137,7 +137,7 @@ class Renders:
         Nobody applies them so: they are there to be judged. With `exact` there are none.
         """
         build = wanted.build
-        if self._exact or failed.failure is None:
+        if self._exact or failed.failure is None or failed.objects:
             return failed
         key = f"{wanted.key}\0partly"
         if key not in self._parts:
@@ -147,7 +147,7 @@ class Renders:
             return failed
         item = Wanted(wanted.delivery, part, key, wanted.places)
         rest = finish(self.repo, item, self._built[key], lookup, self._strict)
-        if rest.failure is not None:
+        if not rest.objects:
             return failed
         return replace(failed, objects=rest.objects, unseen=rest.unseen, unset=rest.unset)
 

@@ -38,8 +38,8 @@ _CLASSES = frozenset(
 def without(repo: Repo, closure: Closure, problems: Sequence[Problem]) -> Mapping[str, bytes] | None:
     """The closure's kustomizations without the entries that the problems are about, to be written over the files.
 
-    None where a problem is about something else than an entry that only adds objects: a patch or a transformer that is
-    left out would leave the others as nobody applies them.
+    A patch or a transformer that is left out would leave objects as nobody applies them: where a problem is about one,
+    all that its kustomization brings is left out. None where that is the root.
     """
     doomed: dict[str, set[Path]] = defaultdict(set)
     files = {kustomization.file for kustomization in closure.kustomizations}
@@ -54,15 +54,27 @@ def without(repo: Repo, closure: Closure, problems: Sequence[Problem]) -> Mappin
         entries = [problem.location] if file in files else _naming(repo, closure, file)
         found = {(place.file, _entry(place.path)) for place in entries if problem.kind in _CLASSES}
         if not found or any(entry is None for _, entry in found):
-            return None
+            lost = {place.file for place in entries} or {file}
+            if not lost <= files - _of(closure, closure.root):
+                return None
+            changed |= dict.fromkeys(
+                lost, _NOTHING
+            )  # with a patch that is left out goes all that it may change
+            continue
         for where, entry in found:
             doomed[where].add(entry or ())
     for file, paths in doomed.items():
+        if file in changed:
+            continue
         data = read(repo.content(file), file, mode="kustomize").documents[0].data
         for path in sorted(paths, key=lambda path: path[-1], reverse=True):
             _drop(data, path)
         changed[file] = json.dumps(data, ensure_ascii=False).encode()
     return changed
+
+
+def _of(closure: Closure, folder: str) -> set[str]:
+    return {kustomization.file for kustomization in closure.kustomizations if kustomization.folder == folder}
 
 
 def _is_about_files(repo: Repo, kustomizations: AbstractSet[str], place: Location) -> bool:

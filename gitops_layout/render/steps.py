@@ -47,17 +47,22 @@ def finished(
     post_build = delivery.options.get("postBuild")
     unseen: list[Unchecked] = []
     unset: list[Unset] = []
+    failure = None
     if delivery.agent == "flux" and isinstance(post_build, dict):
+        built = list(built)
         done = _substituted(delivery, built, post_build, lookup, strict, (unseen, unset))
         if isinstance(done, Unchecked):
-            return Rendered(delivery.id, files=files, failure=done)
+            failure = done
+            done = _substituted(delivery, built, post_build, lookup, strict, ([], []), judged=True)
+        if isinstance(done, Unchecked):
+            return Rendered(delivery.id, files=files, failure=failure)
         built = done
     objects = []
     for item in built:
         applied, origin = _labelled(delivery, _namespaced(delivery, item.data), item.origin)
         ref = object_ref(applied, str(applied.get("apiVersion", "")), str(applied.get("kind", "")))
         objects.append(RenderedObject(ref, applied, origin, item.earlier))
-    return Rendered(delivery.id, tuple(objects), files, unseen=tuple(unseen), unset=tuple(unset))
+    return Rendered(delivery.id, tuple(objects), files, failure, tuple(unseen), unset=tuple(unset))
 
 
 def _substituted(
@@ -67,8 +72,11 @@ def _substituted(
     lookup: Lookup,
     strict: Callable[[Delivery], bool],
     told: tuple[list[Unchecked], list[Unset]],
+    *,
+    judged: bool = False,
 ) -> list[Made] | Unchecked:
-    """The objects after substitution, or why Flux refuses all of them; it does none without variables.
+    """The objects after substitution, or why Flux refuses all of them; it does none without variables. Those that are
+    only there to be `judged` keep what nothing sets.
 
     Where what would set a variable cannot be seen, the text stays and the first list of `told` says so; the second
     gets the variables that certainly nothing sets.
@@ -85,7 +93,7 @@ def _substituted(
         return list(built)
     if variables.refused is not None:
         return broken(f"delivery {delivery.id}", *variables.refused)
-    if variables.unseen or variables.optional:
+    if variables.unseen or variables.optional or judged:
         missing: Missing = "keep"
     else:
         missing = "error" if strict(delivery) else "empty"
@@ -101,7 +109,7 @@ def _substituted(
         lost = {name for name in done.unset if name not in variables.names} if named else set()
         left += _left(item, lost)
         made.append(item if done.data is item.data else _traced(item, done.data, variables))
-    if unset and not variables.unseen:
+    if unset and variables.optional and not variables.unseen:
         what = f"{_listed(unset)} in delivery {delivery.id}"
         names, place = ", ".join(name for name, _ in variables.optional), variables.optional[0][1]
         why = f"not set by anything seen; {names} may set them in the cluster"

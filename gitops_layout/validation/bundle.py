@@ -96,8 +96,15 @@ class _Pack:
 _open = lru_cache(maxsize=None)(_Pack)
 
 
+_SAME = {
+    ("external-secrets.io", "v1beta1", kind): "v1" for kind in ("ExternalSecret", "ClusterExternalSecret")
+}
+"""Versions that are served no longer and had the fields of a later one."""
+
+
 def find(group: str, version: str, kind: str, *, kubernetes: str) -> Packed | None:
     """The packed schema of a kind as one Kubernetes version has it, None where there is none."""
+    version = _SAME.get((group, version, kind), version)
     for name in _packs_of().get(group, ()):
         pack = _open(name)
         row = pack.head["kinds"].get(f"{group}/{version}/{kind}")
