@@ -80,7 +80,8 @@ def plan(
     )
     if content is not None and not made.relock:
         _remember_whole(content)
-    made = replace(made, warnings=tuple(_renamed_namespaces(made, tree)))
+    found = _foreign(made, old) if old is not None else ()
+    made = replace(made, warnings=(*_renamed_namespaces(made, tree), *found))
     if skeletons.left(spec, new):
         text = spec_file if spec_file is not None and spec_name == SPEC else _tree(root, [SPEC])[SPEC]
         made = skeletons.added(root, made, spec, text=text, trusted=trust_hooks)
@@ -160,6 +161,13 @@ def _renamed_namespaces(made: Plan, tree: Mapping[str, bytes]) -> Iterator[str]:
                 f"{action.path}: namespace {before} becomes {after}: the agent creates everything anew there "
                 f"and deletes {before} with all it holds, volumes included"
             )
+
+
+def _foreign(made: Plan, old: Lock) -> Iterator[str]:
+    """Files that were there before anything was generated in their places: a seed yields to them."""
+    for action in made.actions:
+        if action.do is plans.Do.KEEP and action.why == plans.YOURS and action.path not in old.files:
+            yield f"{action.path} was there already and is kept: see that it does what the files beside it expect"
 
 
 def _object_name(content: bytes) -> str | None:

@@ -16,8 +16,10 @@ from gitops_layout.values import dataclass
 if TYPE_CHECKING:
     from gitops_layout.scaffold.merge import Merged, Side
 
-__all__ = ["Action", "Do", "OnConflict", "Plan", "make", "needs_base"]
+__all__ = ["YOURS", "Action", "Do", "OnConflict", "Plan", "make", "needs_base"]
 
+YOURS = "yours"
+"""Why a seed is kept that people edited, or had before."""
 OnConflict = Literal["fail", "markers", "ours", "theirs"]
 
 
@@ -147,7 +149,7 @@ def _without_merge(
     untouched = entry is not None and entry.blob == here
     # An untouched seed follows the spec; once newer templates would write it otherwise it is the user's.
     if file.owner is Ownership.SEED and not (untouched and same_templates):
-        return replace(keep, why="yours")
+        return replace(keep, why=YOURS)
     if untouched:
         return Action(path, Do.UPDATE, file.owner, "", file.content)
     if entry is not None and entry.blob == file.blob:

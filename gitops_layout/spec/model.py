@@ -76,10 +76,11 @@ class Agent(Model):
         description="flux: each app is delivered from an artifact of its own files, so that a commit elsewhere does "
         "not touch it.",
     )
-    self_managed: bool = Field(
+    self_managed: bool | Literal["vendored"] = Field(
         False,
         alias="selfManaged",
-        description="argocd: the clusters keep Argo CD itself at this version, from its published manifests.",
+        description="argocd: the clusters keep Argo CD itself at this version, from its published manifests; "
+        "vendored: which stand in this repository.",
     )
 
 

@@ -75,6 +75,20 @@ def test_argo_cd_that_keeps_itself_is_pinned_to_the_version_of_the_spec() -> Non
     assert url not in files["README.md"]
 
 
+def test_the_manifests_of_argo_cd_may_stand_in_the_repository() -> None:
+    agent = {"name": "argocd", "version": "3.4.2", "selfManaged": "vendored"}
+    files = {path: file.content.decode() for path, file in render(spec("argocd", agent=agent)).items()}
+    for cluster in ("lab", "eu"):
+        listed = yaml.safe_load(files[f"clusters/{cluster}/argocd/kustomization.yaml"])["resources"]
+        assert listed == ["install-v3.4.2.yaml"]
+    assert "--output clusters/$cluster/argocd/install-v3.4.2.yaml" in files["README.md"]
+    assert "for cluster in lab eu; do" in files["README.md"]
+    assert ".gitops-layout.yaml" not in files
+    assert yaml.safe_load(files["gitops.yaml"])["spec"]["agent"]["selfManaged"] == "vendored"
+    with pytest.raises(UserError, match=r"spec\.agent\.selfManaged"):
+        spec("argocd", agent={**agent, "selfManaged": "copied"})
+
+
 @pytest.mark.parametrize("field", ["wiring", "selfManaged"])
 def test_only_argo_cd_has_them_and_no_tenant(field: str) -> None:
     value = "applicationset" if field == "wiring" else True

@@ -153,6 +153,16 @@ def test_newer_templates_leave_the_users_own_files_alone(root: Path, changed_tem
     assert _scaffold(root).empty
 
 
+def test_a_file_in_the_place_of_one_that_people_would_own_is_kept_and_named(root: Path) -> None:
+    (root / "apps/new/base").mkdir(parents=True)
+    (root / "apps/new/base/kustomization.yaml").write_text("resources: []\n")
+    made = converge.plan(root, spec(apps=[*APPS, {"name": "new"}]))
+    assert [text.partition(" ")[0] for text in made.warnings] == ["apps/new/base/kustomization.yaml"]
+    converge.apply(root, made)
+    assert (root / "apps/new/base/kustomization.yaml").read_text() == "resources: []\n"
+    assert converge.plan(root, spec(apps=[*APPS, {"name": "new"}])).empty
+
+
 def test_what_two_merged_branches_ask_for_together_is_made(root: Path) -> None:
     """An app of one branch in a cluster of the other: git merges both locks, and neither has that file."""
     file = root / lock.LOCK

@@ -54,6 +54,7 @@ CHANGES: dict[str, dict[str, Any]] = {
     },
     "applicationset-no-apps": {"agent": SET, "apps": []},
     "self-managed": {"agent": {"name": "argocd", "selfManaged": True}},
+    "vendored": {"agent": {"name": "argocd", "selfManaged": "vendored"}},
     "charts-platform": {
         **PLATFORM,
         "apps": [*CHARTS, {**CHARTS[1], "name": "ledger", "tenant": "payments"}],
