@@ -160,7 +160,8 @@ class _Chart:
         done = template(helm, self.repo, chart, release)
         if done.problem is not None:
             place = done.problem.location if done.problem.location.file in self.repo.entries else self.where
-            raise _RefusedError(done.problem.why, place)
+            kind = BuildClass.HELM if done.problem.kind is UncheckedClass.EXTERNAL else BuildClass.OTHER
+            raise _RefusedError(done.problem.why, place, kind, name)
         items = [_marked(item.data) for item in done.objects]
         return json.dumps({"apiVersion": "v1", "kind": "List", "items": items}).encode() if items else b""
 

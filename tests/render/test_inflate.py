@@ -208,6 +208,16 @@ def test_what_cannot_be_rendered_says_why(helm: Helm, entry: dict[str, Any], kin
     assert unchecked.location.file == "a/kustomization.yaml"
 
 
+def test_a_chart_that_helms_library_may_not_render_is_not_called_broken(
+    helm: Helm, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("PATH", "")  # no program is found then, and the chart reads .Capabilities
+    found = linked(kustomized({})).unchecked
+    (chart,) = (entry for entry in found if entry.what == f"delivery {WEB}")
+    assert (chart.kind, chart.subject) == (UncheckedClass.EXTERNAL, ("chart", "web"))
+    assert "reads .Capabilities" in chart.why
+
+
 def test_a_chart_that_lies_elsewhere_is_wanted():
     entry = {"name": "db", "repo": "https://charts.example.test", "version": "1.2.3"}
     (want,) = wants(linked(kustomized(entry)))
