@@ -135,6 +135,7 @@ def api_deprecated(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
     for subject in judged(graph).subjects:
         life = lifecycle(subject.ref.api_version, subject.ref.kind)
         if life is None:
+            yield from _gone_from_flux(subject)
             continue
         versions, enough = _asked(graph, subject)
         if not enough(at_least(version, life.deprecated) for version in versions):
@@ -145,6 +146,22 @@ def api_deprecated(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
         if life.removed is not None:
             state += f" and gone from {life.removed} on"
         yield _about_version(subject, {"state": state}, _instead(life.replacement))
+
+
+def _gone_from_flux(subject: Subject) -> Iterator[Hit]:
+    """An object of Flux in a version that the packed release does not serve any more. Which release a cluster runs is
+    seldom known, so it is told as what the next upgrade takes away. No schema is known for such a version, unless the
+    repository brings the definition.
+    """
+    ref = subject.ref
+    if subject.verdict.known or not ref.group.endswith(".toolkit.fluxcd.io"):
+        return
+    serving = [home for home in bundle.homes(ref.kind) if home.startswith(f"{ref.group}/")]
+    if serving and ref.api_version not in serving:
+        group, _, version = serving[-1].rpartition("/")
+        packed = bundle.find(group, version, ref.kind, kubernetes=bundle.VERSIONS[-1])
+        release = packed.release if packed is not None else "Flux"
+        yield _about_version(subject, {"state": f"is no longer in {release}"}, f"use {serving[-1]}")
 
 
 def _asked(graph: Graph, subject: Subject) -> tuple[tuple[str, ...], Callable[[Iterable[bool]], bool]]:
