@@ -49,7 +49,8 @@ def environments(context: Context, deliveries: Sequence[Delivery]) -> tuple[Envi
 def _evidence(context: Context, origin: str | None, inside: Sequence[Delivery]) -> str:
     reasons = Counter(found[1] for delivery in inside if (found := why_there(context, delivery)) is not None)
     common = ", ".join(f"{reason} ({count})" for reason, count in reasons.most_common(2))
-    rest = f" and {len(reasons) - 2} more places" if len(reasons) > 2 else ""
+    more = len(reasons) - 2
+    rest = f" and {more} more place{'s' if more > 1 else ''}" if more > 0 else ""
     said = f"the {origin} names it" if origin is not None else ""
     return "; ".join(part for part in (said, common + rest) if part)
 

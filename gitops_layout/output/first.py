@@ -83,12 +83,7 @@ def _causes(report: Report, paint: Callable[[str, str], str]) -> Iterator[str]:
     ]
     more = f"; {apart} more where no agent reaches" if apart else ""
     yield paint(", ".join(counts) or "No findings", "bold") + more
-    groups: dict[str, list[Finding]] = {}
-    for finding in live:
-        groups.setdefault(finding.rule.id, []).append(finding)
-    ranked = sorted(
-        groups.values(), key=lambda found: (found[0].severity.rank, -len(found), found[0].rule.id)
-    )
+    ranked = _ranked(live)
     for found in ranked[:_CAUSES]:
         worst = found[0]
         label = f"{worst.severity:<8}{worst.rule.id:<6}{len(found):>4} x {worst.rule.name}"
@@ -97,6 +92,14 @@ def _causes(report: Report, paint: Callable[[str, str], str]) -> Iterator[str]:
     if len(ranked) > _CAUSES:
         rest = sum(map(len, ranked[_CAUSES:]))
         yield f"  … and {rest} of {len(ranked) - _CAUSES} more rules"
+
+
+def _ranked(findings: Sequence[Finding]) -> list[list[Finding]]:
+    """The findings of each rule, the worst rule first, and of equally bad ones the most frequent."""
+    groups: dict[str, list[Finding]] = {}
+    for finding in findings:
+        groups.setdefault(finding.rule.id, []).append(finding)
+    return sorted(groups.values(), key=lambda found: (found[0].severity.rank, -len(found), found[0].rule.id))
 
 
 def _of(findings: Sequence[Finding], severity: Severity) -> int:
@@ -133,8 +136,10 @@ def _unseen(report: Report, paint: Callable[[str, str], str]) -> Iterator[str]:
 
 
 def _subject(entry: Unchecked) -> tuple[str, str]:
-    """What an entry is about, and what cannot be seen of a chart that `fetch` would not help."""
+    """What an entry is about, and why it cannot be seen where no command would help."""
     subject = entry.subject[0] if entry.subject else ""
+    if subject == "kind" and not entry.what.startswith("kind "):
+        return "", entry.why.partition(":")[0]  # an object that could not be followed, not its schema
     if subject != "chart" or entry.why.startswith("chart not fetched"):
         return subject, ""
     return "unseen chart", entry.why.partition(": ")[2] or entry.why
@@ -145,8 +150,8 @@ def _next(report: Report, paint: Callable[[str, str], str]) -> Iterator[str]:
     yield "  gitops-layout lint --full            every finding on its line"
     live = [finding for finding in report.findings if finding.live]
     if live:
-        worst = min(live, key=lambda finding: finding.order)
-        yield f"  gitops-layout explain {worst.rule.id:<15}why it matters, and how to mend it"
+        worst = _ranked(live)[0][0].rule
+        yield f"  gitops-layout explain {worst.id:<15}why it matters, and how to mend it"
     if any(_subject(seen.unchecked)[0] in _FETCHED for seen in report.coverage.open):
         yield "  gitops-layout fetch                  bring charts, bases and sources, pinned by a lock"
     yield "  gitops-layout lint --init            write down what was detected, for people to correct"

@@ -74,3 +74,25 @@ def test_a_chart_that_fetch_cannot_bring_is_not_said_to_be_fetched(
     said = capsys.readouterr().out
     assert "  1 chart: no file defines HelmRepository shop/gone\n" in said
     assert "gitops-layout fetch" not in said
+
+
+def test_an_applicationset_that_cannot_be_expanded_is_no_kind_without_a_schema(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "pods").mkdir()
+    for pod in tmp_path.glob("pod-*.yaml"):
+        pod.rename(tmp_path / "pods" / pod.name)
+    (tmp_path / "pods.yaml").write_text(
+        "apiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: {name: pods, namespace: argocd}\n"
+        "spec:\n  project: shop\n  destination: {name: in-cluster, namespace: web}\n"
+        "  source: {repoURL: 'https://git.example.org/acme/fleet', path: pods, targetRevision: HEAD}\n"
+    )
+    (tmp_path / "apps.yaml").write_text(
+        "apiVersion: argoproj.io/v1alpha1\nkind: ApplicationSet\nmetadata: {name: apps, namespace: argocd}\n"
+        "spec:\n  generators: [{plugin: {configMapRef: {name: inputs}}}]\n"
+        "  template: {metadata: {name: 'web'}, spec: {project: shop, destination: {name: in-cluster}}}\n"
+    )
+    run(monkeypatch, "lint")
+    said = capsys.readouterr().out
+    assert "1 other thing: plugin needs the network" in said
+    assert "without a schema" not in said
