@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from tests.e2e import definitions
 from tests.e2e.gitserver import gitserver
 from tests.e2e.live import Data, Live, NotYetError, condition, daemon, missing, ports, program, running
+from tests.fetch.support import index
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -57,6 +58,7 @@ class ArgoCD:
 
     live: Live
     server: str
+    files: dict[str, bytes]
     units = (API, "Application")
     refused = "not permitted"
 
@@ -66,6 +68,14 @@ class ArgoCD:
 
     def serve(self, url: str, repository: Repository) -> None:
         """Nothing to do: the git server has all of them."""
+
+    def publish(self, charts: Mapping[str, Mapping[str, bytes]]) -> str:
+        """Make the server a repository of these charts, too; its URL."""
+        self.files["/charts/index.yaml"] = index(charts)
+        for name, versions in charts.items():
+            for version, content in versions.items():
+                self.files[f"/charts/charts/{name}-{version}.tgz"] = content
+        return f"{self.server}/charts"
 
     def hurry(self) -> None:
         """Nothing to do: it watches, and heals within seconds."""
@@ -175,7 +185,8 @@ def argocd(directory: Path) -> Iterator[ArgoCD]:
             {"stringData": {"server.secretkey": "only-for-this-test"}},
         )
         live.apply([_default_project()])
-        url = stack.enter_context(gitserver(directory, directory / "pki"))
+        files: dict[str, bytes] = {}
+        url = stack.enter_context(gitserver(directory, directory / "pki", files))
         env = _environment(directory, bin_folder)
         redis_port, repo_port, *metrics = ports(8)
         store = ["--bind", "127.0.0.1", "--port", str(redis_port), "--save", "", "--appendonly", "no"]
@@ -203,7 +214,7 @@ def argocd(directory: Path) -> Iterator[ArgoCD]:
             if name != "argocd-repo-server":
                 command += ["--kubeconfig", kubeconfig]
             stack.enter_context(daemon(directory, name, command, {**env, "KUBECONFIG": str(kubeconfig)}))
-        yield ArgoCD(live, url)
+        yield ArgoCD(live, url, files)
 
 
 def _programs(directory: Path) -> Path:

@@ -16,15 +16,15 @@ data:
 """
 
 
-def charts(*versions: str) -> dict[str, dict[str, bytes]]:
+def charts(*versions: str, name: str = NAME) -> dict[str, dict[str, bytes]]:
     """Archives by name and version."""
     return {
-        NAME: {
+        name: {
             version: archive(
                 {
-                    f"{NAME}/Chart.yaml": f"apiVersion: v2\nname: {NAME}\nversion: {version}\n",
-                    f"{NAME}/values.yaml": "size: 1\n",
-                    f"{NAME}/templates/config.yaml": _TEMPLATE,
+                    f"{name}/Chart.yaml": f"apiVersion: v2\nname: {name}\nversion: {version}\n",
+                    f"{name}/values.yaml": "size: 1\n",
+                    f"{name}/templates/config.yaml": _TEMPLATE,
                 }
             )
             for version in versions

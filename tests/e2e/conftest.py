@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import pytest
 
-_CASE = re.compile(r"test_agents\.py::test_(\w+)\[(\w+)-(\w+)-(\w+)\]$")
+_CASE = re.compile(r"test_agents\.py::test_(\w+)\[(\w+)-([\w-]+)-(\w+)\]$")
 _HEAD = """\
 <!-- Written by `make agents`. -->
 Run on {date} by `make agents`; seconds per test, a dash where a layout has no such thing.

@@ -60,6 +60,10 @@ class Flux:
     def serve(self, url: str, repository: Repository) -> None:
         self.sources.repositories[url] = repository
 
+    def publish(self, charts: Mapping[str, Mapping[str, bytes]]) -> None:
+        """Have these charts wherever somebody asks for one of the name: the stand-in asks no server."""
+        self.sources.charts = charts
+
     def chart(self, url: str, charts: Mapping[str, Mapping[str, bytes]], namespace: str) -> str:
         """The manifest that brings a chart at 1.0.0 from a repository, with a value, as release `cache`."""
         self.sources.charts = charts

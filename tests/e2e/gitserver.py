@@ -10,18 +10,26 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
+from tests.fetch.support import answer
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 
 @contextmanager
-def gitserver(root: Path, pki: Path) -> Iterator[str]:
-    """The URL under which the bare repositories in `root` can be pulled; `pki` has its certificate."""
+def gitserver(root: Path, pki: Path, files: Mapping[str, bytes]) -> Iterator[str]:
+    """The URL under which the bare repositories in `root` can be pulled, and `files` by their paths, which may come
+    later; `pki` has its certificate.
+    """
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            _backend(self, root, b"")
+            found = files.get(self.path)
+            if found is None:
+                _backend(self, root, b"")
+            else:
+                answer(self, 200, found)
 
         def do_POST(self) -> None:
             _backend(self, root, self.rfile.read(int(self.headers.get("Content-Length", 0))))

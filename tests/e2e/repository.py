@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from tests.e2e.charts import charts
 from tests.kubectl import KUBECTL
 from tests.scaffold.specs import APPS, CHARTS, COMPONENTS, FEATURES, LAYOUTS, OWN_CHART, PLATFORM, data
 
@@ -27,6 +28,11 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "charts-platform": {**PLATFORM, "apps": [*PLATFORM["apps"], *CHARTS], "components": COMPONENTS},
 }
 """Changes to the tests' spec beside the layouts: what else there is to choose."""
+
+
+def _chart(chart: Data) -> dict[str, dict[str, bytes]]:
+    """A small chart under the name and version of a published one."""
+    return charts(chart["version"], name=chart["name"])
 
 
 @dataclass
@@ -112,8 +118,11 @@ def scaffolded(
     layout: str,
     *,
     url: Callable[[str], str] = "https://github.com/acme/{}.git".format,
+    publish: Callable[[Mapping[str, Mapping[str, bytes]]], str | None] = lambda _: None,
 ) -> Repository:
-    """What `init --spec` makes of the tests' spec in one layout, pushed; `url` is where a name is pulled from."""
+    """What `init --spec` makes of the tests' spec in one layout, pushed; `url` is where a name is pulled from, and
+    `publish` makes the charts that it names to be had, and says where if not under any URL.
+    """
     root.mkdir(exist_ok=True)
     repository = empty(root, "platform")
     spec = data(agent, **{**LAYOUTS, **FEATURES, **OPTIONS}[layout])
@@ -122,6 +131,16 @@ def scaffolded(
     for tenant in wanted.get("tenants", ()):
         if "repo" in tenant:
             tenant["repo"]["url"] = url(tenant["name"])
+    named = [item for kind in ("apps", "components") for item in wanted.get(kind, ()) if "chart" in item]
+    for item in named:
+        chart = item["chart"]
+        chart.setdefault("name", chart.get("oci", "").rpartition("/")[2])
+    if named:
+        there = {name: of for item in named for name, of in _chart(item["chart"]).items()}
+        if (place := publish(there)) is not None:
+            for item in named:
+                chart = item["chart"]
+                item["chart"] = {"repo": place, "name": chart["name"], "version": chart["version"]}
     file = root / "spec.yaml"
     file.write_text(yaml.safe_dump({**spec, "spec": wanted}))
     repository.gitops_layout("init", ".", "--spec", str(file))

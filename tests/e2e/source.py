@@ -16,6 +16,8 @@ from collections.abc import Callable
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+import yaml
+
 from tests.e2e.live import Data, Live
 from tests.fetch.support import Server, serving
 
@@ -108,14 +110,34 @@ class Sources:
         # Flux shows a ref as it was named.
         return f"{ref.get('name') or branch}@sha1:{commit}", lambda: _archive(repository, commit)
 
+    def _own_chart(self, source: Data) -> _Found | None:
+        """A chart out of a repository, as `reconcileStrategy: Revision` names it: by the commit, too."""
+        spec = source["spec"]
+        _, namespace = _place(source)
+        home = self._live.get(API, "GitRepository", spec["sourceRef"]["name"], namespace)
+        repository = self.repositories.get(home["spec"]["url"]) if home is not None else None
+        if repository is None:
+            return None
+        commit = _git(repository, "rev-parse", "refs/heads/main").decode().strip()
+        tree = f"{commit}:{spec['chart'].removeprefix('./').rstrip('/')}"
+        about = yaml.safe_load(_git(repository, "show", f"{tree}/Chart.yaml"))
+        pack = ("archive", "--format=tar.gz", f"--prefix={about['name']}/", tree)
+        return f"{about['version']}+{commit[:12]}", lambda: _git(repository, *pack)
+
     def _chart(self, source: Data) -> _Found | None:
         spec = source["spec"]
+        if source["kind"] == "HelmChart" and spec["sourceRef"]["kind"] == "GitRepository":
+            return self._own_chart(source)
         if source["kind"] == "HelmChart":
             name, version = spec["chart"], spec["version"]
         else:
             name, version = spec["url"].rpartition("/")[2], spec["ref"]["tag"]
         content = self.charts.get(name, {}).get(version)
-        return None if content is None else (version, lambda: content)
+        if content is None:
+            return None
+        # Of a registry the digest is known, too; helm-controller wants it there.
+        digest = f"@sha256:{hashlib.sha256(content).hexdigest()}" if source["kind"] == "OCIRepository" else ""
+        return f"{version}{digest}", lambda: content
 
 
 @contextmanager

@@ -25,19 +25,22 @@ pytestmark = pytest.mark.controlplane
 
 CLUSTERS = ("eu", "lab")
 """Of the tests' spec: one environment on its own, and two that share a cluster. CI runs the first."""
-WIRED = ("applicationset",)
-"""Options of Argo CD alone, under which everything must come to the same."""
+OTHERS: dict[str, tuple[str, ...]] = {"argocd": ("applicationset", "charts"), "flux": ()}
+"""Options beside the layouts: of Argo CD's wiring, and apps and components that are charts."""
 PLACES = [
     pytest.param(
         (agent, layout, cluster),
         id=f"{agent}-{layout}-{cluster}",
         # In CI one cluster of each layout under Flux, and one repository under Argo CD, which takes longer.
-        marks=[] if cluster == "eu" and (agent == "flux" or layout == "config") else [pytest.mark.agents],
+        marks=[]
+        if cluster == "eu" and layout in LAYOUTS and (agent == "flux" or layout == "config")
+        else [pytest.mark.agents],
     )
     for agent in ("flux", "argocd")
-    for layout in (*LAYOUTS, *(WIRED if agent == "argocd" else ()))
+    for layout in (*LAYOUTS, *OTHERS[agent])
     for cluster in CLUSTERS
     if layout != "tenant"  # one of a tenant has no cluster of its own: it comes with the platform's
+    and (cluster == "eu" or layout in LAYOUTS or layout == "applicationset")
 ]
 
 
@@ -55,6 +58,7 @@ class Agent(Protocol):
     def delivered(self) -> list[tuple[str, str, str, str]]: ...
     def hurry(self) -> None: ...
     def refusal(self, name: str, commit: str) -> str: ...
+    def publish(self, charts: Mapping[str, Mapping[str, bytes]]) -> str | None: ...
     def chart(self, url: str, _: Mapping[str, Mapping[str, bytes]], namespace: str) -> str: ...
 
 
@@ -106,9 +110,9 @@ class Scene:
 def scene(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     name, layout, cluster = request.param
     root = tmp_path_factory.mktemp(f"{name}-{layout}-{cluster}")
-    with flux(root, multitenant=layout == "platform") if name == "flux" else argocd(root) as agent:
-        repository = scaffolded(root, name, layout, url=agent.url)
-        tenants = tenant.repository(root, repository) if layout == "platform" else None
+    with flux(root, multitenant=layout.endswith("platform")) if name == "flux" else argocd(root) as agent:
+        repository = scaffolded(root, name, layout, url=agent.url, publish=agent.publish)
+        tenants = tenant.repository(root, repository) if layout.endswith("platform") else None
         agent.serve(agent.url("platform"), repository)
         if tenants is not None:
             agent.serve(agent.url("payments"), tenants)
@@ -135,9 +139,15 @@ def test_the_bootstrap_alone_brings_up_everything_the_repository_has(scene: Scen
     }
     web = objects[f"Deployment/{scene.namespace('web')}/web"]
     assert web["status"]["availableReplicas"] == (2 if scene.cluster == "eu" else 1)
-    if scene.layout == "platform":
+    if scene.layout.endswith("platform"):
         assert f"Deployment/{scene.namespace('payments')}/ledger" in objects
         assert f"Deployment/{scene.namespace('payments')}/pay" in objects
+    if scene.layout == "charts":
+        assert f"Deployment/{scene.namespace('shop')}/shop" in objects or scene.agent.live.get(
+            "apps/v1", "Deployment", "shop", scene.namespace("shop")
+        )
+        for name, namespace in (("cache", "cache"), ("ingress", "ingress-system")):
+            scene.get("v1", "ConfigMap", f"{name}-chart", namespace)
 
 
 def test_a_pushed_commit_arrives_and_its_revert_restores_every_object(scene: Scene) -> None:
