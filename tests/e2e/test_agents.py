@@ -25,7 +25,7 @@ pytestmark = pytest.mark.controlplane
 
 CLUSTERS = ("eu", "lab")
 """Of the tests' spec: one environment on its own, and two that share a cluster. CI runs the first."""
-OTHERS: dict[str, tuple[str, ...]] = {"argocd": ("applicationset", "charts"), "flux": ()}
+OTHERS: dict[str, tuple[str, ...]] = {"argocd": ("applicationset", "charts"), "flux": ("charts",)}
 """Options beside the layouts: of Argo CD's wiring, and apps and components that are charts."""
 PLACES = [
     pytest.param(
