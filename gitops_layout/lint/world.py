@@ -189,9 +189,5 @@ def _unseen(graph: Graph, delivery: Delivery, result: Rendered | None) -> set[st
     path = delivery.source.path
     if delivery.source.local and path and not graph.repo.is_folder(path):
         return set()  # what is not there brings nothing
-    if delivery.agent == "argocd" and delivery.target_namespace not in (None, "", delivery.namespace):
-        return {
-            str(delivery.target_namespace)
-        }  # where an Application does not bring others, it brings to its own
     chart = delivery.renderer == "chart" or bool(delivery.source.chart)
     return {delivery.target_namespace or delivery.namespace} if chart else {"*"}

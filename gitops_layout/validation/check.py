@@ -240,8 +240,9 @@ def _errors(ref: ObjectRef, data: dict[str, Any], known: Known, *, apply: bool) 
                     continue
                 for name in error.kind.unexpected:
                     near = tuple(difflib.get_close_matches(name, names, n=1))
-                    kind: Literal["newer", "unknown"] = "newer" if of and not near else "unknown"
-                    yield Violation(kind, (*path, name), f'unknown field "{name}"{of}', near=near)
+                    home = "" if near else _one_level_off(known.document, path, name, names)
+                    kind: Literal["newer", "unknown"] = "newer" if of and not near and not home else "unknown"
+                    yield Violation(kind, (*path, name), f'unknown field "{name}"{home or of}', near=near)
             case "falseSchema" if isinstance(below := _at(data, path), dict):
                 yield from (Violation("unknown", (*path, name), f'unknown field "{name}"') for name in below)
             case "required":
@@ -316,6 +317,19 @@ def _properties(document: dict[str, Any], path: Path) -> set[str]:
             below = (node.get("properties") or {}).get(step, node.get("additionalProperties"))
         node = _resolved(below, document)
     return set(node.get("properties") or ()) if isinstance(node, dict) else set()
+
+
+def _one_level_off(document: dict[str, Any], path: Path, name: str, beside: list[str]) -> str:
+    """Where a field belongs that is indented a level too deep or not deep enough; no release has it where it stands."""
+    above = path[:-1] if path and isinstance(path[-1], str) else path[:-2]
+    if path and name in _properties(document, above):
+        return f" (it belongs beside {next(str(step) for step in reversed(path) if isinstance(step, str))})"
+    inner = [other for other in beside if name in _properties(document, (*path, other, 0))]
+    return f" (it belongs into the items of {inner[0]})" if len(inner) == 1 and len(name) >= _LONG else ""
+
+
+_LONG = 8
+"""Shorter names are many a field's."""
 
 
 def _resolved(node: Any, document: dict[str, Any]) -> Any:
