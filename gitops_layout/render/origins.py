@@ -14,9 +14,11 @@ from functools import cached_property
 from typing import Any
 
 from gitops_layout.agents.context import at
+from gitops_layout.kustomize.fast.inline import inside_text
 from gitops_layout.kustomize.model import Closure, Kustomization, references
 from gitops_layout.model import Location, Path
 from gitops_layout.repo.model import Repo, Resource
+from gitops_layout.source.reader import read
 from gitops_layout.values import dataclass
 
 __all__ = ["Tracer"]
@@ -39,22 +41,25 @@ class Tracer:
     def origin(self, data: dict[str, Any]) -> Callable[[Path], Location]:
         """The look-up for one rendered object."""
         source = self._resource(data)
-        patches = [patch for patch in self._patches if _same_object(patch.data, data)]
+        patches = [(written, place) for written, place in self._written if _same_object(written, data)]
         generator = self._generator(data) if source is None else None
         base = source.location if source is not None else generator or self.fallback
 
         def locate(path: Path) -> Location:
             value = _value(data, path)
+            while value is _ABSENT and path:  # what a patch left out is missing where the patch wrote
+                path = path[:-1]
+                value = _value(data, path)
             overriding = self._override(data, path, value)
             if overriding is not None:
                 return overriding
             own = base.at(*_align(data, source.data, path)) if source is not None else base
             if source is not None and path and path[-1] in _SELECTORS and _equal_at(source, own, value):
                 return own
-            for patch in patches:
-                found = _align(data, patch.data, path)
-                if len(found) == len(path) and value is not _ABSENT and _value(patch.data, found) == value:
-                    return patch.location.at(*found)
+            for written, place in patches if path else ():
+                found = _align(data, written, path)
+                if len(found) == len(path) and _value(written, found) == value:
+                    return inside_text(self.repo, place.at(*found), known=True)
             return own
 
         return locate
@@ -93,6 +98,24 @@ class Tracer:
         files = {location.file: index for index, location in enumerate(self._patch_files)}
         found = [resource for resource in self.repo.resources if resource.file in files]
         return sorted(found, key=lambda resource: files[resource.file])
+
+    @cached_property
+    def _written(self) -> list[tuple[dict[str, Any], Location]]:
+        """What patches write and where: those that stand as text in a kustomization, then those in files."""
+        return [*self._inline(), *((patch.data, patch.location) for patch in self._patches)]
+
+    def _inline(self) -> Iterator[tuple[dict[str, Any], Location]]:
+        for kustomization in self.closure.kustomizations:
+            for field_name, below in (("patches", ("patch",)), ("patchesStrategicMerge", ())):
+                listed = kustomization.data.get(field_name)
+                for index, item in enumerate(listed if isinstance(listed, list) else ()):
+                    text = at(item, *below) if below else item
+                    if not isinstance(text, str) or "\n" not in text:
+                        continue
+                    place = kustomization.location.at(field_name, index, *below)
+                    for document in read(text.strip(), place.file).documents:
+                        if isinstance(document.data, dict):
+                            yield document.data, place.at(document.index)
 
     def _resource(self, data: dict[str, Any]) -> Resource | None:
         name, namespace = at(data, "metadata", "name"), at(data, "metadata", "namespace")
