@@ -14,7 +14,6 @@ from functools import cached_property
 from typing import Any
 
 from gitops_layout.agents.context import at
-from gitops_layout.kustomize.fast.inline import inside_text
 from gitops_layout.kustomize.model import Closure, Kustomization, references
 from gitops_layout.model import Location, Path
 from gitops_layout.repo.model import Repo, Resource
@@ -59,7 +58,7 @@ class Tracer:
             for written, place in patches if path else ():
                 found = _align(data, written, path)
                 if len(found) == len(path) and _value(written, found) == value:
-                    return inside_text(self.repo, place.at(*found), known=True)
+                    return _inside(self.repo, place.at(*found))
             return own
 
         return locate
@@ -180,6 +179,13 @@ class Tracer:
                 if str(item.get("name")) in names and given is not None and f"{mark}{given}" in value:
                     return kustomization.location.at("images", index, option)
         return None
+
+
+def _inside(repo: Repo, place: Location) -> Location:
+    """A place that may lie inside a text of a kustomization; the builder is imported only for that."""
+    from gitops_layout.kustomize.fast.inline import inside_text
+
+    return inside_text(repo, place, known=True)
 
 
 def _equal_at(source: Resource, place: Location, value: Any) -> bool:
