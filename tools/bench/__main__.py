@@ -2,7 +2,7 @@
 and the largest open repositories below GITOPS_LAYOUT_CORPUS, if it is set.
 
 `python -m tools.bench link` shows load + link by the number of files instead, `python -m tools.bench validate` what
-judging the rendered objects costs, `python -m tools.bench scaffold` the scaffolder on a large spec, `python -m tools.bench
+judging the rendered objects costs, `python -m tools.bench commands` the whole commands alone, `python -m tools.bench scaffold` the scaffolder on a large spec, `python -m tools.bench
 kubeconform` how long 10,000 plain manifests take beside it. All print Markdown tables, which
 docs/benchmarks.md keeps with date and command.
 """
@@ -33,15 +33,11 @@ SAMPLE = 20
 def main(apps: int) -> int:
     """Print the tables of one monorepo, then that of the open repositories."""
     with tempfile.TemporaryDirectory(prefix="gitops-layout-bench-") as temporary:
-        root = Path(temporary, "monorepo")
-        write_monorepo(root, apps)
-        for command in (("init", "-q"), ("add", "-A")):
-            subprocess.run(["git", *command], cwd=root, check=True)
+        root = _monorepo(temporary, apps)
         library = Library(Path(temporary))
         _builders(root, apps, library, Path(temporary))
-        print("\n| whole commands | seconds by the clock | processor seconds |\n| --- | ---: | ---: |")
-        for name, (clock, spent) in _commands(root, Path(temporary)):
-            print(f"| {name} | {clock:.2f} | {spent:.2f} |", flush=True)
+        print()
+        _whole_commands(root, Path(temporary))
         columns = (
             "files",
             "deliveries",
@@ -66,6 +62,27 @@ def main(apps: int) -> int:
             )
             print(f"| {' | '.join(map(str, cells))} |", flush=True)
     return 0
+
+
+def _monorepo(temporary: str, apps: int) -> Path:
+    root = Path(temporary, "monorepo")
+    write_monorepo(root, apps)
+    for command in (("init", "-q"), ("add", "-A")):
+        subprocess.run(["git", *command], cwd=root, check=True)
+    return root
+
+
+def commands() -> int:
+    """Print a row a command."""
+    with tempfile.TemporaryDirectory(prefix="gitops-layout-bench-") as temporary:
+        _whole_commands(_monorepo(temporary, 1000), Path(temporary))
+    return 0
+
+
+def _whole_commands(root: Path, temporary: Path) -> None:
+    print("| whole commands | seconds by the clock | processor seconds |\n| --- | ---: | ---: |")
+    for name, (clock, spent) in _commands(root, temporary):
+        print(f"| {name} | {clock:.2f} | {spent:.2f} |", flush=True)
 
 
 def _builders(root: Path, apps: int, library: Library, temporary: Path) -> None:
@@ -193,6 +210,8 @@ if __name__ == "__main__":
         sys.exit(judging())
     if sys.argv[1:] == ["scaffold"]:
         sys.exit(scaffolding())
+    if sys.argv[1:] == ["commands"]:
+        sys.exit(commands())
     if sys.argv[1:] == ["kubeconform"]:
         sys.exit(beside_kubeconform())
     sys.exit(main(int(sys.argv[1]) if len(sys.argv) > 1 else 1000))
