@@ -18,10 +18,11 @@ from gitops_layout.kustomize.model import (
     Problem,
     find,
     is_remote,
+    mappings,
     references,
 )
 from gitops_layout.kustomize.walk import walk
-from gitops_layout.model import Hit, Location, Related, UncheckedClass
+from gitops_layout.model import Hit, Location, Related, Span, UncheckedClass
 from gitops_layout.patterns import regexp
 from gitops_layout.repo.model import Repo, is_template, is_yaml
 
@@ -140,6 +141,8 @@ def build_fails(graph: Graph, params: Params) -> Iterator[Hit]:
             continue
         if graph.is_live(problem.location.file) or not is_template(graph.repo, problem.location.file):
             yield Hit(problem.location, {"problem": problem.why})
+    if params.get("rest"):
+        yield from _halved_patches(graph.repo)
     for delivery in graph.deliveries if params.get("rest") else ():
         failure = graph.rendered[delivery.id].failure
         if failure is None or failure.kind is not UncheckedClass.BROKEN or delivery.renderer != "kustomize":
@@ -153,6 +156,33 @@ def build_fails(graph: Graph, params: Params) -> Iterator[Hit]:
         )
         if place is not None and named and place not in seen and not _NOT_THE_AUTHORS.search(failure.why):
             yield Hit(place, {"problem": failure.why})
+
+
+def _halved_patches(repo: Repo) -> Iterator[Hit]:
+    """Files of JSON patches in several documents: kustomize reads the first and leaves out the rest without a word."""
+    seen: set[str] = set()
+    for kustomization in _kustomizations(repo):
+        for field in ("patches", "patchesJson6902"):
+            for patch, _ in mappings(kustomization.data, field):
+                path = patch.get("path")
+                file = repo.resolve(join(kustomization.folder, path)) if isinstance(path, str) else None
+                if file is None or file in seen or file not in repo.entries:
+                    continue
+                seen.add(file)
+                documents = [d for d in repo.documents(file) if d.data is not None]
+                if len(documents) > 1 and all(isinstance(document.data, list) for document in documents):
+                    line = _separator(repo.text(file), documents[1].span(()).line)
+                    place = Location(file, span=Span(line, 1, line, 4, 0, 0))
+                    count = len(documents)
+                    yield Hit(
+                        place, {"problem": f"of {count} documents in a JSON patch kustomize reads the first"}
+                    )
+
+
+def _separator(text: str, line: int) -> int:
+    """The line that begins a document whose first value stands on `line`."""
+    lines = text.split("\n")
+    return next((n for n in range(line, 0, -1) if lines[n - 1].startswith("---")), line)
 
 
 def _made_by_plugins(graph: Graph) -> set[str]:
