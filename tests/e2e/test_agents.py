@@ -25,8 +25,11 @@ pytestmark = pytest.mark.controlplane
 
 CLUSTERS = ("eu", "lab")
 """Of the tests' spec: one environment on its own, and two that share a cluster. CI runs the first."""
-OTHERS: dict[str, tuple[str, ...]] = {"argocd": ("applicationset", "charts"), "flux": ("charts",)}
-"""Options beside the layouts: of Argo CD's wiring, and apps and components that are charts."""
+OTHERS: dict[str, tuple[str, ...]] = {
+    "argocd": ("applicationset", "charts"),
+    "flux": ("charts", "policies-platform"),
+}
+"""What else is run: Argo CD's other wiring, apps and components that are charts, policies that the server enforces."""
 PLACES = [
     pytest.param(
         (agent, layout, cluster),
