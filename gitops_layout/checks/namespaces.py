@@ -29,6 +29,7 @@ _FILLED_IN = regexp(r"[^a-z0-9.-]")
 _NAMING = (("", "Namespace"), ("project.openshift.io", "Project"), ("project.openshift.io", "ProjectRequest"),
            ("hnc.x-k8s.io", "SubnamespaceAnchor"))  # fmt: skip
 
+_CLASSES = (("storage.k8s.io", "StorageClass"), ("snapshot.storage.k8s.io", "VolumeSnapshotClass"))
 _Use = tuple[Location, Affected]
 _HABIT = 4
 """Folders of one folder that are called like namespaces: then that is how they are called."""
@@ -154,6 +155,13 @@ def _used(graph: Graph) -> dict[str, dict[str, list[_Use]]]:
         if item.delivery.live and item.ref.namespace:
             where = item.object.origin(("metadata", "namespace"))
             use(item.delivery.cluster, item.ref.namespace, where, item.affected)
+    for group, kind in _CLASSES:  # a driver looks there for its Secrets
+        for item in (i for i in delivered(graph).of(group, kind) if i.delivery.live):
+            parameters = item.object.data.get("parameters")
+            for key, value in parameters.items() if isinstance(parameters, dict) else ():
+                if isinstance(value, str) and str(key).endswith("secret-namespace"):
+                    where = item.object.origin(("parameters", key))
+                    use(item.delivery.cluster, value, where, item.affected)
     for delivery in graph.deliveries:
         if delivery.live and delivery.target_namespace and delivery.agent in ("flux", "argocd"):
             use(delivery.cluster, delivery.target_namespace, _target(delivery), affected(delivery))

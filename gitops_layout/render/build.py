@@ -69,6 +69,7 @@ class Renders:
         self._bases: Bases | None = None
         self._built: dict[str, Chosen] = {}
         self._parts: dict[str, Build | None] = {}
+        self._faults: dict[str, Problem] = {}
         self._closures: dict[str, tuple[Closure, Mapping[str, bytes]]] = {}
         self._fetched = fetched or _fetched(repo)
         self._abroad: dict[pathlib.Path, Renders] = {}
@@ -149,11 +150,15 @@ class Renders:
         rest = finish(self.repo, item, self._built[key], lookup, self._strict)
         if not rest.objects:
             return failed
-        return replace(failed, objects=rest.objects, unseen=rest.unseen, unset=rest.unset)
+        failure, unseen = failed.failure, rest.unseen
+        fault = self._faults.get(key)
+        if fault is not None and failure.kind is UncheckedClass.EXTERNAL:
+            failure, unseen = fault.unchecked(failure.what, wanted.delivery.id), (failure, *unseen)
+        return replace(failed, objects=rest.objects, failure=failure, unseen=unseen, unset=rest.unset)
 
     def _part(self, build: Build, key: str) -> Build | None:
         """The largest build that can be made of one that cannot; what it makes is put under `key`."""
-        from gitops_layout.render.partly import without
+        from gitops_layout.render.partly import holds, without
 
         problems = [*build.closure.problems]
         files = dict(build.overrides)
@@ -172,6 +177,8 @@ class Renders:
                     self._built[key] = done
                     return build
                 problems = [done.built.problem]
+                if holds(self.repo, build.closure, done.built.problem):
+                    self._faults.setdefault(key, done.built.problem)  # it would fail without the others, too
         return None
 
     def _strict(self, delivery: Delivery) -> bool:

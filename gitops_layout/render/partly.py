@@ -6,18 +6,18 @@ import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from posixpath import join
+from posixpath import dirname, join
 from typing import TYPE_CHECKING, Any
 
 from gitops_layout.kustomize.model import BuildClass, Closure, Problem, references
-from gitops_layout.kustomize.walk import no_manifests
+from gitops_layout.kustomize.walk import no_manifests, walk
 from gitops_layout.source.reader import read
 
 if TYPE_CHECKING:
     from gitops_layout.model import Location, Path
     from gitops_layout.repo.model import Repo
 
-__all__ = ["without"]
+__all__ = ["holds", "without"]
 
 _LISTS = frozenset({"resources", "components", "bases", "crds", "generators", "helmCharts"})
 _GENERATORS = frozenset({"configMapGenerator", "secretGenerator"})
@@ -71,6 +71,14 @@ def without(repo: Repo, closure: Closure, problems: Sequence[Problem]) -> Mappin
             _drop(data, path)
         changed[file] = json.dumps(data, ensure_ascii=False).encode()
     return changed
+
+
+def holds(repo: Repo, closure: Closure, problem: Problem) -> bool:
+    """Whether a problem stands for itself: in a kustomization below which nothing is missing."""
+    file = problem.location.file
+    files = {kustomization.file for kustomization in closure.kustomizations}
+    places = {file} if file in files else {place.file for place in _naming(repo, closure, file)}
+    return bool(places) and not any(walk(repo, dirname(place)).problems for place in places)
 
 
 def _of(closure: Closure, folder: str) -> set[str]:

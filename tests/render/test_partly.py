@@ -6,6 +6,7 @@ import pytest
 
 from gitops_layout.graph.link import link
 from gitops_layout.graph.model import Graph
+from gitops_layout.model import UncheckedClass
 from gitops_layout.render.build import Renders
 from gitops_layout.repo.load import from_files
 
@@ -74,3 +75,39 @@ def test_an_agents_object_is_followed_as_the_part_brings_it() -> None:
         "web/map.yaml": _map("a"),
     }
     assert "my-web" in {delivery.name for delivery in _graph(files).deliveries}
+
+
+def test_a_mistake_beside_a_remote_base_is_told_at_its_own_place() -> None:
+    graph = _graph(
+        {
+            "apps/kustomization.yaml": "resources: [far, near]\n",
+            "apps/far/kustomization.yaml": "resources: [c.yaml, 'https://example.org/base?ref=v1']\n",
+            "apps/far/c.yaml": _map("c"),
+            "apps/near/kustomization.yaml": "resources: [b.yaml]\npatchesStrategicMerge: [p.yaml]\n",
+            "apps/near/b.yaml": _map("b"),
+            "apps/near/p.yaml": _map("b").replace("shop", "other"),
+        }
+    )
+    (rendered,) = graph.rendered.values()
+    assert rendered.failure is not None
+    assert rendered.failure.kind is UncheckedClass.BROKEN
+    assert rendered.failure.location is not None
+    assert rendered.failure.location.file == "apps/near/p.yaml"
+    assert [entry.kind for entry in rendered.unseen] == [UncheckedClass.EXTERNAL]
+
+
+def test_a_patch_for_what_is_remote_is_no_mistake() -> None:
+    graph = _graph(
+        {
+            "apps/kustomization.yaml": "resources: [far, c.yaml]\n",
+            "apps/c.yaml": _map("c"),
+            "apps/far/kustomization.yaml": (
+                "resources: ['https://example.org/base?ref=v1']\npatchesStrategicMerge: [p.yaml]\n"
+            ),
+            "apps/far/p.yaml": _map("b"),
+        }
+    )
+    assert _names(graph) == ["c"]
+    (rendered,) = graph.rendered.values()
+    assert rendered.failure is not None
+    assert rendered.failure.kind is UncheckedClass.EXTERNAL

@@ -135,9 +135,11 @@ def _only(items: list[Item], merge: Item) -> Item:
     found = [item for item in items if merge.id in item.ids]
     if not found:
         reason = f"the patch of {merge.kind} {merge.name} matches no object"
+        elsewhere = any(item.kind == merge.kind and item.name == merge.name for item in items)
+        field = "namespace" if elsewhere and "namespace" in merge.data.get("metadata", {}) else "name"
         refuse(
             reason,
-            merge.origin(("metadata", "name"))[0],
+            merge.origin(("metadata", field))[0],
             "name an object of this build, or give the patch a target",
         )
     if len(found) > 1:
