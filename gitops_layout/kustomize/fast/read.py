@@ -39,7 +39,7 @@ _TIME = regexp(r"\d{4}-\d\d?-\d\d?([Tt ]|\Z)")
 _SEPARATOR = regexp(r"\n---(?![ \t]*(#.*)?(\n|\Z)).")
 # A mapping in a comment may be a schema to a strategic merge. Behind a plain value it is harmless:
 # Flux's markers for image automation stand there.
-_FIELD_COMMENT = regexp(r"#+[ \t]*\{[ \t]*\"")
+_FIELD_COMMENT = regexp(r"(?<!#)#++[ \t]*+\{[ \t]*+\"")
 _MARKER = regexp(
     r"""[ \t]*(- +)*([\w.$/-]+: +)?["']?[\w.$/][^#\n]*[ \t]#+[ \t]*\{[ \t]*"\$imagepolicy\"[^\n]*"""
 )
