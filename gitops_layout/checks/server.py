@@ -19,7 +19,7 @@ from gitops_layout.validation.subject import Subject
 
 __all__ = ["metadata_invalid", "server_refuses"]
 
-_LATER = regexp(r"\$\{[^}]*\}|\{\{|<path:|ENC\[|<[A-Z][A-Z0-9_]+>")
+_LATER = regexp(r"\$\{[^{}]*\}|\{\{|<path:|ENC\[|<[A-Z][A-Z0-9_]+>")
 """What somebody fills in before the server sees it: variables, templates, secrets of a vault or of SOPS."""
 
 

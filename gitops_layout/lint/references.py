@@ -33,7 +33,9 @@ _OPEN_NAME = regexp(r"\$\{|\{\{|<<|<[A-Z_]+>|^your-|CHANGE_?ME")
 """Filled in later: Flux substitution, templates, ResourceSet inputs, placeholders."""
 
 
-_FILLED = regexp(r"\$\{[^}]*\}+|\{\{.*?\}\}|<<.*?>>|<[A-Z_]+>|^your-.*|CHANGE_?ME|[\[\]?]")
+_FILLED = regexp(
+    r"\$\{[^{}]*(?:\$\{[^{}]*\}[^{}]*)*\}|\{\{[^{}\n]*\}\}|<<[^<>\n]*>>|<[A-Z_]+>|^your-.*|CHANGE_?ME|[\[\]?]"
+)
 _NAME_KEYS = ("name", "secretName", "claimName")
 
 

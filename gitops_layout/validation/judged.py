@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Judged", "judged", "targets"]
 
-_LATER = regexp(r"\$\{[^}]*\}")
+_LATER = regexp(r"\$\{[^{}]*\}")
 """What a substitution that we could not see would have replaced."""
 
 

@@ -96,6 +96,8 @@ def test_patterns_and_texts_of_strangers_cost_no_more_than_their_length(tmp_path
             "patched/a.yaml": CONFIG_MAP.replace("name: a", f"name: {'a' * 60}"),
             ".gitlab-ci.yml": f"deploy:\n  script:\n  - ./{'a-' * long}\n",
             "keys.yaml": f"{CONFIG_MAP}data:\n  {'a_' * 400}: b\n  b: {'{{' * long}\n",
+            "names.yaml": CONFIG_MAP.replace("name: a", f"name: '{'${a<<' * long}'"),
+            "comments.yaml": f"# {'#' * long}\n{CONFIG_MAP}",
             "lines.yaml": f"a: [\n{' ' * 9}\n" * long,
             "chart/Chart.yaml": "apiVersion: v2\nname: chart\nversion: 1.0.0\n",
             "chart/templates/a.yaml": "{{" + " " * long,
