@@ -26,7 +26,7 @@ pytestmark = pytest.mark.controlplane
 CLUSTERS = ("eu", "lab")
 """Of the tests' spec: one environment on its own, and two that share a cluster. CI runs the first."""
 OTHERS: dict[str, tuple[str, ...]] = {
-    "argocd": ("applicationset", "charts"),
+    "argocd": ("applicationset", "charts", "policies-platform"),
     "flux": ("charts", "policies-platform"),
 }
 """What else is run: Argo CD's other wiring, apps and components that are charts, policies that the server enforces."""
