@@ -63,7 +63,11 @@ def run(root: Path, options: dict[str, Any], memory: Memory) -> Said:
     before = None
     if options["diff"]:
         before = load(
-            root, revision=options["diff"], config_file=options["config_file"], beside=options["beside"]
+            root,
+            revision=options["diff"],
+            config_file=options["config_file"],
+            beside=options["beside"],
+            kept=memory.cache,
         )
         known = baselines.merged(known, baselines.of(_judged(before, options, None)))
     loaded = _against_target(loaded, options, before)

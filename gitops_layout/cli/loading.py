@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from gitops_layout.cli.remembered import Memory
+    from gitops_layout.helm.kept import Store
     from gitops_layout.spec import Spec
 
 __all__ = ["Loaded", "again", "configured", "declared", "find_root", "load", "load_graph"]
@@ -79,15 +80,28 @@ def load(
     memory: Memory | None = None,
     kubernetes: str | None = None,
     beside: bool = False,
+    kept: Store | None = None,
 ) -> Loaded:
-    """Load and link a work tree, or a git revision of it; `memory` has listed the tree already."""
+    """Load and link a work tree, or a git revision of it; `memory` has listed the tree already. `kept` is what helm said
+    in earlier runs, by default what `memory` has of that.
+    """
+    kept = kept or (memory.cache if memory is not None else None)
     gc.disable()  # a short life full of small values: collecting them costs a third of the time
     try:
         if memory is not None:
             repo = from_work_tree(memory.listing, memory.state.contents)
         else:
             repo = from_work_tree(root) if revision is None else from_revision(root, revision)
-        return _linked(root, repo, config_file, paths, exact=exact, kubernetes=kubernetes, beside=beside)
+        return _linked(
+            root,
+            repo,
+            config_file,
+            paths,
+            exact=exact,
+            kubernetes=kubernetes,
+            beside=beside,
+            kept=kept,
+        )
     finally:
         gc.enable()
 
@@ -109,10 +123,11 @@ def _linked(
     exact: bool = False,
     kubernetes: str | None = None,
     beside: bool = False,
+    kept: Store | None = None,
 ) -> Loaded:
     config = configured(repo, config_file)
     checkouts = _checkouts(root, config, anywhere=beside or config_file is not None)
-    render = Renders(repo, exact=exact, kubernetes=kubernetes, checkouts=checkouts)
+    render = Renders(repo, exact=exact, kubernetes=kubernetes, checkouts=checkouts, kept=kept)
     return Loaded(root, link(repo, render=render, declared=declared(repo, config)), config, paths)
 
 

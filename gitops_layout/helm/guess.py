@@ -12,6 +12,7 @@ from typing import Any
 from gitops_layout.helm.chart import Chart, Problem, dependencies
 from gitops_layout.helm.fillin import asked_for, required
 from gitops_layout.helm.find import Helm, Library
+from gitops_layout.helm.kept import Store
 from gitops_layout.helm.template import Release, Templated, template
 from gitops_layout.model import UncheckedClass
 from gitops_layout.patterns import regexp
@@ -33,7 +34,13 @@ _TEMPLATE = regexp(r"[\w.-]+(?:/charts/[\w.-]+)*/templates/[^\s:()\"]+")
 
 
 def guessed(
-    helm: Helm | Library, repo: Repo, chart: Chart, release: Release, *, flags: tuple[str, ...]
+    helm: Helm | Library,
+    repo: Repo,
+    chart: Chart,
+    release: Release,
+    *,
+    flags: tuple[str, ...],
+    kept: Store | None = None,
 ) -> tuple[Templated, Problem | None]:
     """The objects that can be made, and the worst of what kept others from being made.
 
@@ -47,7 +54,7 @@ def guessed(
     result = Templated()
     for _ in range(_TRIES):
         given = replace(release, values=(json.dumps(values).encode(),), flags=flags, guess=True)
-        result = template(helm, repo, chart, given)
+        result = template(helm, repo, chart, given, kept)
         if result.problem is None:
             break
         more = asked_for(chart, result.problem.why, values)

@@ -21,6 +21,7 @@ from typing import Any
 from gitops_layout.helm.assign import assign
 from gitops_layout.helm.chart import Chart, Problem
 from gitops_layout.helm.find import Helm, Library
+from gitops_layout.helm.kept import Store, keep, key, recalled
 from gitops_layout.helm.schemas import outside
 from gitops_layout.helm.values import merge, parse
 from gitops_layout.model import Location, Span, UncheckedClass
@@ -87,8 +88,10 @@ class Templated:
     invalid: tuple[tuple[tuple[str | int, ...], str], ...] = ()
 
 
-def template(helm: Helm | Library, repo: Repo, chart: Chart, release: Release) -> Templated:
-    """Render one release; a chart with problems is not started."""
+def template(
+    helm: Helm | Library, repo: Repo, chart: Chart, release: Release, kept: Store | None = None
+) -> Templated:
+    """Render one release; a chart with problems is not started, nor one whose output is `kept`."""
     if chart.problems:
         return Templated(problem=chart.problems[0])
     for path, _ in release.set_file:
@@ -96,24 +99,36 @@ def template(helm: Helm | Library, repo: Repo, chart: Chart, release: Release) -
             return Templated(problem=Problem(f"{path} is no path of one value", chart.definition))
     if "--skip-schema-validation" not in release.flags and (problem := outside(repo, chart)) is not None:
         return Templated(problem=problem)
-    with tempfile.TemporaryDirectory(prefix="gitops-layout-") as temporary:
-        try:
-            if isinstance(helm, Library):
-                done = rendered(helm, repo, chart, release, Path(temporary))
-                if isinstance(done, Problem):
-                    return Templated(problem=done)
-            else:
-                done = _run(helm, repo, chart, release, Path(temporary))
-        except (ValueError, OSError) as error:  # a NUL in a name, a parameter longer than any argument
-            return Templated(problem=Problem(f"helm cannot be started: {error}", chart.definition))
+    name = key(helm, repo, chart, repr(release)) if kept is not None else b""
+    known = recalled(kept, name) if kept is not None else None
+    done = known or _asked(helm, repo, chart, release)
+    if isinstance(done, Problem):
+        return Templated(problem=done)
+    if kept is not None and known is None and not _out_of_memory(done.stderr):
+        keep(kept, name, done)
     if done.code is None:
         return Templated(problem=Problem(f"not rendered within {TIME_LIMIT:.0f} s", chart.definition))
     if done.code != 0:
-        return _failed(repo, chart, done.stderr.replace(temporary, "."))
+        return _failed(repo, chart, done.stderr)
     if len(done.stdout) > OUTPUT_LIMIT:
         why = f"the chart renders more than {OUTPUT_LIMIT // 2**20} MiB"
         return Templated(problem=Problem(why, chart.definition))
     return _objects(repo, chart, done.stdout)
+
+
+def _asked(helm: Helm | Library, repo: Repo, chart: Chart, release: Release) -> Completed | Problem:
+    with tempfile.TemporaryDirectory(prefix="gitops-layout-") as temporary:
+        folder = Path(temporary)
+        try:
+            if isinstance(helm, Library):
+                done = rendered(helm, repo, chart, release, folder)
+            else:
+                done = _run(helm, repo, chart, release, folder)
+        except (ValueError, OSError) as error:  # a NUL in a name, a parameter longer than any argument
+            return Problem(f"helm cannot be started: {error}", chart.definition)
+    if isinstance(done, Problem):
+        return done
+    return replace(done, stderr=done.stderr.replace(temporary, "."))
 
 
 def _run(helm: Helm, repo: Repo, chart: Chart, release: Release, folder: Path) -> Completed:
@@ -317,9 +332,13 @@ _OUT_OF_MEMORY = ("out of memory", "cannot allocate memory", "C malloc failed", 
 _NOISE = ("Use --debug flag", "level=", "WARNING:", "walk.go", "coalesce.go")
 
 
+def _out_of_memory(stderr: str) -> bool:
+    return any(word in stderr for word in _OUT_OF_MEMORY)
+
+
 def _failed(repo: Repo, chart: Chart, stderr: str) -> Templated:
     """helm's own words, at the line that they name."""
-    if any(word in stderr for word in _OUT_OF_MEMORY):
+    if _out_of_memory(stderr):
         why = f"rendering takes more than {MEMORY_LIMIT // 2**20} MiB of memory"
         return Templated(problem=Problem(why, chart.definition))
     lines = [line for line in stderr.splitlines() if line.strip() and not line.startswith(_NOISE)]

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gitops_layout.agents.delivery import Copied, Delivery, OfFolders, Source
 from gitops_layout.kustomize.exact import Build
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     import pathlib
 
     from gitops_layout.agents.argocd.settings import Settings
+    from gitops_layout.helm.kept import Store
     from gitops_layout.helm.valuefiles import Refs
     from gitops_layout.kustomize.choose import Chosen
     from gitops_layout.kustomize.fast import Bases
@@ -58,14 +59,16 @@ class Renders:
         exact: bool = False,
         kubernetes: str | None = None,
         checkouts: Sequence[Checkout] = (),
+        kept: Store | None = None,
     ) -> None:
-        """`fetched` is what lies outside; by default what the repository's own lock names. `checkouts` are other
+        """`kept` is what helm said in earlier runs. `fetched` is what lies outside; by default what the repository's own lock names. `checkouts` are other
         repositories on this machine, which come before that. With `exact`, real kustomize builds everything.
         """
         self._checkouts = checkouts
         self.repo = repo
         self._exact = exact
         self._kubernetes = kubernetes
+        self._kept = kept
         self._bases: Bases | None = None
         self._built: dict[str, Chosen] = {}
         self._parts: dict[str, Build | None] = {}
@@ -201,9 +204,10 @@ class Renders:
     def _charts(self) -> Charts:
         from gitops_layout.render.charts import Charts
 
+        options: dict[str, Any] = {"kubernetes": self._kubernetes, "refs": self.refs, "kept": self._kept}
         if self._fetched is None:
-            return Charts(self.repo, kubernetes=self._kubernetes, refs=self.refs)
-        return Charts(self.repo, fetched=self._fetched.chart, kubernetes=self._kubernetes, refs=self.refs)
+            return Charts(self.repo, **options)
+        return Charts(self.repo, fetched=self._fetched.chart, **options)
 
     def refs(self, delivery: Delivery) -> Refs:
         """The other sources of an Application that its values may come from: of this repository its own files."""
@@ -271,7 +275,9 @@ class Renders:
 
     def _over(self, tree: Repo, *, home: Renders | None = None) -> Renders:
         """The same over an artifact's tree, or over that of another repository, which this one, `home`, pulls."""
-        there = Renders(tree, fetched=self._fetched, exact=self._exact, kubernetes=self._kubernetes)
+        there = Renders(
+            tree, fetched=self._fetched, exact=self._exact, kubernetes=self._kubernetes, kept=self._kept
+        )
         there._strictness, there._home, there._whole = self._strict, home, home is not None
         return there
 

@@ -19,6 +19,7 @@ from gitops_layout.agents.delivery import Delivery
 from gitops_layout.helm.chart import Chart, Fetched, Problem, nothing_fetched, walk, without_absent
 from gitops_layout.helm.find import Helm, Library, NoHelm, find
 from gitops_layout.helm.guess import guessed
+from gitops_layout.helm.kept import Store
 from gitops_layout.helm.origins import Origins, Written, last_written
 from gitops_layout.helm.template import Release, Template, Templated, template
 from gitops_layout.helm.valuefiles import Refs
@@ -71,14 +72,16 @@ class Charts:
         fetched: Fetched = nothing_fetched,
         kubernetes: str | None = None,
         refs: Callable[[Delivery], Refs] = _alone,
+        kept: Store | None = None,
     ) -> None:
         """`kubernetes` is the clusters' version, where somebody said so (`1.36`); `refs` finds the other sources of an
-        Application, which may hold its values.
+        Application, which may hold its values. `kept` is what helm said in earlier runs.
         """
         self.repo = repo
         self.refs = refs
         self.kubernetes = kubernetes
         self.fetched = fetched
+        self.kept = kept
         self._charts: dict[str, Chart] = {}
         self._uses: dict[str, frozenset[str]] = {}
 
@@ -187,11 +190,11 @@ class Charts:
             return Rendered(delivery.id, files=files, failure=why.unchecked(what, delivery.id))
         if delivery.agent == "helm":
             result, problem = guessed(
-                helm, self.repo, reduced, wanted.release, flags=self._flags(wanted.release)
+                helm, self.repo, reduced, wanted.release, flags=self._flags(wanted.release), kept=self.kept
             )
         else:
             release = replace(wanted.release, flags=self._flags(wanted.release))
-            result, problem = template(helm, self.repo, reduced, release), None
+            result, problem = template(helm, self.repo, reduced, release, self.kept), None
             if result.problem is not None and reduced is chart:
                 written = self._written(chart, wanted)
                 problem = _blamed(delivery, result.problem, result, wanted, written)

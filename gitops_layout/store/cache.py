@@ -11,6 +11,7 @@ import contextlib
 import hashlib
 import os
 import sqlite3
+import threading
 import time
 from typing import TYPE_CHECKING
 
@@ -64,6 +65,7 @@ class Cache:
         self._read: list[bytes] = []
         self._bad: set[bytes] = set()
         self._today = int(time.time() // _DAY)
+        self._lock = threading.Lock()
         self._base: sqlite3.Connection | None = _opened(file) if file is not None else None
 
     @property
@@ -76,7 +78,11 @@ class Cache:
         return self.many((key,)).get(key)
 
     def many(self, keys: Iterable[bytes]) -> dict[bytes, bytes]:
-        """The values of those keys that have one."""
+        """The values of those keys that have one; several threads may ask."""
+        with self._lock:
+            return self._many(keys)
+
+    def _many(self, keys: Iterable[bytes]) -> dict[bytes, bytes]:
         wanted = list(dict.fromkeys(keys))
         found = {key: self._new[key] for key in wanted if key in self._new}
         with self._guarded() as base:
@@ -172,7 +178,7 @@ def _opened(file: Path) -> sqlite3.Connection | None:
     for _ in range(2):
         base: sqlite3.Connection | None = None
         try:
-            base = sqlite3.connect(file, timeout=_PATIENCE, isolation_level=None)
+            base = sqlite3.connect(file, timeout=_PATIENCE, isolation_level=None, check_same_thread=False)
             _prepare(base)
         except sqlite3.Error as error:
             if base is not None:
