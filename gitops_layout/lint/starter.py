@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
 from gitops_layout.agents.context import below_clusters, normal_url
+from gitops_layout.counts import counted
 from gitops_layout.model import UncheckedClass
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def starter(graph: Graph, report: Report, today: date) -> str:
 def _agent(graph: Graph) -> Iterator[str]:
     kinds = Counter((d.agent, d.kind) for d in graph.deliveries if d.agent in ("flux", "argocd"))
     agents = {agent for agent, _ in kinds}
-    counts = ", ".join(_count(number, kind) for (_, kind), number in sorted(kinds.items()))
+    counts = ", ".join(counted(number, kind) for (_, kind), number in sorted(kinds.items()))
     if len(agents) == 1:
         yield f"# {counts}"
         yield f"agent: {agents.pop()}"
@@ -142,12 +143,12 @@ def _sources(graph: Graph) -> Iterator[str]:
     yield "sources:" if own else "# sources:"
     for url, members in sorted(own.items()):
         why = "a git remote" if normal_url(url) in remotes else "the paths that are asked of it exist here"
-        yield f"  # this repository: {why}; {_count(len(members), 'delivery')}"
+        yield f"  # this repository: {why}; {counted(len(members), 'delivery')}"
         yield f"  - {_quoted(url)}"
     known = remotes | set(map(normal_url, own))  # another branch of this one is not another repository
     for url, members in sorted((url, found) for url, found in other.items() if normal_url(url) not in known):
         folder = normal_url(url).rpartition("/")[2]
-        yield f"  # another repository, {_count(len(members), 'delivery')}; if it lies beside this one:"
+        yield f"  # another repository, {counted(len(members), 'delivery')}; if it lies beside this one:"
         yield f"  # - {{url: {_quoted(url)}, checkout: {_quoted(f'../{folder}')}}}"
 
 
@@ -169,7 +170,7 @@ def _external(report: Report, today: date) -> Iterator[str]:
             yield f"  # {_plain(_evidence(entries))}"
             yield f"  - {{{kind}: {_quoted(pattern)}, reason: {reason}}}"
     if rest:
-        yield f"# {_count(rest, 'more thing')} could not be looked at and cannot be declared; `lint -v` lists them"
+        yield f"# {counted(rest, 'more thing')} could not be looked at and cannot be declared; `lint -v` lists them"
 
 
 def _evidence(entries: Sequence[Seen]) -> str:
@@ -200,8 +201,3 @@ def _plain(text: str) -> str:
     """Foreign text as a comment of one line."""
     clean = "".join(c if c.isprintable() else " " for c in text)
     return clean if len(clean) <= 160 else f"{clean[:159]}…"
-
-
-def _count(number: int, noun: str) -> str:
-    plural = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
-    return f"{number} {noun if number == 1 else plural}"

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from gitops_layout.counts import counted
 from gitops_layout.model import Severity, UncheckedClass
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def understood(report: Report, graph: Graph, paint: Callable[[str, str], str]) -
 
 
 def _deliveries(kinds: Counter[tuple[Agent, str]]) -> str:
-    words = [f"{count} {kind}{'s' if count != 1 else ''}" for (_, kind), count in kinds.most_common(4)]
+    words = [counted(count, kind) for (_, kind), count in kinds.most_common(4)]
     more = len(kinds) - len(words)
     return ", ".join(words) + (f" and {more} other kinds" if more > 0 else "")
 

@@ -8,6 +8,7 @@ from posixpath import basename
 
 from gitops_layout.agents.argocd.phases import wave
 from gitops_layout.agents.delivery import BARE, Delivery
+from gitops_layout.counts import counted
 from gitops_layout.graph.charts import idle_charts
 from gitops_layout.graph.explain import origins, parents, whys
 from gitops_layout.graph.model import Graph
@@ -41,12 +42,12 @@ def _head(graph: Graph, live: Sequence[Delivery]) -> str:
     name = basename(graph.repo.root.rstrip("/")) or "repository"
     revision = f" at {graph.repo.revision[:9]}" if graph.repo.revision else ""
     objects = sum(len(graph.rendered[delivery.id].objects) for delivery in live)
-    counts = [_count(len(live), "delivery"), _count(objects, "object")]
+    counts = [counted(len(live), "delivery"), counted(objects, "object")]
     if graph.clusters:
-        counts.append(_count(len(graph.clusters), "cluster"))
+        counts.append(counted(len(graph.clusters), "cluster"))
     if graph.environments:
         staged = ", ".join(f"{e.name} ({e.tier})" if e.tier == "prod" else e.name for e in graph.environments)
-        counts.append(f"{_count(len(graph.environments), 'environment')}: {staged}")
+        counts.append(f"{counted(len(graph.environments), 'environment')}: {staged}")
     return f"{name}{revision}: {', '.join(counts)}"
 
 
@@ -113,7 +114,7 @@ def _facts(graph: Graph, delivery: Delivery, environment: str | None) -> str:
     if rendered.failure is not None:
         made = "broken" if rendered.failure.kind is UncheckedClass.BROKEN else "not seen"
     else:
-        made = f"{_count(len(rendered.objects), 'object')} from {_count(len(rendered.files), 'file')}"
+        made = f"{counted(len(rendered.objects), 'object')} from {counted(len(rendered.files), 'file')}"
     facts = [
         _from(delivery) if agent else None,
         made,
@@ -174,9 +175,9 @@ def _dead(graph: Graph) -> list[str]:
     dead = [delivery for delivery in graph.deliveries if not delivery.live]
     if not dead:
         return []
-    lines = [f"  {_label(d)}  {_count(len(graph.rendered[d.id].objects), 'object')}" for d in dead[:_MANY]]
+    lines = [f"  {_label(d)}  {counted(len(graph.rendered[d.id].objects), 'object')}" for d in dead[:_MANY]]
     more = [f"  and {len(dead) - _MANY} more; --format json lists all"] if len(dead) > _MANY else []
-    return [f"no agent reaches {_count(len(dead), 'delivery')}", *lines, *more]
+    return [f"no agent reaches {counted(len(dead), 'delivery')}", *lines, *more]
 
 
 def _idle(graph: Graph) -> list[str]:
@@ -186,7 +187,7 @@ def _idle(graph: Graph) -> list[str]:
         return []
     more = f" and {len(charts) - _FEW} more" if len(charts) > _FEW else ""
     return [
-        f"no delivery seen here installs {_count(len(charts), 'chart')}: {', '.join(charts[:_FEW])}{more}"
+        f"no delivery seen here installs {counted(len(charts), 'chart')}: {', '.join(charts[:_FEW])}{more}"
     ]
 
 
@@ -241,8 +242,3 @@ def explained(graph: Graph) -> str:
             f"  source       {why.source}",
         ]
     return "\n".join(lines) + "\n"
-
-
-def _count(number: int, noun: str) -> str:
-    plural = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
-    return f"{number} {noun if number == 1 else plural}"

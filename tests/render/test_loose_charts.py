@@ -157,3 +157,15 @@ def test_a_template_of_nothing_but_beginnings_is_read_once(text: str):
     )
     wanted = required(repo, walk(repo, "web"))
     assert wanted == ({"enabled": True} if "if" in text else {})
+
+
+def test_what_agents_objects_of_a_chart_would_deliver_is_not_seen_though_the_chart_is_rendered():
+    application = (
+        "apiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: {name: {{ .Values.name }}}\n"
+    )
+    repo = from_files({"apps/Chart.yaml": CHART, "apps/templates/web.yaml": application})
+    graph = link(repo, render=Renders(repo))
+    catalogue = rules.load(repo)
+    report = lint(graph, catalogue, policy=policy(catalogue, Config()), today=date(2026, 1, 1))
+    missed = [seen for seen in report.coverage.unchecked if seen.accepted is None]
+    assert [seen.unchecked.subject for seen in missed] == [("chart", "apps")]
