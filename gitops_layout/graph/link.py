@@ -16,7 +16,7 @@ from gitops_layout.graph.model import Graph
 from gitops_layout.graph.objects import agents_of, pulls
 from gitops_layout.graph.parked import parked
 from gitops_layout.graph.roots import kustomize_roots, plain_folders
-from gitops_layout.graph.sources import context_of, is_agent
+from gitops_layout.graph.sources import context_of, is_agent, nameless
 from gitops_layout.graph.state import Render, State, add
 from gitops_layout.kustomize.named import named
 from gitops_layout.model import Location, Unchecked, UncheckedClass
@@ -55,6 +55,7 @@ def link(repo: Repo, *, render: Render, declared: Declared | None = None) -> Gra
     if agentless:  # what cannot be read may be a manifest, and all manifests are delivered
         live |= {file for file, _ in repo.unparsable if not (is_aside(file) or is_template(repo, file))}
     _note_unchecked(repo, state, live)
+    state.unchecked += nameless(objects)
     if not pulled:
         state.unchecked += unseen_charts(repo, state.deliveries.values())
     deliveries = tuple(sorted(state.deliveries.values(), key=lambda delivery: delivery.id))

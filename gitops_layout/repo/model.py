@@ -14,6 +14,7 @@ from itertools import islice, takewhile
 from posixpath import basename, dirname, join, normpath
 from typing import TYPE_CHECKING, Any, cast
 
+from gitops_layout.errors import UserError
 from gitops_layout.model import Location, ObjectRef, Path, Span, Unchecked, UncheckedClass
 from gitops_layout.patterns import regexp
 from gitops_layout.values import dataclass
@@ -92,11 +93,13 @@ def is_yaml(path: str) -> bool:
     return path.endswith((".yaml", ".yml", ".json"))
 
 
-class UnreadableError(Exception):
-    """A file of the tree that cannot be read after all; `why` says so, and what to do."""
+class UnreadableError(UserError):
+    """A file of the tree that cannot be read after all; `why` says so, and what to do.
+
+    Where nobody can do without the file, the run ends as incomplete.
+    """
 
     def __init__(self, path: str, error: OSError) -> None:
-        super().__init__(path)
         self.path = path
         gone = error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO)
         self.why = (
@@ -104,6 +107,7 @@ class UnreadableError(Exception):
             if gone
             else f"it cannot be read: {error.strerror}; make it readable, or keep it out of the repository"
         )
+        super().__init__(f"{path}: {self.why}", exit_code=3)
 
 
 @dataclass(frozen=True, slots=True)

@@ -394,7 +394,7 @@ def test_functions_that_depend_on_chance_are_unsupported_and_named():
 
 
 def test_a_misspelt_generator_is_said():
-    assert problem(expanded({"cluster": {}})) == ("ignored", ("spec", "generators", 0, "cluster"))
+    assert problem(expanded({"cluster": {}})) == ("unsupported", ("spec", "generators", 0, "cluster"))
 
 
 def test_fields_that_do_not_change_what_is_generated_are_noted():

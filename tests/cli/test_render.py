@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
@@ -12,8 +13,10 @@ from pathlib import Path
 import pytest
 
 from gitops_layout.cli import _run, manifests
+from gitops_layout.render import overrides
 from gitops_layout.render.rendered import Rendered
 from gitops_layout.repo import load
+from gitops_layout.repo.model import UnreadableError
 from tests.cli.test_cache import tree, write
 
 
@@ -119,6 +122,26 @@ def test_a_file_that_vanishes_meanwhile_fails_its_deliveries_by_name(
     assert file in err
     assert "it was there when the run began" in err
     assert "Traceback" not in err
+
+
+def test_a_run_that_cannot_do_without_a_vanished_file_is_incomplete(repository: Path, capfd, monkeypatch):
+    write(
+        repository / "clusters/late.yaml",
+        "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata: {name: late, namespace: flux-system}\n"
+        "spec: {interval: 1h, prune: true, path: ./late, namePrefix: x-, sourceRef: {kind: GitRepository, name: flux-system}}\n",
+    )
+    write(repository / "late/kustomization.yaml", "namePrefix: y-\nresources: [a.yaml]\n")
+    write(repository / "late/a.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n")
+
+    def vanished(content: bytes, file: str, **options):
+        raise UnreadableError(file, FileNotFoundError(errno.ENOENT, "gone"))
+
+    monkeypatch.setattr(overrides, "read", vanished)
+    code, _, err = said(capfd, monkeypatch, "--all")
+    assert code == 3
+    assert (
+        "late/kustomization.yaml: it was there when the run began, and is no longer a file; run again" in err
+    )
 
 
 # Root reads everything but for these capabilities.

@@ -630,6 +630,24 @@ def test_a_chart_that_makes_the_only_agent_objects_is_named_as_not_seen():
     assert entry.why == "1 of its templates make agents' objects, and nothing says with which values"
 
 
+@pytest.mark.parametrize("metadata", ["", "metadata: [1]\n", "metadata: {name: [x]}\n"])
+def test_an_agents_object_without_a_name_is_listed(metadata: str):
+    text = (
+        f"apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\n{metadata}spec: {{path: ./web}}\n"
+    )
+    [entry] = linked({"clusters/web.yaml": text, "web/a.yaml": CONFIG_MAP}).unchecked
+    assert (entry.what, entry.kind) == ("a Kustomization without a name", UncheckedClass.BROKEN)
+
+
+def test_a_set_whose_only_generator_nobody_knows_is_listed():
+    text = "apiVersion: argoproj.io/v1alpha1\nkind: ApplicationSet\nmetadata: {name: web}\n"
+    text += (
+        "spec: {generators: [{future: {}}], template: {metadata: {name: web}, spec: {project: default}}}\n"
+    )
+    [entry] = linked({"argo/web.yaml": text}).unchecked
+    assert (entry.why, entry.kind) == ("future is no generator that is known here", UncheckedClass.EXTERNAL)
+
+
 PARKED = """\
 apiVersion: kustomize.toolkit.fluxcd.io/v1
 kind: Kustomization

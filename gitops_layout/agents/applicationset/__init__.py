@@ -146,7 +146,7 @@ class _Maker:
         unknown = [name for name in entry if name not in KINDS and name != "selector"]
         for name in unknown:
             self.renderer.note(
-                ProblemKind.IGNORED, f"{name} is no generator that Argo CD knows", (*path, name)
+                ProblemKind.UNSUPPORTED, f"{name} is no generator that is known here", (*path, name)
             )
         found: list[Generated] = []
         for kind in kinds_of(entry):

@@ -56,7 +56,7 @@ class ProblemKind(StrEnum):
     EMPTY = "empty"
     """A git generator that matches nothing; Argo CD then deletes what it made before."""
     IGNORED = "ignored"
-    """Argo CD passes over it: a generator that it does not know, a malformed folder pattern."""
+    """Argo CD passes over it, as over a malformed folder pattern."""
     EXTERNAL = "external"
     """Needs the network, another repository, or what only the cluster knows."""
     UNSUPPORTED = "unsupported"
