@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from gitops_layout.agents import argocd
 from gitops_layout.agents.context import Context, at, below_clusters, environment_why, text, tier_of
 from gitops_layout.agents.delivery import BARE, Delivery
+from gitops_layout.counts import counted
 from gitops_layout.graph.model import Cluster, Environment, Tenant
 from gitops_layout.repo.model import Repo, Resource
 
@@ -50,7 +51,7 @@ def _evidence(context: Context, origin: str | None, inside: Sequence[Delivery]) 
     reasons = Counter(found[1] for delivery in inside if (found := why_there(context, delivery)) is not None)
     common = ", ".join(f"{reason} ({count})" for reason, count in reasons.most_common(2))
     more = len(reasons) - 2
-    rest = f" and {more} more place{'s' if more > 1 else ''}" if more > 0 else ""
+    rest = f" and {counted(more, 'more place')}" if more > 0 else ""
     said = f"the {origin} names it" if origin is not None else ""
     return "; ".join(part for part in (said, common + rest) if part)
 

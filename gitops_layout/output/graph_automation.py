@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+from gitops_layout.counts import counted
 from gitops_layout.graph.automation import Automation, Marker, Reference, Update, automation
 from gitops_layout.graph.model import Graph
 
@@ -38,9 +39,7 @@ def _facts(update: Update, markers: int) -> str:
     facts = [
         update.path or "the whole repository",
         pushed,
-        f"{markers} marker{'s' if markers != 1 else ''}"
-        if update.own is not False
-        else "of another repository",
+        counted(markers, "marker") if update.own is not False else "of another repository",
         "suspended" if update.suspended else None,
     ]
     return " · ".join(fact for fact in facts if fact)
@@ -53,7 +52,7 @@ def _idle(graph: Graph, found: Automation) -> list[str]:
         return []
     lines = [f"  {_place(graph, marker)}  {_why(marker)}" for marker in idle[:_MANY]]
     more = [f"  and {len(idle) - _MANY} more; --format json lists all"] if len(idle) > _MANY else []
-    return [f"no automation writes {len(idle)} marker{'s' if len(idle) != 1 else ''}", *lines, *more]
+    return [f"no automation writes {counted(len(idle), 'marker')}", *lines, *more]
 
 
 def _why(marker: Marker) -> str:
