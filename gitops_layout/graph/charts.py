@@ -34,10 +34,9 @@ _NAME = regexp(r"[a-z0-9][a-z0-9.-]*")
 def loose_charts(repo: Repo, context: Context, read: AbstractSet[str]) -> list[Delivery]:
     """The charts that nothing that was rendered has `read`, and that are no part of another one."""
     found: list[Delivery] = []
-    inside = tuple(join(folder, "charts/") for folder in repo.charts)
-    for folder in repo.charts:
+    for folder in _alone(repo, read):
         file = join(folder, "Chart.yaml")
-        if file in read or folder.startswith(inside) or is_aside(file) or is_parked(file):
+        if is_parked(file):
             continue
         documents = repo.documents(file)
         data = documents[0].data if documents else None
@@ -71,10 +70,13 @@ def unseen_charts(repo: Repo, deliveries: Iterable[Delivery]) -> Iterator[Unchec
 def idle_charts(graph: Graph) -> tuple[str, ...]:
     """The folders of the charts that nothing here installs, nor reads as part of another chart."""
     used = {file for rendered in graph.rendered.values() for file in rendered.files}
-    return tuple(
-        chart
-        for chart in sorted(graph.repo.charts)
-        if join(chart, "Chart.yaml") not in used
-        and not is_aside(join(chart, "Chart.yaml"))
-        and not any(chart.startswith(join(other, "charts", "")) for other in graph.repo.charts)
-    )
+    return tuple(sorted(_alone(graph.repo, used)))
+
+
+def _alone(repo: Repo, read: AbstractSet[str]) -> Iterator[str]:
+    """The folders of the charts that nothing has `read`, and that are no part of another one."""
+    inside = tuple(join(folder, "charts/") for folder in repo.charts)
+    for folder in repo.charts:
+        file = join(folder, "Chart.yaml")
+        if not (file in read or folder.startswith(inside) or is_aside(file)):
+            yield folder
