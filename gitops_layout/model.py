@@ -165,10 +165,13 @@ class Change:
     """What a rule would have changed at a place, without knowing how it is written there.
 
     `remove` takes the field or item away, `replace` writes another scalar, `rename` calls its key otherwise, `set`
-    gives the field a value whether it is there or not.
+    gives the field a value whether it is there or not, `add` puts an item at the end of a list, which is made where
+    there is none, `wrap` makes a mapping of a scalar that has it under the key `value`, `single` takes away the
+    first of two keys of one name, and `nest` makes of the mapping under a key, which is called otherwise, a list of one
+    item that has it below: `value` is the new name, the item's other fields, and the name that it has there.
     """
 
-    do: Literal["remove", "replace", "rename", "set"]
+    do: Literal["remove", "replace", "rename", "set", "add", "wrap", "single", "nest"]
     at: Location
     value: object = None
 

@@ -70,16 +70,19 @@ def _rules() -> str:
         _NOTE,
         "",
         "Each rule is one file that is its claim, its documentation and its tests; `gitops-layout explain ID`",
-        "prints it. A rule about the four principles names the one it stands for.",
+        "prints it. A rule about the four principles names the one it stands for. Where `fix` says `safe`,",
+        "`lint --fix` mends its findings; where it says `unsafe`, `lint --fix --unsafe` does, for that changes what is",
+        "deployed. What stands in no text that could be edited is left to people.",
         "",
     ]
     catalogue = rules.builtin()
     for group in dict.fromkeys(rule.group for rule in catalogue.rules):
-        lines += [f"## {group}", "", "| id | name | what goes wrong |", "| --- | --- | --- |"]
+        lines += [f"## {group}", "", "| id | name | fix | what goes wrong |", "| --- | --- | --- | --- |"]
         for rule in catalogue.rules:
             if rule.group == group:
                 link = f"[{rule.id}](../{rule.file})"
-                lines.append(f"| {link} | `{rule.name}` | {_first_sentence(body(rule))} |")
+                fix = rule.mend.safety if rule.mend is not None else ""
+                lines.append(f"| {link} | `{rule.name}` | {fix} | {_first_sentence(body(rule))} |")
         lines.append("")
     return "\n".join(lines)
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from itertools import chain
 from typing import Any
 
@@ -14,10 +15,11 @@ from gitops_layout.agents.argocd.phases import phases, wave
 from gitops_layout.agents.context import at, text
 from gitops_layout.agents.delivery import Delivery
 from gitops_layout.checks.flux import place_of
+from gitops_layout.checks.mending import put
 from gitops_layout.checks.near import near_name
 from gitops_layout.graph.model import Graph
 from gitops_layout.k8s.pods import pod_spec
-from gitops_layout.model import Affected, Hit, Location, ObjectRef, Path, Related
+from gitops_layout.model import Affected, Change, Hit, Location, ObjectRef, Path, Related
 from gitops_layout.render.rendered import RenderedObject
 
 __all__ = [
@@ -63,11 +65,11 @@ def applications(graph: Graph) -> Iterator[Delivery]:
             yield delivery
 
 
-def own_hit(delivery: Delivery, path: Path, **values: object) -> Hit:
-    """A hit at a field of an agent's object."""
+def own_hit(delivery: Delivery, path: Path, *changes: Change, **values: object) -> Hit:
+    """A hit at a field of an agent's object, and what would mend it."""
     ref = ObjectRef("argoproj.io/v1alpha1", delivery.kind, delivery.namespace, delivery.name)
     affected = Affected(ref, delivery.id, delivery.environment, delivery.cluster)
-    return Hit(place_of(delivery, *path), {"source": delivery.name, **values}, (), affected)
+    return Hit(place_of(delivery, *path), {"source": delivery.name, **values}, (), affected, changes)
 
 
 def _brought(graph: Graph) -> Iterator[tuple[Delivery, RenderedObject]]:
@@ -85,9 +87,20 @@ def _annotated(graph: Graph, name: str) -> Iterator[tuple[Delivery, RenderedObje
             yield delivery, item, annotations[key], ("metadata", "annotations", key)
 
 
-def _object_hit(delivery: Delivery, item: RenderedObject, path: Path, **values: object) -> Hit:
+def _object_hit(
+    delivery: Delivery, item: RenderedObject, path: Path, *changes: Change, **values: object
+) -> Hit:
     affected = Affected(item.ref, delivery.id, delivery.environment, delivery.cluster)
-    return Hit(item.origin(path), {"source": f"{item.ref.kind} {item.ref.name}", **values}, (), affected)
+    shown = {"source": f"{item.ref.kind} {item.ref.name}", **values}
+    return Hit(item.origin(path), shown, (), affected, changes)
+
+
+def _instead(place: Location, written: Any, word: str, near: str | None) -> tuple[Change, ...]:
+    """One word of a list in a text changed for the one that was meant."""
+    if near is None:
+        return ()
+    parts = [part.strip() for part in str(written).split(",")]
+    return (Change("replace", place, ",".join(near if part == word else part for part in parts)),)
 
 
 def sync_option(graph: Graph, params: Params) -> Iterator[Hit]:
@@ -98,12 +111,14 @@ def sync_option(graph: Graph, params: Params) -> Iterator[Hit]:
             wrong = _wrong_option(option)
             if wrong is not None:
                 here = ("spec", "syncPolicy", "syncOptions", index)
-                yield own_hit(delivery, here, what=wrong, subject=str(option))
+                meant = _instead(place_of(delivery, *here), option, str(option).strip(), _meant(option))
+                yield own_hit(delivery, here, *meant, what=wrong, subject=str(option))
     for delivery, item, value, path in _annotated(graph, "sync-options"):
         for option in str(value).split(","):
             wrong = _wrong_option(option.strip()) if option.strip() else None
             if wrong is not None:
-                yield _object_hit(delivery, item, path, what=wrong, subject=option)
+                meant = _instead(item.origin(path), value, option.strip(), _meant(option.strip()))
+                yield _object_hit(delivery, item, path, *meant, what=wrong, subject=option)
 
 
 def _wrong_option(option: Any) -> str | None:
@@ -111,12 +126,24 @@ def _wrong_option(option: Any) -> str | None:
         return None
     name, sign, value = option.partition("=")
     if name not in _WORDS:
-        near = next((word for word in _WORDS if word.lower() == name.strip().lower()), None)
-        near = near or near_name(name, _WORDS)
+        near = _near(name, _WORDS)
         return f'"{option}"' + (f' (did you mean "{near}=…"?)' if near else "")
     if not sign or value not in _WORDS[name]:
         return f'"{option}" (known: {", ".join(f"{name}={word}" for word in _WORDS[name])})'
     return None
+
+
+def _near(word: str, known: Iterable[str]) -> str | None:
+    """The known word that was meant, capitals aside at first."""
+    return next((one for one in known if one.lower() == word.strip().lower()), None) or near_name(word, known)
+
+
+def _meant(option: str) -> str | None:
+    """The sync option that was meant, name and value; None where either is unlike all that are known."""
+    name, _, value = option.partition("=")
+    known = name if name in _WORDS else _near(name, _WORDS)
+    word = _near(value, _WORDS[known]) if known is not None and value else None
+    return f"{known}={word}" if word is not None else None
 
 
 def validate_off(graph: Graph, params: Params) -> Iterator[Hit]:
@@ -125,7 +152,9 @@ def validate_off(graph: Graph, params: Params) -> Iterator[Hit]:
         options = at(delivery.object, "spec", "syncPolicy", "syncOptions")
         for index, option in enumerate(options if isinstance(options, list) else ()):
             if option == "Validate=false":
-                yield own_hit(delivery, ("spec", "syncPolicy", "syncOptions", index), subject=delivery.name)
+                path = ("spec", "syncPolicy", "syncOptions", index)
+                gone = Change("remove", place_of(delivery, *path))
+                yield own_hit(delivery, path, gone, subject=delivery.name)
 
 
 def unknown_hook(graph: Graph, params: Params) -> Iterator[Hit]:
@@ -134,11 +163,12 @@ def unknown_hook(graph: Graph, params: Params) -> Iterator[Hit]:
         for delivery, item, value, path in _annotated(graph, name):
             for word in (part.strip() for part in str(value).split(",")):
                 if word and word not in known and "${" not in word:
-                    near = next((k for k in known if k.lower() == word.lower()), None) or near_name(
-                        word, known
-                    )
+                    near = _near(word, known)
                     told = f' (did you mean "{near}"?)' if near else f"; known: {', '.join(known)}"
-                    yield _object_hit(delivery, item, path, what=f'{name} "{word}"{told}', subject=word)
+                    meant = _instead(item.origin(path), value, word, near)
+                    yield _object_hit(
+                        delivery, item, path, *meant, what=f'{name} "{word}"{told}', subject=word
+                    )
 
 
 def wave_invalid(graph: Graph, params: Params) -> Iterator[Hit]:
@@ -146,7 +176,9 @@ def wave_invalid(graph: Graph, params: Params) -> Iterator[Hit]:
     for delivery, item, value, path in _annotated(graph, "sync-wave"):
         wrong = not isinstance(value, str) or not re.fullmatch(r"[+-]?\d{1,9}", value)
         if wrong and "${" not in str(value):
-            yield _object_hit(delivery, item, path, wave=value, subject=str(item.ref))
+            whole = re.fullmatch(r"[+-]?\d{1,9}", str(value).strip()) is not None
+            quoted = (Change("replace", item.origin(path), str(value).strip()),) if whole else ()
+            yield _object_hit(delivery, item, path, *quoted, wave=value, subject=str(item.ref))
 
 
 def wave_disorder(graph: Graph, params: Params) -> Iterator[Hit]:
@@ -175,11 +207,11 @@ def wave_disorder(graph: Graph, params: Params) -> Iterator[Hit]:
                         later_wave=wave(before.data),
                         subject=str(item.ref),
                     )
-                    yield Hit(
-                        hit.location,
-                        hit.values,
-                        (Related(before.origin(("metadata", "name")), "comes later"),),
-                        hit.affected,
+                    path = ("metadata", "annotations", f"{_ANNOTATION}sync-wave")
+                    yield replace(
+                        hit,
+                        related=(Related(before.origin(("metadata", "name")), "comes later"),),
+                        changes=put(item.origin, item.data, path, str(wave(before.data))),
                     )
                     break
 

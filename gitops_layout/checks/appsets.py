@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from gitops_layout.agents import argocd
 from gitops_layout.agents.context import at, normal_url
+from gitops_layout.checks.mending import add, put
 from gitops_layout.checks.near import near_name
 from gitops_layout.checks.objectlist import objects_of
 from gitops_layout.graph.generators import expansions
 from gitops_layout.graph.model import Graph
-from gitops_layout.model import Affected, Hit, Location, Path, Related
+from gitops_layout.model import Affected, Change, Hit, Location, Path, Related
 from gitops_layout.repo.model import Resource, object_ref
 
 __all__ = ["cascade", "missing_key", "name_collision", "problem", "syntax_mix"]
@@ -35,10 +36,15 @@ def _sets(graph: Graph) -> Iterator[tuple[Resource, Affected]]:
         yield Resource(object_ref(data, "", ""), data, place(()), place), affected
 
 
-def _hit(found: tuple[Resource, Affected], path: Path, **values: object) -> Hit:
+def _place(resource: Resource) -> Callable[[Path], Location]:
+    return resource.origin or (lambda path: resource.location.at(*path))
+
+
+def _hit(
+    found: tuple[Resource, Affected], path: Path, changes: tuple[Change, ...] = (), **values: object
+) -> Hit:
     resource, affected = found
-    place = resource.origin(path) if resource.origin is not None else resource.location.at(*path)
-    return Hit(place, {"source": resource.ref.name, **values}, (), affected)
+    return Hit(_place(resource)(path), {"source": resource.ref.name, **values}, (), affected, changes)
 
 
 def problem(graph: Graph, params: Params) -> Iterator[Hit]:
@@ -111,7 +117,13 @@ def missing_key(graph: Graph, params: Params) -> Iterator[Hit]:
         told = f'"{wrong}" is no option' if wrong else "no option says missingkey=error"
         index = texts.index(wrong) if wrong else None
         path: Path = ("spec", "goTemplate") if index is None else ("spec", "goTemplateOptions", index)
-        yield _hit(each, path, what=told, subject=told)
+        place, right = _place(each[0]), "missingkey=error"
+        mended = (
+            add(place, each[0].data, ("spec", "goTemplateOptions"), right)
+            if index is None
+            else (Change("replace", place(path), right),)
+        )
+        yield _hit(each, path, mended, what=told, subject=told)
 
 
 def syntax_mix(graph: Graph, params: Params) -> Iterator[Hit]:
@@ -125,7 +137,27 @@ def syntax_mix(graph: Graph, params: Params) -> Iterator[Hit]:
             if match is not None:
                 kind = "goTemplate is on, and Go knows no" if go else "goTemplate is off, so nothing fills in"
                 shown = value[match.start() :].partition("}}")[0] + "}}"
-                yield _hit(each, ("spec", "template", *path), what=f"{kind} {shown}", subject=str(path))
+                right = _other_kind(value, go=go)
+                here: Path = ("spec", "template", *path)
+                mended = (Change("replace", _place(each[0])(here), right),) if right is not None else ()
+                yield _hit(each, here, mended, what=f"{kind} {shown}", subject=str(path))
+
+
+_WORD = re.compile(r"\{\{-?\s*(\.?)([A-Za-z][\w.]*)\s*-?\}\}")
+
+
+def _other_kind(value: str, *, go: bool) -> str | None:
+    """A field's text written for the other kind of template; None where more than names stands in it."""
+    if value.count("{{") != len(_WORD.findall(value)):
+        return None
+
+    def turned(match: re.Match[str]) -> str:
+        dot, name = match[1], match[2]
+        if go and not dot:
+            return f"{{{{.{'path.path' if name == 'path' else name}}}}}"
+        return f"{{{{{'path' if name == 'path.path' else name}}}}}" if dot and not go else match[0]
+
+    return _WORD.sub(turned, value)
 
 
 def cascade(graph: Graph, params: Params) -> Iterator[Hit]:
@@ -135,4 +167,6 @@ def cascade(graph: Graph, params: Params) -> Iterator[Hit]:
         kept = at(spec, "syncPolicy", "preserveResourcesOnDeletion") is True
         policy = at(spec, "syncPolicy", "applicationsSync")
         if not kept and policy not in ("create-only", "create-update"):
-            yield _hit(each, ("metadata", "name"), subject=each[0].ref.name)
+            path = ("spec", "syncPolicy", "preserveResourcesOnDeletion")
+            kept_then = put(_place(each[0]), each[0].data, path, value=True)
+            yield _hit(each, ("metadata", "name"), kept_then, subject=each[0].ref.name)

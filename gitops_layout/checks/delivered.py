@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -14,7 +14,7 @@ from gitops_layout.model import Affected, Location, ObjectRef, Path, Related
 from gitops_layout.render.rendered import RenderedObject
 from gitops_layout.values import dataclass
 
-__all__ = ["Delivered", "Item", "affected", "delivered", "inside", "metadata", "place"]
+__all__ = ["Delivered", "Item", "affected", "delivered", "inside", "metadata", "place", "places"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +95,11 @@ def metadata(data: Mapping[str, Any], field: str) -> dict[str, Any]:
 def place(delivery: Delivery, *path: str | int) -> Location:
     """Where a field of the agent object stands: where its render has it from, else in the object's file."""
     return delivery.origin(path) if delivery.origin is not None else delivery.root.at(*path)
+
+
+def places(delivery: Delivery) -> Callable[[Path], Location]:
+    """Where each field of the agent object stands."""
+    return lambda path: place(delivery, *path)
 
 
 def affected(delivery: Delivery) -> Affected:

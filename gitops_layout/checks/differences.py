@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import Any
 
 from gitops_layout.agents.context import at, text
 from gitops_layout.agents.delivery import Delivery
-from gitops_layout.checks.delivered import affected, delivered, inside, place
+from gitops_layout.checks.delivered import affected, delivered, inside, place, places
+from gitops_layout.checks.mending import add
+from gitops_layout.checks.near import near_name
 from gitops_layout.config import did_you_mean
 from gitops_layout.graph.model import Graph
 from gitops_layout.k8s.scope import builtin_groups
-from gitops_layout.model import Hit, Path
+from gitops_layout.model import Change, Hit, Path
 from gitops_layout.patterns import regexp
 
 __all__ = ["malformed", "overwritten", "too_broad", "wrong_group"]
@@ -37,9 +40,10 @@ def _entries(graph: Graph) -> Iterator[tuple[Delivery, int, Mapping[str, Any]]]:
                 yield delivery, index, entry
 
 
-def _hit(delivery: Delivery, path: Path, **values: str) -> Hit:
+def _hit(delivery: Delivery, path: Path, changes: tuple[Change, ...] = (), **values: str) -> Hit:
     facts = {"application": delivery.name, **values}
-    return Hit(place(delivery, "spec", "ignoreDifferences", *path), facts, affected=affected(delivery))
+    where = place(delivery, "spec", "ignoreDifferences", *path)
+    return Hit(where, facts, affected=affected(delivery), changes=changes)
 
 
 def _texts(entry: Mapping[str, Any], field: str) -> Iterator[tuple[int, str]]:
@@ -69,7 +73,28 @@ def wrong_group(graph: Graph, params: Params) -> Iterator[Hit]:
             continue
         shown = f"group {group}" if group else "the core group"
         advice = "leave `group` out" if right == "" else f"write `group: {right or '<the group of its API>'}`"
-        yield _hit(delivery, (index, field), kind=kind, group=shown, advice=advice, subject=f"{group}/{kind}")
+        yield _hit(
+            delivery,
+            (index, field),
+            _regrouped(delivery, index, entry, right),
+            kind=kind,
+            group=shown,
+            advice=advice,
+            subject=f"{group}/{kind}",
+        )
+
+
+def _regrouped(
+    delivery: Delivery, index: int, entry: Mapping[str, Any], right: str | None
+) -> tuple[Change, ...]:
+    """The entry with the right group; nothing where that is not known."""
+    where = place(delivery, "spec", "ignoreDifferences", index, "kind")
+    if right is None or where.path[-1:] != ("kind",):
+        return ()
+    group = replace(where, path=(*where.path[:-1], "group"))
+    if right:
+        return (Change("set", group, right),)
+    return (Change("remove", group),) if "group" in entry else ()
 
 
 def malformed(graph: Graph, params: Params) -> Iterator[Hit]:
@@ -77,17 +102,42 @@ def malformed(graph: Graph, params: Params) -> Iterator[Hit]:
     for delivery, index, entry in _entries(graph):
         if not any(entry.get(field) for field in _FIELDS):
             near = next((did for key in entry if (did := did_you_mean(key, _FIELDS))), "")
-            yield _hit(
-                delivery, (index,), problem=f"an entry names no field to ignore{near}", subject="empty"
+            renamed = tuple(
+                Change("rename", place(delivery, "spec", "ignoreDifferences", index, key), right)
+                for key in entry
+                if (right := near_name(key, _FIELDS)) is not None and key not in _FIELDS
             )
+            words = f"an entry names no field to ignore{near}"
+            yield _hit(delivery, (index,), renamed[:1], problem=words, subject="empty")
         for number, pointer in _texts(entry, "jsonPointers"):
             if pointer and not pointer.startswith("/"):
                 words = f'"{pointer}" is no JSON pointer: it starts with no slash'
-                yield _hit(delivery, (index, "jsonPointers", number), problem=words, subject=pointer)
+                path: Path = (index, "jsonPointers", number)
+                plain = _SIMPLE_JQ.fullmatch(f".{pointer.lstrip('.').replace('/', '.')}")
+                yield _hit(
+                    delivery,
+                    path,
+                    _rewritten(delivery, path, plain and plain[0].replace(".", "/")),
+                    problem=words,
+                    subject=pointer,
+                )
         for number, expression in _texts(entry, "jqPathExpressions"):
             if (why := _jq_problem(expression)) is not None:
                 path = (index, "jqPathExpressions", number)
-                yield _hit(delivery, path, problem=f"`{expression}` {why}", subject=expression)
+                dotted = _SIMPLE_JQ.fullmatch(expression.replace("/", "."))
+                yield _hit(
+                    delivery,
+                    path,
+                    _rewritten(delivery, path, dotted and dotted[0]),
+                    problem=f"`{expression}` {why}",
+                    subject=expression,
+                )
+
+
+def _rewritten(delivery: Delivery, path: Path, right: str | None) -> tuple[Change, ...]:
+    if right is None:
+        return ()
+    return (Change("replace", place(delivery, "spec", "ignoreDifferences", *path), right),)
 
 
 def _jq_problem(expression: str) -> str | None:
@@ -128,7 +178,11 @@ def overwritten(graph: Graph, params: Params) -> Iterator[Hit]:
                 path = _steps(item, jq=field != "jsonPointers")
                 found = path and _written(graph, delivery, entry, path)
                 if found:
-                    yield _hit(delivery, (index, field, number), field=item, object=found, subject=item)
+                    options = ("spec", "syncPolicy", "syncOptions")
+                    respect = add(places(delivery), delivery.object, options, "RespectIgnoreDifferences=true")
+                    yield _hit(
+                        delivery, (index, field, number), respect, field=item, object=found, subject=item
+                    )
 
 
 def _steps(item: str, *, jq: bool) -> Path:

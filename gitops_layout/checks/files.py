@@ -8,7 +8,7 @@ from typing import Any
 
 from gitops_layout.graph.model import Graph
 from gitops_layout.kustomize.named import named
-from gitops_layout.model import Affected, Hit, Location, Path, Related, Span
+from gitops_layout.model import Affected, Change, Hit, Location, Path, Related, Span
 from gitops_layout.patterns import regexp
 from gitops_layout.repo.model import Repo, is_aside, is_template, is_yaml
 from gitops_layout.source.document import Duplicate
@@ -95,7 +95,8 @@ def duplicate_key(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
                     place = Location(path, twice.path, document.index, span=twice.second)
                     before = Location(path, twice.path, document.index, span=twice.first)
                     values = {"key": str(twice.path[-1]), "more": more, "subject": _dotted(twice.path)}
-                    yield Hit(place, values, (Related(before, "first written here"),))
+                    last = () if pasted else (Change("single", Location(path, twice.path, document.index)),)
+                    yield Hit(place, values, (Related(before, "first written here"),), Affected(), last)
     for delivery in graph.deliveries:
         for key, place in graph.rendered[delivery.id].doubled:
             who = Affected(None, delivery.id, delivery.environment, delivery.cluster)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from posixpath import basename, dirname
 from typing import Any
 
 from gitops_layout.agents.context import at
 from gitops_layout.agents.delivery import Delivery
+from gitops_layout.checks.delivered import places
+from gitops_layout.checks.mending import put
 from gitops_layout.checks.near import near_name
 from gitops_layout.checks.objectlist import objects_of, values_at
 from gitops_layout.graph.model import Graph
@@ -139,6 +142,10 @@ def undefined_variable(graph: Graph, params: Params) -> Iterator[Hit]:
 
 def undecrypted(graph: Graph, params: Params) -> Iterator[Hit]:
     """Kustomizations that bring objects which SOPS encrypted, and are not told to decrypt."""
+    known = [at(d.object, "spec", "decryption") for d in graph.deliveries if d.kind == "Kustomization"]
+    told_already = [block for block in known if block]
+    agreed = told_already and all(block == told_already[0] for block in told_already)
+    how = told_already[0] if agreed else {"provider": "sops"}
     for delivery in graph.deliveries:
         if delivery.agent != "flux" or delivery.kind != "Kustomization":
             continue
@@ -149,7 +156,9 @@ def undecrypted(graph: Graph, params: Params) -> Iterator[Hit]:
                 place = place_of(delivery, "metadata", "name")
                 encrypted = f"{item.ref.kind} {item.ref.name}"
                 related = (Related(item.origin(("metadata", "name")), "encrypted"),)
-                yield _hit(delivery, place, related, encrypted=encrypted, subject=delivery.name)
+                hit = _hit(delivery, place, related, encrypted=encrypted, subject=delivery.name)
+                told = put(places(delivery), delivery.object, ("spec", "decryption"), how)
+                yield replace(hit, changes=told)
                 break
 
 

@@ -22,7 +22,7 @@ from gitops_layout.kustomize.model import (
     references,
 )
 from gitops_layout.kustomize.walk import walk
-from gitops_layout.model import Hit, Location, Related, Span, UncheckedClass
+from gitops_layout.model import Change, Hit, Location, Related, Span, UncheckedClass
 from gitops_layout.patterns import regexp
 from gitops_layout.repo.model import Repo, is_template, is_yaml
 
@@ -253,7 +253,37 @@ def deprecated_field(graph: Graph, params: Params) -> Iterator[Hit]:
         for name, instead in _DEPRECATED.items():
             if name in kustomization.data:
                 values = {"field": name, "instead": instead, "subject": name}
-                yield Hit(kustomization.location.key_at(name), values)
+                yield Hit(
+                    kustomization.location.key_at(name),
+                    values,
+                    changes=tuple(_of_today(kustomization, name)),
+                )
+
+
+_AFTER = frozenset(
+    {"namespace", "namePrefix", "nameSuffix", "labels", "commonLabels", "commonAnnotations", "patchesStrategicMerge"}
+)  # fmt: skip
+"""What kustomize does between `patches` and `patchesJson6902`."""
+
+
+def _of_today(kustomization: Kustomization, name: str) -> Iterator[Change]:
+    """The field as kustomize would have it written today, where that builds the same objects for certain."""
+    data, here = kustomization.data, kustomization.location
+    value = data.get(name)
+    match name:
+        case "bases" if isinstance(value, list) and "resources" in data:
+            yield from (Change("add", here.at("resources"), item) for item in value)
+            yield Change("remove", here.at(name))
+        case "bases":
+            yield Change("rename", here.at(name), "resources")
+        case "commonLabels" if "labels" not in data:
+            yield Change("nest", here.at(name), ("labels", {"includeSelectors": True}, "pairs"))
+        case "patchesJson6902" if not _AFTER & data.keys() and "patches" not in data:
+            yield Change("rename", here.at(name), "patches")
+        case "patchesStrategicMerge" if isinstance(value, list) and "patches" not in data:
+            if all(isinstance(item, str) and "\n" not in item for item in value):
+                yield Change("rename", here.at(name), "patches")
+                yield from (Change("wrap", here.at(name, n), "path") for n in range(len(value)))
 
 
 _MOVING = regexp(

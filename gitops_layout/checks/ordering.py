@@ -9,9 +9,10 @@ from typing import Any
 
 from gitops_layout.agents.context import at, text
 from gitops_layout.agents.delivery import Delivery
-from gitops_layout.checks.delivered import Item, affected, delivered, place
+from gitops_layout.checks.delivered import Item, affected, delivered, place, places
+from gitops_layout.checks.mending import add
 from gitops_layout.graph.model import Graph
-from gitops_layout.model import Hit, Path, Related
+from gitops_layout.model import Change, Hit, Path, Related
 
 __all__ = ["definition_later", "path_form", "quantity"]
 
@@ -46,7 +47,13 @@ def definition_later(graph: Graph, params: Params) -> Iterator[Hit]:
                 Related(item.object.origin(("kind",)), f"a {kind}"),
                 Related(crds[0].object.origin(("metadata", "name")), "its definition"),
             )
-            yield Hit(place(item.delivery, *names), values, related, affected(item.delivery))
+            entry = {"name": first.name}
+            if first.namespace != item.delivery.namespace:
+                entry["namespace"] = first.namespace
+            same = first.kind == item.delivery.kind and first.agent == "flux"
+            wait = ("spec", "dependsOn")
+            changes = add(places(item.delivery), item.delivery.object, wait, entry) if same else ()
+            yield Hit(place(item.delivery, *names), values, related, affected(item.delivery), changes)
 
 
 class _Order:
@@ -97,7 +104,10 @@ def path_form(graph: Graph, params: Params) -> Iterator[Hit]:
             problem = written and _problem(graph, delivery, written)
             if problem:
                 values = {"name": delivery.name, "path": written, "problem": problem, "subject": written}
-                yield Hit(place(delivery, *where), values, (), affected(delivery))
+                right = normpath(str(written).replace("\\", "/").lstrip("/"))
+                changes = (Change("replace", place(delivery, *where), right),)
+                folder = graph.repo.is_folder(right)
+                yield Hit(place(delivery, *where), values, (), affected(delivery), changes if folder else ())
 
 
 def _problem(graph: Graph, delivery: Delivery, path: str) -> str:
@@ -133,6 +143,8 @@ def quantity(graph: Graph, params: Params) -> Iterator[Hit]:
                         where = item.object.origin((*container.path, "resources", part, name))
                         shown = {"name": str(container.data.get("name")), "resource": name, "value": value}
                         unit = "thousandths of a byte" if name != "cpu" else "millions of processors"
-                        yield Hit(
-                            where, {**shown, "unit": unit, "subject": value}, item.named(where), item.affected
-                        )
+                        meant = {"m": "Mi", "Mi": "m"}.get(value.lstrip("0123456789."))
+                        number = value[: -len(value.lstrip("0123456789.")) or None]
+                        changes = (Change("replace", where, f"{number}{meant}"),) if meant else ()
+                        values = {**shown, "unit": unit, "subject": value}
+                        yield Hit(where, values, item.named(where), item.affected, changes)

@@ -7,10 +7,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from gitops_layout.agents.context import at, text
-from gitops_layout.checks.delivered import Item, affected, delivered, metadata, place
+from gitops_layout.checks.delivered import Item, affected, delivered, metadata, place, places
+from gitops_layout.checks.mending import add, put
+from gitops_layout.checks.near import near_name
 from gitops_layout.config import did_you_mean
 from gitops_layout.graph.model import Graph
-from gitops_layout.model import Hit, Path, Related
+from gitops_layout.model import Change, Hit, Path, Related
 from gitops_layout.patterns import regexp
 
 __all__ = [
@@ -34,7 +36,9 @@ def orphans(graph: Graph, params: Params) -> Iterator[Hit]:
         listed = finalizers if isinstance(finalizers, list) else []
         if not any(str(name).startswith("resources-finalizer.argocd.argoproj.io") for name in listed):
             where = item.object.origin(("metadata", "name"))
-            yield Hit(where, {"application": item.ref.name}, (), item.affected)
+            path = ("metadata", "finalizers")
+            kept = add(item.object.origin, item.data, path, "resources-finalizer.argocd.argoproj.io")
+            yield Hit(where, {"application": item.ref.name}, (), item.affected, kept)
 
 
 _NAME = ("metadata", "name")
@@ -61,7 +65,8 @@ def unawaited(graph: Graph, params: Params) -> Iterator[Hit]:
                 here = place(delivery, "spec", "dependsOn", index, "name")
                 other = (Related(here, f"{delivery.name} depends on it"),)
                 where = place(target, "spec", "wait") if "wait" in target.places else place(target, *_NAME)
-                yield Hit(where, values, other, affected(target))
+                waited = put(places(target), target.object, ("spec", "wait"), value=True)
+                yield Hit(where, values, other, affected(target), waited)
 
 
 _SCALED = {
@@ -88,7 +93,9 @@ def autoscaled_replicas(graph: Graph, params: Params) -> Iterator[Hit]:
             continue
         values = {"kind": kind, "name": name, "scaler": f"{scaler.ref.kind} {scaler.ref.name}"}
         other = (Related(scaler.object.origin(("metadata", "name")), "the autoscaler"),)
-        yield Hit(found.object.origin(("spec", "replicas")), values, other, found.affected)
+        where = found.object.origin(("spec", "replicas"))
+        gone = (Change("remove", where),) if where.path[-1:] == ("replicas",) else ()
+        yield Hit(where, values, other, found.affected, gone)
 
 
 def _leaves_replicas(item: Item) -> bool:
@@ -121,14 +128,21 @@ def misspelt_annotation(graph: Graph, params: Params) -> Iterator[Hit]:
                 domain, _, name = str(key).partition("/")
                 if domain != _FLUX or name in _CONTROLLERS or "$" in str(value):
                     continue
+                where = item.object.origin(("metadata", field, key))
+                meant: tuple[Change, ...] = ()
                 if name not in _KNOWN:
                     problem = f"{key}{did_you_mean(name, _KNOWN)}"
+                    near = near_name(name, _KNOWN)
+                    if near is not None and where.path[-1:] == (key,):
+                        meant = (Change("rename", where, f"{domain}/{near}"),)
                 elif str(value).lower() not in _KNOWN[name]:
                     problem = f"{value!r} as {key}{did_you_mean(str(value), _KNOWN[name])}"
+                    near = near_name(str(value).lower(), _KNOWN[name])
+                    meant = (Change("replace", where, near),) if near is not None else ()
                 else:
                     continue
-                where = item.object.origin(("metadata", field, key))
-                yield Hit(where, {"problem": problem, "subject": key}, item.named(where), item.affected)
+                values = {"problem": problem, "subject": key}
+                yield Hit(where, values, item.named(where), item.affected, meant)
 
 
 _NO_PRUNE = (

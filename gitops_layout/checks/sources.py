@@ -9,8 +9,9 @@ from typing import Any
 from gitops_layout.agents.context import at, normal_url, text
 from gitops_layout.agents.delivery import Delivery
 from gitops_layout.checks.applied import Applied, applied
+from gitops_layout.checks.mending import put
 from gitops_layout.graph.model import Graph
-from gitops_layout.model import Affected, Hit, Location, Related
+from gitops_layout.model import Affected, Change, Hit, Location, Path, Related
 from gitops_layout.patterns import regexp
 from gitops_layout.repo.model import object_ref
 
@@ -58,7 +59,9 @@ def interval(graph: Graph, params: Params) -> Iterator[Hit]:
         else:
             continue
         values = {"kind": item.ref.kind, "name": item.ref.name, "interval": value, "why": why}
-        yield Hit(item.origin(("spec", "interval")), values, (), item.affected)
+        place = item.origin(("spec", "interval"))
+        usual = (Change("replace", place, "1m" if seconds < params["shortest"] else "1h"),)
+        yield Hit(place, values, (), item.affected, usual)
 
 
 _LONGEST_URL = 2048
@@ -229,7 +232,8 @@ def automation_to_prod(graph: Graph, params: Params) -> Iterator[Hit]:
             seen.add((identity, reader.id))
             values = {"name": update.object.name, "branch": update.push or "", "delivery": reader.name}
             related = (Related(marker.location, f"written by it, and read by {reader.name}"),)
-            yield Hit(update.location.at("spec", "git", "push", "branch"), values, related, _affected(reader))
+            place = update.location.at("spec", "git", "push", "branch")
+            yield Hit(place, values, related, _affected(reader), (Change("set", place, "image-updates"),))
 
 
 _UPDATER = "argocd-image-updater.argoproj.io/"
@@ -245,12 +249,17 @@ def outside_git(graph: Graph, params: Params) -> Iterator[Hit]:
         if method in (None, "argocd"):
             key = "image-list" if method is None else "write-back-method"
             place = item.origin(("metadata", "annotations", f"{_UPDATER}{key}"))
-            yield Hit(place, {"name": item.ref.name, "subject": item.ref.name}, (), item.affected)
+            path: Path = ("metadata", "annotations", f"{_UPDATER}write-back-method")
+            in_git = put(item.origin, item.data, path, "git")
+            yield Hit(place, {"name": item.ref.name, "subject": item.ref.name}, (), item.affected, in_git)
     for item in applied(graph, _ARGO, "ImageUpdater"):
         method = at(item.data, "spec", "writeBackConfig", "method")
         if method in (None, "argocd"):
-            path = ("metadata", "name") if method is None else ("spec", "writeBackConfig", "method")
-            yield Hit(item.origin(path), {"name": item.ref.name, "subject": item.ref.name}, (), item.affected)
+            wanted = ("spec", "writeBackConfig", "method")
+            path = ("metadata", "name") if method is None else wanted
+            values = {"name": item.ref.name, "subject": item.ref.name}
+            in_git = put(item.origin, item.data, wanted, "git")
+            yield Hit(item.origin(path), values, (), item.affected, in_git)
 
 
 def shared_credential(graph: Graph, params: Params) -> Iterator[Hit]:

@@ -11,7 +11,7 @@ from typing import Any
 from gitops_layout.checks.plugins import PLUGINS, generated_from
 from gitops_layout.graph.model import Graph
 from gitops_layout.kustomize.model import FILE_NAMES, Kustomization, find, references
-from gitops_layout.model import Hit, Location, Related, Span
+from gitops_layout.model import Affected, Change, Hit, Location, Related, Span
 from gitops_layout.patterns import regexp
 from gitops_layout.repo.model import is_aside, is_parked
 
@@ -82,7 +82,8 @@ def not_listed(graph: Graph, params: Params) -> Iterator[Hit]:
                 place = (
                     Location(path, span=_FIRST) if generates else kustomization.location.key_at("resources")
                 )
-                yield _hit(place, name, f"a {kind}", field, path)
+                listing_it = kustomization.location.at(field)
+                yield _hit(place, name, f"a {kind}", field, path, Change("add", listing_it, name))
 
 
 def _names(text: str, name: str) -> bool:
@@ -90,9 +91,10 @@ def _names(text: str, name: str) -> bool:
     return name in text and re.search(rf"(?<![\w/.-])(?:\./)?{re.escape(name)}(?![\w.-])", text) is not None
 
 
-def _hit(place: Location, name: str, what: str, field: str, path: str) -> Hit:
+def _hit(place: Location, name: str, what: str, field: str, path: str, *changes: Change) -> Hit:
     related = () if place.file == path else (Related(Location(path), "nothing reads it"),)
-    return Hit(place, {"file": name, "what": what, "field": field, "subject": name}, related)
+    values = {"file": name, "what": what, "field": field, "subject": name}
+    return Hit(place, values, related, Affected(), changes)
 
 
 def _of_a_series(graph: Graph, kustomization: Kustomization) -> Iterator[Hit]:
@@ -116,8 +118,10 @@ def _of_a_series(graph: Graph, kustomization: Kustomization) -> Iterator[Hit]:
                 if real is None or len(numbers) < 2 or len(missing) * 2 >= len(names):
                     continue
                 place = kustomization.location.at(field, index, "files", numbers[-1])
+                files = kustomization.location.at(field, index, "files")
                 for name in missing:
-                    yield _hit(place, name, "one of a series", "files", join(real, name))
+                    listed = Change("add", files, join(folder, name))
+                    yield _hit(place, name, "one of a series", "files", join(real, name), listed)
 
 
 def _last_of_a_folder(graph: Graph, kustomization: Kustomization, used: set[str]) -> Iterator[Hit]:

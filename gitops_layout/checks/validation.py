@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from gitops_layout.graph.model import Graph
-from gitops_layout.model import Hit, Location, Path, Related
+from gitops_layout.model import Change, Hit, Location, Path, Related
 from gitops_layout.validation import bundle
 from gitops_layout.validation.check import Violation, dotted
 from gitops_layout.validation.judged import judged, targets
@@ -99,7 +99,9 @@ def _violation(subject: Subject, violation: Violation) -> Hit:
         "expected": violation.expected,
         "subject": f"{dotted(violation.path)}: {violation.message}",
     }
-    return Hit(place, values, _related(subject, place), subject.affected)
+    named = violation.kind == "unknown" and violation.near and place.path[-1:] == violation.path[-1:]
+    meant = (Change("rename", replace(place, key=False), violation.near[0]),) if named else ()
+    return Hit(place, values, _related(subject, place), subject.affected, meant)
 
 
 def _related(subject: Subject, place: Location) -> tuple[Related, ...]:
@@ -120,7 +122,7 @@ def api_removed(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
         if life is not None and removed is not None:
             if enough(at_least(version, removed) for version in versions):
                 values = {"state": f"is gone since Kubernetes {removed}"}
-                yield _about_version(subject, values, _instead(life.replacement))
+                yield _about_version(subject, values, _instead(life.replacement), life.replacement)
             continue
         group, _, version = ref.api_version.rpartition("/")
         serving = bundle.served(group, version, ref.kind)
@@ -145,7 +147,7 @@ def api_deprecated(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
         state = f"is deprecated since Kubernetes {life.deprecated}"
         if life.removed is not None:
             state += f" and gone from {life.removed} on"
-        yield _about_version(subject, {"state": state}, _instead(life.replacement))
+        yield _about_version(subject, {"state": state}, _instead(life.replacement), life.replacement)
 
 
 def _gone_from_flux(subject: Subject) -> Iterator[Hit]:
@@ -161,7 +163,8 @@ def _gone_from_flux(subject: Subject) -> Iterator[Hit]:
         group, _, version = serving[-1].rpartition("/")
         packed = bundle.find(group, version, ref.kind, kubernetes=bundle.VERSIONS[-1])
         release = packed.release if packed is not None else "Flux"
-        yield _about_version(subject, {"state": f"is no longer in {release}"}, f"use {serving[-1]}")
+        state = f"is no longer in {release}"
+        yield _about_version(subject, {"state": state}, f"use {serving[-1]}", serving[-1])
 
 
 def _asked(graph: Graph, subject: Subject) -> tuple[tuple[str, ...], Callable[[Iterable[bool]], bool]]:
@@ -179,8 +182,20 @@ def _instead(replacement: str) -> str:
     return f"use {replacement}" if replacement else "there is no replacement: remove it"
 
 
-def _about_version(subject: Subject, values: Mapping[str, str], act: str) -> Hit:
+_SAME_SHAPE = frozenset(
+    {
+        "ClusterRole", "ClusterRoleBinding", "ControllerRevision", "CronJob", "DaemonSet", "Deployment", "GitRepository",
+        "HelmChart", "HelmRepository", "Kustomization", "Lease", "NetworkPolicy", "PodDisruptionBudget", "PriorityClass",
+        "Receiver", "ReplicaSet", "Role", "RoleBinding", "RuntimeClass", "StatefulSet",
+    }
+)  # fmt: skip
+"""Kinds whose fields the next version has all: only the version has to be written anew."""
+
+
+def _about_version(subject: Subject, values: Mapping[str, str], act: str, instead: str = "") -> Hit:
     place: Location = subject.origin(("apiVersion",))
     path: Path = ("apiVersion",)
     named = {"api": subject.ref.api_version, "kind": subject.ref.kind, "act": act, "subject": dotted(path)}
-    return Hit(place, {**values, **named}, _related(subject, place), subject.affected)
+    same = subject.ref.kind in _SAME_SHAPE or subject.ref.api_version == "autoscaling/v2beta2"
+    newer = (Change("replace", place, instead),) if same and instead and " " not in instead else ()
+    return Hit(place, {**values, **named}, _related(subject, place), subject.affected, newer)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from gitops_layout import checks
 from gitops_layout.cel import CelError, bind, compile_expression
+from gitops_layout.checks.mending import put_all
 from gitops_layout.errors import UserError
 from gitops_layout.k8s.mask import mask_object
 from gitops_layout.lint import facts
@@ -61,9 +62,12 @@ def _words(error: Exception) -> str:
 
 
 class _Subject:
-    """One thing to judge: its data, where its paths stand, and whom it belongs to."""
+    """One thing to judge: its data, where its paths stand, and whom it belongs to.
 
-    __slots__ = ("affected", "data", "delivery", "namespace", "place", "ref", "root")
+    `origin` tells where the fields of `object` stand, which for a delivery is the agent's own.
+    """
+
+    __slots__ = ("affected", "data", "delivery", "namespace", "object", "origin", "place", "ref")
 
     def __init__(
         self,
@@ -72,14 +76,15 @@ class _Subject:
         place: Callable[[Path], Location],
         affected: Affected = Affected(),  # noqa: B008 - frozen
         delivery: Delivery | None = None,
-        root: Location | None = None,
+        origin: Callable[[Path], Location] | None = None,
     ) -> None:
         self.ref = ref
         self.data = data
         self.place = place
         self.affected = affected
         self.delivery = delivery
-        self.root = root
+        self.origin = origin or place
+        self.object = delivery.object if origin is not None and delivery is not None else data
         self.namespace = ref.namespace or ((delivery.target_namespace or "") if delivery else "")
 
 
@@ -103,7 +108,7 @@ def _rendered(graph: Graph) -> Iterator[_Subject]:
 def _sources(graph: Graph) -> Iterator[_Subject]:
     for resource in graph.repo.resources:
         place = _below(resource.location)
-        yield _Subject(resource.ref, resource.data, place, Affected(resource.ref), root=resource.location)
+        yield _Subject(resource.ref, resource.data, place, Affected(resource.ref))
 
 
 def _below(location: Location) -> Callable[[Path], Location]:
@@ -117,9 +122,9 @@ def _deliveries(graph: Graph) -> Iterator[_Subject]:
         affected = Affected(object_of(delivery), delivery.id, delivery.environment, delivery.cluster)
         ref = object_of(delivery) or ObjectRef("", delivery.kind, delivery.namespace, delivery.name)
         origin = origins.get(id(delivery.object))
-        root = delivery.root if origin is None else None
+        own = origin or delivery.origin or _below(delivery.root)
         for part in delivery.parts or (delivery,):
-            yield _Subject(ref, facts.delivery_data(part), _field(part, origin), affected, part, root)
+            yield _Subject(ref, facts.delivery_data(part), _field(part, origin), affected, part, own)
 
 
 def _field(delivery: Delivery, origin: Callable[[Path], Location] | None) -> Callable[[Path], Location]:
@@ -203,18 +208,15 @@ def _hit(rule: Rule, subject: _Subject, place: Location, shown: dict[str, Any]) 
 
 
 def _changes(rule: Rule, subject: _Subject, place: Location, shown: dict[str, Any]) -> tuple[Change, ...]:
-    """What the rule's front matter would change. Fields that are not there yet are set only where the object itself
-    stands: an overlay or a parent may write the rest of it.
-    """
+    """What the rule's front matter would change."""
     mend = rule.mend
     if mend is None or mend.do is None:
         return ()
     if mend.do != "set":
         return (Change(mend.do, place, filled(mend.text, shown)),)
-    root = subject.root
-    if root is None:
-        return ()
-    return tuple(Change("set", root.at(*name.split(".")), value) for name, value in mend.fields.items())
+    fields = mend.fields.get(subject.ref.kind, {} if mend.by_kind else mend.fields)
+    told = {name: filled(value, shown) if isinstance(value, str) else value for name, value in fields.items()}
+    return put_all(subject.origin, subject.object, told)
 
 
 def _items(each: str, subject: _Subject, known: dict[str, Any]) -> Iterator[tuple[Any, Path]]:

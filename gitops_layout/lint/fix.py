@@ -68,7 +68,8 @@ def apply(findings: Sequence[Finding], text: Mapping[str, str]) -> Mended:
     files = {}
     for file, edits_of in taken.items():
         result = text[file]
-        for edit in sorted(edits_of, key=lambda edit: -edit.start):
+        ordered = sorted(edits_of, key=lambda edit: edit.start)
+        for edit in ordered[::-1]:  # of two at one place the later first, so that they end up in their order
             result = f"{result[: edit.start]}{edit.text}{result[edit.end :]}"
         files[file] = result
     return Mended(files, tuple(done))

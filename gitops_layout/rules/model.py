@@ -75,13 +75,19 @@ class Mend:
     """How a rule's findings are mended: `unsafe` changes what is deployed.
 
     One change of the field that the finding is at (`remove`, `replace` or `rename`, the latter two with a text whose
-    `{dotted.fields}` are filled in), or fields of the object that are `set`; none where a check says it itself.
+    `{dotted.fields}` are filled in), or fields of the object that are `set`, for each kind others where their names are
+    kinds; none where a check says it itself.
     """
 
     safety: Literal["safe", "unsafe"]
     do: Literal["remove", "replace", "rename", "set"] | None = None
     text: str = ""
     fields: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def by_kind(self) -> bool:
+        """Whether the names of `fields` are kinds: they begin with a capital."""
+        return any(name[:1].isupper() for name in self.fields)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Do", "Replacement", "edit"]
 
-Do = Literal["remove", "replace", "rename", "set"]
+Do = Literal["remove", "replace", "rename", "set", "add", "wrap", "single", "nest"]
 Replacement = tuple[int, int, str]
 """Code points `start` to `end` (exclusive) of the file's text, and what takes their place."""
 
@@ -28,32 +28,49 @@ _HEAVIEST = 200_000
 
 
 def edit(document: Document, do: Do, path: Path, value: Any = None) -> Replacement | None:
-    """The replacement that removes the key or item at `path`, writes another scalar there, calls its key otherwise,
-    or sets it whether it is there or not; None where that cannot be done without touching anything else.
+    """The replacement that makes the change `do` (see model.Change) at `path`; None where that cannot be done without
+    touching anything else.
     """
     if document.node.weight > _HEAVIEST:
         return None
     wanted = _changed(document.data, do, path, value)
     if wanted is _ABSENT or not path:
         return None
+    made: Replacement | None
     if do == "remove":
         made = _removed(document, path)
     elif do == "rename":
         made = _renamed(document, path, str(value))
+    elif do == "wrap":
+        made = _wrapped(document, path, str(value))
+    elif do == "nest":
+        made = _nested(document, path, *value)
+    elif do == "single":
+        made = _first_of_two(document, path)
+    elif do == "add":
+        made = (
+            _appended(document, path, value)
+            if _exists(document, path)
+            else _inserted(document, path, [value])
+        )
     elif _exists(document, path):
         made = _replaced(document, path, value)
     else:
         made = _inserted(document, path, value) if do == "set" else None
-    return made if made is not None and _holds(document, made, wanted) else None
+    return made if made is not None and _holds(document, made, wanted, ordered=do != "single") else None
 
 
-def _holds(document: Document, made: Replacement, wanted: Any) -> bool:
+def _holds(document: Document, made: Replacement, wanted: Any, *, ordered: bool) -> bool:
     start, end, text = made
     whole = document.source.text
     stream = read(f"{whole[:start]}{text}{whole[end:]}", document.file)
     if stream.problems or len(stream.documents) <= document.index:
         return False
-    return json.dumps(stream.documents[document.index].data, default=str) == json.dumps(wanted, default=str)
+    found, meant = (
+        json.dumps(data, default=str, sort_keys=not ordered)
+        for data in (stream.documents[document.index].data, wanted)
+    )
+    return found == meant
 
 
 def _changed(data: Any, do: Do, path: Path, value: Any) -> Any:
@@ -62,30 +79,51 @@ def _changed(data: Any, do: Do, path: Path, value: Any) -> Any:
     target = tree
     for depth, step in enumerate(path[:-1]):
         below = _child(target, step)
-        if below is None and do == "set" and isinstance(target, dict):
+        if below is None and do in ("set", "add") and isinstance(target, dict):
             target[step] = below = {}
         if not isinstance(below, dict | list):
             return _ABSENT
-        if do == "remove" and len(below) == 1 and isinstance(below, dict) and depth > 0:
+        if do == "remove" and len(below) == 1 and depth > 0:
             return _changed(data, do, path[: depth + 1], value)
         target = below
-    last = path[-1] if path else ""
-    if do == "set" and isinstance(target, dict):
-        target[last] = value
-        return tree
-    if _child(target, last, _ABSENT) is _ABSENT:
-        return _ABSENT
-    if do == "remove":
-        del target[last]
-    elif do == "replace":
-        target[last] = value
-    elif isinstance(target, dict) and value not in target:
-        items = [(value if key == last else key, item) for key, item in target.items()]
-        target.clear()
-        target.update(items)
-    else:
-        return _ABSENT
-    return tree
+    return tree if path and _put(target, do, path[-1], value) else _ABSENT
+
+
+def _put(target: Any, do: Do, last: str | int, value: Any) -> bool:
+    """Make the change in the mapping or list that it belongs to; False where it means nothing there."""
+    match do, target:
+        case "set", dict():
+            target[last] = value
+        case "add", dict():
+            listed = target.setdefault(last, [])
+            if not isinstance(listed, list):
+                return False
+            listed.append(value)
+        case _ if _child(target, last, _ABSENT) is _ABSENT:
+            return False
+        case "single", _:
+            pass  # the last one wins already
+        case "remove", _:
+            del target[last]
+        case "replace", _:
+            target[last] = value
+        case "wrap", _:
+            target[last] = {value: target[last]}
+        case "nest", dict():
+            name, beside, below = value
+            _rekeyed(target, last, name, [{**beside, below: target[last]}])
+        case "rename", dict() if value not in target:
+            _rekeyed(target, last, value, target[last])
+        case _:
+            return False
+    return True
+
+
+def _rekeyed(target: dict[Any, Any], old: str | int, new: str, value: Any) -> None:
+    """Another key and value in the place of one."""
+    items = [(new, value) if key == old else (key, item) for key, item in target.items()]
+    target.clear()
+    target.update(items)
 
 
 def _copied(data: Any) -> Any:
@@ -150,10 +188,10 @@ def _renamed(document: Document, path: Path, name: str) -> Replacement | None:
 
 
 def _removed(document: Document, path: Path) -> Replacement | None:
-    """What stands at `path`, and the maps that would be left empty by its going."""
+    """What stands at `path`, and the maps and lists that would be left empty by its going."""
     for depth in range(1, len(path) - 1):
         above = _at(document, path[: depth + 1])
-        if above is not None and isinstance(above.items, dict) and len(above.items) == 1:
+        if above is not None and above.items is not None and len(above.items) == 1:
             return _removed(document, path[: depth + 1])
     parent, node = _at(document, path[:-1]), _at(document, path)
     if parent is None or node is None:
@@ -183,6 +221,102 @@ def _out_of_flow(document: Document, parent: Node, path: Path, start: int) -> Re
         return start, span.end + gap + 1 + len(after) - len(after.lstrip(" ")), ""
     head = text[parent.start : start].rstrip()
     return (parent.start + len(head) - 1, span.end, "") if head.endswith(",") else (start, span.end, "")
+
+
+def _wrapped(document: Document, path: Path, key: str) -> Replacement | None:
+    """`key: ` before a scalar, in braces where it stands among others in one line."""
+    node, parent = _at(document, path), _at(document, path[:-1])
+    if node is None or parent is None or node.items is not None or not isinstance(path[-1], int):
+        return None
+    text = document.source.text
+    span = document.span(path)
+    if text[span.start : span.start + 1] in ("|", ">"):
+        return None  # its lines would have to be moved
+    if text[parent.start : parent.start + 1] == "[":
+        return span.start, span.end, f"{{{_scalar(key)}: {text[span.start : span.end]}}}"
+    return span.start, span.start, f"{_scalar(key)}: "
+
+
+def _nested(
+    document: Document, path: Path, name: str, beside: dict[str | int, Any], below: str
+) -> Replacement | None:
+    """The mapping under a key moved into the only item of a list under another one."""
+    parent = _at(document, path[:-1])
+    key = parent.keys.get(str(path[-1])) if parent is not None and parent.keys is not None else None
+    if key is None:
+        return None
+    text = document.source.text
+    span = document.span(path)
+    written = text[span.start : span.end]
+    if written.startswith("{"):
+        fields = _flow(beside)[1:-1]
+        return key.start, span.end, f"{_scalar(name)}: [{{{fields}, {_scalar(below)}: {written}}}]"
+    first, start = text.find("\n", key.start), text.rfind("\n", 0, key.start) + 1
+    indent = " " * (key.start - start)
+    if not 0 <= first < span.start or text[start : key.start].strip():
+        return None
+    newline = "\r\n" if text[first - 1] == "\r" else "\n"
+    head = text[key.start : first].rstrip("\r").partition(":")[2]
+    lines = [f"{_scalar(name)}:{head}"]
+    lines += [
+        f"{indent}  {'-' if n == 0 else ' '} {line}" for n, line in enumerate(_block({**beside, below: {}}))
+    ]
+    lines[-1] = lines[-1].removesuffix(" {}")
+    lines += [f"    {line}" if line.strip() else line for line in text[first + 1 : span.end].splitlines()]
+    return key.start, span.end, newline.join(lines)
+
+
+def _first_of_two(document: Document, path: Path) -> Replacement | None:
+    """The lines of the first of two keys of one name, of a mapping whose keys have lines of their own."""
+    twice = next((twice for twice in document.duplicates if twice.path == path), None)
+    if twice is None:
+        return None
+    text = document.source.text
+    start = text.rfind("\n", 0, twice.first.start) + 1
+    if text[start : twice.first.start].strip():
+        return None
+    indent = twice.first.start - start
+    end = text.find("\n", twice.first.start) + 1
+    while end and end < twice.second.start:
+        line = text[end : text.find("\n", end)]
+        depth = len(line) - len(line.lstrip())
+        item = depth == indent and line.lstrip().startswith("- ")
+        if line.strip() and not item and depth <= indent:
+            break
+        end = text.find("\n", end) + 1
+    return (start, end, "") if end else None
+
+
+def _appended(document: Document, path: Path, value: Any) -> Replacement | None:
+    """An item at the end of a list, written as the others are."""
+    node = _at(document, path)
+    if node is None or not isinstance(node.items, list):
+        return None
+    text = document.source.text
+    span = document.span(path)
+    if text[span.start : span.start + 1] == "[":
+        body = text[span.start + 1 : span.end - 1]
+        place = span.end - 1 - (len(body) - len(body.rstrip().removesuffix(",")))
+        return place, span.end - 1, f"{', ' if body.strip() else ''}{_flow(value)}"
+    if not node.items:
+        return None
+    first = node.items[0].start
+    dash = text[text.rfind("\n", 0, first) + 1 : first]
+    if dash.strip() != "-":
+        return None
+    end = text.find("\n", span.end)
+    newline = "\r\n" if "\r\n" in text else "\n"
+    lines = f"{dash}{_item(value, len(dash), newline)}"
+    return (
+        (end + 1, end + 1, f"{lines}{newline}") if end >= 0 else (len(text), len(text), f"{newline}{lines}")
+    )
+
+
+def _item(value: Any, indent: int, newline: str) -> str:
+    """What stands behind a list's dash."""
+    if isinstance(value, dict):
+        return f"{newline}{' ' * indent}".join(_block(value))
+    return _scalar(value)
 
 
 def _inserted(document: Document, path: Path, value: Any) -> Replacement | None:
@@ -226,6 +360,10 @@ def _block(data: dict[str | int, Any], depth: int = 0) -> list[str]:
     for key, value in data.items():
         if isinstance(value, dict) and value:
             lines += [f"{'  ' * depth}{_scalar(key)}:", *_block(value, depth + 1)]
+        elif isinstance(value, list) and value:
+            lines.append(f"{'  ' * depth}{_scalar(key)}:")
+            for item in value:
+                lines.append(f"{'  ' * depth}  - {_item(item, 2 * depth + 4, chr(10))}")
         else:
             lines.append(f"{'  ' * depth}{_scalar(key)}: {_scalar(value)}")
     return lines
@@ -234,4 +372,6 @@ def _block(data: dict[str | int, Any], depth: int = 0) -> list[str]:
 def _flow(value: Any) -> str:
     if isinstance(value, dict):
         return "{" + ", ".join(f"{_scalar(key)}: {_flow(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(_flow(item) for item in value) + "]"
     return _scalar(value)
