@@ -30,7 +30,8 @@ _DEFAULT = {"cpu": "50m", "memory": "64Mi"}
 
 def out_of_bounds(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
     """Objects of a tenant's apps outside its namespaces or of kinds that are not its own, and pods that together ask
-    for more than its quota. Tenants are those of the spec, their apps those in this repository.
+    for more than its quota. Tenants are those of the spec, their apps those in this repository; a tenant's own
+    repository is all its own.
     """
     for tenant in graph.declared.tenants:
         asked: dict[tuple[str, str], dict[str, Fraction]] = {}
@@ -40,10 +41,12 @@ def out_of_bounds(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
                 yield _hit(item, delivery, tenant, what, item.origin(("metadata", "name")))
                 continue
             namespace = item.ref.namespace or delivery.target_namespace or ""
-            key = (delivery.cluster, namespace, item.ref.kind, item.ref.name)
+            # A tenant's own repository names no clusters, and environments apart may share a namespace's name.
+            place = delivery.cluster or delivery.environment or ""
+            key = (place, namespace, item.ref.kind, item.ref.name)
             if key not in seen:
                 seen.add(key)
-                total = asked.setdefault((delivery.cluster, namespace), {})
+                total = asked.setdefault((place, namespace), {})
                 yield from _beyond(delivery, item, tenant, total)
 
 
@@ -66,6 +69,10 @@ def _foreign(delivery: Delivery, item: RenderedObject, tenant: DeclaredTenant) -
     namespace = item.ref.namespace or delivery.target_namespace
     if namespace and namespace not in tenant.namespaces:
         return f"{kind} {item.ref.name} to namespace {namespace}, which is not its own"
+    # Argo CD's destination names one, and so may the platform that delivers a repository without clusters.
+    placed = delivery.agent == "argocd" or not delivery.cluster
+    if not namespace and not placed and builtin_scope(item.ref.group, kind):
+        return f"{kind} {item.ref.name} without a namespace, which would be nobody's"
     return None
 
 
@@ -85,7 +92,8 @@ def _beyond(
         if limit is not None and before <= limit < total[name]:
             words = f"{tenant.quota[name]} {name}" if name != "pods" else f"{tenant.quota[name]} pods"
             namespace = item.ref.namespace or delivery.target_namespace
-            what = f"more than its quota of {words} to namespace {namespace}, with {item.ref.kind} {item.ref.name}"
+            where = f"namespace {namespace}" if namespace else "one namespace"
+            what = f"more than its quota of {words} to {where}, with {item.ref.kind} {item.ref.name}"
             yield _hit(item, delivery, tenant, what, item.origin(path))
 
 

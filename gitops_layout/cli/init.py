@@ -197,6 +197,7 @@ def _from_platform(
                         base: {name: in_environment(base, name, given.clusters) for name in runs_in}
                         for base in found.namespaces or []
                     },
+                    "quota": found.quota.model_dump(),
                 },
             },
         },

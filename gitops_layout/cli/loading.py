@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from gitops_layout.cli.remembered import Memory
     from gitops_layout.helm.kept import Store
     from gitops_layout.spec import Spec
+    from gitops_layout.spec.model import Quota
 
 __all__ = ["Loaded", "again", "configured", "declared", "find_root", "load", "load_graph"]
 
@@ -209,9 +210,12 @@ def _deliveries(spec: Spec) -> Iterator[DeclaredDelivery]:
 
 
 def _tenants(spec: Spec) -> Iterator[DeclaredTenant]:
-    """What each tenant has, and the folders of its apps."""
+    """What each tenant has, and the folders of its apps: of a tenant's own repository, all of them."""
     from gitops_layout.spec import in_environment
 
+    if (own := spec.tenancy) is not None:
+        given = (name for names in own.namespaces.values() for name in names.values())
+        yield DeclaredTenant(own.tenant, tuple(dict.fromkeys(given)), ("",), _limits(own.quota))
     for tenant in spec.tenants:
         namespaces = (
             in_environment(base, environment, spec.clusters)
@@ -219,8 +223,11 @@ def _tenants(spec: Spec) -> Iterator[DeclaredTenant]:
             for environment in tenant.environments or ()
         )
         folders = tuple(f"apps/{app.name}/" for app in spec.apps if app.tenant == tenant.name)
-        quota = {"cpu": tenant.quota.cpu, "memory": tenant.quota.memory, "pods": str(tenant.quota.pods)}
-        yield DeclaredTenant(tenant.name, tuple(dict.fromkeys(namespaces)), folders, quota)
+        yield DeclaredTenant(tenant.name, tuple(dict.fromkeys(namespaces)), folders, _limits(tenant.quota))
+
+
+def _limits(quota: Quota | None) -> dict[str, str]:
+    return {"cpu": quota.cpu, "memory": quota.memory, "pods": str(quota.pods)} if quota is not None else {}
 
 
 def _spec(repo: Repo) -> Spec | None:

@@ -239,6 +239,7 @@ class Tenancy(Model):
         min_length=1,
         description="The names of each namespace by environment, such as `shop: {dev: shop-dev, prod: shop}`.",
     )
+    quota: Quota | None = Field(None, description="What all pods together may ask for in each namespace.")
 
 
 class Body(Model):

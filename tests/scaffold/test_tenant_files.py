@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 import yaml
 
 from gitops_layout.errors import UserError
-from gitops_layout.spec import load
+from gitops_layout.spec import load, parse
 from tests.scaffold.command import run
 from tests.scaffold.specs import LINT, PLATFORM, data
+from tests.scaffold.trees import write
 
 PART = """\
 apiVersion: gitops-layout/v1alpha1
@@ -69,6 +71,74 @@ def test_the_gate_fails_when_a_tenant_leaves_its_bounds(root: Path) -> None:
     assert ("T001", "apps/ledger/envs/prod/more.yaml") in {row[:2] for row in said}
     assert any("quota of 100 pods to namespace payments" in row[2] for row in said)
     assert any("RoleBinding me, which is the platform's" in row[2] for row in said)
+
+
+INTRUDERS = """\
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: elsewhere, namespace: kube-system}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {name: everything}
+rules: []
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata: {name: more, namespace: payments}
+rules: []
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: homeless}
+"""
+
+
+def _intrude(root: Path, app: str, *, keep_namespace: bool) -> set[str]:
+    """What T001 says once a tenant has put strangers and a thousand pods into an overlay of its own."""
+    overlay = root / f"apps/{app}/envs/prod"
+    (overlay / "more.yaml").write_text(INTRUDERS)
+    lines = (overlay / "kustomization.yaml").read_text().splitlines(keepends=True)
+    kept = [line for line in lines if keep_namespace or not line.startswith("namespace:")]
+    text = "".join(kept).replace("  - more.yaml\n", "")
+    text = text.replace("resources:\n", "resources:\n  - more.yaml\n")
+    (overlay / "kustomization.yaml").write_text(text)
+    local = overlay / "local.yaml"
+    local.write_text(re.sub(r"replicas: \d+", "replicas: 1000", local.read_text()))
+    done = run(root, "lint", "--format", "json")  # as the gate runs it
+    assert done.returncode == 1, done.stdout + done.stderr
+    found = [item for item in json.loads(done.stdout)["findings"] if item["rule"] == "T001"]
+    assert {item["severity"] for item in found} == {"error"}
+    return {re.sub(r"^tenant payments brings | with .*| cpu.*", "", item["message"]) for item in found}
+
+
+@pytest.mark.parametrize("agent", ["flux", "argocd", "builtin"])
+def test_the_gate_of_every_layout_with_tenants_refuses_what_is_not_theirs(agent: str, tmp_path: Path) -> None:
+    platform, own = tmp_path / "platform", tmp_path / "own"
+    apps = [{"name": "pay", "tenant": "payments"}]
+    given = data(agent, layout="platform", tenants=[{"name": "payments"}], apps=apps)
+    write(parse(given), platform)
+    (platform / "gitops.yaml").write_text(yaml.safe_dump(given))
+    tenant = ("--layout", "tenant", "--platform", "platform", "--tenant", "payments")
+    done = run(tmp_path, "init", "own", *tenant, "--set", "apps=[{name: ledger}]")
+    assert done.returncode == 0, done.stderr
+
+    always = {
+        "ClusterRole everything, a kind of the whole cluster",
+        "Role more, which is the platform's to give",
+        "more than its quota of 10",
+        "more than its quota of 20Gi memory to namespace payments,",
+        "more than its quota of 100 pods to namespace payments,",
+    }
+    # The overlay's own `namespace:` brings the ConfigMaps home; without it they are where they say.
+    assert _intrude(own, "ledger", keep_namespace=True) == always
+    assert _intrude(platform, "pay", keep_namespace=True) == always
+    abroad = "ConfigMap elsewhere to namespace kube-system, which is not its own"
+    homeless = "ConfigMap homeless without a namespace, which would be nobody's"
+    assert abroad in _intrude(own, "ledger", keep_namespace=False)
+    found = _intrude(platform, "pay", keep_namespace=False)
+    assert abroad in found
+    assert (homeless in found) == (agent != "argocd")  # Argo CD's destination names one
 
 
 @pytest.mark.parametrize(
