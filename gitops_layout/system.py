@@ -12,15 +12,15 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from gitops_layout.errors import UserError
 from gitops_layout.values import dataclass
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-__all__ = ["Completed", "cache_dir", "exclusive", "git", "private_dir", "run", "write_atomic"]
+__all__ = ["Completed", "Fork", "cache_dir", "exclusive", "git", "private_dir", "run", "write_atomic"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +82,48 @@ def run(
 def _kill_group(process: subprocess.Popen[bytes]) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
+
+
+class Fork:
+    """A copy of this process that makes pieces of bytes while we go on; they wait in a file that has no name."""
+
+    def __init__(self, pieces: Iterable[bytes]) -> None:
+        """Starts it. Raises OSError where there can be no other process, or no file."""
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `end`
+        self._at = 0
+        try:
+            self.child = os.fork()
+        except BaseException:
+            self._file.close()
+            raise
+        if self.child == 0:
+            self._write(pieces)
+
+    def _write(self, pieces: Iterable[bytes]) -> NoReturn:
+        try:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            for piece in pieces:
+                self._file.write(len(piece).to_bytes(8, "little") + piece)
+                self._file.flush()
+        finally:
+            os._exit(0)  # whatever went wrong: no piece is a piece that the other makes
+
+    def arrived(self) -> Iterator[bytes]:
+        """The pieces that were finished since the last time, without waiting."""
+        while len(head := os.pread(self._file.fileno(), 8, self._at)) == 8:
+            size = int.from_bytes(head, "little")
+            piece = os.pread(self._file.fileno(), size, self._at + 8)
+            if len(piece) < size:
+                return
+            self._at += 8 + size
+            yield piece
+
+    def end(self) -> None:
+        """End the other process, whatever it is doing."""
+        os.kill(self.child, signal.SIGKILL)
+        os.waitpid(self.child, 0)
+        self._file.close()
 
 
 # A repository may bring hooks, filters, an fsmonitor or an alternate ssh command in its config:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gitops_layout import __version__, bundle
+from gitops_layout.repo.ahead import Ahead
 from gitops_layout.repo.digests import State, state, unchanged
 from gitops_layout.repo.load import listed
 from gitops_layout.store.cache import Cache, digest, place
@@ -63,7 +64,7 @@ class Said:
 @dataclass(frozen=True, slots=True)
 class Memory:
     """A listed tree, and what is known of it. `key` stands for the command and all around it, `commit_key` for that
-    and the commit that is checked out.
+    and the commit that is checked out. `ahead` may be reading the tree already.
     """
 
     listing: Listing
@@ -71,6 +72,7 @@ class Memory:
     cache: Cache
     key: bytes
     commit_key: bytes
+    ahead: Ahead
 
     def recall(self, tree: bytes | None = None) -> Said | None:
         """What the command said of this tree, or of another with the same options; None where that is not known."""
@@ -150,16 +152,20 @@ def command(
     gc.disable()  # as in loading: a short life
     listing = listed(root)
     with_cache = Cache(place() if use else None)
+    ahead = Ahead(listing)
     try:
+        if not with_cache.usable:
+            ahead.start()
         key = digest(b"command", _tool(), verb.encode(), _surroundings(listing, options))
-        known = state(listing, with_cache, _tool()) if with_cache.usable else State(b"")
+        known = state(listing, with_cache, _tool(), ahead.start) if with_cache.usable else State(b"")
         commit_key = digest(b"commit", key, (listing.revision or "").encode())
-        memory = Memory(listing, known, with_cache, key, commit_key)
+        memory = Memory(listing, known, with_cache, key, commit_key, ahead)
         said = memory.recall() if with_cache.usable else None
         if said is None:
             said = run(memory)
             memory.keep(said)
     finally:
+        ahead.end()
         with_cache.close()
     return _deliver(said)
 

@@ -58,8 +58,10 @@ class State:
     before: tuple[tuple[bytes, frozenset[str]], ...] = ()
 
 
-def state(listing: Listing, cache: Cache, tool: bytes) -> State:
-    """The state of a listed work tree; what was learnt about it goes into the cache."""
+def state(listing: Listing, cache: Cache, tool: bytes, unknown: Callable[[], object]) -> State:
+    """The state of a listed work tree; what was learnt about it goes into the cache. `unknown` is called before anything
+    is read, where nothing is known of the tree.
+    """
     root = listing.root.encode(errors="surrogateescape")
     contents: dict[str, bytes] = {}
     read = _hashing(listing, contents)
@@ -69,7 +71,7 @@ def state(listing: Listing, cache: Cache, tool: bytes) -> State:
     quick = digest(b"signatures", tool, root, names, _marks(listing, paths, fresh))
     known = cache.get(quick)
     if known is None:
-        known = _by_contents(listing, cache, tool, fresh, read)
+        known = _by_contents(listing, cache, tool, fresh, read, unknown)
         cache.put(quick, known)
     return State(known, contents, _before(cache, tool, known))
 
@@ -177,7 +179,12 @@ def _decoded(value: bytes) -> _Bucket:
 
 
 def _by_contents(
-    listing: Listing, cache: Cache, tool: bytes, fresh: dict[str, str], read: Callable[[str], str]
+    listing: Listing,
+    cache: Cache,
+    tool: bytes,
+    fresh: dict[str, str],
+    read: Callable[[str], str],
+    unknown: Callable[[], object],
 ) -> bytes:
     """The tree's digest from those of its files; those whose signature is known are not read."""
     root = listing.root.encode(errors="surrogateescape")
@@ -185,6 +192,8 @@ def _by_contents(
     names = [digest(b"bucket", tool, root, bytes((len(parts), number))) for number in range(len(parts))]
     last = digest(b"last", tool, root)
     known = cache.many((*names, last))
+    if last not in known:
+        unknown()
     changed: list[str] | None = []
     sums = []
     for name, paths in zip(names, parts, strict=True):

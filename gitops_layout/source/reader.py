@@ -8,7 +8,7 @@ rest. Whatever a file holds, the result is the same as by events.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gitops_layout.source.document import Document, Stream, SyntaxProblem, Text
 from gitops_layout.source.lines import by_lines
@@ -16,11 +16,13 @@ from gitops_layout.source.lines import by_lines
 if TYPE_CHECKING:
     from gitops_layout.source.typing import Mode
 
-__all__ = ["read"]
+__all__ = ["plainly", "read"]
 
 
-def read(content: bytes | str, file: str, *, mode: Mode = "kubectl") -> Stream:
-    """Read a YAML file's bytes (UTF-8, BOM allowed) or text.
+def read(
+    content: bytes | str, file: str, *, mode: Mode = "kubectl", plain: list[Any] | None = None
+) -> Stream:
+    """Read a YAML file's bytes (UTF-8, BOM allowed) or text; `plain` is what `plainly` made of it already.
 
     Never raises for bad input: what cannot be read is a problem in the result.
     """
@@ -36,13 +38,25 @@ def read(content: bytes | str, file: str, *, mode: Mode = "kubectl") -> Stream:
             return Stream(file, "", (), (SyntaxProblem("not UTF-8 text", line, column),))
     text = text.removeprefix("\ufeff")
     source = Text(text, _places)
-    plain = by_lines(source.ended, mode)
+    if plain is None:
+        plain = by_lines(source.ended, mode)
     if plain is not None:
         found = tuple([Document(file, index, data, source) for index, data in enumerate(plain)])
         return Stream(file, text, found, ())
     from gitops_layout.source.events import by_events
 
     return Stream(file, text, *by_events(source, file, mode))
+
+
+def plainly(content: bytes) -> list[Any] | None:
+    """The data of the documents that a file's bytes hold, as kubectl types it; None where reading them line by line is
+    not enough.
+    """
+    try:
+        text = content.decode().removeprefix("\ufeff")
+    except UnicodeDecodeError:
+        return None
+    return by_lines(Text(text, _places).ended, "kubectl")
 
 
 def _places(source: Text) -> None:

@@ -128,7 +128,7 @@ def definitions() -> Iterator[dict[str, Any]]:
             assert packed is not None
             versions = found.setdefault((group, kind), _definition(group, kind))["spec"]["versions"]
             schema = _inlined(packed.definitions[packed.root], packed.definitions)
-            status = {"subresources": {"status": {}}} if packed.drops_status else {}
+            status: dict[str, Any] = {"subresources": {"status": {}}} if packed.drops_status else {}
             row = {"name": version, "served": True, "storage": not versions, **status}
             versions.append({**row, "schema": {"openAPIV3Schema": schema}})
     yield from found.values()

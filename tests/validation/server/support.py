@@ -181,15 +181,14 @@ class Server:
     def _send(self, method: str, path: str, body: object, kind: str) -> tuple[int, Any]:
         # A server that is sent YAML takes no halves of surrogates.
         content = None if body is None else json.dumps(body, ensure_ascii=False).encode(errors="replace")
-        for last in (False, True):
-            try:
-                self._connection.request(method, path, content, {"Content-Type": kind})
-                answer = self._connection.getresponse()
-                break
-            except ConnectionError:  # the server ends connections that nobody used for a while
-                self._connection.close()
-                if last:
-                    raise
+        headers = {"Content-Type": kind}
+        try:
+            self._connection.request(method, path, content, headers)
+            answer = self._connection.getresponse()
+        except ConnectionError:  # the server ends connections that nobody used for a while
+            self._connection.close()
+            self._connection.request(method, path, content, headers)
+            answer = self._connection.getresponse()
         text = answer.read()
         try:
             return answer.status, json.loads(text)
