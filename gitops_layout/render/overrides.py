@@ -67,6 +67,10 @@ def overridden(repo: Repo, delivery: Delivery, own: Kustomization) -> Overridden
     written: dict[Path, Path] = {}
     if delivery.agent == "flux":
         _flux(data, delivery.options, own.folder, written)
+    elif (path := _no_text(_mapping(delivery.options, "kustomize"))) is not None:
+        name = ".".join(map(str, path))
+        why = f"{name} is no text, so the API server refuses the Application: put it in quotes"
+        return Problem(BuildClass.SCHEMA, why, delivery.place("kustomize", "path").at(*path))
     elif (refused := _argocd(data, delivery, repo, own.folder, written)) is not None:
         return Problem(BuildClass.OTHER, refused, delivery.place("kustomize", "path"))
     changed = json.dumps(data, sort_keys=True) != before
@@ -179,6 +183,21 @@ def _argocd(
     if options.get("ignoreMissingComponents") is True:
         options = {**options, "components": _existing(repo, folder, _list(options, "components"))}
     _components(data, options, folder)
+    return None
+
+
+def _no_text(options: Mapping[str, Any]) -> Path | None:
+    """The first option that is none of the texts that Argo CD's CRD asks for."""
+    for name in ("namePrefix", "nameSuffix", "namespace"):
+        if not isinstance(options.get(name), str | None):
+            return (name,)
+    for name in ("commonLabels", "commonAnnotations"):
+        for key, value in _mapping(options, name).items():
+            if not isinstance(value, str):
+                return name, key
+    for index, image in enumerate(_list(options, "images")):
+        if not isinstance(image, str):
+            return "images", index
     return None
 
 

@@ -118,13 +118,16 @@ class Text:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Document:
-    """One document of a file: plain `data`, the `node` tree of the same shape, and keys that stand twice."""
+    """One document of a file: plain `data`, the `node` tree of the same shape, keys that stand twice, and those
+    that were no texts before kubectl made texts of them: kustomize takes none.
+    """
 
     file: str
     index: int
     data: Any
     source: Text = field(repr=False)
     duplicates: tuple[Duplicate, ...] = ()
+    untexts: tuple[Path, ...] = ()
 
     @property
     def node(self) -> Node:

@@ -14,7 +14,7 @@ import yaml
 from yaml._yaml import CParser
 
 from gitops_layout.source.document import Document, Duplicate, Node, SyntaxProblem, Text
-from gitops_layout.source.typing import NotJsonError, plain, plain_key
+from gitops_layout.source.typing import NotJsonError, plain, plain_key, text_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -66,10 +66,10 @@ def _documents(source: Text, file: str, mode: Mode) -> Iterator[Document]:
             built = builder.document()
             if built is None:
                 break
-            data, node, duplicates = built
+            data, node, duplicates, untexts = built
             if data is None and node.start == node.end:
                 continue
-            done.append(Document(file, len(done), data, source, duplicates))
+            done.append(Document(file, len(done), data, source, duplicates, untexts))
             nodes.append(node)
     except _RefusedError as refused:
         line, column = source.position(min(refused.offset, len(source.text)))
@@ -107,8 +107,8 @@ class _Builder:
         while not isinstance(event, yaml.StreamStartEvent):
             event = self.parser.get_event()
 
-    def document(self) -> tuple[Any, Node, tuple[Duplicate, ...]] | None:
-        """The next document's data, node and duplicate keys; None at the end of the file."""
+    def document(self) -> tuple[Any, Node, tuple[Duplicate, ...], tuple[Path, ...]] | None:
+        """The next document's data, node, keys that stand twice and that are no texts; None at the end of the file."""
         event: Any = self.parser.get_event()
         if isinstance(event, yaml.StreamEndEvent) or event is None:
             return None
@@ -117,10 +117,11 @@ class _Builder:
         self.anchors: dict[str, tuple[Any, Node]] = {}
         self.open: set[str] = set()
         self.duplicates: list[Duplicate] = []
+        self.untexts: list[Path] = []
         self.total = self.aliased = 0
         value, node = self.value(self.parser.get_event(), 0, ())
         self.parser.get_event()  # the document's end
-        return value, node, tuple(self.duplicates)
+        return value, node, tuple(self.duplicates), tuple(self.untexts)
 
     def value(self, event: Any, depth: int, path: Path) -> tuple[Any, Node]:
         kind = type(event)
@@ -207,6 +208,8 @@ class _Builder:
                 else:
                     merges.append((value, at))
                 continue
+            if not _is_text(child, name):
+                self.untexts.append((*path, name))
             if name in own:
                 first, second = (self.source.span(k.start, k.end) for k in (keys[name], key))
                 self.duplicates.append(Duplicate((*path, name), first, second))
@@ -317,6 +320,13 @@ def _end(event: Any) -> int:
     """Where an event ends; libyaml's own marks are always there."""
     offset: int = event.end_mark.index
     return offset
+
+
+def _is_text(event: Any, name: str) -> bool:
+    """Whether a key is surely a text by itself."""
+    if type(event) is not yaml.ScalarEvent or event.tag not in (None, "!", "tag:yaml.org,2002:str"):
+        return False
+    return name != "<<" if event.style or event.tag else text_key(event.value)
 
 
 def _key_name(value: Any, offset: int) -> str:

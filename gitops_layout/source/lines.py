@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from gitops_layout.patterns import regexp
-from gitops_layout.source.typing import NotJsonError, plain, plain_key
+from gitops_layout.source.typing import NotJsonError, plain, plain_key, text_key
 
 if TYPE_CHECKING:
     from gitops_layout.source.typing import Mode
@@ -93,7 +93,7 @@ def _line(line: str, mode: Mode) -> tuple[int, int, str | None, int, Any]:
     key: str | None = None
     if name is not None:
         key = name[1:-1] if name[0] in "\"'" else plain_key(name, mode)
-        if key is None:
+        if key is None or key == "<<" or not (name[0] in "\"'" or text_key(name)):
             raise _DeclinedError
     holds: tuple[int, Any] = (_WAITS, None)
     if scalar is not None:
@@ -139,7 +139,7 @@ def _flow(text: str, at: int, mode: Mode, depth: int = 0) -> tuple[list[Any] | d
         items.append(value)
         if is_map:
             key = plain_key(found["key"], mode)
-            if key is None or key in pairs:
+            if key is None or key in pairs or not text_key(found["key"]):
                 raise _DeclinedError
             pairs[key] = value
         at = _behind_blanks(text, at)

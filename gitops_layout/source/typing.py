@@ -14,7 +14,7 @@ from typing import Literal
 
 from gitops_layout.patterns import regexp
 
-__all__ = ["Mode", "NotJsonError", "Scalar", "plain", "plain_key"]
+__all__ = ["Mode", "NotJsonError", "Scalar", "plain", "plain_key", "text_key"]
 
 Mode = Literal["kubectl", "kustomize"]
 Scalar = str | int | float | bool | None
@@ -38,6 +38,8 @@ _FLOAT = regexp(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?\Z")
 _INFINITE = regexp(r"[-+]?\.(inf|Inf|INF)\Z|\.(nan|NaN|NAN)\Z")
 # Behind a leading point Go's own reader decides, and takes underscores between digits only.
 _LOOSE_UNDERSCORE = regexp(r"(?<![0-9])_|_(?![0-9])")
+# What go-yaml v3 may take for a time.
+_DATE = regexp(r"\d{4}-\d\d?-\d\d?(\Z|[Tt ])")
 _INT64 = range(-(2**63), 2**63)
 _FLOAT32_END = (2 - 2**-24) * 2.0**127
 _GO_INTEGERS = range(-(2**63), 2**64)
@@ -78,6 +80,19 @@ def plain_key(text: str, mode: Mode) -> str | None:
             return None
         case value:
             return str(value)
+
+
+@lru_cache(maxsize=8192)
+def text_key(name: str) -> bool:
+    """Whether a mapping's key is a text to kustomize even without quotes. It makes nothing of an object with
+    another one, and writes the keys that it adds without quotes.
+    """
+    if not name or name == "<<" or _DATE.match(name):
+        return False
+    try:
+        return isinstance(_resolve(name, "kustomize"), str)
+    except NotJsonError:
+        return False
 
 
 def _unsigned(text: str) -> bool:

@@ -204,3 +204,20 @@ def test_jsonnet_is_named_and_the_manifests_beside_it_are_rendered():
 )
 def test_globs_are_those_of_argo_cd(pattern: str, text: str, separators: str, expected: bool):
     assert matches(pattern, text, separators) is expected
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"commonAnnotations": {"a": True}}, "commonAnnotations.a is no text"),
+        ({"commonLabels": {"a": 1}}, "commonLabels.a is no text"),
+        ({"namePrefix": 1}, "namePrefix is no text"),
+        ({"images": ["web:2", 2]}, "images.1 is no text"),
+    ],
+)
+def test_options_that_the_api_server_refuses_are_not_left_out_in_silence(options: dict[str, Any], said: str):
+    graph = kustomized(options)
+    (entry,) = graph.unchecked
+    assert entry.kind is UncheckedClass.BROKEN
+    assert entry.why.startswith(said)
+    assert graph.rendered[WEB].failure == entry

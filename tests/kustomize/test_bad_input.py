@@ -63,6 +63,9 @@ CASES: dict[str, tuple[Any, dict[str, Any], str | None, str]] = {
     "a field that is none": ("resources: [c.yaml]\nnamePrefx: a\n", {}, f"{K}:2", "correct its spelling"),
     "a text where a list is needed": ("resources: c.yaml\n", {}, f"{K}:1", "write a list"),
     "a key that stands twice": ({"resources": ["e.yaml"]}, {"e.yaml": f"{CONFIG}data: {{}}\n"}, "e.yaml:5", "a key stands twice"),
+    "a key that is a number": ({"resources": ["e.yaml"]}, {"e.yaml": f"{CONFIG.replace('{k: v}', '{k: v, 5: x}')}"}, "e.yaml:4", "the key 5 is no text: put it in quotes"),
+    "a label whose key is a truth value": ("resources: [c.yaml]\ncommonLabels:\n  y: x\n", {}, f"{K}:3", "choose another key"),
+    "annotations of a patch that are nothing": ({"resources": ["c.yaml"], "patches": [{"path": "p.yaml"}]}, {"p.yaml": CONFIG.replace("name: c", "name: c, annotations:")}, None, ""),
     "an order that is none": ({"resources": ["c.yaml"], "sortOptions": {"order": "x"}}, {}, f"{K}:1", "write fifo or legacy"),
 }  # fmt: skip
 

@@ -18,6 +18,8 @@ from gitops_layout.kustomize.fast.tables import (
     split_path,
 )
 from gitops_layout.model import Location
+from gitops_layout.patterns import regexp
+from gitops_layout.source.typing import text_key
 from gitops_layout.values import dataclass
 
 __all__ = ["Config", "as_specs", "configured", "default_config", "joined", "with_rows"]
@@ -48,6 +50,8 @@ class Config:
         }
         return replace(self, **specs, references=_with_references(self.references, other.references))
 
+
+_USUAL = regexp(r"[A-Za-z_][\w./@-]*(\[\])?\Z")
 
 _SPECS = tuple(field.name for field in fields(Config) if field.name != "references")
 
@@ -123,10 +127,15 @@ def _specs(rows: Any, where: Location) -> tuple[FieldSpec, ...]:
         if not texts["path"] or not isinstance(create, bool):
             decline("a field spec without a path", where.at(index))
         path = split_path(texts["path"])
-        if not all(path) or "*" in path:
+        if not all(map(_is_usual, path)):
             decline("a path of unusual form", where.at(index, "path"))
         found.append(FieldSpec(texts["kind"], texts["group"], texts["version"], path, create))
     return tuple(found)
+
+
+def _is_usual(step: str) -> bool:
+    """Whether a step is a field's name that stays one, whatever kustomize makes of it: no pattern, no index."""
+    return _USUAL.match(step) is not None and text_key(step)
 
 
 def _references(rows: Any, where: Location) -> list[Reference]:
@@ -173,6 +182,9 @@ def _rank(kind: str, group: str, version: str) -> tuple[int, str]:
 
 def as_specs(rows: list[Mapping[str, Any]]) -> tuple[FieldSpec, ...]:
     """The `fields` of an entry of `labels`, whose forms are known."""
+    for row in rows:
+        if not all(map(_is_usual, split_path(row.get("path") or ""))):
+            decline(f"the path {row.get('path')} is of unusual form")
     return tuple(
         FieldSpec(
             row.get("kind") or "",

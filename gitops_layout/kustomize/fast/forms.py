@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from gitops_layout.kustomize.fast.declined import decline, refuse
+from gitops_layout.kustomize.fast.item import check_key
 from gitops_layout.model import Location
 
 __all__ = ["PLUGINS", "check_forms", "check_plugin"]
@@ -73,6 +74,7 @@ def _pairs(value: Any, where: Location) -> None:
     for key, entry in value.items():
         if not isinstance(entry, str):
             decline(f"{key} is no text", where.at(key))
+        check_key(key, where.at(key))
 
 
 def _anything(_value: Any, _where: Location) -> None:

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from gitops_layout.kustomize.fast.buildmetadata import keep
 from gitops_layout.kustomize.fast.declined import decline, refuse
-from gitops_layout.kustomize.fast.item import Item, plain_text
+from gitops_layout.kustomize.fast.item import Item, check_key, plain_text
 from gitops_layout.kustomize.fast.marks import Mark
 from gitops_layout.model import Location, Span
 
@@ -68,6 +68,7 @@ def _add_data(item: Item, kind: str, entry: dict[str, Any], where: Location, ope
         if key in seen:
             refuse(f"the generator repeats the key {key}", place, "keep one of them")
         seen.add(key)
+        check_key(key, place)
         text = None if kind == "Secret" else _text(content)
         field = "data" if text is not None or kind == "Secret" else "binaryData"
         kids[field][key] = Mark(place)
@@ -201,6 +202,7 @@ def _keep(new: Item, old: Item, path: tuple[str, ...], *, drop_empty: bool) -> N
         decline(f"{'.'.join(path)} holds what is no text", old.origin(path)[0])
     for key, value in (theirs or {}).items():
         where = old.origin((*path, key))[0]
+        check_key(key, where)
         if key not in (ours or {}):
             new.write((*path, key), value, where)
         else:

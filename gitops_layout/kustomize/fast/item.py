@@ -8,9 +8,9 @@ from gitops_layout.kustomize.fast.declined import decline, refuse
 from gitops_layout.kustomize.fast.marks import ABSENT, Mark, at, insert, origin, put, remove
 from gitops_layout.kustomize.fast.tables import CLUSTER_SCOPED
 from gitops_layout.model import Location, Path
-from gitops_layout.source.typing import NotJsonError, plain
+from gitops_layout.source.typing import NotJsonError, plain, text_key
 
-__all__ = ["NO_NAMESPACE", "Id", "Item", "plain_text", "unique"]
+__all__ = ["NO_NAMESPACE", "Id", "Item", "check_key", "plain_text", "unique"]
 
 NO_NAMESPACE = "_non_namespaceable_"
 """kustomize's word for the namespace of cluster-scoped objects; target selectors see it."""
@@ -130,12 +130,16 @@ class Item:
         """Who wrote the value at `path` last, and who before."""
         return origin(self.mark, path)
 
-    def write(self, path: Path, value: Any, where: Location) -> None:
-        """Set the value at `path`; `where` says so."""
+    def write(self, path: Path, value: Any, where: Location, *, quoted: bool = False) -> None:
+        """Set the value at `path`; `where` says so. A new key is one that kustomize writes as it is, unless it is
+        `quoted` where need be.
+        """
         earlier: tuple[Location, ...] = ()
         if at(self.data, path) is not ABSENT:
             last, before = origin(self.mark, path)
             earlier = (last, *before)
+        elif not quoted:
+            check_key(path[-1], where)
         self.data, self.mark = put(self.data, self.mark, path, value, Mark(where, earlier))
 
     def write_over(self, path: Path, value: Any, where: Location | None, *parts: Location) -> None:
@@ -179,6 +183,13 @@ def unique(items: list[Item]) -> None:
 
 
 _MAYBE_TYPED = frozenset("0123456789+-.~yYnNtTfFoO")
+
+
+def check_key(key: str | int, where: Location) -> None:
+    """Decline a mapping's key that kustomize would write without quotes, although it is no text then."""
+    if isinstance(key, str) and not text_key(key):
+        reason = f"the key {key} is no text without quotes, and kustomize writes none"
+        refuse(reason, where, "choose another key")
 
 
 def plain_text(text: str) -> bool:

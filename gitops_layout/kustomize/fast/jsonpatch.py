@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from gitops_layout.kustomize.fast.declined import decline, refuse
-from gitops_layout.kustomize.fast.item import Item, plain_text
+from gitops_layout.kustomize.fast.item import Item, check_key, plain_text
 from gitops_layout.kustomize.fast.marks import ABSENT, at
 from gitops_layout.model import Location, Path
 
@@ -58,7 +58,7 @@ def _apply(item: Item, operation: Any, where: Location) -> None:
             holder, above = _container(item, path, where)
             # What replaces nothing is added, but for lists.
             place = (*above, path[-1]) if isinstance(holder, dict) else _existing(item, path, where)
-            item.write(place, operation["value"], where.at("value"))
+            item.write(place, operation["value"], where.at("value"), quoted=True)
         case "remove":
             item.remove(_existing(item, path, where))
         case "test":
@@ -121,7 +121,7 @@ def _existing(item: Item, steps: tuple[str, ...], where: Location) -> Path:
 def _add(item: Item, steps: tuple[str, ...], value: Any, where: Location) -> None:
     holder, path = _container(item, steps, where)
     if isinstance(holder, dict):
-        item.write((*path, steps[-1]), value, where)
+        item.write((*path, steps[-1]), value, where, quoted=True)
         return
     if steps[-1] == "-":
         index = len(holder)
@@ -159,8 +159,10 @@ def _check(item: Item, where: Location) -> None:
     annotations = metadata.get("annotations")
     if annotations is not None and not isinstance(annotations, dict):
         decline("annotations are no mapping", where)
-    if annotations and not all(isinstance(value, str) for value in annotations.values()):
-        decline("an annotation is no text", where)
+    for key, value in (annotations or {}).items():
+        check_key(key, where)
+        if not isinstance(value, str):
+            decline("an annotation is no text", where)
     if item.large and _large(data):
         decline("a JSON patch rounds integers beyond 2^53", where)
 

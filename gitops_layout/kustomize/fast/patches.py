@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from gitops_layout.kustomize.fast.declined import decline, refuse
-from gitops_layout.kustomize.fast.item import Item, unique
+from gitops_layout.kustomize.fast.item import Item, check_key, unique
 from gitops_layout.kustomize.fast.jsonpatch import apply_operations
 from gitops_layout.kustomize.fast.merge import merged
 from gitops_layout.kustomize.fast.read import Reader, kustomized, objects, without_added_newline
@@ -75,6 +75,8 @@ def _from_stream(reader: Reader, stream: Stream, place: Location, text: str | No
 
 def _operations(stream: Stream, place: Location) -> list[Any]:
     document, text = stream.documents[0], stream.text
+    if "<<" in text:
+        decline("a JSON patch may write a merge key", place)
     if text.startswith("["):
         try:
             json.loads(text)
@@ -156,9 +158,13 @@ def _merge_all(
         values = merge.data["metadata"].get(field) or {}
         if not all(isinstance(value, str) for value in values.values()):
             decline(f"{field} of a patch with a target must be texts", place.at("metadata", field))
+        for key in values:
+            check_key(key, place.at("metadata", field, key))
         if field in merge.data["metadata"] and not values:
             decline(f"empty {field} of a patch with a target", place.at("metadata", field))
     for item in targets:
+        for key in item.data["metadata"].get("labels") or {}:
+            check_key(key, place)
         _merge_into(reader, item, merge, options)
     kept = [item for item in items if item.data]
     unique(kept)
@@ -176,7 +182,7 @@ def _merge_into(reader: Reader, item: Item, merge: Item, options: dict[str, Any]
         for key, value in merge.data["metadata"].items()
         if key != "namespace" and (key != "name" or rename)
     }
-    if not metadata.get("annotations", True):
+    if metadata.get("annotations") == {}:
         del metadata["annotations"]
     # apiVersion and kind say whom the patch means; the object keeps its own.
     patch = {

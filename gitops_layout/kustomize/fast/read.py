@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import field
+from dataclasses import field, replace
 from typing import Any
 
 from gitops_layout.kustomize.fast.declined import decline, refuse
-from gitops_layout.kustomize.fast.item import Item, plain_text
+from gitops_layout.kustomize.fast.item import Item, check_key, plain_text
 from gitops_layout.kustomize.fast.marks import ABSENT, Mark, at
 from gitops_layout.kustomize.fast.tables import Rules, list_rules
 from gitops_layout.model import Location, Path, Span
@@ -118,8 +118,11 @@ def kustomized(stream: Stream, where: Location) -> tuple[Document, ...]:
         documents = again.documents
     for document in documents:
         if document.duplicates:
-            place = Location(where.file, document.duplicates[0].path, document.index)
+            place = _place(where, document, document.duplicates[0].path)
             refuse("a key stands twice", place, "keep one of them")
+        if document.untexts:
+            place = _place(where, document, document.untexts[0])
+            refuse(f"the key {document.untexts[0][-1]} is no text", place, "put it in quotes")
     if "\n---" in text and _SEPARATOR.search(text.replace("\r\n", "\n")):
         decline("a document separator is followed by text", where)
     if "#" in text and _FIELD_COMMENT.search(text):
@@ -155,7 +158,7 @@ def _check_folded(documents: tuple[Document, ...], text: str) -> None:
 
 
 def _with_data(document: Document, data: Any) -> Document:
-    return Document(document.file, document.index, data, document.source, document.duplicates)
+    return replace(document, data=data)
 
 
 def without_added_newline(document: Document, text: str) -> Document:
@@ -298,6 +301,7 @@ def _annotations(
     for key, value in annotations.items():
         if _OWN_ANNOTATIONS.match(key):
             decline("an annotation that kustomize uses itself", place.at("metadata", "annotations", key))
+        check_key(key, place.at("metadata", "annotations", key))
         keep = (isinstance(value, str) and not value.endswith("T00:00:00Z")) or (patch and value is None)
         texts[key] = value if keep else _spelled(document, (*path, "metadata", "annotations", key))
     return annotations if all(texts[key] is value for key, value in annotations.items()) else texts

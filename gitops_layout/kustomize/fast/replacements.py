@@ -13,7 +13,7 @@ from gitops_layout.kustomize.fast.select import SELECTOR_FIELDS, matches_labels,
 from gitops_layout.kustomize.fast.tables import group_version
 from gitops_layout.model import Location, Path
 from gitops_layout.patterns import regexp
-from gitops_layout.source.typing import NotJsonError, plain
+from gitops_layout.source.typing import NotJsonError, plain, text_key
 
 __all__ = ["replace_values"]
 
@@ -226,7 +226,7 @@ def _matches(data: Any, steps: list[str], path: Path, create: bool, where: Locat
     if step not in data or data[step] is None:
         if not create or step in data:
             return
-        if not all(_PLAIN_STEP.match(rest) and not rest.isdigit() for rest in steps):
+        if not all(_PLAIN_STEP.match(rest) and text_key(rest) for rest in steps):
             decline("a field path that would create a list", where)
         yield (*path, *steps)
         return
