@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from gitops_layout.spec import Spec
     from gitops_layout.spec.model import Quota
 
-__all__ = ["Loaded", "again", "configured", "declared", "find_root", "load", "load_graph"]
+__all__ = ["Loaded", "again", "configured", "declared", "find_root", "load", "load_graph", "spec_of"]
 
 _PARTS = "gitops.d"
 
@@ -163,7 +163,7 @@ def configured(repo: Repo, config_file: Path | None) -> Config:
 
 def declared(repo: Repo, config: Config) -> Declared:
     """What spec and config say about environments, clusters and sources; the config adds to the spec."""
-    spec = _spec(repo)
+    spec = spec_of(repo)
     environments = {
         e.name: DeclaredEnvironment(e.name, e.tier, e.paths, e.destinations, e.source)
         for e in config.environments
@@ -231,7 +231,8 @@ def _limits(quota: Quota | None) -> dict[str, str]:
     return {"cpu": quota.cpu, "memory": quota.memory, "pods": str(quota.pods)} if quota is not None else {}
 
 
-def _spec(repo: Repo) -> Spec | None:
+def spec_of(repo: Repo) -> Spec | None:
+    """What gitops.yaml and the files of tenants say; None without such a file. Raises UserError."""
     if SPEC_FILE not in repo.entries:
         return None
     documents = repo.documents(SPEC_FILE)

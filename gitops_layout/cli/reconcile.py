@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from gitops_layout.reconcile.events import Emit, Event
     from gitops_layout.reconcile.revision import Follow, Revision
     from gitops_layout.repo.model import Repo
+    from gitops_layout.spec import Spec
 
 __all__ = ["command"]
 
@@ -148,6 +150,7 @@ def command(
         # `docker stop` and systemd say TERM where a terminal says INT: both end a run the same way.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         revision = follow()
+        options = replace(options, tenant=_tenant(revision))
         with _connect(revision, environment, context=context, kubeconfig=kubeconfig) as cluster:
             if once:
                 return loop.once(cluster, revision, render=render, options=options, emit=emit).exit_code
@@ -201,16 +204,22 @@ def _bound_context(revision: Revision, environment: str) -> str:
 
 
 def _contexts(revision: Revision, environment: str) -> list[str]:
-    from gitops_layout.cli.roots import SPEC_FILE
-
-    repo = _repo(revision)
-    if SPEC_FILE not in repo.entries:
-        return []
-    from gitops_layout.spec import load
-
-    spec = load(repo.content(SPEC_FILE), SPEC_FILE)
-    bound = [cluster.context for cluster in spec.clusters if environment in cluster.environments]
+    spec = _spec(revision)
+    clusters = spec.clusters if spec is not None else ()
+    bound = [cluster.context for cluster in clusters if environment in cluster.environments]
     return [context for context in bound if context]
+
+
+def _tenant(revision: Revision) -> str:
+    """Whose repository it is, by a gitops.yaml of layout tenant; empty for all others."""
+    spec = _spec(revision)
+    return spec.tenancy.tenant if spec is not None and spec.tenancy is not None else ""
+
+
+def _spec(revision: Revision) -> Spec | None:
+    from gitops_layout.cli.loading import spec_of
+
+    return spec_of(_repo(revision))
 
 
 def _printer(form: str, *, verbose: bool, places: _Places) -> Emit:

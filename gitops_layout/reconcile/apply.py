@@ -46,11 +46,13 @@ class Options:
     `namespace` is given to objects that name none. `timeout` is in seconds and limits the wait for
     health. `take_over` names agents (`helm`), their objects (`helm:web`) or ours (`Deployment/shop/web`).
     `unrendered` counts deliveries whose objects are not known: nothing is pruned then. `cancelled`
-    ends a wait early: a newer commit is there.
+    ends a wait early: a newer commit is there. `tenant` is whose repository it is, where that is not the platform's:
+    its objects are kept apart from what the platform brings to the same environment.
     """
 
     environment: str
     source: str = ""
+    tenant: str = ""
     revision: str = ""
     namespace: str | None = None
     dry_run: bool = False
@@ -63,6 +65,11 @@ class Options:
     exit_code: bool = False
     unrendered: int = 0
     cancelled: Callable[[], bool] = lambda: False
+
+    @property
+    def inventory(self) -> str:
+        """The name of what holds all that this run brings; no environment has a dot in its name."""
+        return f"{self.environment}.{self.tenant}" if self.tenant else self.environment
 
 
 class _RefusedError(Exception):
@@ -119,7 +126,7 @@ class _Run:
         )
         items = self._validated(objects)
         before, parent = self._inventory()
-        after = inventories.of(options.environment, options.source, [item.ref for item in items])
+        after = inventories.of(options.inventory, options.source, [item.ref for item in items])
         wide = inventories.widened(before, after)
         items = [DesiredObject(inventories.labelled(item.data, after.id), item.location) for item in items]
         secrets = secret_values(item.data for item in items)
@@ -141,7 +148,7 @@ class _Run:
         self._write(probes)
         left = self._prune(doomed)
         refs = [item.ref for item in items]
-        self._narrow(wide, inventories.of(options.environment, options.source, [*refs, *left]))
+        self._narrow(wide, inventories.of(options.inventory, options.source, [*refs, *left]))
         self._wait(refs)
 
     def summary(self) -> Summary:
@@ -172,19 +179,19 @@ class _Run:
 
     def _inventory(self) -> tuple[Inventory | None, dict[str, Any] | None]:
         options = self.options
-        ref = inventories.parent_of(options.environment)
+        ref = inventories.parent_of(options.inventory)
         try:
             parent = self.cluster.get(ref)
         except ApiError as error:
             raise self._refuse(f"cannot read the inventory: {error.message}", ref) from error
         if parent is None:
             return None, None
-        found = inventories.read(options.environment, parent)
+        found = inventories.read(options.inventory, parent)
         if isinstance(found, str):
             raise self._refuse(found, ref)
         if found.source != options.source and found.source not in options.take_over:
             about = (
-                f"environment {options.environment} of this cluster belongs to the repository {found.source}"
+                f"environment {options.inventory} of this cluster belongs to the repository {found.source}"
             )
             raise self._refuse(
                 f"{about}, not to {options.source}; --take-over {found.source} would take it", ref

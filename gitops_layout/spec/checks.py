@@ -134,7 +134,11 @@ def agent_problems(file: File) -> Iterator[Problem]:
             )
     for index, tenant in enumerate(file.spec.tenants if agent == "builtin" else ()):
         if tenant.repo is not None:
-            text = f"tenant {tenant.name}: the builtin agent pulls no second repository"
+            text = (
+                f"tenant {tenant.name}: the builtin agent pulls one repository a run, so leave repo out and have "
+                f"this one delivered by a run of its own: gitops-layout reconcile --git {tenant.repo.url} --env ENV "
+                "--context CONTEXT"
+            )
             yield ("spec", "tenants", index, "repo"), True, text
 
 
