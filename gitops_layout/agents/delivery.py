@@ -149,7 +149,7 @@ class Delivery:
     depends_on: tuple[str, ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
     object: Mapping[str, Any] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
+    notes: tuple[Path, ...] = ()
     live: bool = True
     parts: tuple[Delivery, ...] = ()
     origin: Callable[[Path], Location] | None = field(default=None, compare=False, repr=False)

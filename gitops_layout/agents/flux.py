@@ -131,7 +131,7 @@ def _kustomization(resource: Resource, context: Context, cluster: str) -> Delive
         depends_on=dependencies(spec, namespace),
         options={name: spec[name] for name in (*BUILD_FIELDS, *old, "postBuild") if name in spec},
         object=data,
-        notes=tuple(f"spec.{name}" for name in spec if name not in _UNDERSTOOD and name not in old),
+        notes=tuple(("spec", name) for name in spec if name not in _UNDERSTOOD and name not in old),
         origin=resource.origin,
         agent_cluster=cluster if remote else None,
     )

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gitops_layout.agents.context import at, text
+from gitops_layout.model import Path
 from gitops_layout.source.reader import read
 from gitops_layout.values import dataclass
 
@@ -23,7 +24,7 @@ class Synced:
 
     source: Mapping[str, Any]
     kustomization: Mapping[str, Any]
-    unknown: tuple[str, ...] = ()
+    unknown: tuple[Path, ...] = ()
 
 
 class _UnknownError(Exception):
@@ -50,13 +51,13 @@ def synced(data: Mapping[str, Any], namespace: str) -> Synced:
         {"kind": kind, "metadata": {"name": name}, "spec": source},
         {"kind": "Kustomization", "metadata": {"name": name}, "spec": spec},
     ]
-    unknown: list[str] = []
+    unknown: list[Path] = []
     patches = at(data, "spec", "kustomize", "patches")
     for index, patch in enumerate(patches if isinstance(patches, list) else ()):
         try:
             made = [_patched(item, patch) for item in made]
         except _UnknownError:
-            unknown.append(f"spec.kustomize.patches[{index}]")
+            unknown.append(("spec", "kustomize", "patches", index))
     specs = [item["spec"] if isinstance(item.get("spec"), dict) else {} for item in made]
     return Synced(specs[0], specs[1], tuple(unknown))
 

@@ -89,7 +89,7 @@ def instance(resource: Resource, context: Context, *, cluster: str) -> Delivery:
         options={name: spec[name] for name in (*BUILD_FIELDS, "postBuild") if name in spec},
         object=data,
         origin=resource.origin,
-        notes=(*(f"spec.{name}" for name in unknown), *made.unknown),
+        notes=(*(("spec", name) for name in unknown), *made.unknown),
     )
 
 
@@ -142,7 +142,7 @@ def resource_set(
         },
         object=data,
         origin=resource.origin,
-        notes=tuple(f"spec.{name}" for name in spec if name not in _SET_UNDERSTOOD),
+        notes=tuple(("spec", name) for name in spec if name not in _SET_UNDERSTOOD),
     )
 
 

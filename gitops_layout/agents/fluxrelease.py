@@ -9,6 +9,7 @@ from gitops_layout.agents.context import Context, at, environment_of, places, te
 from gitops_layout.agents.delivery import Delivery, SyncPolicy
 from gitops_layout.agents.fluxsource import Seeker
 from gitops_layout.agents.kubeconfig import remote_cluster
+from gitops_layout.model import Path
 from gitops_layout.repo.model import Resource
 
 __all__ = ["HELM_GROUP", "dependencies", "release"]
@@ -95,12 +96,12 @@ def _retries(spec: Mapping[str, Any]) -> bool:
     return isinstance(count, int) and count != 0
 
 
-def _notes(spec: Mapping[str, Any], chart: Mapping[str, Any]) -> list[str]:
-    unknown = [f"spec.{name}" for name in spec if name not in _UNDERSTOOD]
+def _notes(spec: Mapping[str, Any], chart: Mapping[str, Any]) -> list[Path]:
+    unknown: list[Path] = [("spec", name) for name in spec if name not in _UNDERSTOOD]
     if "chartRef" not in spec:
-        unknown += [f"spec.chart.spec.{name}" for name in chart if name not in _UNDERSTOOD_CHART]
+        unknown += [("spec", "chart", "spec", name) for name in chart if name not in _UNDERSTOOD_CHART]
     renderers = spec.get("postRenderers")
     for index, item in enumerate(renderers if isinstance(renderers, list) else ()):
         others = [name for name in item if name != "kustomize"] if isinstance(item, dict) else []
-        unknown += [f"spec.postRenderers[{index}].{name}" for name in others]
+        unknown += [("spec", "postRenderers", index, name) for name in others]
     return unknown

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from gitops_layout.fields import dotted
 from gitops_layout.graph.model import Graph
 from gitops_layout.k8s.pods import pod_spec
 from gitops_layout.model import Hit, Path, Related
-from gitops_layout.validation.check import dotted
 from gitops_layout.validation.judged import judged, targets
 from gitops_layout.validation.namespaces import Namespace, Namespaces
 from gitops_layout.validation.podsecurity import Level, breaches, enforced

@@ -9,10 +9,11 @@ from typing import Any
 from gitops_layout.agents.fluxoperator import COPY_FROM
 from gitops_layout.checks.delivered import metadata
 from gitops_layout.checks.once import once
+from gitops_layout.fields import dotted
 from gitops_layout.graph.model import Graph
 from gitops_layout.model import Hit, Path, Related
 from gitops_layout.patterns import regexp
-from gitops_layout.validation.check import as_stored, dotted
+from gitops_layout.validation.check import as_stored
 from gitops_layout.validation.judged import judged
 from gitops_layout.validation.server import Refusal, refusals
 from gitops_layout.validation.subject import Subject

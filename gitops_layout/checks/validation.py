@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from gitops_layout.fields import dotted
 from gitops_layout.graph.model import Graph
 from gitops_layout.model import Change, Hit, Location, Path, Related
 from gitops_layout.validation import bundle
-from gitops_layout.validation.check import Violation, dotted
+from gitops_layout.validation.check import Violation
 from gitops_layout.validation.judged import judged, targets
 from gitops_layout.validation.subject import Subject
 from gitops_layout.validation.versions import at_least, lifecycle

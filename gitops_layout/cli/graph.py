@@ -43,12 +43,16 @@ def command(path: Path | None, *, no_cache: bool, **options: Any) -> int:
 
 
 def _run(root: Path, options: dict[str, Any], memory: remembered.Memory) -> remembered.Said:
+    from dataclasses import replace
+
     from gitops_layout.cli.loading import load
     from gitops_layout.output import graph as output
     from gitops_layout.output.graph_text import explained, to_text
+    from gitops_layout.validation.misread import misread
 
     loaded = load(root, memory=memory, beside=options["beside"])
-    graph, form, lasting = loaded.graph, options["form"], not loaded.config.checkouts
+    form, lasting = options["form"], not loaded.config.checkouts
+    graph = replace(loaded.graph, unchecked=(*loaded.graph.unchecked, *misread(loaded.graph)))
     broken = any(entry.kind is UncheckedClass.BROKEN and graph.reaches(entry) for entry in graph.unchecked)
     words = {
         "text": output.files_to_text if options["files"] else to_text,

@@ -9,6 +9,7 @@ from posixpath import basename, dirname, join
 from gitops_layout.graph.model import Graph
 from gitops_layout.graph.parked import switched_off
 from gitops_layout.kustomize.model import FILE_NAMES
+from gitops_layout.model import UncheckedClass
 from gitops_layout.patterns import regexp
 from gitops_layout.repo.model import is_template, is_yaml
 from gitops_layout.values import dataclass
@@ -48,6 +49,11 @@ def accounts(graph: Graph) -> Iterator[Account]:
     broken = {file: problem.message for file, problem in graph.repo.unparsable}
     failed = {entry.location.file: entry.why for entry in graph.unchecked if entry.location is not None}
     objects = {resource.file for resource in graph.repo.resources}
+    refused = {
+        entry.location.file
+        for entry in graph.unchecked
+        if entry.location is not None and entry.kind is UncheckedClass.BROKEN
+    } - {delivery.root.file for delivery in graph.deliveries}
     stages = {environment.name for environment in graph.environments}
     off = dict(switched_off(graph.repo))
     manifests, files = frozenset(graph.repo.manifests), graph.repo.files
@@ -61,6 +67,8 @@ def accounts(graph: Graph) -> Iterator[Account]:
             yield Account(file, State.TOOL, "a template that some tool fills in")
         elif file in broken and (graph.is_live(file) or not _is_hidden(file)):
             yield Account(file, State.UNCHECKED, broken[file])
+        elif graph.is_live(file) and file in refused and file not in read:
+            yield Account(file, State.UNCHECKED, failed[file])
         elif graph.is_live(file):
             yield Account(
                 file, State.DELIVERED, f"read by {read[file]}" if file in read else "an agent's object"

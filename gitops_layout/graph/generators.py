@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from gitops_layout.agents import argocd
 from gitops_layout.agents.context import Declared, DeclaredCluster, at
+from gitops_layout.fields import dotted, place_of
 from gitops_layout.model import Unchecked, UncheckedClass
 from gitops_layout.repo.model import Repo, Resource, object_ref
 
@@ -97,10 +98,10 @@ def _expanded(resource: Resource, world: World) -> tuple[list[Resource], list[Un
     what = f"ApplicationSet {resource.ref.namespace}/{resource.ref.name}"
     unseen = [
         Unchecked(
-            f"{note} of {what}",
+            f"{dotted(note)} of {what}",
             UncheckedClass.EXTERNAL,
             "it is no field that is known here; the set is expanded without it",
-            resource.location,
+            place_of(resource.location, resource.origin, note),
             ("kind", "ApplicationSet"),
         )
         for note in expansion.notes

@@ -8,15 +8,17 @@ from functools import partial
 
 from gitops_layout.agents import argocd
 from gitops_layout.agents.context import Declared
+from gitops_layout.fields import dotted, place_of
 from gitops_layout.graph import places
 from gitops_layout.graph.charts import loose_charts, unseen_charts
 from gitops_layout.graph.follow import drop_reached, follow, settle
+from gitops_layout.graph.formless import formless
 from gitops_layout.graph.generators import expander, is_generator
 from gitops_layout.graph.model import Graph
 from gitops_layout.graph.objects import agents_of, pulls
 from gitops_layout.graph.parked import parked
 from gitops_layout.graph.roots import kustomize_roots, plain_folders
-from gitops_layout.graph.sources import context_of, is_agent, nameless
+from gitops_layout.graph.sources import context_of, is_agent
 from gitops_layout.graph.state import Render, State, add
 from gitops_layout.kustomize.named import named
 from gitops_layout.model import Location, Unchecked, UncheckedClass
@@ -55,7 +57,10 @@ def link(repo: Repo, *, render: Render, declared: Declared | None = None) -> Gra
     if agentless:  # what cannot be read may be a manifest, and all manifests are delivered
         live |= {file for file, _ in repo.unparsable if not (is_aside(file) or is_template(repo, file))}
     _note_unchecked(repo, state, live)
-    state.unchecked += nameless(objects)
+    for entry, of_agents in formless(repo, objects, inputs, state.parked):
+        state.unchecked.append(entry)
+        if (of_agents or agentless) and entry.location is not None:
+            live.add(entry.location.file)
     if not pulled:
         state.unchecked += unseen_charts(repo, state.deliveries.values())
     deliveries = tuple(sorted(state.deliveries.values(), key=lambda delivery: delivery.id))
@@ -122,11 +127,10 @@ def _note_unchecked(repo: Repo, state: State, live: set[str]) -> None:
             state.unchecked.append(replace(failure, delivery=delivery.id))
         state.unchecked.extend(state.rendered[delivery.id].unseen)
         for note in delivery.notes:
-            what = f"{note} of delivery {delivery.id}"
+            what = f"{dotted(note)} of delivery {delivery.id}"
             why = "it is no field that is known here; the delivery is shown without it"
-            state.unchecked.append(
-                Unchecked(what, UncheckedClass.EXTERNAL, why, delivery.root, None, delivery.id)
-            )
+            place = place_of(delivery.root, delivery.origin, note)
+            state.unchecked.append(Unchecked(what, UncheckedClass.EXTERNAL, why, place, None, delivery.id))
     texts = named(repo, "input") if repo.unparsable else frozenset()
     for file, problem in repo.unparsable:
         if file in texts:

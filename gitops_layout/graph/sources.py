@@ -13,46 +13,33 @@ from gitops_layout.agents.artifacts import is_generator as is_artifact_generator
 from gitops_layout.agents.context import Context, Declared, at, below_clusters, normal_url, stages, text
 from gitops_layout.agents.delivery import Delivery, Source
 from gitops_layout.graph.generators import clusters_of, expander, is_generator
-from gitops_layout.model import Location, Unchecked
+from gitops_layout.model import Location
 from gitops_layout.render.rendered import Rendered
-from gitops_layout.repo.model import Repo, Resource, broken, is_aside, object_ref
+from gitops_layout.repo.model import Repo, Resource, object_ref
 
 _TRUNKS = frozenset({"main", "master", "HEAD"})
 
-_OF_AGENTS = (
+OF_AGENTS = (
     "kustomize.toolkit.fluxcd.io/",
     "helm.toolkit.fluxcd.io/",
     f"{fluxoperator.GROUP}/",
     f"{argocd.GROUP}/",
 )
-_DELIVERING = frozenset(
-    {"Application", "ApplicationSet", "FluxInstance", "HelmRelease", "Kustomization", "ResourceSet"}
-)
+"""How the `apiVersion`s of what delivers begin."""
 _OF_SOURCES = ("source.toolkit.fluxcd.io/", "source.extensions.fluxcd.io/", f"{fluxoperator.GROUP}/", "v1")
 """How the `apiVersion`s begin of what is looked at closer: most objects are nothing of ours, and there are many."""
 
 _NOWHERE = Location("")
 """Where an object is from is asked only when it turns out to be one that we look for."""
 
-__all__ = ["context_of", "delivery_of", "is_agent", "nameless", "with_sources"]
+__all__ = ["OF_AGENTS", "context_of", "delivery_of", "is_agent", "with_sources"]
 
 
 def is_agent(resource: Resource) -> bool:
     """Whether it is an agent's object with a name, so one that delivers something."""
-    if not resource.ref.name or not resource.ref.api_version.startswith(_OF_AGENTS):
+    if not resource.ref.name or not resource.ref.api_version.startswith(OF_AGENTS):
         return False
     return flux.is_agent(resource) or argocd.is_agent(resource)
-
-
-def nameless(objects: Iterable[Resource]) -> Iterator[Unchecked]:
-    """Agents' objects without a name that can be read: they deliver nothing, and nobody would know."""
-    for resource in objects:
-        ref = resource.ref
-        if ref.name or ref.kind not in _DELIVERING or not ref.api_version.startswith(_OF_AGENTS):
-            continue
-        if at(resource.data, "metadata", "generateName") is None and not is_aside(resource.location.file):
-            why = "metadata.name is missing or no text, so no agent takes it: give it a name"
-            yield broken(f"a {ref.kind} without a name", why, resource.location)
 
 
 def delivery_of(resource: Resource, context: Context, cluster: str) -> Delivery:

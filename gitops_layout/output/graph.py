@@ -119,6 +119,7 @@ def to_json(graph: Graph) -> str:
                 "why": entry.why,
                 "file": entry.location.file if entry.location else None,
                 "line": graph.repo.span(entry.location).line if entry.location else None,
+                "column": graph.repo.span(entry.location).column if entry.location else None,
             }
             for entry in graph.unchecked
         ],

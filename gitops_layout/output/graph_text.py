@@ -9,6 +9,7 @@ from posixpath import basename
 from gitops_layout.agents.argocd.phases import wave
 from gitops_layout.agents.delivery import BARE, Delivery
 from gitops_layout.counts import counted
+from gitops_layout.fields import dotted
 from gitops_layout.graph.charts import idle_charts
 from gitops_layout.graph.explain import origins, parents, whys
 from gitops_layout.graph.model import Graph
@@ -193,11 +194,11 @@ def _idle(graph: Graph) -> list[str]:
 
 def _unseen(graph: Graph) -> list[str]:
     """What an agent reaches and we could not look at: each cause once, the most frequent first."""
-    causes: dict[tuple[str, str], list[Unchecked]] = defaultdict(list)
+    causes: dict[tuple[str, str, str], list[Unchecked]] = defaultdict(list)
     rest = 0
     for entry in graph.unchecked:
         if graph.reaches(entry) or _is_chart_of_agents(entry):
-            causes[str(entry.kind), entry.why].append(entry)
+            causes[str(entry.kind), entry.why, _field(entry)].append(entry)
         else:
             rest += 1
     beside = [f"not seen of what no agent reaches: {rest}; --format json lists it"] if rest else []
@@ -207,16 +208,22 @@ def _unseen(graph: Graph) -> list[str]:
             return ["nothing is delivered: no agent object, kustomization or manifest says what", *beside]
         agents = any(delivery.agent not in BARE for delivery in live)
         return [f"everything that {'an agent reaches' if agents else 'is delivered'} was seen", *beside]
-    ordered = sorted(causes.items(), key=lambda item: (item[0][0], -len(item[1]), item[0][1]))
+    ordered = sorted(causes.items(), key=lambda item: (item[0][0], -len(item[1]), item[0][1:]))
     lines = [
         f"  {kind}: {why} ({entries[0].what}{_place(graph, entries[0])}"
         + (f" and {len(entries) - 1} more)" if len(entries) > 1 else ")")
-        for (kind, why), entries in ordered[:_MANY]
+        for (kind, why, _field), entries in ordered[:_MANY]
     ]
     more = (
         [f"  and {len(ordered) - _MANY} more causes; --format json lists all"] if len(ordered) > _MANY else []
     )
     return [f"not seen: {sum(map(len, causes.values()))}", *lines, *more, *beside]
+
+
+def _field(entry: Unchecked) -> str:
+    """The field that it is about, if it is about one: different fields are different causes."""
+    field = dotted(entry.location.path) if entry.location is not None else ""
+    return field if entry.what.startswith(f"{field} of ") else ""
 
 
 def _is_chart_of_agents(entry: Unchecked) -> bool:
@@ -225,7 +232,10 @@ def _is_chart_of_agents(entry: Unchecked) -> bool:
 
 
 def _place(graph: Graph, entry: Unchecked) -> str:
-    return "" if entry.location is None else f", {entry.location.file}:{graph.repo.span(entry.location).line}"
+    if entry.location is None:
+        return ""
+    span = graph.repo.span(entry.location)
+    return f", {entry.location.file}:{span.line}:{span.column}"
 
 
 def explained(graph: Graph) -> str:

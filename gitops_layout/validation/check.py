@@ -9,7 +9,6 @@ from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal
 
-from gitops_layout.patterns import regexp
 from gitops_layout.validation import bundle
 from gitops_layout.validation.crds import filled, marks, speaks
 from gitops_layout.validation.rules import RuleProblem, judge
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from gitops_layout.model import ObjectRef, Path
     from gitops_layout.validation.schemas import Known, Schemas
 
-__all__ = ["SOUND", "Verdict", "Violation", "as_stored", "dotted", "validate"]
+__all__ = ["SOUND", "Verdict", "Violation", "as_stored", "validate"]
 
 _MOST = 50
 """Violations of one object that are reported: nobody reads more, and a hostile object has a million."""
@@ -43,6 +42,7 @@ class Violation:
     `kind` says by what: a schema's types and bounds, a missing or an unknown field, or a rule in CEL. `newer` is a field
     or word that the packed release of a project does not have, but another release may; `wraps` is an integer that
     an apply takes and cuts to what is `stored`. `near` are names that were perhaps meant. `versions` are the Kubernetes versions that refuse it, empty where all asked do.
+    `fields` are all the unknown ones of a mapping where that is one mistake.
     """
 
     kind: Literal["schema", "missing", "unknown", "newer", "wraps", "cel"]
@@ -53,6 +53,7 @@ class Violation:
     near: tuple[str, ...] = ()
     versions: tuple[str, ...] = ()
     stored: int | None = None
+    fields: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,7 +237,8 @@ def _errors(ref: ObjectRef, data: dict[str, Any], known: Known, *, apply: bool) 
                 if len(error.kind.unexpected) >= _MANY:
                     listed = ", ".join(f'"{name}"' for name in error.kind.unexpected)
                     many: Literal["newer", "unknown"] = "newer" if of else "unknown"
-                    yield Violation(many, (*path, error.kind.unexpected[0]), f"unknown fields {listed}{of}")
+                    first, fields = (*path, error.kind.unexpected[0]), tuple(error.kind.unexpected)
+                    yield Violation(many, first, f"unknown fields {listed}{of}", fields=fields)
                     continue
                 for name in error.kind.unexpected:
                     near = tuple(difflib.get_close_matches(name, names, n=1))
@@ -366,19 +368,3 @@ def _got(value: Any) -> str:
 def _value(value: Any) -> str:
     text = json.dumps(value, ensure_ascii=False)
     return text if len(text) <= 80 else f"{text[:79]}…"
-
-
-_PLAIN = regexp(r"[A-Za-z_][\w-]*")
-
-
-def dotted(path: Path) -> str:
-    """`spec.ports[0].port`; keys with dots and slashes stand in brackets, as jsonpath has them."""
-    out = ""
-    for step in path:
-        if isinstance(step, int):
-            out += f"[{step}]"
-        elif _PLAIN.fullmatch(step):
-            out += f".{step}" if out else step
-        else:
-            out += f"[{json.dumps(step, ensure_ascii=False)}]"
-    return out or "the object"

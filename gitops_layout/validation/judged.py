@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     from gitops_layout.validation.crds import Crd
     from gitops_layout.validation.schemas import Broken
 
-__all__ = ["Judged", "judged", "targets"]
+    Settling = Callable[[Verdict, ObjectRef, Location, Affected, bool], Verdict]
+
+__all__ = ["Judged", "definitions", "judged", "settling", "targets"]
 
 _LATER = regexp(r"\$\{[^{}]*\}")
 """What a substitution that we could not see would have replaced."""
@@ -68,33 +70,45 @@ def targets(graph: Graph, cluster: str | None = None) -> tuple[str, ...]:
 
 def _judge(graph: Graph) -> Judged:
     target = graph.target
-    judge = Verdicts(Schemas(_crds(graph), locations=target.schemas, read=target.read))
+    judge = Verdicts(Schemas(definitions(graph), locations=target.schemas, read=target.read))
     versions = {name: targets(graph, name) for name in (None, *target.clusters)}
     applying = _applying(graph)
     subjects = []
-    pieces = _may_be_pieces(graph)
-    guesses = {delivery.id for delivery in graph.deliveries if delivery.agent == "helm"}
+    settled = settling(graph)
     for ref, data, origin, affected, live, unseen in _objects(graph):
         applied = affected.delivery in applying or _asks_for_apply(data)
         verdict, shape = judge(ref, data, versions.get(affected.cluster, versions[None]), applied)
-        if unseen and verdict.violations:
-            settled = tuple(v for v in verdict.violations if not _LATER.search(v.got))
-            verdict = Verdict(verdict.known, settled, verdict.unjudged)
-        if (
-            verdict.violations and affected.delivery in guesses
-        ):  # whoever installs it may give what is missing
-            settled = tuple(v for v in verdict.violations if v.kind != "missing" and v.got != "null")
-            verdict = Verdict(verdict.known, settled, verdict.unjudged)
-        if verdict.violations and (
-            affected.delivery in pieces
-            or (affected.delivery is None and _may_be_a_piece(graph, ref, origin(()).file))
-        ):
-            whole = tuple(v for v in verdict.violations if v.kind != "missing")
-            verdict = Verdict(verdict.known, whole, verdict.unjudged)
+        if verdict.violations:
+            verdict = settled(verdict, ref, origin(()), affected, unseen)
         subjects.append(Subject(ref, data, origin, affected, live, verdict, applied, shape))
     unchecked = (*_unchecked(subjects, judge.schemas), *_policies(graph, subjects))
     validated = sum(subject.verdict.known for subject in subjects)
     return Judged(tuple(subjects), validated, unchecked)
+
+
+def settling(graph: Graph) -> Settling:
+    """What is left of a verdict when whatever may yet complete an object is not held against it: a substitution that we
+    could not see (`unseen`), who installs a loose chart, and a kustomization that patches.
+    """
+    pieces = _may_be_pieces(graph)
+    guesses = {delivery.id for delivery in graph.deliveries if delivery.agent == "helm"}
+
+    def settled(
+        verdict: Verdict, ref: ObjectRef, place: Location, affected: Affected, unseen: bool
+    ) -> Verdict:
+        left = verdict.violations
+        if unseen:
+            left = tuple(v for v in left if not _LATER.search(v.got))
+        if affected.delivery in guesses:  # whoever installs it may give what is missing
+            left = tuple(v for v in left if v.kind != "missing" and v.got != "null")
+        if left and (
+            affected.delivery in pieces
+            or (affected.delivery is None and _may_be_a_piece(graph, ref, place.file))
+        ):
+            left = tuple(v for v in left if v.kind != "missing")
+        return Verdict(verdict.known, left, verdict.unjudged)
+
+    return settled
 
 
 _Row = tuple["ObjectRef", dict[str, Any], "Callable[[Path], Location]", Affected, bool, bool]
@@ -191,19 +205,28 @@ def _below(location: Location) -> Callable[[Path], Location]:
     return lambda path: location.at(*path)
 
 
-def _crds(graph: Graph) -> Iterator[tuple[Crd, Location | None]]:
-    """CRDs as delivered, those of files that nothing delivers, and those that somebody named besides."""
+def definitions(
+    graph: Graph, wanted: Callable[[str], bool] = lambda _group: True
+) -> Iterator[tuple[Crd, Location | None]]:
+    """CRDs as delivered, those of files that nothing delivers, and those that somebody named besides; of the API groups
+    that are `wanted`.
+    """
     delivered = set()
     for rendered in graph.rendered.values():
         for item in rendered.objects:
-            if item.ref.kind == "CustomResourceDefinition" and is_crd(item.data):
+            if item.ref.kind == "CustomResourceDefinition" and is_crd(item.data) and wanted(_group(item.ref)):
                 delivered.add(item.ref.name)
                 yield from ((crd, item.origin(())) for crd in crds(item.data))
     for resource in graph.repo.resources:
-        if is_crd(resource.data) and resource.ref.name not in delivered:
+        if is_crd(resource.data) and resource.ref.name not in delivered and wanted(_group(resource.ref)):
             yield from ((crd, resource.location) for crd in crds(resource.data))
     for data in graph.target.definitions:
         yield from ((crd, None) for crd in crds(data))
+
+
+def _group(definition: ObjectRef) -> str:
+    """A definition is called by the plural of its kind and its group."""
+    return definition.name.partition(".")[2]
 
 
 def _unchecked(subjects: list[Subject], schemas: Schemas) -> Iterator[Unchecked]:

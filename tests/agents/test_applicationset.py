@@ -399,7 +399,7 @@ def test_a_misspelt_generator_is_said():
 
 def test_fields_that_do_not_change_what_is_generated_are_noted():
     found = expanded(listed({"x": "a"}), strategy={"type": "RollingSync"}, ignoreApplicationDifferences=[])
-    assert found.notes == ("spec.strategy", "spec.ignoreApplicationDifferences")
+    assert found.notes == (("spec", "strategy"), ("spec", "ignoreApplicationDifferences"))
 
 
 @pytest.mark.parametrize(

@@ -179,10 +179,10 @@ def test_every_field_of_an_application_is_understood_or_listed():
     graph = linked(tree(spec, {"a/kustomization.yaml": "resources: [x.yaml]\n", "a/x.yaml": config_map("x")}))
     (delivery,) = graph.deliveries
     assert delivery.notes == (
-        "spec.wonder",
-        "spec.syncPolicy.retry.patience",
-        "spec.source.kustomize.version",
-        "spec.source.kustomize.novel",
+        ("spec", "wonder"),
+        ("spec", "syncPolicy", "retry", "patience"),
+        ("spec", "source", "kustomize", "version"),
+        ("spec", "source", "kustomize", "novel"),
     )
     assert delivery.sync.options == ("CreateNamespace=true", "ServerSideApply=true")
     assert names(graph) == ["x-x"]

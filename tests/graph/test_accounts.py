@@ -60,3 +60,34 @@ def test_an_environment_called_test_is_not_set_aside_as_a_test():
     found = {account.file: account.state for account in accounts(graph)}
     assert found["apps/shop/test/a.yaml"] is State.UNREACHED
     assert found["tests/a.yaml"] is State.ASIDE
+
+
+def test_objects_of_no_type_are_listed_where_they_stand_and_are_not_delivered():
+    graph = linked(
+        {
+            **FLEET,
+            "argo/odd.yaml": "apiVersion: argoproj.io/v1alpha1\nkind: [Application]\nmetadata: {name: web}\n",
+            "forgotten.yaml": "apiVersion: v1\nkind: 3\nmetadata: {name: c}\n---\napiVersion: [v1]\nkind: Secret\n"
+            "---\nkind: Secret\nmetadata: {name: e}\n---\napiVersion: v1\nmetadata: {name: f}\n",
+            "values.yaml": "kind: DaemonSet\n---\napiVersion: v2\nname: web\n",
+            "apps/web/envs/prod/kustomization.yaml": "resources: [../../base]\nconfigMapGenerator: [{name: p, files: [p.yaml]}]\n",
+            "apps/web/envs/prod/p.yaml": "apiVersion: v1\nkind: null\n",
+        }
+    )
+    found = [
+        (entry.location.file, graph.repo.span(entry.location).line, entry.why.partition(",")[0])
+        for entry in graph.unchecked
+        if entry.location is not None
+    ]
+    assert found == [
+        ("argo/odd.yaml", 2, "kind is a list and no text"),
+        ("forgotten.yaml", 2, "kind is a number and no text"),
+        ("forgotten.yaml", 5, "apiVersion is a list and no text"),
+        ("forgotten.yaml", 8, "it has no apiVersion"),
+        ("forgotten.yaml", 11, "it has no kind"),
+    ]
+    states = {account.file: account.state for account in accounts(graph)}
+    assert states["argo/odd.yaml"] is states["forgotten.yaml"] is State.UNCHECKED
+    assert states["values.yaml"] is State.TOOL
+    assert graph.is_live("argo/odd.yaml")
+    assert not graph.is_live("forgotten.yaml")

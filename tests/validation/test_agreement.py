@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gitops_layout.validation.check import dotted
+from gitops_layout.fields import dotted
 from tests.validation.support import (
     Planted,
     Server,

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gitops_layout.validation.check import dotted
+from gitops_layout.fields import dotted
 from tests.validation.support import verdict
 
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from gitops_layout.validation.check import Verdict, dotted
+from gitops_layout.fields import dotted
+from gitops_layout.validation.check import Verdict
 from gitops_layout.validation.crds import Crd, crds
 from gitops_layout.validation.schemas import Schemas
 from tests.validation.support import verdict

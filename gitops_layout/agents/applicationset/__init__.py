@@ -47,7 +47,9 @@ _FINALIZER = "resources-finalizer.argocd.argoproj.io"
 _UNDERSTOOD = frozenset(
     "goTemplate goTemplateOptions generators template templatePatch syncPolicy applyNestedSelectors".split()
 )
-WITHOUT_EFFECT = frozenset(("spec.ignoreApplicationDifferences", "spec.preservedFields", "spec.strategy"))
+WITHOUT_EFFECT = frozenset(
+    ("spec", name) for name in ("ignoreApplicationDifferences", "preservedFields", "strategy")
+)
 """Notes of an expansion that say how an existing Application is changed, and nothing about what it is."""
 
 _POLICIES = ("create-only", "create-update", "create-delete", "sync")
@@ -77,7 +79,7 @@ def expand(data: dict[str, Any], world: World) -> Expansion:
     except RecursionError:
         renderer.note(ProblemKind.LIMIT, "its values nest too deep", ("spec",))
     _check_names(applications, renderer)
-    notes = tuple(f"spec.{name}" for name in spec if name not in _UNDERSTOOD)
+    notes = tuple(("spec", name) for name in spec if name not in _UNDERSTOOD)
     return Expansion(tuple(applications), tuple(renderer.problems), notes, policy, preserve)
 
 

@@ -122,6 +122,6 @@ class Expansion:
 
     applications: tuple[Generated, ...] = ()
     problems: tuple[Problem, ...] = ()
-    notes: tuple[str, ...] = ()
+    notes: tuple[Path, ...] = ()
     applications_sync: str = "sync"
     preserve_resources: bool = False

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from gitops_layout.agents.context import at
+from gitops_layout.model import Path
 
 __all__ = ["notes"]
 
@@ -42,32 +43,23 @@ _HYDRATOR = {
 }
 
 
-def notes(
-    spec: Mapping[str, Any], sources: list[tuple[tuple[str | int, ...], Mapping[str, Any]]]
-) -> tuple[str, ...]:
-    """The fields that are not understood, as paths."""
-    found = [f"spec.{name}" for name in spec if name not in _SPEC]
-    policy = spec.get("syncPolicy")
-    found += _unknown("spec.syncPolicy", policy, _SYNC["syncPolicy"])
+def notes(spec: Mapping[str, Any], sources: list[tuple[Path, Mapping[str, Any]]]) -> tuple[Path, ...]:
+    """The fields that are not understood."""
+    found = [*_unknown(("spec",), spec, _SPEC)]
+    policy, hydrator = spec.get("syncPolicy"), spec.get("sourceHydrator")
+    found += _unknown(("spec", "syncPolicy"), policy, _SYNC["syncPolicy"])
     for name in ("automated", "managedNamespaceMetadata", "retry"):
-        found += _unknown(f"spec.syncPolicy.{name}", at(policy, name), _SYNC[name])
-    hydrator = spec.get("sourceHydrator")
-    found += _unknown("spec.sourceHydrator", hydrator, frozenset(_HYDRATOR))
+        found += _unknown(("spec", "syncPolicy", name), at(policy, name), _SYNC[name])
+    found += _unknown(("spec", "sourceHydrator"), hydrator, frozenset(_HYDRATOR))
     for name, known in _HYDRATOR.items():
-        found += _unknown(f"spec.sourceHydrator.{name}", at(hydrator, name), known)
+        found += _unknown(("spec", "sourceHydrator", name), at(hydrator, name), known)
     for path, source in sources:
-        here = _shown(path)
-        found += _unknown(here, source, _SOURCE) if "drySource" not in path else []
+        found += _unknown(path, source, _SOURCE) if "drySource" not in path else []
         for tool, known in _TOOLS.items():
-            found += _unknown(f"{here}.{tool}", source.get(tool), known)
+            found += _unknown((*path, tool), source.get(tool), known)
     return tuple(dict.fromkeys(found))
 
 
-def _unknown(here: str, value: Any, known: frozenset[str]) -> Iterator[str]:
+def _unknown(here: Path, value: Any, known: frozenset[str]) -> Iterator[Path]:
     if isinstance(value, Mapping):
-        yield from (f"{here}.{name}" for name in value if name not in known)
-
-
-def _shown(path: tuple[str | int, ...]) -> str:
-    text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
-    return text.removeprefix(".")
+        yield from ((*here, name) for name in value if name not in known)

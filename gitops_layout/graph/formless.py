@@ -1,0 +1,68 @@
+"""Objects that no agent can take as they stand: without a kind or an API version that is text, agents' without a name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Set as AbstractSet
+from posixpath import basename
+from typing import Any
+
+from gitops_layout.agents.context import at
+from gitops_layout.graph.sources import OF_AGENTS
+from gitops_layout.kustomize.model import FILE_NAMES
+from gitops_layout.model import Location, Unchecked
+from gitops_layout.repo.model import Repo, Resource, broken, is_aside, is_template
+
+__all__ = ["formless"]
+
+_DELIVERING = frozenset(
+    {"Application", "ApplicationSet", "FluxInstance", "HelmRelease", "Kustomization", "ResourceSet"}
+)
+_TYPES = {bool: "a boolean", int: "a number", float: "a number", list: "a list", dict: "a mapping"}
+
+
+def formless(
+    repo: Repo, objects: Iterable[Resource], inputs: AbstractSet[str], parked: Callable[[str], bool]
+) -> Iterator[tuple[Unchecked, bool]]:
+    """Each with whether it is one of the agents' own, which somebody applies and which delivers nothing. The `inputs` of
+    kustomizations are parts of objects, and tools' files and templates are nobody's.
+    """
+    for resource in objects:
+        ref = resource.ref
+        if not ref.name and ref.kind in _DELIVERING and ref.api_version.startswith(OF_AGENTS):
+            file = resource.location.file
+            if at(resource.data, "metadata", "generateName") is None and not is_aside(file):
+                why = "metadata.name is missing or no text, so no agent takes it: give it a name"
+                yield broken(f"a {ref.kind} without a name", why, resource.location), not parked(file)
+    for file in repo.manifests:
+        for document in repo.documents(file):
+            field = _odd(document.data)
+            if field is None or file in inputs or basename(file) in FILE_NAMES:
+                continue
+            if not is_aside(file) and not is_template(repo, file):
+                entry, own = _entry(document.data, field, Location(file, (), document.index))
+                yield entry, own and not parked(file)
+
+
+def _odd(data: Any) -> str | None:
+    """The one of the two fields that name the type of an object which is no text, of what is an object by its looks."""
+    if not isinstance(data, dict) or not ("apiVersion" in data or "kind" in data):
+        return None
+    version, kind = data.get("apiVersion"), data.get("kind")
+    if isinstance(version, str) and isinstance(kind, str):
+        return None
+    if ("apiVersion" in data and "kind" in data) or isinstance(data.get("metadata"), dict):
+        return "apiVersion" if isinstance(kind, str) else "kind"
+    return None
+
+
+def _entry(data: dict[str, Any], field: str, place: Location) -> tuple[Unchecked, bool]:
+    value, name = data.get(field), at(data, "metadata", "name")
+    is_what = (
+        f"{field} is {_TYPES.get(type(value), 'null')} and no text" if field in data else f"it has no {field}"
+    )
+    why = f"{is_what}, so it is an object of no type and nobody takes it: write one"
+    version, kind = data.get("apiVersion"), data.get("kind")
+    own = version.startswith(OF_AGENTS) if isinstance(version, str) else str(kind) in _DELIVERING
+    what = f"object {name}" if isinstance(name, str) else "an object"
+    return broken(what, why, place.at(field) if field in data else place), own
