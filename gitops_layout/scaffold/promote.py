@@ -23,6 +23,7 @@ from gitops_layout.scaffold.writing import regular, write
 from gitops_layout.semver import parse_version
 from gitops_layout.source.reader import read
 from gitops_layout.spec.words import MOVING_TAGS
+from gitops_layout.store.lock import LOCK
 from gitops_layout.values import dataclass
 
 if TYPE_CHECKING:
@@ -216,21 +217,37 @@ def _shown(
     files: dict[str, bytes | None],
     warnings: tuple[str, ...],
 ) -> Promotion:
-    """The promotion with what it changes in the environment's objects, as kustomize builds them."""
+    """The promotion with what it changes in the environment's objects: what kustomize builds, and what charts make
+    of their values.
+    """
     folder = _built_in(root, overlay)
-    tree = {**tree, **_files(root, folder)}
+    tree = {**tree, **_files(root, folder), **_pulling(root, overlay)}
     if folder.endswith(".yaml"):
         tree[folder] = (root / folder).read_bytes()
+    if regular(root, LOCK):  # which charts were fetched
+        tree[LOCK] = (root / LOCK).read_bytes()
     later = {path: content for path, content in {**tree, **files}.items() if content is not None}
     before, after = _rendered(dict(tree), folder), _rendered(later, folder)
     for side in (before, after):
-        if side is None or side.failure is not None:
-            why = side.failure.why if side is not None and side.failure else f"{folder} is no kustomization"
+        if not side or side[0].failure is not None:
+            why = side[0].failure.why if side and side[0].failure else f"{folder} is no kustomization"
             return Promotion(files, (), warnings, why)
-    assert before is not None
-    assert after is not None
-    old, new = ([(item.ref, item.data) for item in side.objects] for side in (before, after))
+    if (hidden := _unseen(before) or _unseen(after)) is not None:
+        before, after = before[:1], after[:1]
+        warnings = (*warnings, f"what the chart makes of it was not compared: {hidden}")
+    old, new = ([(item.ref, item.data) for part in side for item in part.objects] for side in (before, after))
     return Promotion(files, tuple(object_changes(old, new)), warnings)
+
+
+def _unseen(built: list[Rendered]) -> str | None:
+    """Why the objects of a chart that is delivered here are not known; None where they are, or there is no chart."""
+    first, *releases = built
+    if failed := next((item.failure for item in releases if item.failure is not None), None):
+        return failed.why
+    agents = {"HelmRelease", "Application"} & {item.ref.kind for item in first.objects}
+    return (
+        "gitops-layout diff shows it where the chart is here or fetched" if agents and not releases else None
+    )
 
 
 def _built_in(root: Path, overlay: str) -> str:
@@ -247,11 +264,26 @@ def _built_in(root: Path, overlay: str) -> str:
     return overlay
 
 
-def _rendered(files: dict[str, bytes], place: str) -> Rendered | None:
+def _pulling(root: Path, overlay: str) -> dict[str, bytes]:
+    """The Flux Kustomization that delivers the overlay to the first of its clusters: a release finds its values there."""
+    for file in sorted((root / "clusters").glob("*/apps/*/*.yaml")):
+        path = file.relative_to(root).as_posix()
+        if regular(root, path) and f"path: ./{overlay}\n".encode() in (content := file.read_bytes()):
+            return {path: content}
+    return {}
+
+
+def _rendered(files: dict[str, bytes], place: str) -> list[Rendered]:
+    """What is built at a place, and then the releases of charts in it; empty where nothing is."""
     repo = from_files({**files})
     graph = link(repo, render=Renders(repo))
-    found = [item.id for item in graph.deliveries if place in (item.source.path, item.root.file)]
-    return graph.rendered[found[0]] if found else None
+    found = [item for item in graph.deliveries if place in (item.source.path, item.root.file)]
+    releases = [item for item in graph.deliveries if item.kind == "HelmRelease" and item.live]
+    return [
+        graph.rendered[item.id]
+        for first in found[:1]
+        for item in (first, *(release for release in releases if release.cluster == first.cluster))
+    ]
 
 
 def _files(root: Path, folder: str) -> dict[str, bytes]:
