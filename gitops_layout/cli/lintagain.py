@@ -46,7 +46,9 @@ def noted(said: Said, report: Report, graph: Graph, first: Sequence[str] | None)
     known = facts(graph, {})
     if known is None or report.crashes or graph.declared.tenants or _has_policies(graph):
         return
-    files = {number for row in rows_of(known) for number in row.files}
+    files = {number for row in rows_of(known) if row.coded is not None for number in row.files}
+    if not files:
+        return  # no delivery can be built anew from what would be known of it
     texts = _texts(graph.repo, sorted(files))
     if texts is None:
         return
