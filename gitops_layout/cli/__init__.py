@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from importlib import import_module
@@ -79,7 +80,9 @@ def root() -> None:
 
 def main() -> None:
     """Run the command line and exit with the codes of the contract."""
-    sys.exit(_run())
+    code = _run()
+    gc.freeze()  # all that is left is the system's to take back: looking through it would only take time
+    sys.exit(code)
 
 
 def _run() -> int:
