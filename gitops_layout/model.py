@@ -30,6 +30,7 @@ __all__ = [
     "Tier",
     "Unchecked",
     "UncheckedClass",
+    "of_object",
     "tier_by_name",
 ]
 
@@ -215,3 +216,8 @@ class Unchecked:
     location: Location | None = None
     subject: tuple[str, str] | None = None
     delivery: str | None = None
+
+
+def of_object(kind: str, namespace: str, name: str) -> tuple[str, str]:
+    """The `subject` of one object that could not be seen or followed: what excuses it excuses no other of its kind."""
+    return "kind", f"{kind}/{namespace}/{name}"

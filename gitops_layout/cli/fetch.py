@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 _WRONG = {"fetch": ("failed", "moved"), "update": ("failed", "moved"), "check": ("failed",)}
-_DECLARED_AS = {"helm-chart": "chart", "kustomize-base": "base"}
 _MAX_ROUNDS = 10
 _DIFFERS = ("missing", "moved", "newer")
 
@@ -119,14 +117,10 @@ def _skeletons(root: Path) -> tuple[Want, ...]:
 def _left_out(want: Want, config: Config) -> Outcome | None:
     """What the config declares external is not looked at, so it is not fetched either."""
     from gitops_layout.fetch.model import Outcome
+    from gitops_layout.fetch.wants import declared_as
 
-    reference = want.reference
-    kind = _DECLARED_AS.get(reference.kind, "source")
-    names = (reference.name or reference.url.rpartition("/")[2], reference.url)
     for entry in config.external:
-        if entry.kind == kind and any(
-            fnmatchcase(name, entry.pattern) or name == entry.pattern for name in names
-        ):
+        if any(entry.declares(kind, name) for kind, name in declared_as(want.reference)):
             return Outcome(want, "external", f"declared external: {entry.reason}")
     return None
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from gitops_layout.cli.remembered import Memory
     from gitops_layout.config import Config
-    from gitops_layout.graph.model import Target
+    from gitops_layout.graph.model import Graph, Target
     from gitops_layout.lint.delta import Asked
     from gitops_layout.lint.policy import Policy
     from gitops_layout.repo.model import Repo
@@ -186,9 +186,17 @@ def first_config(path: Path, options: dict[str, Any]) -> str:
         loaded.graph, target=targets.target(options["versions"], options["locations"], options["crds"])
     )
     report = lint(graph, catalogue, policy=policy(catalogue, loaded.config), today=today)
-    text = starter(graph, report, today)
+    text = starter(graph, report, today, _fetchable(graph))
     parse(text, str(path))
     return text
+
+
+def _fetchable(graph: Graph) -> frozenset[tuple[str, str]]:
+    """What `fetch` would bring, as a declaration would name it: declared, it would be left alone."""
+    from gitops_layout.fetch.wants import declared_as, is_variable, wants
+
+    found = (want.reference for want in wants(graph) if not is_variable(want))
+    return frozenset(name for reference in found for name in declared_as(reference))
 
 
 def _judged(

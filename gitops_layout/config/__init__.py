@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import field
 from datetime import date
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Literal
 
 from gitops_layout.model import Location, Severity, Tier
@@ -51,12 +52,24 @@ class Ignore:
 
 @dataclass(frozen=True, slots=True)
 class External:
-    """Something outside the repository that is known not to be looked at: `kind` matching `pattern`."""
+    """Something outside the repository that is known not to be looked at: `kind` matching `pattern`.
+
+    A `kind` is one without schema (`group/Kind`), or one of objects that could not be seen or followed: all of it by its
+    bare name, one of them as `Kind/namespace/name`.
+    """
 
     kind: Literal["chart", "base", "source", "kind"]
     pattern: str
     reason: str
     location: Location
+
+    def declares(self, kind: str, name: str) -> bool:
+        """Whether it speaks of the thing that is called so."""
+        if kind != self.kind:
+            return False
+        if kind == "kind" and name.count("/") == 2 and name.partition("/")[0] == self.pattern:
+            return True
+        return name == self.pattern or fnmatchcase(name, self.pattern)
 
 
 @dataclass(frozen=True, slots=True)

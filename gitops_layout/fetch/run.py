@@ -20,7 +20,7 @@ from gitops_layout.errors import UserError
 from gitops_layout.fetch import bases, git, helm, oci
 from gitops_layout.fetch.http import client
 from gitops_layout.fetch.model import FetchError, Found, Outcome, Want
-from gitops_layout.fetch.wants import dependencies
+from gitops_layout.fetch.wants import dependencies, is_variable
 from gitops_layout.kustomize.mount import remote_bases
 from gitops_layout.kustomize.walk import walk
 from gitops_layout.repo.unpacked import from_unpacked
@@ -41,8 +41,6 @@ _PARALLEL = 8
 _MAX_DEPTH = 10
 _MAX_REFERENCES = 5_000
 """Bases that name bases: beyond these bounds they are not followed, and that is said."""
-
-_VARIABLES = ("${", "{{", "<<")
 
 
 def fetch(
@@ -174,7 +172,7 @@ class _Run:
     async def _resolve(self, want: Want, pinned: Entry | None = None) -> Found:
         """Ask the source what the reference is now, or with `pinned` for just that."""
         reference, url = want.reference, want.url
-        if any(mark in text for mark in _VARIABLES for text in (url, reference.name, reference.value)):
+        if is_variable(want):
             raise FetchError("holds a variable that only the cluster knows")
         match reference.kind:
             case "kustomize-base":

@@ -20,8 +20,9 @@ from gitops_layout.render.foreign import tree_reference
 from gitops_layout.repo.model import Repo
 from gitops_layout.store.lock import Asked, Kind, Reference
 
-__all__ = ["dependencies", "wants"]
+__all__ = ["declared_as", "dependencies", "is_variable", "wants"]
 
+_VARIABLES = ("${", "{{", "<<")
 _ASKED: tuple[Asked, ...] = get_args(Asked)
 
 
@@ -49,6 +50,19 @@ def wants(graph: Graph) -> tuple[Want, ...]:
         paths = tuple(dict.fromkeys((*known.paths, *want.paths)))
         first[want.reference] = replace(known, paths=paths)
     return tuple(first.values())
+
+
+def declared_as(reference: Reference) -> Iterator[tuple[str, str]]:
+    """What a declaration under `external` may call it: its kind there, with its name and with its URL."""
+    kind = {"helm-chart": "chart", "kustomize-base": "base"}.get(reference.kind, "source")
+    yield kind, reference.name or reference.url.rpartition("/")[2]
+    yield kind, reference.url
+
+
+def is_variable(want: Want) -> bool:
+    """Whether only the cluster knows what it names, so that it cannot be fetched."""
+    texts = (want.url, want.reference.name, want.reference.value)
+    return any(mark in text for mark in _VARIABLES for text in texts)
 
 
 def _inflated(kustomization: Kustomization, repo: Repo) -> Iterator[Want]:

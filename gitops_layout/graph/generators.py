@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from gitops_layout.agents import argocd
 from gitops_layout.agents.context import Declared, DeclaredCluster, at
 from gitops_layout.fields import dotted, place_of
-from gitops_layout.model import Unchecked, UncheckedClass
+from gitops_layout.model import Unchecked, UncheckedClass, of_object
 from gitops_layout.repo.model import Repo, Resource, object_ref
 
 if TYPE_CHECKING:
@@ -96,19 +96,20 @@ def _expanded(resource: Resource, world: World) -> tuple[list[Resource], list[Un
         for made in expansion.applications
     ]
     what = f"ApplicationSet {resource.ref.namespace}/{resource.ref.name}"
+    subject = of_object("ApplicationSet", resource.ref.namespace, resource.ref.name)
     unseen = [
         Unchecked(
             f"{dotted(note)} of {what}",
             UncheckedClass.EXTERNAL,
             "it is no field that is known here; the set is expanded without it",
             place_of(resource.location, resource.origin, note),
-            ("kind", "ApplicationSet"),
+            subject,
         )
         for note in expansion.notes
         if note not in WITHOUT_EFFECT
     ]
     unseen += [
-        Unchecked(what, kind, problem.why, resource.location.at(*problem.path), ("kind", "ApplicationSet"))
+        Unchecked(what, kind, problem.why, resource.location.at(*problem.path), subject)
         for problem in expansion.problems
         if (kind := problem.unchecked) is not None
     ]

@@ -11,7 +11,8 @@ from gitops_layout.counts import counted
 from gitops_layout.model import UncheckedClass
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
     from datetime import date
 
     from gitops_layout.agents.delivery import Delivery
@@ -32,8 +33,10 @@ _FOLDERS = 8
 """An environment is described by this many folders at most; its name finds the others."""
 
 
-def starter(graph: Graph, report: Report, today: date) -> str:
-    """The text of the file. `report` is a run without one: what it left open is declared."""
+def starter(graph: Graph, report: Report, today: date, fetchable: AbstractSet[tuple[str, str]]) -> str:
+    """The text of the file. `report` is a run without one: what it left open is declared, but for what is `fetchable`, by
+    kind and name: that is not for ever out of sight, and what is declared is left alone by `fetch`.
+    """
     sections = [
         [
             f"# Configuration of gitops-layout, written by `lint --init` on {today.isoformat()} from what was seen here.",
@@ -47,7 +50,7 @@ def starter(graph: Graph, report: Report, today: date) -> str:
         list(_environments(graph)),
         list(_clusters(graph)),
         list(_sources(graph)),
-        list(_external(report, today)),
+        list(_external(report, today, fetchable)),
     ]
     return "\n\n".join("\n".join(section) for section in sections if section) + "\n"
 
@@ -152,8 +155,10 @@ def _sources(graph: Graph) -> Iterator[str]:
         yield f"  # - {{url: {_quoted(url)}, checkout: {_quoted(f'../{folder}')}}}"
 
 
-def _external(report: Report, today: date) -> Iterator[str]:
-    """What a run could not look at and a declaration can accept; what it cannot is counted."""
+def _external(report: Report, today: date, fetchable: AbstractSet[tuple[str, str]]) -> Iterator[str]:
+    """What a run could not look at and a declaration can accept; what it cannot is counted, and what `fetch` can bring is
+    written as a comment.
+    """
     found: dict[tuple[str, str], list[Seen]] = defaultdict(list)
     rest = 0
     for seen in report.coverage.open:
@@ -163,14 +168,31 @@ def _external(report: Report, today: date) -> Iterator[str]:
             rest += 1
         else:
             found[seen.unchecked.subject].append(seen)
-    if found:
+    reason = _quoted(f"detected by --init on {today.isoformat()}; say why it may stay")
+    later = {subject: entries for subject, entries in found.items() if subject in fetchable}
+    declared = {subject: entries for subject, entries in found.items() if subject not in fetchable}
+    if declared:
         yield "external:"
-        reason = _quoted(f"detected by --init on {today.isoformat()}; fetch or replace")
-        for (kind, pattern), entries in sorted(found.items()):
-            yield f"  # {_plain(_evidence(entries))}"
-            yield f"  - {{{kind}: {_quoted(pattern)}, reason: {reason}}}"
+        yield from _declarations(declared, reason, "")
+    if later:
+        yield f"# `gitops-layout fetch` brings {_counted(later)}, pinned by a lock; until then they are not looked at."
+        yield "# What is to stay outside for good is declared, and then left alone:"
+        yield from () if declared else ("# external:",)
+        yield from _declarations(later, _quoted("why it is not looked at"), "# ")
     if rest:
         yield f"# {counted(rest, 'more thing')} could not be looked at and cannot be declared; `lint -v` lists them"
+
+
+def _declarations(found: Mapping[tuple[str, str], Sequence[Seen]], reason: str, mark: str) -> Iterator[str]:
+    for (kind, pattern), entries in sorted(found.items()):
+        yield f"{mark}  # {_plain(_evidence(entries))}"
+        yield f"{mark}  - {{{kind}: {_quoted(pattern)}, reason: {reason}}}"
+
+
+def _counted(found: Iterable[tuple[str, str]]) -> str:
+    numbers = Counter(kind for kind, _ in found)
+    words = [counted(numbers[kind], kind) for kind in ("chart", "base", "source") if numbers[kind]]
+    return " and ".join(filter(None, (", ".join(words[:-1]), words[-1])))
 
 
 def _evidence(entries: Sequence[Seen]) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from gitops_layout.checks.files import discreet, is_live
@@ -15,7 +14,6 @@ from gitops_layout.repo.model import broken, is_yaml
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from gitops_layout.config import External
     from gitops_layout.graph.model import Graph
     from gitops_layout.lint.baseline import Baseline
     from gitops_layout.lint.policy import Policy
@@ -40,7 +38,7 @@ def judge(
     # A chart that was fetched is looked at, and still lies outside.
     outside = [item.subject for item in everything if item.subject is not None]
     outside += [("chart", d.source.chart) for d in graph.deliveries if d.source.chart is not None]
-    used = {id(entry) for subject in outside for entry in policy.external if _declares(entry, subject)}
+    used = {id(entry) for subject in outside for entry in policy.external if entry.declares(*subject)}
     unused = [
         (
             "C005",
@@ -94,11 +92,6 @@ def _everything(graph: Graph) -> Iterator[Unchecked]:
         yield broken("repository", "no Kubernetes object was found in it")
 
 
-def _declares(entry: External, subject: tuple[str, str]) -> bool:
-    kind, name = subject
-    return kind == entry.kind and (name == entry.pattern or fnmatchcase(name, entry.pattern))
-
-
 def _seen(graph: Graph, policy: Policy, baseline: Baseline | None, item: Unchecked) -> Seen:
     place = item.location
     line = graph.repo.span(place).line if place is not None else None
@@ -112,7 +105,7 @@ def _accepted(graph: Graph, policy: Policy, baseline: Baseline | None, item: Unc
     if file and glob_matches(file, policy.exclude):
         return "excluded by the config"
     subject = item.subject
-    declared = next((e for e in policy.external if subject is not None and _declares(e, subject)), None)
+    declared = next((e for e in policy.external if subject is not None and e.declares(*subject)), None)
     if declared is not None and item.kind is UncheckedClass.EXTERNAL:
         return f"declared external: {declared.reason}"
     if baseline is not None and (item.what, item.kind.value, file) in baseline.unchecked:

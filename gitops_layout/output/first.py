@@ -111,7 +111,7 @@ _SUBJECTS = {
     "chart": ("chart that was not fetched", "charts that were not fetched", "gitops-layout fetch"),
     "unseen chart": ("chart", "charts", ""),
     "base": ("remote base that was not fetched", "remote bases that were not fetched", "gitops-layout fetch"),
-    "source": ("source elsewhere", "sources elsewhere", "gitops-layout fetch, or declare them: lint --init"),
+    "source": ("source elsewhere", "sources elsewhere", "gitops-layout fetch, or declare them: external"),
     "kind": ("kind without a schema", "kinds without a schema", "--crds, or declare them: lint --init"),
 }
 

@@ -22,7 +22,7 @@ from gitops_layout.helm.origins import Written
 from gitops_layout.helm.template import Release
 from gitops_layout.helm.valuefiles import Found, Refs, resolved, value_files
 from gitops_layout.helm.values import flux_values, merge, parse
-from gitops_layout.model import Location, Path, Unchecked, UncheckedClass
+from gitops_layout.model import Location, Path, Unchecked, UncheckedClass, of_object
 from gitops_layout.render.environment import Environment
 from gitops_layout.render.lookup import Lookup, texts
 from gitops_layout.repo.model import MAX_BYTES, Repo
@@ -61,7 +61,7 @@ def flux_release(repo: Repo, delivery: Delivery, lookup: Lookup) -> Wanted | Pro
             UncheckedClass.EXTERNAL,
             entry.why,
             root.at("valuesFrom", entry.index),
-            ("kind", entry.kind),
+            of_object(entry.kind, delivery.namespace, entry.name),
             delivery.id,
         )
         for entry in merged.missing

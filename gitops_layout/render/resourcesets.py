@@ -12,7 +12,7 @@ from gitops_layout.agents.context import at, text
 from gitops_layout.agents.delivery import Delivery
 from gitops_layout.agents.fluxoperator import COPY_FROM, GROUP
 from gitops_layout.agents.resourceset import Made, Problem, expand
-from gitops_layout.model import Location, Path, Unchecked, UncheckedClass
+from gitops_layout.model import Location, Path, Unchecked, UncheckedClass, of_object
 from gitops_layout.render.lookup import Lookup, texts
 from gitops_layout.render.rendered import Made as Built
 from gitops_layout.render.rendered import Rendered
@@ -47,7 +47,8 @@ def resource_set(delivery: Delivery, lookup: Lookup) -> Rendered:
 def _entry(delivery: Delivery, problem: Problem) -> Unchecked:
     where = _place(delivery, problem.path)
     what = f"delivery {delivery.id}"
-    return Unchecked(what, problem.kind, problem.why, where, ("kind", "ResourceSet"), delivery.id)
+    subject = of_object("ResourceSet", delivery.namespace, delivery.name)
+    return Unchecked(what, problem.kind, problem.why, where, subject, delivery.id)
 
 
 def _place(delivery: Delivery, path: Path) -> Location:
@@ -87,8 +88,9 @@ class _Copier:
         if found is None:
             what = f"{kind} {reference}, which {name.partition('/')[2]} copies"
             why = f"no delivery brings it to {self.delivery.home or 'the cluster'}, or it is encrypted"
+            subject = of_object(kind, namespace, own)
             entry = Unchecked(
-                what, UncheckedClass.EXTERNAL, why, self.delivery.root, ("kind", kind), self.delivery.id
+                what, UncheckedClass.EXTERNAL, why, self.delivery.root, subject, self.delivery.id
             )
             if entry not in self.unseen:
                 self.unseen.append(entry)

@@ -9,7 +9,7 @@ from posixpath import commonpath, dirname, join
 from typing import TYPE_CHECKING, Any
 
 from gitops_layout.agents.context import at
-from gitops_layout.model import Location, Unchecked, UncheckedClass
+from gitops_layout.model import Location, Unchecked, UncheckedClass, of_object
 from gitops_layout.patterns import regexp
 from gitops_layout.render.lookup import ENCRYPTED, UNDELIVERED, Lookup, texts
 from gitops_layout.repo.model import Repo, is_yaml
@@ -93,7 +93,8 @@ def _take(
             # Whoever applies that file may change it first, or apply another: its values are no fact of the cluster.
             why += f": {lying.origin(()).file} defines it, and no agent delivers that there"
         what = f"variables of {kind} {delivery.namespace}/{name}"
-        found.unseen.append(Unchecked(what, UncheckedClass.EXTERNAL, why, where, ("kind", kind), delivery.id))
+        subject = of_object(kind, delivery.namespace, name)
+        found.unseen.append(Unchecked(what, UncheckedClass.EXTERNAL, why, where, subject, delivery.id))
 
 
 def _set(found: Variables, name: str, value: str, place: Location) -> None:

@@ -172,7 +172,10 @@ def test_what_init_writes_says_what_was_detected_and_accepts_what_cannot_be_seen
             f"spec: {{interval: 1h, prune: true, path: {path}, sourceRef: {{kind: GitRepository, name: flux-system}}}}\n"
         )
         Path(path).mkdir(parents=True)
-        Path(path, "kustomization.yaml").write_text(REMOTE)
+        Path(path, "kustomization.yaml").write_text("resources: [special.yaml]\n")
+        Path(path, "special.yaml").write_text(
+            "apiVersion: example.test/v1\nkind: Special\nmetadata: {name: a}\n"
+        )
     assert run(monkeypatch, "lint") == 3
     assert run(monkeypatch, "lint", "--init") == 0
     config = parse(Path(".gitops-layout.yaml").read_bytes())
@@ -188,12 +191,53 @@ def test_what_init_writes_says_what_was_detected_and_accepts_what_cannot_be_seen
     assert config.external[0].reason.startswith("detected by --init on ")
     text = Path(".gitops-layout.yaml").read_text()
     assert "  # folder clusters/production\n" in text
-    assert "apps/web/production/kustomization.yaml:1, apps/web/staging/kustomization.yaml:1\n" in text
+    assert "apps/web/production/special.yaml:2\n" in text
     capsys.readouterr()
     assert run(monkeypatch, "lint", "--format", "json") == 0
     report = json.loads(capsys.readouterr().out)
     assert report["findings"] == []
     assert all(entry["accepted"] for entry in report["coverage"]["unchecked"])
+
+
+def test_init_declares_one_thing_that_is_out_of_sight_and_no_others_of_its_kind_and_nothing_that_fetch_brings(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def generated(name: str, url: str) -> str:
+        return (
+            f"apiVersion: argoproj.io/v1alpha1\nkind: ApplicationSet\nmetadata: {{name: {name}, namespace: argocd}}\n"
+            f"spec:\n  generators: [{{git: {{repoURL: '{url}', revision: HEAD, directories: [{{path: 'there/*'}}]}}}}]\n"
+            "  template: {metadata: {name: '{{path}}'}, spec: {project: web, destination: {name: in-cluster},"
+            f" source: {{repoURL: '{url}', path: '{{{{path}}}}'}}}}}}\n"
+        )
+
+    write(web__kustomization=REMOTE, one=generated("one", "https://example.test/other"))
+    assert run(monkeypatch, "lint", "--init") == 0
+    config = parse(Path(".gitops-layout.yaml").read_bytes())
+    assert [(entry.kind, entry.pattern) for entry in config.external] == [
+        ("kind", "ApplicationSet/argocd/one")
+    ]
+    write(two=generated("two", "https://example.test/third"))
+    capsys.readouterr()
+    assert run(monkeypatch, "lint", "--format", "json") == 3
+    report = json.loads(capsys.readouterr().out)
+    seen = {entry["what"]: entry["accepted"] is not None for entry in report["coverage"]["unchecked"]}
+    assert (seen["ApplicationSet argocd/one"], seen["ApplicationSet argocd/two"]) == (True, False)
+
+
+def test_what_init_leaves_to_fetch_is_a_comment_that_can_be_taken_away(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    write(kustomization=REMOTE)
+    assert run(monkeypatch, "lint", "--init") == 0
+    assert run(monkeypatch, "lint") == 3
+    file = Path(".gitops-layout.yaml")
+    head, _, rest = file.read_text().partition("# `gitops-layout fetch` brings 1 base, pinned by a lock")
+    explained, _, declared = rest.partition("left alone:\n")
+    assert explained
+    file.write_text(head + "".join(line.removeprefix("# ") for line in declared.splitlines(keepends=True)))
+    (entry,) = parse(file.read_bytes()).external
+    assert (entry.kind, entry.pattern) == ("base", "https://github.com/acme/platform//crds?ref=v1.0.0")
+    assert run(monkeypatch, "lint") == 0
 
 
 def test_another_branch_of_this_repository_is_not_another_repository_to_init(

@@ -84,7 +84,7 @@ def test_a_resource_set_is_a_delivery_and_so_is_what_it_makes():
 def test_what_a_resource_set_copies_and_nothing_brings_is_unseen():
     graph = linked({**FLEET, f"{CLUSTER}/tenants.yaml": TENANTS, f"{CLUSTER}/provider.yaml": PROVIDER})
     (entry,) = graph.unchecked
-    assert (entry.kind, entry.subject) == (UncheckedClass.EXTERNAL, ("kind", "ConfigMap"))
+    assert (entry.kind, entry.subject) == (UncheckedClass.EXTERNAL, ("kind", "ConfigMap/flux-system/info"))
     assert entry.what.startswith("ConfigMap flux-system/info")
 
 

@@ -166,7 +166,7 @@ def test_what_generators_would_make_is_listed_once_per_generator():
     )
     graph = linked({"clusters/prod/root.yaml": APPLICATION % ("root", "sets"), "sets/all.yaml": generator})
     (entry,) = graph.unchecked
-    assert (entry.what, entry.subject) == ("ApplicationSet argocd/all", ("kind", "ApplicationSet"))
+    assert (entry.what, entry.subject) == ("ApplicationSet argocd/all", ("kind", "ApplicationSet/argocd/all"))
 
 
 APPLICATION = """\
@@ -449,7 +449,10 @@ def test_variables_come_from_what_other_deliveries_bring_to_the_cluster():
     (settings,) = graph.rendered["flux:Kustomization/flux-system/apps@prod-eu"].objects
     assert settings.data["data"]["host"] == "from-secret"
     (entry,) = graph.unchecked
-    assert (entry.what, entry.subject) == ("variables of Secret flux-system/gone", ("kind", "Secret"))
+    assert (entry.what, entry.subject) == (
+        "variables of Secret flux-system/gone",
+        ("kind", "Secret/flux-system/gone"),
+    )
 
 
 def test_fields_that_are_not_understood_are_listed():
