@@ -19,6 +19,9 @@ _directory = click.option(
     "--dir", "folder", type=click.Path(path_type=Path), help="Folder of gitops.yaml; found upwards if absent."
 )
 _plan = click.option("--plan", "only_plan", is_flag=True, help="Show what would change, write nothing.")
+_form = click.option(
+    "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True
+)
 
 
 def _names(_context: click.Context, _parameter: click.Parameter, value: str | None) -> list[str] | None:
@@ -46,7 +49,7 @@ def command() -> None:
 @click.option(
     "--skeleton",
     metavar="URL@REVISION",
-    help="The cookiecutter or Copier template that its source starts from, at a tag or commit; in layout monorepo.",
+    help="The cookiecutter or Copier template that its source starts from, at a tag or commit; in layouts monorepo and split.",
 )
 @click.option(
     "--answer", "answers", metavar="K=V", multiple=True, help="An answer to the skeleton's questions."
@@ -54,6 +57,7 @@ def command() -> None:
 @trusting
 @_directory
 @_plan
+@_form
 def app(
     name: str,
     *,
@@ -69,6 +73,7 @@ def app(
     trust_hooks: bool,
     folder: Path | None,
     only_plan: bool,
+    form: str,
 ) -> int:
     """Add the app NAME; its name alone is enough."""
     fields = {
@@ -96,7 +101,7 @@ def app(
         del item["tenant"]
         return file
 
-    code = edit_and_converge(folder, edit, only_plan=only_plan, part=part, trust_hooks=trust_hooks)
+    code = edit_and_converge(folder, edit, only_plan=only_plan, form=form, part=part, trust_hooks=trust_hooks)
     if image is None and chart is None and code == 0 and not only_plan:
         from gitops_layout.spec import PLACEHOLDER_IMAGE
 
@@ -114,6 +119,7 @@ def app(
 @click.option("--namespace", help="Its namespace; its name if absent.")
 @_directory
 @_plan
+@_form
 def component(
     name: str,
     *,
@@ -122,6 +128,7 @@ def component(
     namespace: str | None,
     folder: Path | None,
     only_plan: bool,
+    form: str,
 ) -> int:
     """Add NAME, which clusters need before apps run, such as cert-manager."""
     fields = {"name": name, "chart": _chart(chart), "environments": environments, "namespace": namespace}
@@ -133,7 +140,7 @@ def component(
         _refuse_second("component", name, [other.name for other in spec.components])
         return append(content, ("spec", "components"), item)
 
-    return edit_and_converge(folder, edit, only_plan=only_plan)
+    return edit_and_converge(folder, edit, only_plan=only_plan, form=form)
 
 
 @command.command("env")
@@ -143,6 +150,7 @@ def component(
 @click.option("--cluster", help="The cluster that holds it; a new one of the same name if absent.")
 @_directory
 @_plan
+@_form
 def environment(
     name: str,
     *,
@@ -151,6 +159,7 @@ def environment(
     cluster: str | None,
     folder: Path | None,
     only_plan: bool,
+    form: str,
 ) -> int:
     """Add the environment NAME, for every app that does not name its environments."""
     item = {
@@ -164,7 +173,7 @@ def environment(
         content = append(content, ("spec", "environments"), item)
         return _placed(content, spec, name, cluster)
 
-    return edit_and_converge(folder, edit, only_plan=only_plan)
+    return edit_and_converge(folder, edit, only_plan=only_plan, form=form)
 
 
 @command.command("cluster")
@@ -173,8 +182,15 @@ def environment(
 @click.option("--context", help="The kubeconfig context that reaches it.")
 @_directory
 @_plan
+@_form
 def cluster(
-    name: str, *, environments: list[str], context: str | None, folder: Path | None, only_plan: bool
+    name: str,
+    *,
+    environments: list[str],
+    context: str | None,
+    folder: Path | None,
+    only_plan: bool,
+    form: str,
 ) -> int:
     """Add the cluster NAME, holding existing environments."""
     item: dict[str, Any] = {"name": name, "environments": environments}
@@ -187,7 +203,7 @@ def cluster(
         _refuse_second("cluster", name, [other.name for other in spec.clusters])
         return append(_with_clusters(content, spec), ("spec", "clusters"), item)
 
-    return edit_and_converge(folder, edit, only_plan=only_plan)
+    return edit_and_converge(folder, edit, only_plan=only_plan, form=form)
 
 
 @command.command("tenant")
@@ -199,6 +215,7 @@ def cluster(
 @click.option("--repo-url", help="Its own repository, pulled with its own rights.")
 @_directory
 @_plan
+@_form
 def tenant(
     name: str,
     *,
@@ -209,6 +226,7 @@ def tenant(
     repo_url: str | None,
     folder: Path | None,
     only_plan: bool,
+    form: str,
 ) -> int:
     """Add the tenant NAME: namespaces of its own, rights and quota in them, none elsewhere."""
     fields = {
@@ -226,7 +244,7 @@ def tenant(
         _refuse_second("tenant", name, [other.name for other in spec.tenants])
         return append(content, ("spec", "tenants"), item)
 
-    return edit_and_converge(folder, edit, only_plan=only_plan)
+    return edit_and_converge(folder, edit, only_plan=only_plan, form=form)
 
 
 def _skeleton(text: str | None, answers: tuple[str, ...]) -> dict[str, Any] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ from gitops_layout.cli.converging import changing, show_and_apply
 from gitops_layout.errors import UserError
 
 if TYPE_CHECKING:
+    from gitops_layout.scaffold.plan import Plan
     from gitops_layout.spec import Spec
 
 __all__ = ["command"]
@@ -42,6 +44,7 @@ _NOBODY = "https://github.com/example/"
 )
 @click.option("--defaults", is_flag=True, help="Ask nothing: take the default of what is not given.")
 @click.option("--plan", "only_plan", is_flag=True, help="Show what would be created, write nothing.")
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 def command(
     folder: Path,
     *,
@@ -55,13 +58,15 @@ def command(
     settings: tuple[str, ...],
     defaults: bool,
     only_plan: bool,
+    form: str,
 ) -> int:
     """Create a GitOps repository in DIR (here if absent): gitops.yaml and the tree it asks for."""
     from gitops_layout.scaffold import converge
     from gitops_layout.spec import load
 
-    if layout == "split" and spec_file is None:
-        folder = folder / "config"
+    top = folder
+    if layout == "split":
+        folder = top / "config"
     if not (
         folder / ".gitops-layout/pending"
     ).exists():  # of an init that was interrupted: it is finished below
@@ -83,20 +88,22 @@ def command(
             layout, agent, environments, repo_url, settings = _ask(
                 folder, layout, agent, environments, repo_url
             )
+            folder = top / "config" if layout == "split" else folder
         content = _from_options(folder, layout, agent or "flux", environments, repo_url, settings)
         spec = load(content)
-    with changing(folder, only_plan=only_plan):
+    if spec.layout == "split":  # as an option, the file, a setting or an answer says
+        folder = top / "config"
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(changing(folder, only_plan=only_plan))
         _refuse_second(folder)  # another run may have made it meanwhile, or finished it just now
         plan = converge.plan(folder, spec, spec_file=content)
-        app = _app(folder.parent / "app", spec) if spec.layout == "split" else {}
-        if app and not only_plan and not plan.conflicts:
-            _write_app(folder.parent / "app", app)
+        if spec.layout == "split" and not plan.conflicts:
+            stack.enter_context(changing(top / "app", only_plan=only_plan))
+            plan = _with_app(plan, top / "app", spec)
         hint = "move what is in the way, or try an empty folder"
-        code = show_and_apply(folder, plan, only_plan=only_plan, hint=hint)
-    for path in app if code == 0 else ():
-        click.echo(f"create    {(folder.parent / 'app' / path).as_posix()}")
-    if code == 0 and not only_plan:
-        click.echo(_next_steps(folder, spec), nl=False)
+        code = show_and_apply(folder, plan, only_plan=only_plan, hint=hint, form=form)
+    if not plan.conflicts and not only_plan and form == "text":
+        click.echo(_next_steps(folder, spec, plan.missing), nl=False)
     return code
 
 
@@ -247,7 +254,7 @@ def _ask(
 
     source = click.get_current_context().get_parameter_source("layout")
     if source is ParameterSource.DEFAULT:
-        layout = _choose("Layout", ["config", "monorepo", "platform"], layout)
+        layout = _choose("Layout", ["config", "monorepo", "split", "platform"], layout)
     agent = agent or _choose("Agent", ["flux", "argocd", "builtin"], "flux")
     if not environments:
         text = click.prompt("Environments, in order of promotion", default=" ".join(_ENVIRONMENTS))
@@ -270,24 +277,21 @@ def _refuse_second(folder: Path) -> None:
         raise UserError(f"{folder / 'gitops.yaml'} exists", "converge to it: gitops-layout scaffold")
 
 
-def _app(folder: Path, spec: Spec) -> dict[str, bytes]:
-    """The files of the app's own repository, beside the config repository; UserError where others are in the way."""
-    from gitops_layout.scaffold.render import render_app
+def _with_app(plan: Plan, folder: Path, spec: Spec) -> Plan:
+    """The plan that also writes the app's own repository, once; UserError where others are in the way."""
+    from dataclasses import replace
+
+    from gitops_layout.scaffold.plan import Action, Do
+    from gitops_layout.scaffold.render import Ownership, render_app
     from gitops_layout.scaffold.writing import regular
 
     files = render_app(spec, spec.apps[0].name) if spec.apps else {}
     for path, file in files.items():
         if regular(folder, path) and (folder / path).read_bytes() != file.content:
             raise UserError(f"{folder / path} exists", "move it away: an app's repository is written once")
-    return {path: file.content for path, file in files.items()}
-
-
-def _write_app(folder: Path, files: dict[str, bytes]) -> None:
-    """Written once, never converged."""
-    from gitops_layout.scaffold.writing import write
-
-    with changing(folder, only_plan=False):
-        write(folder, files)
+    # What is there already, of a run that was ended, is written again: that tidies up behind it, too.
+    made = (Action(path, Do.CREATE, Ownership.SEED, "", file.content) for path, file in files.items())
+    return replace(plan, apart=tuple(made), apart_in=folder.as_posix())
 
 
 def _slug(text: str) -> str:
@@ -308,8 +312,11 @@ def _origin(folder: Path) -> str | None:
     return re.sub(r"^(https?://)[^/@]*@", r"\1", url) if "://" in url or "@" in url else None
 
 
-def _next_steps(folder: Path, spec: Spec) -> str:
+def _next_steps(folder: Path, spec: Spec, missing: tuple[str, ...]) -> str:
     steps = []
+    if missing:
+        command = "gitops-layout scaffold" + (" --app ../app" if spec.layout == "split" else "")
+        steps.append(f"gitops-layout fetch, then {command}: the source of an app that starts from a skeleton")
     if spec.repo.url.startswith(_NOBODY):
         steps.append("gitops.yaml: set repo.url to where the clusters pull from, then gitops-layout scaffold")
     if not spec.apps:

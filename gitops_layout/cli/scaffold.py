@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import cast, get_args
 
 import click
 
 from gitops_layout.cli.converging import changing, find_root, read_spec, show_and_apply, trusting
+from gitops_layout.errors import UserError
 
 __all__ = ["command"]
 
@@ -27,6 +29,13 @@ _POLICIES = ("fail", "markers", "ours", "theirs")
 )
 @click.option("--prune", is_flag=True, help="Also delete files that are no longer generated but were edited.")
 @trusting
+@click.option(
+    "--app",
+    "beside",
+    metavar="DIR",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="In layout split: the folder of the app's own repository, where its skeleton is written, once.",
+)
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 def command(
     folder: Path | None,
@@ -36,6 +45,7 @@ def command(
     on_conflict: str,
     prune: bool,
     trust_hooks: bool,
+    beside: Path | None,
     form: str,
 ) -> int:
     """Converge the repository to gitops.yaml: create, update, merge and delete what it generates.
@@ -47,9 +57,27 @@ def command(
 
     assert set(_POLICIES) == set(get_args(OnConflict))
     root = find_root(folder)
-    with changing(root, only_plan=only_plan):
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(changing(root, only_plan=only_plan))
         _, spec = read_spec(root)
+        if beside is not None:
+            _refuse_one_repository(root, beside, spec.layout)
+            stack.enter_context(changing(beside, only_plan=only_plan))
         plan = converge.plan(
-            root, spec, on_conflict=cast(OnConflict, on_conflict), prune=prune, trust_hooks=trust_hooks
+            root,
+            spec,
+            on_conflict=cast(OnConflict, on_conflict),
+            prune=prune,
+            trust_hooks=trust_hooks,
+            beside=beside,
         )
         return show_and_apply(root, plan, only_plan=only_plan, exit_code=exit_code, form=form)
+
+
+def _refuse_one_repository(root: Path, beside: Path, layout: str) -> None:
+    """UserError where there is no second repository, or it is not apart from the first."""
+    if layout != "split":
+        raise UserError(f"--app: in layout {layout} an app has no repository of its own", "leave it out")
+    here, there = root.resolve(), beside.resolve()
+    if there.is_relative_to(here) or here.is_relative_to(there):
+        raise UserError(f"--app {beside} is not beside this repository", "name the folder of the app's own")

@@ -31,7 +31,7 @@ def plan_json(plan: Plan, *, written: bool) -> str:
     data = {
         "version": 1,
         "written": written,
-        "actions": [_data(action) for action in plan.actions],
+        "actions": [_data(action) for action in plan.shown],
         "warnings": list(plan.warnings),
         **({"missing": list(plan.missing)} if plan.missing else {}),
     }
@@ -61,7 +61,7 @@ def summary(plan: Plan, *, written: bool) -> str:
 
 def _shown(plan: Plan) -> list[Action]:
     """What changes or needs people, in order of paths."""
-    return [action for action in plan.actions if action.do != "keep" or action.conflicts]
+    return [action for action in plan.shown if action.do != "keep" or action.conflicts]
 
 
 def _line(action: Action) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gitops_layout import __version__, system
@@ -27,8 +28,6 @@ from gitops_layout.source.reader import read
 from gitops_layout.store.cache import Cache, digest, place
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from gitops_layout.scaffold.lock import Lock
     from gitops_layout.scaffold.plan import OnConflict, Plan
     from gitops_layout.spec import Spec
@@ -48,12 +47,13 @@ def plan(
     prune: bool = False,
     trust_hooks: bool = False,
     renamed: Mapping[str, str] | None = None,
+    beside: Path | None = None,
 ) -> Plan:
     """What would make the tree at `root` follow `spec`; reads, writes nothing.
 
     `spec_file` is the text of a gitops.yaml (or the part of it called `spec_name`) that is written along with
     the tree (`init`, `add`). With `trust_hooks` the templates that apps start from may run what they like.
-    `renamed` are apps by the names that they had.
+    `renamed` are apps by the names that they had, `beside` is the folder of the app's repository in layout split.
     Raises UserError (exit code 3) where a path of ours is a link or not a file.
     """
     content = _tree(root, [locks.LOCK]).get(locks.LOCK)
@@ -84,12 +84,12 @@ def plan(
     made = replace(made, warnings=(*_renamed_namespaces(made, tree), *found))
     if skeletons.left(spec, new):
         text = spec_file if spec_file is not None and spec_name == SPEC else _tree(root, [SPEC])[SPEC]
-        made = skeletons.added(root, made, spec, text=text, trusted=trust_hooks)
+        made = skeletons.added(root, made, spec, text=text, trusted=trust_hooks, beside=beside)
     return made if spec_file is None else _with_spec(root, made, spec_file, spec_name)
 
 
 def apply(root: Path, plan: Plan) -> None:
-    """Carry out a plan: files first, deletions next, the lock last, all of them or none.
+    """Carry out a plan: the repository beside this one first, then files, deletions and the lock, all of them or none.
 
     Nothing is written when a conflict is undecided, a path leads through a link, or the disk or a permission is in
     the way: UserError with exit code 3.
@@ -98,10 +98,13 @@ def apply(root: Path, plan: Plan) -> None:
         raise UserError(f"nothing written: {len(undecided)} files in conflict", exit_code=3)
     changes = plan.changes
     regular(root, locks.LOCK)
+    if there := {action.path: action for action in plan.apart if action.content is not None}:
+        # The lock says afterwards that this was done: a run that ends in between does it again, and keeps what is there.
+        executable = {path for path, action in there.items() if action.executable}
+        files = {path: action.content for path, action in there.items()}
+        write(Path(plan.apart_in), files, executable=executable)
     deletions = {action.path: None for action in changes if action.content is None}
-    files: dict[str, bytes | None] = {
-        action.path: action.content for action in changes if action.content is not None
-    }
+    files = {action.path: action.content for action in changes if action.content is not None}
     files |= deletions
     if plan.relock:
         files[locks.LOCK] = locks.dump(plan.lock)

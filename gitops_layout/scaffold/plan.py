@@ -61,7 +61,8 @@ class Plan:
 
     `relock` says that the lock itself changes: what was generated is remembered differently.
     `warnings` say what a change does in the clusters that its text does not show, `missing` what could not be
-    written yet, and what to do about it.
+    written yet, and what to do about it. `apart` are files of the folder `apart_in`, the repository of an app beside
+    this one.
     """
 
     actions: tuple[Action, ...]
@@ -69,6 +70,14 @@ class Plan:
     relock: bool
     warnings: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
+    apart: tuple[Action, ...] = ()
+    apart_in: str = ""
+
+    @property
+    def shown(self) -> tuple[Action, ...]:
+        """All actions; those of the other repository by paths that lead there."""
+        there = (replace(action, path=f"{self.apart_in}/{action.path}") for action in self.apart)
+        return (*self.actions, *there)
 
     @property
     def changes(self) -> tuple[Action, ...]:
@@ -83,7 +92,7 @@ class Plan:
     @property
     def empty(self) -> bool:
         """Whether the tree and the lock already are what the spec asks for."""
-        return not self.changes and not self.conflicts and not self.relock
+        return not self.changes and not self.conflicts and not self.relock and not self.apart
 
 
 def make(

@@ -65,12 +65,17 @@ def written(spec: Spec, old: Lock | None, renamed: Mapping[str, str]) -> dict[st
     return {app.name: known[app.name] for app in spec.apps if app.skeleton is not None and app.name in known}
 
 
-def added(root: Path, made: Plan, spec: Spec, *, text: bytes, trusted: bool) -> Plan:
+def added(
+    root: Path, made: Plan, spec: Spec, *, text: bytes, trusted: bool, beside: Path | None = None
+) -> Plan:
     """The plan that also starts the source of each app that has a skeleton and was not started; `text` is gitops.yaml.
 
-    A file that is there already is left alone. Raises UserError with the place in gitops.yaml where a template
-    cannot be drawn.
+    In layout split the source is a repository of its own: the folder `beside`, and only where somebody names it. A
+    file that is there already is left alone. Raises UserError with the place in gitops.yaml where a template cannot
+    be drawn.
     """
+    apart = spec.layout == "split"
+    again = "gitops-layout scaffold --app ../app" if apart else "gitops-layout scaffold"
     document = read(text, "gitops.yaml").documents[0]
     places = {app.name: index for index, app in enumerate(spec.apps)}
     known = _fetched(root)
@@ -81,18 +86,27 @@ def added(root: Path, made: Plan, spec: Spec, *, text: bytes, trusted: bool) -> 
         entry = known.get(reference(app.skeleton))
         folder = _folder(entry, app.skeleton, place)
         if entry is None or folder is None:
-            what = f"{place}: the skeleton of app {app.name} is not fetched"
-            made = replace(
-                made, missing=(*made.missing, f"{what}: gitops-layout fetch, then gitops-layout scaffold")
+            what = (
+                f"{place}: the skeleton of app {app.name} is not fetched: gitops-layout fetch, then {again}"
             )
+            made = replace(made, missing=(*made.missing, what))
+            continue
+        if apart and beside is None:
+            what = f"{place}: the source of app {app.name} starts in its own repository: {again}"
+            made = replace(made, missing=(*made.missing, what))
             continue
         drawn = _draw(folder, app, place, version=entry.version or entry.commit, trusted=trusted)
-        taken = {action.path for action in made.actions}
-        actions = [action for action in _actions(root, app, drawn) if action.path not in taken]
         warnings = (f"skeleton of {app.name}: {note}" for note in drawn.notes)
+        if beside is not None and apart:
+            made = replace(made, apart=tuple(_actions(beside, "", drawn)), apart_in=beside.as_posix())
+        else:
+            taken = {action.path for action in made.actions}
+            actions = [item for item in _actions(root, f"src/{app.name}/", drawn) if item.path not in taken]
+            made = replace(
+                made, actions=tuple(sorted((*made.actions, *actions), key=lambda action: action.path))
+            )
         made = replace(
             made,
-            actions=tuple(sorted((*made.actions, *actions), key=lambda action: action.path)),
             lock=replace(made.lock, skeletons={**made.lock.skeletons, app.name: entry.commit}),
             relock=True,
             warnings=(*made.warnings, *warnings),
@@ -100,9 +114,9 @@ def added(root: Path, made: Plan, spec: Spec, *, text: bytes, trusted: bool) -> 
     return made
 
 
-def _actions(root: Path, app: App, drawn: _Drawn) -> Iterator[Action]:
+def _actions(root: Path, folder: str, drawn: _Drawn) -> Iterator[Action]:
     for name, (content, executable) in sorted(drawn.files.items()):
-        path = f"src/{app.name}/{name}"
+        path = f"{folder}{name}"
         if regular(root, path):
             yield Action(path, Do.KEEP, Ownership.SEED, "yours")
         else:

@@ -175,16 +175,20 @@ def skeleton_problems(file: File) -> Iterator[Problem]:
     for index, app in enumerate(file.spec.apps):
         if app.skeleton is None:
             continue
-        if file.spec.layout != "monorepo":
+        place: Path = ("spec", "apps", index, "skeleton")
+        if file.spec.layout == "split" and index > 0:
+            text = f"app {app.name}: its source is elsewhere, only that of the first app of layout split starts here"
+            yield place, True, text
+        elif file.spec.layout not in ("monorepo", "split"):
             text = f"app {app.name}: its source is not in a repository of layout {file.spec.layout}, and a "
             yield (
-                ("spec", "apps", index, "skeleton"),
+                place,
                 True,
-                f"{text}skeleton starts one: layout monorepo has src/",
+                f"{text}skeleton starts one: layout monorepo has src/, split a repository of its own",
             )
         elif app.chart is not None:
             text = f"app {app.name} is a published chart, which has no source here for a skeleton to start"
-            yield ("spec", "apps", index, "skeleton"), True, text
+            yield place, True, text
 
 
 def tenancy_problems(file: File) -> Iterator[Problem]:

@@ -216,7 +216,9 @@ class App(Model):
     )
     owners: list[Owner] = Field([])
     skeleton: Skeleton | None = Field(
-        None, description="The template that its source, src/<app>, starts from; in layout monorepo."
+        None,
+        description="The template that its source starts from: src/<app> in layout monorepo, the first app's own "
+        "repository in layout split.",
     )
 
 

@@ -120,7 +120,7 @@ def scaffolded(
     url: Callable[[str], str] = "https://github.com/acme/{}.git".format,
     publish: Callable[[Mapping[str, Mapping[str, bytes]]], str | None] = lambda _: None,
 ) -> Repository:
-    """What `init --spec` makes of the tests' spec in one layout, pushed; `url` is where a name is pulled from, and
+    """What `scaffold` makes of the tests' spec in one layout, pushed; `url` is where a name is pulled from, and
     `publish` makes the charts that it names to be had, and says where if not under any URL.
     """
     root.mkdir(exist_ok=True)
@@ -141,8 +141,7 @@ def scaffolded(
             for item in named:
                 chart = item["chart"]
                 item["chart"] = {"repo": place, "name": chart["name"], "version": chart["version"]}
-    file = root / "spec.yaml"
-    file.write_text(yaml.safe_dump({**spec, "spec": wanted}))
-    repository.gitops_layout("init", ".", "--spec", str(file))
+    repository.write({"gitops.yaml": yaml.safe_dump({**spec, "spec": wanted})})
+    repository.gitops_layout("scaffold")
     repository.push("Scaffold")
     return repository

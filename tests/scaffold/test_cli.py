@@ -193,6 +193,13 @@ def test_a_terminal_is_asked_a_few_things_and_enter_takes_what_is_usual(tmp_path
         "vap",
         "sealed-secrets",
     )
+    # Of an added app, too, a program can read what was done, or would be.
+    planned = run(tmp_path / "shop", "add", "app", "web", "--plan", "--format", "json")
+    said = json.loads(planned.stdout)
+    assert (said["written"], "apps/web/base/service.yaml" in {item["path"] for item in said["actions"]}) == (
+        False,
+        True,
+    )
     assert silent.returncode == 0
     assert load((tmp_path / "set/gitops.yaml").read_bytes()).features.policy is None
 

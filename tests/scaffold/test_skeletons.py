@@ -138,6 +138,45 @@ def test_an_app_starts_from_a_template_once_and_is_the_teams_from_then_on(place:
     assert place.run("scaffold", "--plan", "--exit-code").returncode == 0
 
 
+def test_in_layout_split_the_repository_beside_this_one_starts_from_it_once(
+    place: Place, tmp_path: Path
+) -> None:
+    commit = place.publish(COOKIECUTTER)
+    spec = tmp_path / "spec.yaml"
+    spec.write_text(
+        "apiVersion: gitops-layout/v1alpha1\nkind: GitOpsRepo\nmetadata: {name: a}\n"
+        "spec:\n  layout: split\n  agent: flux\n  repo: {url: https://github.com/acme/c}\n"
+        "  environments: [{name: dev}]\n"
+        f"  apps: [{{name: web, skeleton: {{url: {URL}, revision: v1, answers: {{name: Web Shop}}}}}}]\n"
+    )
+    made = run(tmp_path, "init", "pair", "--spec", str(spec), "--format", "json")
+    config, app = tmp_path / "pair/config", tmp_path / "pair/app"
+    assert (made.returncode, made.stderr.startswith("incomplete: ")) == (3, True), made.stderr
+    created = {item["path"] for item in json.loads(made.stdout)["actions"]}
+    assert {"gitops.yaml", "pair/app/.github/workflows/release.yaml"} <= created
+    assert [path.name for path in app.iterdir()] == [".github"]
+
+    assert run(config, "fetch").returncode == 0
+    unasked = run(config, "scaffold")  # never outside the repository unless somebody says where
+    assert (unasked.returncode, "scaffold --app ../app" in unasked.stdout) == (3, True), unasked.stdout
+    assert [path.name for path in app.iterdir()] == [".github"]
+    (app / "run.sh").write_text("ours\n")
+    plan = run(config, "scaffold", "--app", "../app", "--plan")
+    assert "create    ../app/README.md\n" in plan.stdout
+    done = run(config, "scaffold", "--app", "../app")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (app / "README.md").read_text().startswith("# Web Shop (2026)\n")
+    assert (app / "run.sh").read_text() == "ours\n"
+    assert f"web: {commit}" in (config / ".gitops-layout/lock.yaml").read_text()
+    assert not (app / ".gitops-layout").exists()
+
+    (app / "README.md").unlink()
+    again = run(config, "scaffold", "--app", "../app", "--exit-code")
+    assert (again.returncode, (app / "README.md").exists()) == (0, False), again.stdout
+    inside = run(config, "scaffold", "--app", "app")
+    assert (inside.returncode, "not beside this repository" in inside.stderr) == (2, True)
+
+
 def test_hooks_run_only_where_they_are_trusted(place: Place) -> None:
     place.publish(COOKIECUTTER)
     first = place.run("add", "app", "web", "--skeleton", f"{URL}@v1", "--plan")
@@ -242,3 +281,6 @@ def test_only_a_monorepo_has_source_for_a_skeleton_to_start() -> None:
         load(text)
     with pytest.raises(UserError, match="layout monorepo has src/"):
         load(text.replace("../v1", "v1"))
+    second = text.replace("../v1", "v1").replace("apps: [", "layout: split\n  apps: [{name: one}, ")
+    with pytest.raises(UserError, match="only that of the first app"):
+        load(second)
