@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import difflib
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gitops_layout.cli.loading import again
 from gitops_layout.cli.remembered import Said
@@ -46,9 +46,12 @@ def fixed(loaded: Loaded, report: Report, options: dict[str, Any], judge: Callab
             **files,
             **{name: _encoded(original.content(name), text) for name, text in made.files.items()},
         }
-        later = judge(again(loaded, tried, options["config_file"], beside=options["beside"]))
+        reloaded = again(loaded, tried, options["config_file"], beside=options["beside"])
+        later = judge(reloaded)
         if worse := _worse(now, later, made.findings):
-            refused |= worse & made.files.keys() or made.files.keys()
+            read = _readers(loaded, reloaded)
+            blamed = worse.files | {file for name in worse.deliveries for file in read.get(name, ())}
+            refused |= worse.files & made.files.keys() or blamed & made.files.keys() or made.files.keys()
             continue
         files, now = tried, later
         mended += made.findings
@@ -76,15 +79,40 @@ def _encoded(old: bytes, text: str) -> bytes:
     return mark + text.encode()
 
 
-def _worse(before: Report, after: Report, mended: tuple[Finding, ...]) -> set[str]:
-    """Files with a finding of a kind that they had fewer of, or that is still there; every file's where a rule
-    crashed or something can be seen no more.
+class _Worse(NamedTuple):
+    """Where something is worse than before: files, and the deliveries that show it."""
+
+    files: set[str]
+    deliveries: set[str]
+
+
+def _worse(before: Report, after: Report, mended: tuple[Finding, ...]) -> _Worse | None:
+    """What has a finding of a kind that it had fewer of, or that is still there, and what can be seen no more; nothing
+    in particular where a rule crashed; None where all is well.
     """
     old, new = _counts(before), _counts(after)
     for finding in mended:
         old[finding.file, finding.rule.id] -= 1
-    lost = len(after.coverage.open) > len(before.coverage.open) or len(after.crashes) > len(before.crashes)
-    return {file for (file, _), count in new.items() if count > old[file, _]} | ({"*"} if lost else set())
+    more = {kind for kind, count in new.items() if count > old[kind]}
+    seen = {state.unchecked for state in before.coverage.open}
+    lost = [state.unchecked for state in after.coverage.open if state.unchecked not in seen]
+    if not more and not lost and len(after.crashes) <= len(before.crashes):
+        return None
+    told = [finding for finding in after.findings if (finding.file, finding.rule.id) in more]
+    return _Worse(
+        {file for file, _ in more} | {gone.location.file for gone in lost if gone.location is not None},
+        {a.delivery for finding in told for a in finding.affected if a.delivery}
+        | {gone.delivery for gone in lost if gone.delivery is not None},
+    )
+
+
+def _readers(*loaded: Loaded) -> dict[str, set[str]]:
+    """The files that each delivery reads, before the edits or after them."""
+    read: dict[str, set[str]] = {}
+    for one in loaded:
+        for name, rendered in one.graph.rendered.items():
+            read.setdefault(name, set()).update(rendered.files)
+    return read
 
 
 def _counts(report: Report) -> Counter[tuple[str, str]]:

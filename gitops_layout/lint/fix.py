@@ -10,7 +10,7 @@ from gitops_layout.values import dataclass
 
 if TYPE_CHECKING:
     from gitops_layout.lint.report import Finding
-    from gitops_layout.model import Change, Hit
+    from gitops_layout.model import Change, Hit, Location
     from gitops_layout.repo.model import Repo
     from gitops_layout.rules.model import Rule
 
@@ -20,11 +20,19 @@ _LARGEST = 2**20
 """Larger files are left to people: every edit is tried on the whole text."""
 
 
-def fix_of(rule: Rule, hit: Hit, repo: Repo) -> Fix | None:
-    """The edits that mend a hit, None where one of its changes cannot be made in the text alone."""
-    if rule.mend is None or not hit.changes:
+def fix_of(rule: Rule, hits: Iterable[Hit], repo: Repo) -> Fix | None:
+    """The edits that mend all hits of a finding, None where one of their changes cannot be made in the text alone."""
+    if rule.mend is None:
         return None
-    edits = [_edit(repo, change) for change in hit.changes]
+    changes: dict[tuple[str, Location], Change] = {}
+    for hit in hits:
+        if not hit.changes or any(changes.get((c.do, c.at), c) != c for c in hit.changes):
+            return None
+        changes |= {(change.do, change.at): change for change in hit.changes if change.do != "add"}
+        changes |= {
+            (f"add {change.value}", change.at): change for change in hit.changes if change.do == "add"
+        }
+    edits = [_edit(repo, change) for change in changes.values()]
     found = [edit for edit in edits if edit is not None]
     return Fix(rule.mend.safety, tuple(found)) if len(found) == len(edits) else None
 
@@ -76,8 +84,10 @@ def apply(findings: Sequence[Finding], text: Mapping[str, str]) -> Mended:
 
 
 def _overlap(one: Edit, other: Edit) -> bool:
-    """Whether two edits touch; two insertions at one place do, since their order would be a guess."""
+    """Whether two edits touch; two insertions at one place do, since their order would be a guess, and so does one
+    where something goes: it may belong to that.
+    """
     if one.start == other.start:
         return True
     first, second = sorted((one, other), key=lambda edit: edit.start)
-    return second.start < first.end
+    return second.start < first.end or second.start == second.end == first.end

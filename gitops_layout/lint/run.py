@@ -190,7 +190,7 @@ class Engine:
             related=tuple(
                 RelatedPlace(r.location.file, repo.span(r.location), r.caption) for r in hit.related
             ),
-            fix=fix_of(rule, hit, repo),
+            fix=fix_of(rule, {id(row[4]): row[4] for row in graded}.values(), repo),
             fingerprint=self.ordinals.fingerprint(
                 rule.id, hit.location.file, identity(repo, hit.location), subject
             ),

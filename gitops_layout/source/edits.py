@@ -33,6 +33,7 @@ def edit(document: Document, do: Do, path: Path, value: Any = None) -> Replaceme
     """
     if document.node.weight > _HEAVIEST:
         return None
+    path = _with_emptied(document.data, path) if do == "remove" else path
     wanted = _changed(document.data, do, path, value)
     if wanted is _ABSENT or not path:
         return None
@@ -77,14 +78,12 @@ def _changed(data: Any, do: Do, path: Path, value: Any) -> Any:
     """The data as it is meant to be afterwards; `_ABSENT` where the change means nothing."""
     tree = _copied(data)
     target = tree
-    for depth, step in enumerate(path[:-1]):
+    for step in path[:-1]:
         below = _child(target, step)
         if below is None and do in ("set", "add") and isinstance(target, dict):
             target[step] = below = {}
         if not isinstance(below, dict | list):
             return _ABSENT
-        if do == "remove" and len(below) == 1 and depth > 0:
-            return _changed(data, do, path[: depth + 1], value)
         target = below
     return tree if path and _put(target, do, path[-1], value) else _ABSENT
 
@@ -141,6 +140,18 @@ def _child(data: Any, step: str | int, default: Any = None) -> Any:
     return default
 
 
+def _with_emptied(data: Any, path: Path) -> Path:
+    """The path of what goes with `path`: of the maps and lists that hold nothing else, those at the top aside."""
+    sizes = []
+    for step in path[:-1]:
+        data = _child(data, step)
+        sizes.append(len(data) if isinstance(data, dict | list) else 0)
+    end = len(path)
+    while end > 2 and sizes[end - 2] == 1:
+        end -= 1
+    return path[:end]
+
+
 def _exists(document: Document, path: Path) -> bool:
     data = document.data
     for step in path:
@@ -188,11 +199,6 @@ def _renamed(document: Document, path: Path, name: str) -> Replacement | None:
 
 
 def _removed(document: Document, path: Path) -> Replacement | None:
-    """What stands at `path`, and the maps and lists that would be left empty by its going."""
-    for depth in range(1, len(path) - 1):
-        above = _at(document, path[: depth + 1])
-        if above is not None and above.items is not None and len(above.items) == 1:
-            return _removed(document, path[: depth + 1])
     parent, node = _at(document, path[:-1]), _at(document, path)
     if parent is None or node is None:
         return None

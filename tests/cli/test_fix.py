@@ -76,6 +76,28 @@ def test_what_a_fix_cannot_reach_in_the_text_is_left_to_people(
     assert (tmp_path / "pod.yaml").read_text() == shared.replace("status: {phase: Running}\n", "")
 
 
+def test_an_edit_that_breaks_another_file_is_refused_and_the_others_are_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    job = "apiVersion: policy/v1beta1\nkind: PodDisruptionBudget\nmetadata: {name: web}\n"
+    (tmp_path / "base").mkdir()
+    (tmp_path / "base/budget.yaml").write_text(f"{job}spec: {{selector: {{matchLabels: {{app: web}}}}}}\n")
+    (tmp_path / "base/kustomization.yaml").write_text("resources: [budget.yaml]\n")
+    (tmp_path / "prod").mkdir()
+    (tmp_path / "prod/patch.yaml").write_text(
+        f"{job}spec: {{minAvailable: 1}}\n"
+    )  # names the old version, too
+    (tmp_path / "prod/kustomization.yaml").write_text("resources: [../base]\npatches: [{path: patch.yaml}]\n")
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other/pod.yaml").write_text(POD)
+    (tmp_path / "other/kustomization.yaml").write_text("resources: [pod.yaml]\n")
+    run(monkeypatch, "lint", "--select", "M005,K016,D005", "--fix")
+    said = capsys.readouterr().out
+    assert "base/budget.yaml: left as it is: the edits would bring a new finding" in said
+    assert "uid" not in (tmp_path / "other/pod.yaml").read_text()
+    assert (tmp_path / "base/budget.yaml").read_text().startswith("apiVersion: policy/v1beta1")
+
+
 def test_a_diff_reports_what_is_new_and_what_the_change_does(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

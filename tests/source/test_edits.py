@@ -27,6 +27,7 @@ def edited(text: str, do: Do, path: tuple[str | int, ...], value: Any = None) ->
         ("a: 1\nb: {c: 1, d: 2} # two\n", "remove", ("b", "c"), None, "a: 1\nb: {d: 2} # two\n"),
         ("a: 1\nb: {c: 1, d: 2}\n", "remove", ("b", "d"), None, "a: 1\nb: {c: 1}\n"),
         ("m:\n  p:\n    x: 1\n  q: 2\n", "remove", ("m", "p", "x"), None, "m:\n  q: 2\n"),
+        ("s:\n  m:\n    l:\n      - a\n      - b\n", "remove", ("s", "m", "l", 0), None, "s:\n  m:\n    l:\n      - b\n"),
         ("l:\n  - a\n  - b # last\n", "remove", ("l", 1), None, "l:\n  - a\n"),
         ("s:\n  status:\n    a: 1\n    b: [1]\n# end\n", "remove", ("s", "status", "a"), None, "s:\n  status:\n    b: [1]\n# end\n"),
         ("a: 'x' # q\n", "replace", ("a",), "y", "a: 'y' # q\n"),
