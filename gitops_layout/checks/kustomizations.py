@@ -256,7 +256,7 @@ def deprecated_field(graph: Graph, params: Params) -> Iterator[Hit]:
                 yield Hit(
                     kustomization.location.key_at(name),
                     values,
-                    changes=tuple(_of_today(kustomization, name)),
+                    changes=tuple(_of_today(graph.repo, kustomization, name)),
                 )
 
 
@@ -266,7 +266,7 @@ _AFTER = frozenset(
 """What kustomize does between `patches` and `patchesJson6902`."""
 
 
-def _of_today(kustomization: Kustomization, name: str) -> Iterator[Change]:
+def _of_today(repo: Repo, kustomization: Kustomization, name: str) -> Iterator[Change]:
     """The field as kustomize would have it written today, where that builds the same objects for certain."""
     data, here = kustomization.data, kustomization.location
     value = data.get(name)
@@ -281,9 +281,24 @@ def _of_today(kustomization: Kustomization, name: str) -> Iterator[Change]:
         case "patchesJson6902" if not _AFTER & data.keys() and "patches" not in data:
             yield Change("rename", here.at(name), "patches")
         case "patchesStrategicMerge" if isinstance(value, list) and "patches" not in data:
-            if all(isinstance(item, str) and "\n" not in item for item in value):
+            if all(isinstance(item, str) and _means_the_same(repo, kustomization, item) for item in value):
                 yield Change("rename", here.at(name), "patches")
                 yield from (Change("wrap", here.at(name, n), "path") for n in range(len(value)))
+
+
+def _means_the_same(repo: Repo, kustomization: Kustomization, item: str) -> bool:
+    """Whether `patches` takes a file as `patchesStrategicMerge` does: of several documents only newer releases do, and
+    a null for what is not there is written down by the one and passed over by the other.
+    """
+    file = repo.resolve(join(kustomization.folder, item)) if "\n" not in item else None
+    documents = repo.documents(file) if file is not None and file in repo.entries else ()
+    return len(documents) == 1 and not _has_null(documents[0].data)
+
+
+def _has_null(data: Any) -> bool:
+    if isinstance(data, dict | list):
+        return any(map(_has_null, data.values() if isinstance(data, dict) else data))
+    return data is None
 
 
 _MOVING = regexp(
