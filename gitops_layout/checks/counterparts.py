@@ -92,11 +92,16 @@ def _objects(graph: Graph, delivery: Delivery) -> dict[ObjectKey, RenderedObject
         (
             item.ref.group,
             item.ref.kind,
-            without(item.ref.namespace, *words),
+            _bare(without(item.ref.namespace, *words)),
             without(_HASH.sub("", item.ref.name), *words),
         ): item
         for item in graph.rendered[delivery.id].objects
     }
+
+
+def _bare(namespace: str) -> str:
+    """A namespace without the place of the environment's name: production's often has none."""
+    return namespace.removesuffix("-*").removeprefix("*-")
 
 
 _CUSTOM = 3

@@ -24,6 +24,7 @@ from gitops_layout.kustomize.model import (
 from gitops_layout.kustomize.walk import walk
 from gitops_layout.model import Change, Hit, Location, Related, Span, UncheckedClass
 from gitops_layout.patterns import regexp
+from gitops_layout.render.steps import NOT_SET
 from gitops_layout.repo.model import Repo, is_template, is_yaml
 
 __all__ = [
@@ -143,10 +144,17 @@ def build_fails(graph: Graph, params: Params) -> Iterator[Hit]:
             yield Hit(problem.location, {"problem": problem.why})
     if params.get("rest"):
         yield from _halved_patches(graph.repo)
-    for delivery in graph.deliveries if params.get("rest") else ():
+    for delivery in graph.deliveries if params.get("rest") or "outside" in kinds else ():
         failure = graph.rendered[delivery.id].failure
         if failure is None or failure.kind is not UncheckedClass.BROKEN or delivery.renderer != "kustomize":
             continue
+        if (_BEYOND.search(failure.why) is None) == ("outside" in kinds):
+            continue
+        if "outside" in kinds:
+            yield from _beyond(graph.repo, delivery, failure.why)
+            continue
+        if NOT_SET in failure.why or "include each other" in failure.why:
+            continue  # F005's and K011's
         place = failure.location
         if failure.why.endswith("listed under components") and delivery.options.get("components"):
             place = _component(graph.repo, delivery, failure.why) or place
@@ -156,6 +164,21 @@ def build_fails(graph: Graph, params: Params) -> Iterator[Hit]:
         )
         if place is not None and named and place not in seen and not _NOT_THE_AUTHORS.search(failure.why):
             yield Hit(place, {"problem": failure.why})
+
+
+_BEYOND = regexp(r"security; file|is not in or below")
+"""How kustomize refuses a file that is not below the kustomization which names it: Argo CD leaves that switched on."""
+
+
+def _beyond(repo: Repo, delivery: Delivery, why: str) -> Iterator[Hit]:
+    """The reference that kustomize spoke of."""
+    for kustomization in walk(repo, delivery.source.path or "").kustomizations:
+        for reference in references(kustomization):
+            named = rf"(?<![\w./-]){re.escape(reference.target)}(?![\w/.-])"
+            if ".." in reference.target and re.search(named, why):
+                what = f"{reference.target} is not below the folder of this kustomization, and {delivery.name} may not read it"
+                yield Hit(reference.location, {"problem": what})
+                return
 
 
 def _halved_patches(repo: Repo) -> Iterator[Hit]:

@@ -6,8 +6,8 @@ brings about elsewhere is named with it, everything else is noise. Edits that ch
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import date
 from functools import cache
 
@@ -23,84 +23,14 @@ from gitops_layout.lint.run import lint
 from gitops_layout.render.build import Renders
 from gitops_layout.repo.load import from_files
 from gitops_layout.scaffold.render import render
+from tests.rules.mutants import MUTANTS, SERVICE, WEB, Mutant
 from tests.scaffold.specs import spec
 
 Files = dict[str, str]
 Found = tuple[str, str, int, str]
 """Rule, file, line, fingerprint."""
 
-WEB = "apps/web/base/deployment.yaml"
-SERVICE = "apps/web/base/service.yaml"
-PROD = "apps/web/envs/prod/kustomization.yaml"
-UNIT = "clusters/eu/apps/prod/web.yaml"
-BUDGET = "apps/web/envs/prod/disruption-budget.yaml"
-
-
-@dataclass(frozen=True)
-class Mutant:
-    """`old`, which stands in the file once or more (the first is meant), becomes `new`; `rule` reports it.
-
-    `marker` is the text whose line is right, the whole of `new` where it is empty. `beside` are rules that may say
-    what the mistake brings about.
-    """
-
-    rule: str
-    file: str
-    old: str
-    new: str
-    marker: str = ""
-    beside: tuple[str, ...] = ()
-    agents: tuple[str, ...] = ("flux", "argocd")
-
-
-FLUX, ARGO = ("flux",), ("argocd",)
-MUTANTS = [
-    Mutant("D001", WEB, "  name: web\n", "  name: web: x\n", beside=("K016",)),
-    Mutant("D002", WEB, "  name: web\n", "  name: web\n  name: web\n", marker="  name: web", beside=("K016",)),
-    Mutant("D005", WEB, "  name: web\n", "  name: web\n  uid: 5c4a5bbd-0000-0000-0000-000000000000\n", marker="  uid:"),
-    Mutant("K001", PROD, "  - disruption-budget.yaml\n", "  - disruption-budgets.yaml\n", beside=("K002",)),
-    Mutant("K003", PROD, "labels:\n  - pairs:\n      app.kubernetes.io/instance: web-prod\n    includeTemplates: true\n",
-           "commonAnnotations:\n  owner: web\nbases:\n  - ../../base\n", marker="bases:", beside=("K016", "L008")),
-    Mutant("K005", PROD, "  - name: web\n    newName", "  - name: wob\n    newName", marker="wob", beside=("V001", "M025")),
-    Mutant("K016", "apps/web/base/kustomization.yaml", "v1beta1", "v1beta2"),
-    Mutant("L001", PROD, "  - ../../base\n", "  - ../staging\n", beside=("K016", "L002", "K001")),
-    Mutant("M001", WEB, "containerPort: 3000", "containerPort: web"),
-    Mutant("M002", WEB, "containerPort: 3000", "containerPorts: 3000", beside=("M001",)),
-    Mutant("M005", BUDGET, "apiVersion: policy/v1", "apiVersion: policy/v1beta1"),
-    Mutant("M001", SERVICE, "apiVersion: v1", "apiVersion: apps/v1", beside=("L003",)),
-    Mutant("M011", WEB, "name: web-settings", "name: web-setting"),
-    Mutant("M019", SERVICE, "  name: web\n", "  name: Web_1\n", beside=("L003",)),
-    Mutant("M020", WEB, "memory: 64Mi", "memory: 64m"),
-    Mutant("M025", WEB, "            - name: tmp\n              mountPath", "            - name: temp\n              mountPath",
-           marker="- name: temp"),
-    Mutant("M033", WEB, "              path: /\n", "              path: http://localhost/\n"),
-    Mutant("V001", "apps/web/envs/prod/version/kustomization.yaml", "newTag: ", "newTag: latest # ", marker="newTag: latest"),
-    Mutant("V019", WEB, "image: web #", "image: ghcr.io/acme/web@sha256:fd96300600f9 #", beside=("K005", "M025")),
-    Mutant("R003", UNIT, "prune: true", "prune: false", agents=FLUX),
-    Mutant("P005", UNIT, "spec:\n", "spec:\n  suspend: true\n", marker="suspend", agents=FLUX),
-    Mutant("F001", UNIT, "name: flux-system\n  path", "name: flux-systems\n  path", marker="flux-systems", agents=FLUX,
-           beside=("F002",)),
-    Mutant("F002", UNIT, "path: ./apps/web/envs/prod", "path: ./apps/web/env/prod", agents=FLUX, beside=("L003", "R022")),
-    Mutant("F003", UNIT, "spec:\n", "spec:\n  dependsOn: [{name: apii-prod}]\n", marker="dependsOn", agents=FLUX),
-    Mutant("F004", UNIT, "spec:\n", "spec:\n  dependsOn: [{name: web-prod}]\n", marker="dependsOn", agents=FLUX),
-    Mutant("F027", UNIT, "spec:\n", "spec:\n  healthChecks: [{apiVersion: batch/v1, kind: Deployment, name: web, namespace: web}]\n",
-           marker="healthChecks", agents=FLUX),
-    Mutant("R013", WEB, "  name: web\n", "  name: web\n  annotations: {kustomize.toolkit.fluxcd.io/prun: disabled}\n",
-           marker="annotations", agents=FLUX),
-    Mutant("A001", UNIT, "project: ", "project: other # ", marker="project: other", agents=ARGO, beside=("A003",)),
-    Mutant("A005", UNIT, "path: apps/web/envs/prod", "path: apps/web/env/prod", agents=ARGO, beside=("L003",)),
-    Mutant("A010", UNIT, "syncOptions:\n", "syncOptions:\n      - CreateNamespaces=true\n", marker="CreateNamespaces", agents=ARGO),
-    Mutant("R001", UNIT, "selfHeal: true", "selfHeal: false", agents=ARGO),
-    Mutant("R002", UNIT, "prune: true", "prune: false", agents=ARGO),
-    Mutant("A011", WEB, "  name: web\n", "  name: web\n  annotations: {argocd.argoproj.io/hook: PreSyncs}\n",
-           marker="annotations", agents=ARGO),
-    Mutant("A012", WEB, "  name: web\n", "  name: web\n  annotations: {argocd.argoproj.io/sync-wave: first}\n",
-           marker="annotations", agents=ARGO),
-    Mutant("P006", UNIT, "  annotations:\n", "  annotations:\n    argocd.argoproj.io/skip-reconcile: 'true'\n", marker="skip", agents=ARGO),
-    Mutant("P001", ".github/workflows/release-web.yaml", "    steps:\n",
-           "    steps:\n      - run: kubectl apply -f apps/web/base\n", marker="kubectl apply"),
-]  # fmt: skip
-
+CONFIG = Config(sources=("https://github.com/acme/platform.git",))
 CASES = [(agent, mutant) for mutant in MUTANTS for agent in mutant.agents]
 
 
@@ -112,11 +42,10 @@ def _clean(agent: str) -> tuple[tuple[str, str], ...]:
 
 def _found(files: Files) -> Iterator[Found]:
     repo = from_files(files)
-    config = Config(sources=("https://github.com/acme/platform.git",))
-    graph = link(repo, render=Renders(repo), declared=declared(repo, config))
+    graph = link(repo, render=Renders(repo), declared=declared(repo, CONFIG))
     catalogue = rules.builtin()
     report = lint(
-        graph, catalogue, policy=policy(catalogue, config, profile="strict"), today=date(2026, 1, 1)
+        graph, catalogue, policy=policy(catalogue, CONFIG, profile="strict"), today=date(2026, 1, 1)
     )
     assert report.crashes == ()
     for finding in report.findings:
@@ -128,22 +57,61 @@ def _before(agent: str) -> frozenset[str]:
     return frozenset(fingerprint for *_, fingerprint in _found(dict(_clean(agent))))
 
 
+def _delivered(files: Files) -> str:
+    """What agents' objects say and bring, and where they fail: a mutant that changes none of it is no mistake."""
+    repo = from_files(files)
+    graph = link(repo, render=Renders(repo), declared=declared(repo, CONFIG))
+    state = {
+        delivery.id: (
+            delivery.object,
+            [item.data for item in graph.rendered[delivery.id].objects],
+            graph.rendered[delivery.id].failure is not None,
+            [str(unset) for unset in graph.rendered[delivery.id].unset],
+        )
+        for delivery in graph.deliveries
+    }
+    return json.dumps(state, sort_keys=True, default=str)
+
+
+@cache
+def _delivered_before(agent: str) -> str:
+    return _delivered(dict(_clean(agent)))
+
+
+def planted(files: Files, mutant: Mutant) -> Files:
+    """The files with the mistake."""
+    changed = dict(files)
+    for file, old, new in ((mutant.file, mutant.old, mutant.new), *mutant.also):
+        if old:
+            assert old in changed[file], f"nothing to break in {file}"
+            changed[file] = changed[file].replace(old, new, 1)
+        else:
+            assert file not in changed
+            changed[file] = new
+    return changed
+
+
+def line_of(files: Files, mutant: Mutant) -> int:
+    """The line that is to be reported."""
+    text = files[mutant.where or mutant.file]
+    marker = mutant.marker or mutant.new.strip("\n").split("\n")[0]
+    start = 0 if mutant.where or not mutant.new else text.index(mutant.new)
+    inside = text[start : start + len(mutant.new)] if start or not mutant.where else text
+    found = inside.rindex(marker) if marker in inside and not mutant.where else text.index(marker) - start
+    return text[: start + found].count("\n") + 1
+
+
 @pytest.mark.parametrize(
     ("agent", "mutant"), CASES, ids=[f"{a}-{m.rule}-{n}" for n, (a, m) in enumerate(CASES)]
 )
 def test_a_planted_mistake_is_found_on_its_line_and_nothing_else_is_said(agent: str, mutant: Mutant) -> None:
-    files = dict(_clean(agent))
-    assert mutant.old in files[mutant.file], f"nothing to break in {mutant.file}"
-    broken = files[mutant.file].replace(mutant.old, mutant.new, 1)
-    start = broken.index(mutant.new) + mutant.new.rindex(
-        mutant.marker or mutant.new.strip("\n").split("\n")[0]
-    )
-    line = broken[:start].count("\n") + 1
-    new = [found for found in _found(files | {mutant.file: broken}) if found[3] not in _before(agent)]
+    files = planted(dict(_clean(agent)), mutant)
+    new = [found for found in _found(files) if found[3] not in _before(agent)]
     there = {(rule, file, where) for rule, file, where, _ in new}
-    assert (mutant.rule, mutant.file, line) in there, sorted(there)
+    assert (mutant.rule, mutant.where or mutant.file, line_of(files, mutant)) in there, sorted(there)
     noise = {found for found in there if found[0] not in (mutant.rule, *mutant.beside)}
     assert not noise, sorted(noise)
+    assert mutant.inert == (_delivered(files) == _delivered_before(agent)), "inert, or not"
 
 
 def _written(text: str, *, turned: bool) -> str:
