@@ -72,6 +72,7 @@ agent-programs: $(VENV)/.stamp
 	$(BIN)/python -m tools.controlplane agents
 
 # Every layout under the agents in every cluster of the tests' spec, and Argo CD's own generators as an oracle.
+# A run that was stopped goes on with GITOPS_LAYOUT_RESUME=1: what the table has as passed is left out.
 agents: controlplane agent-programs
 	$(BIN)/python -m tools.oracles build
 	GITOPS_LAYOUT_TABLE=docs/real-agents-table.md GITOPS_LAYOUT_REQUIRE=controlplane,agents,oracle-argocd $(BIN)/python -m pytest tests/agents tests/e2e -m "not bench" $(PYTEST_ARGS)
