@@ -218,7 +218,8 @@ def _origins(repo: Repo, found: RenderedObject) -> dict[str, Any]:
     for path in _leaves(found.data):
         pointer = "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in path)
         earlier = [_place(repo, location) for location in found.earlier(path)]
-        places[pointer] = {**_place(repo, found.origin(path)), "earlier": earlier}
+        guess = {"approximate": True} if found.approximate(path) else {}
+        places[pointer] = {**_place(repo, found.origin(path)), **guess, "earlier": earlier}
     return places
 
 

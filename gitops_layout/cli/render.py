@@ -21,7 +21,11 @@ __all__ = ["command"]
 @click.option("--all", "everything", is_flag=True, help="Every delivery.")
 @click.option("--env", "environment", metavar="NAME", help="Only deliveries of this environment.")
 @click.option("--format", "form", type=click.Choice(["yaml", "json"]), default="yaml", show_default=True)
-@click.option("--origins", is_flag=True, help="With --format json: the source place of every value.")
+@click.option(
+    "--origins",
+    is_flag=True,
+    help="With --format json: the source place of every value; `approximate` marks a guess.",
+)
 @click.option("--exact", is_flag=True, help="Let real kustomize build everything.")
 @click.option("--verify-render", "verify", is_flag=True, help="Build both ways; exit 1 where they differ.")
 @click.option("--explain", is_flag=True, help="Say who built what, and why real kustomize had to.")

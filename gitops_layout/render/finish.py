@@ -11,8 +11,8 @@ from gitops_layout.agents.delivery import Delivery
 from gitops_layout.kustomize.exact import Build
 from gitops_layout.kustomize.model import Kustomization
 from gitops_layout.model import Location, Path
+from gitops_layout.render.aligned import Aligned
 from gitops_layout.render.lookup import Lookup
-from gitops_layout.render.origins import Tracer
 from gitops_layout.render.rendered import Made, Rendered
 from gitops_layout.render.steps import finished
 from gitops_layout.repo.model import Repo
@@ -53,46 +53,32 @@ def finish(
         files = closure.files & repo.entries.keys()
         return Rendered(delivery.id, files=files, failure=failure, declined=chosen.declined)
     fallback = _fallback(repo, delivery, closure.kustomizations)
-    if chosen.origins is not None:
-        overridden = frozenset(dict(wanted.build.overrides))
-        places = _Places(repo, chosen.origins, overridden, wanted.written, fallback)
-        objects = [
-            Made(data, partial(places.origin, n), partial(places.earlier, n))
-            for n, data in enumerate(built.objects)
-        ]
-    else:
-        view = repo.over(dict(wanted.build.overrides)) if wanted.places else repo
-        tracer = Tracer(view, closure, fallback)
-        objects = [Made(data, _standing(tracer.origin(data), wanted.places)) for data in built.objects]
+    overrides = dict(wanted.build.overrides)
+    build: Fast | Aligned | None = chosen.origins
+    if build is None:
+        view = repo.over(overrides) if overrides else repo
+        build = Aligned(view, closure, built.objects, fallback)
+    places = _Places(repo, build, frozenset(overrides), wanted.written, fallback, wanted.places)
+    objects = [
+        Made(data, partial(places.origin, n), partial(places.earlier, n), partial(places.approximate, n))
+        for n, data in enumerate(built.objects)
+    ]
     files = closure.files & repo.entries.keys()
     return replace(finished(delivery, objects, files, lookup, strict=strict), declined=chosen.declined)
 
 
-def _standing(
-    origin: Callable[[Path], Location], places: Mapping[str, Location]
-) -> Callable[[Path], Location]:
-    """The same origins with files that stand for something replaced by what they stand for."""
-    if not places:
-        return origin
-
-    def locate(path: Path) -> Location:
-        found = origin(path)
-        return places.get(found.file, found)
-
-    return locate
-
-
 @dataclass(frozen=True, slots=True)
 class _Places:
-    """The origins of a fast build as places of the repository: what an agent wrote over its files stands in the
-    agent's object, where `written` knows the field.
+    """The origins of a build as places of the repository: what an agent wrote over its files stands in the
+    agent's object, where `written` knows the field; files that are not there stand for `places`.
     """
 
     repo: Repo
-    build: Fast
+    build: Fast | Aligned
     overridden: frozenset[str]
     written: Mapping[Path, Location]
     fallback: Location
+    places: Mapping[str, Location]
 
     def origin(self, index: int, path: Path) -> Location:
         return next(self._known(index, path), self.fallback)
@@ -100,13 +86,18 @@ class _Places:
     def earlier(self, index: int, path: Path) -> tuple[Location, ...]:
         return tuple(self._known(index, path))[1:]
 
+    def approximate(self, index: int, path: Path) -> bool:
+        return isinstance(self.build, Aligned) and self.build.approximate(index, path)
+
     def _known(self, index: int, path: Path) -> Iterator[Location]:
         if not self.overridden:
             found = self.build.origin(index, path)
             yield from (where for where in (found.where, *found.earlier) if where.file in self.repo.entries)
             return
         for where in self.build.writers(index, path):
-            if where.file not in self.overridden:
+            if where.file in self.places:
+                yield self.places[where.file]
+            elif where.file not in self.overridden:
                 if where.file in self.repo.entries:
                     yield _inside(self.repo, where)
             elif (agents := self._agents(where.path)) is not None:

@@ -1,6 +1,7 @@
-"""Which source line wrote a rendered value: found by aligning the render with what the build read.
+"""Which source line may have written a rendered value: a guess, made by aligning the render with what the build read.
 
-For exact renders we know what went in and what came out, not the steps between. A value is looked for
+Where real kustomize built and `aligned` could not follow it, we know what went in and what came out, not the steps
+between. A value is looked for
 where it can have been written last, outermost first: image overrides, namespace, replicas, patches,
 then the resource file itself. The place is one whose value is equal; where none is, the nearest
 ancestor in the object's own file.
@@ -225,16 +226,24 @@ def _align(rendered: Any, source: Any, path: Path) -> Path:
     return tuple(done)
 
 
+def _shared(one: dict[str, Any], other: dict[str, Any]) -> int:
+    """How many fields two mappings have alike."""
+    return sum(other.get(key, _ABSENT) == value for key, value in one.items())
+
+
 def _index(item: Any, source: Any, same: int) -> int | None:
     if not isinstance(source, list):
         return None
     if isinstance(item, dict):
         for key in _LIST_KEYS:
             if key in item:
-                for index, other in enumerate(source):
-                    if isinstance(other, dict) and other.get(key) == item[key]:
-                        return index
-                return None
+                alike = [
+                    index
+                    for index, other in enumerate(source)
+                    if isinstance(other, dict) and other.get(key) == item[key]
+                ]
+                # Two ports of one number differ in their protocol.
+                return max(alike, key=lambda index: _shared(item, source[index]), default=None)
     if item in source:
         return source.index(item)
     return same if same < len(source) else None

@@ -18,6 +18,10 @@ def _nobody(_path: Path) -> tuple[Location, ...]:
     return ()
 
 
+def _surely(_path: Path) -> bool:
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class Made:
     """An object as a build made it, before the agent's own steps; its places as in RenderedObject."""
@@ -25,6 +29,7 @@ class Made:
     data: dict[str, Any]
     origin: Callable[[Path], Location]
     earlier: Callable[[Path], tuple[Location, ...]] = _nobody
+    approximate: Callable[[Path], bool] = _surely
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +38,15 @@ class RenderedObject:
 
     `origin(path)` is the place that last wrote the value at `path` (an absent path: its nearest
     ancestor that was written); `earlier(path)` those that wrote it before, the latest first, as far as
-    they are known.
+    they are known. `approximate(path)` says that the place is a guess: real kustomize made the value in a way that
+    could not be followed.
     """
 
     ref: ObjectRef
     data: dict[str, Any]
     origin: Callable[[Path], Location]
     earlier: Callable[[Path], tuple[Location, ...]] = _nobody
+    approximate: Callable[[Path], bool] = _surely
 
 
 @dataclass(frozen=True, slots=True)

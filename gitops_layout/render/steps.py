@@ -59,9 +59,9 @@ def finished(
         built = done
     objects = []
     for item in built:
-        applied, origin = _labelled(delivery, _namespaced(delivery, item.data), item.origin)
+        applied, origin, approximate = _labelled(delivery, _namespaced(delivery, item.data), item)
         ref = object_ref(applied, str(applied.get("apiVersion", "")), str(applied.get("kind", "")))
-        objects.append(RenderedObject(ref, applied, origin, item.earlier))
+        objects.append(RenderedObject(ref, applied, origin, item.earlier, approximate))
     return Rendered(delivery.id, tuple(objects), files, failure, tuple(unseen), unset=tuple(unset))
 
 
@@ -165,7 +165,11 @@ def _traced(item: Made, data: dict[str, Any], variables: Variables) -> Made:
         before = item.earlier(text)
         return (*places[1:], item.origin(text), *before) if places else before
 
-    return replace(item, data=data, origin=origin, earlier=earlier)
+    def approximate(path: Path) -> bool:
+        text, places = writing(path)
+        return not places and item.approximate(text)
+
+    return replace(item, data=data, origin=origin, earlier=earlier, approximate=approximate)
 
 
 def _namespaced(delivery: Delivery, data: dict[str, Any]) -> dict[str, Any]:
@@ -180,23 +184,29 @@ def _namespaced(delivery: Delivery, data: dict[str, Any]) -> dict[str, Any]:
 
 
 def _labelled(
-    delivery: Delivery, data: dict[str, Any], origin: Callable[[Path], Location]
-) -> tuple[dict[str, Any], Callable[[Path], Location]]:
+    delivery: Delivery, data: dict[str, Any], item: Made
+) -> tuple[dict[str, Any], Callable[[Path], Location], Callable[[Path], bool]]:
     """Flux writes `commonMetadata` into the built objects' own metadata, over what they have there, and into
     no pod template.
     """
     common, metadata = delivery.options.get("commonMetadata"), data.get("metadata")
     if delivery.agent != "flux" or not isinstance(common, dict) or not isinstance(metadata, dict):
-        return data, origin
+        return data, item.origin, item.approximate
     given = {name: common[name] for name in ("labels", "annotations") if isinstance(common.get(name), dict)}
     merged = {
         name: {**(metadata[name] if isinstance(metadata.get(name), dict) else {}), **added}
         for name, added in given.items()
     }
 
-    def locate(path: Path) -> Location:
-        if len(path) == 3 and path[0] == "metadata" and path[2] in given.get(str(path[1]), {}):
-            return delivery.root.at("spec", "commonMetadata", *path[1:])
-        return origin(path)
+    def is_common(path: Path) -> bool:
+        return len(path) == 3 and path[0] == "metadata" and path[2] in given.get(str(path[1]), {})
 
-    return {**data, "metadata": {**metadata, **merged}}, locate
+    def locate(path: Path) -> Location:
+        if is_common(path):
+            return delivery.root.at("spec", "commonMetadata", *path[1:])
+        return item.origin(path)
+
+    def approximate(path: Path) -> bool:
+        return not is_common(path) and item.approximate(path)
+
+    return {**data, "metadata": {**metadata, **merged}}, locate, approximate

@@ -186,3 +186,24 @@ def test_what_kustomize_refuses_is_named_by_its_line_and_number(repository: Path
             write(repository / "bad" / name / file, text)
         code, _, err = said(capfd, monkeypatch, f"bad/{name}")
         assert (code, words in err) == (3, True), err
+
+
+def test_origins_of_an_exact_render_are_the_same_and_guesses_are_marked(
+    tmp_path: Path, capfd, monkeypatch: pytest.MonkeyPatch
+):
+    pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec:\n  containers: [{name: a, image: nginx}]\n"
+    write(tmp_path / "p.yaml", pod)
+    write(tmp_path / "kustomization.yaml", "resources: [p.yaml]\nnameSuffix: -s\n")
+    monkeypatch.chdir(tmp_path)
+    options = (".", "--format", "json", "--origins", "--no-cache")
+    fast, exact = (json.loads(said(capfd, monkeypatch, *options, *more)[1]) for more in ((), ("--exact",)))
+    assert exact == fast
+    # A pattern that means something else in Go: real kustomize has to build.
+    patch = "- {op: add, path: /spec/x, value: 1}"
+    text = f"resources: [p.yaml]\npatches: [{{target: {{name: '(?i)P'}}, patch: '{patch}'}}]\n"
+    write(tmp_path / "kustomization.yaml", text)
+    code, out, _ = said(capfd, monkeypatch, *options)
+    origins = json.loads(out)[0]["origins"]
+    assert code == 0
+    assert {pointer for pointer, place in origins.items() if "approximate" in place} == {"/spec/x"}
+    assert (origins["/spec/x"]["file"], origins["/spec/x"]["line"]) == ("kustomization.yaml", 2)

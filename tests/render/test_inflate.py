@@ -159,7 +159,7 @@ def test_charts_come_out_as_kustomize_has_them(
     places = [_without_namespace(item.data) for item in rendered.objects]
     assert places == [_without_namespace(data) for data in expected]
     chart = next(item for item in rendered.objects if item.ref.kind == "ClusterRole")
-    assert chart.origin(("metadata", "name")).path == ("helmCharts", 0)
+    assert chart.origin(("kind",)).path == ("helmCharts", 0)
 
 
 def _without_namespace(data: dict[str, Any]) -> dict[str, Any]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field, replace
 from functools import partial
 from posixpath import basename, join
 from typing import Any, NamedTuple
 
 from gitops_layout.kustomize.fast import buildmetadata, crds
+from gitops_layout.kustomize.fast.attempts import Lenient, Strict
 from gitops_layout.kustomize.fast.config import Config, configured, default_config
 from gitops_layout.kustomize.fast.declined import Declined, DeclinedError, decline, refuse
 from gitops_layout.kustomize.fast.forms import check_forms
@@ -22,14 +23,14 @@ from gitops_layout.kustomize.fast.plugins import generator_entry, plugins
 from gitops_layout.kustomize.fast.read import Reader, without_added_newline
 from gitops_layout.kustomize.fast.references import follow_names
 from gitops_layout.kustomize.fast.tables import Rules, list_rules
-from gitops_layout.kustomize.fast.transform import Inputs, run, transformed
+from gitops_layout.kustomize.fast.transform import Inputs, run, steps
 from gitops_layout.kustomize.fast.variables import Variable, claim, joined_variables, substitute
 from gitops_layout.kustomize.model import Closure, Kustomization
 from gitops_layout.model import Location, Path
 from gitops_layout.repo.model import Repo
 from gitops_layout.values import dataclass
 
-__all__ = ["Bases", "Fast", "Origin", "build"]
+__all__ = ["Bases", "Fast", "Origin", "build", "trace"]
 
 
 class Origin(NamedTuple):
@@ -41,11 +42,15 @@ class Origin(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Fast:
-    """A finished build: objects in kustomize's order. The data is shared: never write into it."""
+    """A finished build: objects in kustomize's order. The data is shared: never write into it.
+
+    `left` are the places of the steps that a trace left out.
+    """
 
     objects: tuple[dict[str, Any], ...]
     _marks: tuple[Mark, ...]
     _repo: Repo
+    left: tuple[Location, ...] = ()
 
     def origin(self, index: int, path: Path) -> Origin:
         """Who wrote the value at `path` of the object with this index; an absent path: who wrote what
@@ -118,6 +123,20 @@ def build(
     return Fast(tuple(item.data for item in items), tuple(item.mark for item in items), view)
 
 
+def trace(repo: Repo, closure: Closure, *, overrides: Sequence[tuple[str, bytes]] = ()) -> Fast:
+    """What can be followed of a build that real kustomize makes: its objects are only there to be compared with the
+    real ones, whose origins they tell.
+    """
+    root = closure.kustomizations[0]
+    view = repo.over(dict(overrides)) if overrides else repo
+    entered = {kustomization.folder: kustomization for kustomization in closure.kustomizations}
+    lenient = Lenient()
+    state = _Build(view, Bases(view), entered, restricted=False, traced=False, attempts=lenient)
+    made = lenient.value(partial(_accumulated, state, root, _nothing()), _nothing())
+    items = _referring(state, made)
+    return Fast(tuple(i.data for i in items), tuple(i.mark for i in items), view, tuple(lenient.left))
+
+
 @dataclass(frozen=True, slots=True)
 class _Build:
     """One build; with `traced`, objects carry notes of where they come from."""
@@ -127,6 +146,12 @@ class _Build:
     kustomizations: Mapping[str, Kustomization]
     restricted: bool
     traced: bool
+    attempts: Strict = field(default_factory=Strict)
+
+    @property
+    def lenient(self) -> bool:
+        """Whether this is a trace."""
+        return isinstance(self.attempts, Lenient)
 
     def resolved(self, folder: str, target: str, where: Location) -> str:
         """The real path of a reference."""
@@ -179,34 +204,65 @@ def _custom_rules(state: _Build, root: Kustomization) -> Rules:
 def _accumulated(state: _Build, kustomization: Kustomization, made: Made) -> Made:
     """What a kustomization makes of its resources, and of what its parent has so far (for a component)."""
     data, here, folder = _checked_data(state, kustomization), kustomization.location, kustomization.folder
-    if data.get("openapi") and state.bases.rules is list_rules():
+    if data.get("openapi") and state.bases.rules is list_rules() and not state.lenient:
         # Only the first schema counts, and here merges may have come before it.
         decline("a schema that is not the root's", here.at("openapi"))
     made = _resources(state, kustomization, [*_named(data, "resources"), *_named(data, "bases")], made)
     items, config, variables = made
-    unique(items)
-    for index, target in enumerate(data.get("configurations") or ()):
-        config = configured(config, *state.document(folder, target, here.at("configurations", index)))
-    for index, target in enumerate(data.get("crds") or ()):
-        config = crds.described(config, *state.document(folder, target, here.at("crds", index)))
-    _generate(state, data, kustomization, items)
+    attempts = state.attempts
+    attempts.value(lambda: unique(items), None)
+    for name, add in (("configurations", configured), ("crds", crds.described)):
+        for index, target in enumerate(data.get(name) or ()):
+            where = here.at(name, index)
+            config = attempts.value(partial(_configured, state, add, config, folder, target, where), config)
+    attempts.value(lambda: _generate(state, data, kustomization, items), None, here)
     for index, target in enumerate(data.get("components") or ()):
-        where = here.at("components", index)
-        component = state.kustomizations.get(state.resolved(folder, target, where))
-        if component is None or not component.is_component:
-            decline(f"{target} is no component", where)
-        items, config, variables = _component(state, component, Made(items, config, variables), target, where)
+        where, before = here.at("components", index), Made(items, config, variables)
+        found = partial(_found_component, state, folder, target, where, before)
+        items, config, variables = attempts.value(found, before, where)
     inputs = Inputs(state.bases.reader, partial(state.file, folder))
-    items = transformed(items, data, here, config, inputs)
-    for plugin in _plugins(state, data, "transformers", kustomization):
-        items = run(plugin, items, inputs)
-        unique(items)
+    for where, step in steps(data, here, config, inputs):
+        items = attempts.step(items, where, step)
+    nothing: list[Item] = []
+    for plugin in attempts.value(lambda: _plugins(state, data, "transformers", kustomization), nothing, here):
+        items = attempts.step(items, plugin.origin(())[0], partial(_plugged, plugin, inputs))
     if state.traced:
         buildmetadata.check(items)
+    if state.lenient:
+        return Made(items, config, _declared(state, data, here, items, variables))
     _validate(state, data, kustomization, items, inputs)
     unique(items)
-    declared = claim(items, data.get("vars") or (), here.at("vars"))
-    return Made(items, config, joined_variables(variables, declared))
+    return Made(items, config, _declared(state, data, here, items, variables))
+
+
+def _configured(
+    state: _Build,
+    add: Callable[[Config, Any, Location], Config],
+    config: Config,
+    folder: str,
+    target: str,
+    where: Location,
+) -> Config:
+    return add(config, *state.document(folder, target, where))
+
+
+def _plugged(plugin: Item, inputs: Inputs, items: list[Item]) -> list[Item]:
+    items = run(plugin, items, inputs)
+    unique(items)
+    return items
+
+
+def _declared(
+    state: _Build,
+    data: Mapping[str, Any],
+    here: Location,
+    items: list[Item],
+    variables: Mapping[str, Variable],
+) -> Mapping[str, Variable]:
+    """The variables of a kustomization and of what it includes."""
+    none: list[Variable] = []
+    declared = state.attempts.value(lambda: claim(items, data.get("vars") or (), here.at("vars")), none)
+    return state.attempts.value(lambda: joined_variables(variables, declared), variables)
 
 
 def _named(data: Mapping[str, Any], name: str) -> list[tuple[str, str, int]]:
@@ -217,25 +273,37 @@ def _resources(state: _Build, owner: Kustomization, named: list[tuple[str, str, 
     """The objects of files and bases, added to what there is."""
     items, config, variables = made
     for target, name, index in named:
-        where = owner.location.at(name, index)
-        real = state.resolved(owner.folder, target, where)
-        if real in state.view.entries:
-            state.file(owner.folder, target, where)
-            found = [item.copy() for item in state.bases.reader.items(real)]
-            if state.traced:
-                buildmetadata.located(found, target, where)
-        else:
-            found, theirs, declared = state.base(real, where)
-            config = config.merged(theirs)
-            variables = joined_variables(variables, declared.values())
-            if state.traced:
-                buildmetadata.moved(found, target, where)
+        before = Made([], config, variables)
+        add = partial(_added, state, owner, target, owner.location.at(name, index), before)
+        found, config, variables = state.attempts.value(add, before)
         items.extend(found)
     return Made(items, config, variables)
 
 
-def _component(state: _Build, component: Kustomization, made: Made, target: str, where: Location) -> Made:
+def _added(state: _Build, owner: Kustomization, target: str, where: Location, made: Made) -> Made:
+    """The objects of one file or base, and what there is with its configuration and variables."""
+    _, config, variables = made
+    real = state.resolved(owner.folder, target, where)
+    if real in state.view.entries:
+        state.file(owner.folder, target, where)
+        reader = state.bases.reader
+        found = [item.copy() for item in (reader.loosely(real) if state.lenient else reader.items(real))]
+        if state.traced:
+            buildmetadata.located(found, target, where)
+    else:
+        found, theirs, declared = state.base(real, where)
+        config = config.merged(theirs)
+        variables = joined_variables(variables, declared.values())
+        if state.traced:
+            buildmetadata.moved(found, target, where)
+    return Made(found, config, variables)
+
+
+def _found_component(state: _Build, folder: str, target: str, where: Location, made: Made) -> Made:
     """What a component makes of what there is."""
+    component = state.kustomizations.get(state.resolved(folder, target, where))
+    if component is None or not component.is_component:
+        decline(f"{target} is no component", where)
     before = {id(item.source) for item in made.items}
     made = _accumulated(state, component, made)
     unique(made.items)
@@ -276,8 +344,19 @@ def _checked_data(state: _Build, kustomization: Kustomization) -> dict[str, Any]
         decline("a kustomization of several documents or with a key that stands twice", here)
     if not stream.text.endswith("\n"):
         data = without_added_newline(stream.documents[0], stream.text).data
+    if state.lenient:
+        return {
+            name: value
+            for name, value in data.items()
+            if state.attempts.value(partial(_known, name, value, here), False, here.at(name))
+        }
     check_forms(data, here)
     return data
+
+
+def _known(name: str, value: Any, here: Location) -> bool:
+    check_forms({name: value, "nameSuffix": "-x"}, here)
+    return True
 
 
 def _generate(state: _Build, data: dict[str, Any], owner: Kustomization, items: list[Item]) -> None:
@@ -305,19 +384,26 @@ def _generate(state: _Build, data: dict[str, Any], owner: Kustomization, items: 
         add(kind, generator_entry(plugin), plugin.origin(())[0], plugin)
 
 
-def _finished(state: _Build, made: Made, root: Kustomization) -> list[Item]:
-    """The last steps, which only the root takes: hashes, references, variables, order."""
-    items = made.items
-    add_hashes(items)
-    follow_names(items, made.config)
-    unique(items)
-    substitute(state.bases.reader, items, made.variables, made.config)
-    if any(_is_marked(item) for item in items):
-        decline("marks of kustomize's own on an object", root.location)
-    items = [item for item in items if not _is_local(item)]
+def _referring(state: _Build, made: Made) -> list[Item]:
+    """The objects with hashes and what refers to them, and with the values of variables."""
+    items, attempts, nowhere = made.items, state.attempts, Location("")
+    items = attempts.step(items, nowhere, add_hashes)
+    items = attempts.step(items, nowhere, partial(follow_names, config=made.config))
+    attempts.value(lambda: unique(items), None)
+    put = partial(substitute, state.bases.reader, variables=made.variables, config=made.config)
+    items = attempts.step(items, nowhere, put)
     for item in items:
         if "annotations" in item.data["metadata"] and not item.data["metadata"]["annotations"]:
             item.remove(("metadata", "annotations"))
+    return items
+
+
+def _finished(state: _Build, made: Made, root: Kustomization) -> list[Item]:
+    """The last steps, which only the root takes: hashes, references, variables, order."""
+    items = _referring(state, made)
+    if any(_is_marked(item) for item in items):
+        decline("marks of kustomize's own on an object", root.location)
+    items = [item for item in items if not _is_local(item)]
     sorting = root.data.get("sortOptions")
     order = sorting.get("order") if sorting is not None else "legacy"
     legacy = (sorting or {}).get("legacySortOptions")

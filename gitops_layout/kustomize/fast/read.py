@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import field, replace
 from typing import Any
 
-from gitops_layout.kustomize.fast.declined import decline, refuse
+from gitops_layout.kustomize.fast.declined import DeclinedError, decline, refuse
 from gitops_layout.kustomize.fast.item import Item, check_key, plain_text
 from gitops_layout.kustomize.fast.marks import ABSENT, Mark, at
 from gitops_layout.kustomize.fast.tables import Rules, list_rules
@@ -71,6 +71,14 @@ class Reader:
         if path not in self._objects:
             self._objects[path] = tuple(objects(self.documents(path), Location(path)))
         return self._objects[path]
+
+    def loosely(self, path: str) -> tuple[Item, ...]:
+        """The same as far as they can be read; a trace need not be sure."""
+        try:
+            return self.items(path)
+        except DeclinedError:
+            stream = read(self.repo.text(path), path, mode="kustomize")
+            return tuple(_loose(stream.documents, Location(path)))
 
     def documents(self, path: str) -> tuple[Document, ...]:
         """A file's documents, scalars typed by kustomize's rules."""
@@ -243,6 +251,17 @@ def objects(documents: tuple[Document, ...], where: Location, *, patch: bool = F
         item.large = large[id(source)]
         item.spelled = item.data["metadata"].get("annotations") is not data["metadata"].get("annotations")
         yield item
+
+
+def _loose(documents: tuple[Document, ...], where: Location) -> Iterator[Item]:
+    for document in documents:
+        listed: list[tuple[Any, Document, Path]] = [(document.data, document, ())]
+        if isinstance(document.data, dict) and isinstance(document.data.get("items"), list):
+            listed = list(_opened(document.data, document, ()))
+        for data, _, path in listed:
+            match data:
+                case {"kind": str(), "metadata": {"name": str()}}:
+                    yield Item(data, Mark(_place(where, document, path)))
 
 
 def _place(where: Location, document: Document, path: Path) -> Location:

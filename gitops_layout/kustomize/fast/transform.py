@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
+from gitops_layout.kustomize.fast.attempts import Step
 from gitops_layout.kustomize.fast.config import Config, as_specs
 from gitops_layout.kustomize.fast.declined import decline
 from gitops_layout.kustomize.fast.fields import (
@@ -18,6 +20,7 @@ from gitops_layout.kustomize.fast.fields import (
 from gitops_layout.kustomize.fast.generators import add_hashes
 from gitops_layout.kustomize.fast.item import Item
 from gitops_layout.kustomize.fast.patches import (
+    Patch,
     inline_patch,
     json_patches,
     load_patch,
@@ -30,7 +33,7 @@ from gitops_layout.kustomize.fast.tables import Specs
 from gitops_layout.model import Location
 from gitops_layout.values import dataclass
 
-__all__ = ["Inputs", "run", "transformed"]
+__all__ = ["Inputs", "run", "steps"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,33 +45,49 @@ class Inputs:
     """The path of a named file in the repository; the place is that of the name."""
 
 
-def transformed(
-    items: list[Item], data: Mapping[str, Any], here: Location, config: Config, inputs: Inputs
-) -> list[Item]:
-    """The items after the transformers that a kustomization's fields stand for."""
+def steps(
+    data: Mapping[str, Any], here: Location, config: Config, inputs: Inputs
+) -> Iterator[tuple[Location, Step]]:
+    """The transformers that a kustomization's fields stand for, each with its place."""
     reader, file = inputs.reader, inputs.file
     if data.get("patchesStrategicMerge"):
-        place = here.at("patchesStrategicMerge")
-        items = strategic_patches(reader, items, _strategic(data["patchesStrategicMerge"], place, inputs))
+        place, texts = here.at("patchesStrategicMerge"), data["patchesStrategicMerge"]
+        yield place, lambda items: strategic_patches(reader, items, _strategic(texts, place, inputs))
     for index, entry in enumerate(data.get("patches") or ()):
-        where = here.at("patches", index)
-        items = patched(reader, items, load_patch(reader, entry, where, file), entry, where)
+        yield here.at("patches", index), partial(_patch, entry, here.at("patches", index), inputs)
     if data.get("namespace"):
-        set_namespace(items, data["namespace"], here.at("namespace"), config.namespace)
+        where = here.at("namespace")
+        yield where, lambda items: set_namespace(items, data["namespace"], where, config.namespace)
     for name, specs in (("namePrefix", config.namePrefix), ("nameSuffix", config.nameSuffix)):
         if data.get(name):
-            affix(items, data[name], here.at(name), specs, prefix=name == "namePrefix")
-    _label(data, here, items, config)
+            yield here.at(name), partial(_affix, data[name], here.at(name), specs, name == "namePrefix")
+    yield from _labels(data, here, config)
     for index, entry in enumerate(data.get("patchesJson6902") or ()):
         where = here.at("patchesJson6902", index)
-        json_patches(items, load_patch(reader, entry, where, file, trim=False), entry, where)
+        patch = partial(load_patch, reader, entry, where, file, trim=False)
+        yield where, partial(_json, patch, entry, where)
     for index, entry in enumerate(data.get("replicas") or ()):
-        set_replicas(items, entry, here.at("replicas", index), config.replicas)
+        where = here.at("replicas", index)
+        yield where, partial(set_replicas, entry=entry, where=where, specs=config.replicas)
     for name in ("images", "imageTags"):
         for index, entry in enumerate(data.get(name) or ()):
-            set_images(items, entry, here.at(name, index), config.images)
-    _replace(data.get("replacements") or (), here.at("replacements"), items, inputs)
-    return items
+            where = here.at(name, index)
+            yield where, partial(set_images, entry=entry, where=where, specs=config.images)
+    for index, entry in enumerate(data.get("replacements") or ()):
+        where = here.at("replacements", index)
+        yield where, partial(_replace, entry, where, inputs)
+
+
+def _patch(entry: dict[str, Any], where: Location, inputs: Inputs, items: list[Item]) -> list[Item]:
+    return patched(inputs.reader, items, load_patch(inputs.reader, entry, where, inputs.file), entry, where)
+
+
+def _json(patch: Callable[[], Patch], entry: dict[str, Any], where: Location, items: list[Item]) -> None:
+    json_patches(items, patch(), entry, where)
+
+
+def _affix(text: str, where: Location, specs: Specs, prefix: bool, items: list[Item]) -> None:
+    affix(items, text, where, specs, prefix=prefix)
 
 
 def _strategic(texts: Iterable[str], where: Location, inputs: Inputs) -> tuple[Item, ...]:
@@ -88,7 +107,7 @@ def _strategic(texts: Iterable[str], where: Location, inputs: Inputs) -> tuple[I
     return tuple(found)
 
 
-def _label(data: Mapping[str, Any], here: Location, items: list[Item], config: Config) -> None:
+def _labels(data: Mapping[str, Any], here: Location, config: Config) -> Iterator[tuple[Location, Step]]:
     for index, entry in enumerate(data.get("labels") or ()):
         specs = label_specs(
             config,
@@ -96,36 +115,35 @@ def _label(data: Mapping[str, Any], here: Location, items: list[Item], config: C
             selectors=bool(entry.get("includeSelectors")),
             templates=bool(entry.get("includeTemplates")),
         )
-        label(items, entry.get("pairs") or {}, specs, here.at("labels", index, "pairs"))
+        where, pairs = here.at("labels", index, "pairs"), entry.get("pairs") or {}
+        yield where, partial(label, pairs=pairs, specs=specs, where=where)
     for name, specs in (
         ("commonLabels", config.commonLabels),
         ("commonAnnotations", config.commonAnnotations),
     ):
         if data.get(name):
-            label(items, data[name], specs, here.at(name))
+            yield here.at(name), partial(label, pairs=data[name], specs=specs, where=here.at(name))
 
 
-def _replace(entries: Iterable[Any], where: Location, items: list[Item], inputs: Inputs) -> None:
-    """Replacements, inline or in files that hold one or a list of them."""
-    for index, entry in enumerate(entries):
-        place = where.at(index)
-        if not isinstance(entry, dict):
-            decline("a replacement is no mapping", place)
-        if not entry.get("path"):
-            replace_values(items, {k: v for k, v in entry.items() if k != "path"}, place)
-            continue
-        if any(entry.get(key) for key in ("source", "targets")) or not isinstance(entry["path"], str):
-            decline("a replacement is either a path or inline", place)
-        file = Location(inputs.file(entry["path"], place.at("path")))
-        stream = inputs.reader.repo.stream(file.file)
-        if stream.problems or len(stream.documents) != 1 or stream.documents[0].duplicates:
-            decline("replacements that may be read in two ways", file)
-        listed = stream.documents[0].data
-        places = [file.at(n) for n in range(len(listed))] if isinstance(listed, list) else [file]
-        for one, spot in zip(listed if isinstance(listed, list) else [listed], places, strict=True):
-            if not isinstance(one, dict):
-                decline("a replacement is no mapping", spot)
-            replace_values(items, one, spot)
+def _replace(entry: Any, place: Location, inputs: Inputs, items: list[Item]) -> None:
+    """One replacement, or those in a file that holds one or a list of them."""
+    if not isinstance(entry, dict):
+        decline("a replacement is no mapping", place)
+    if not entry.get("path"):
+        replace_values(items, {k: v for k, v in entry.items() if k != "path"}, place)
+        return
+    if any(entry.get(key) for key in ("source", "targets")) or not isinstance(entry["path"], str):
+        decline("a replacement is either a path or inline", place)
+    file = Location(inputs.file(entry["path"], place.at("path")))
+    stream = inputs.reader.repo.stream(file.file)
+    if stream.problems or len(stream.documents) != 1 or stream.documents[0].duplicates:
+        decline("replacements that may be read in two ways", file)
+    listed = stream.documents[0].data
+    places = [file.at(n) for n in range(len(listed))] if isinstance(listed, list) else [file]
+    for one, spot in zip(listed if isinstance(listed, list) else [listed], places, strict=True):
+        if not isinstance(one, dict):
+            decline("a replacement is no mapping", spot)
+        replace_values(items, one, spot)
 
 
 def run(plugin: Item, items: list[Item], inputs: Inputs) -> list[Item]:
@@ -140,7 +158,8 @@ def run(plugin: Item, items: list[Item], inputs: Inputs) -> list[Item]:
             patch = load_patch(reader, data, here, inputs.file, trim=False, text="jsonOp")
             json_patches(items, patch, data, here)
         case "ReplacementTransformer":
-            _replace(data.get("replacements") or (), here.at("replacements"), items, inputs)
+            for index, entry in enumerate(data.get("replacements") or ()):
+                _replace(entry, here.at("replacements", index), inputs, items)
         case "HashTransformer":
             add_hashes(items)
         case kind:

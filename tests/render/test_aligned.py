@@ -1,0 +1,85 @@
+"""Origins of what real kustomize built: those of our builder where it could follow, and elsewhere a guess that says so."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Any
+
+import pytest
+
+from gitops_layout.kustomize.exact import Build, build
+from gitops_layout.kustomize.fast import Declined
+from gitops_layout.kustomize.fast import build as fast_build
+from gitops_layout.kustomize.walk import walk
+from gitops_layout.model import Location
+from gitops_layout.render.aligned import Aligned
+from tests.kustomize.oracle import repository
+from tests.kustomize.trees import tree
+from tools.origins import Tally, check
+
+POD = (
+    "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec:\n  containers:\n  - name: a\n    image: nginx:1\n    tty: false\n"
+    "    ports:\n    - {containerPort: 80, protocol: TCP}\n    - {containerPort: 80, protocol: UDP}\n"
+)
+SCHEMA = '# {"type": "string"}\n'
+"""A comment that kustomize may take for a schema: our builder leaves such a file to it."""
+
+
+def aligned(files: dict[str, str], *, declined: bool = True) -> tuple[Any, Aligned, Any]:
+    """The objects that real kustomize builds, their origins, and the lines of these."""
+    repo = repository(files)  # type: ignore[arg-type]
+    closure = walk(repo, "")
+    assert isinstance(fast_build(repo, closure), Declined) == declined
+    built = build(repo, Build(closure))
+    assert built.problem is None
+    origins = Aligned(repo, closure, built.objects, Location("kustomization.yaml"))
+
+    def line(*path: str | int) -> tuple[str, int, bool]:
+        place = origins.origin(0, path).where
+        return place.file, repo.span(place).line, origins.approximate(0, path)
+
+    return built.objects, origins, line
+
+
+def test_a_file_that_our_builder_is_not_sure_of_is_followed_all_the_same() -> None:
+    kustomization = (
+        "resources: [p.yaml]\nnamePrefix: a-\npatches:\n- target: {kind: Pod}\n  patch: |\n"
+        "    - op: replace\n      path: /spec/containers/0/tty\n      value: true\n"
+        "replacements:\n- source: {kind: Pod, fieldPath: kind}\n  targets:\n"
+        "  - {select: {kind: Pod}, fieldPaths: [metadata.labels.k], options: {create: true}}\n"
+    )
+    objects, origins, line = aligned({"kustomization.yaml": kustomization, "p.yaml": SCHEMA + POD})
+    assert objects[0]["metadata"] == {"name": "a-p", "labels": {"k": "Pod"}}
+    assert line("metadata", "name") == ("kustomization.yaml", 2, False)
+    assert line("metadata", "labels", "k") == ("p.yaml", 3, False)
+    assert line("spec", "containers", 0, "tty") == ("kustomization.yaml", 8, False)
+    assert line("spec", "containers", 0, "image") == ("p.yaml", 8, False)
+    assert line("spec", "containers", 0, "ports", 1, "protocol") == ("p.yaml", 12, False)
+    assert origins.origin(0, ("spec", "containers", 0, "tty")).earlier[0].file == "p.yaml"
+
+
+def test_what_a_step_writes_that_is_not_followed_is_a_guess_at_that_step() -> None:
+    kustomization = (
+        "resources: [p.yaml]\npatches:\n- target: {kind: Pod, name: '(?i)P'}\n  patch: |\n"
+        "    - op: replace\n      path: /spec/containers/0/tty\n      value: true\n"
+        "    - op: test\n      path: /kind\n      value: Pod\n"
+    )
+    _, _, line = aligned({"kustomization.yaml": kustomization, "p.yaml": POD})
+    assert line("spec", "containers", 0, "tty") == ("kustomization.yaml", 7, True)
+    assert line("spec", "containers", 0, "image") == ("p.yaml", 7, False)
+    assert line("kind") == ("p.yaml", 2, False)
+
+
+@pytest.mark.parametrize("seed", range(0, 800, 200))
+def test_changing_the_claimed_place_changes_exactly_the_leaves_that_claim_it(seed: int) -> None:
+    tally, number = Tally(), seed
+    while tally.tried < 12 and number < seed + 20:
+        files = tree(Random(number), "k")
+        for path, text in files.items():
+            if path.startswith("k/base/") and path.endswith(".yaml") and "kustomization" not in path:
+                files[path] = f"{SCHEMA}{text!s}"
+        tally.add(check(repository(files), "k/overlay", Random(number), places=24, real=True))
+        number += 1
+    assert tally.broken == []
+    assert tally.tried >= 12
+    assert tally.guessed <= 0.2 * tally.leaves
