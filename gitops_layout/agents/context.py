@@ -7,12 +7,15 @@ from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import field
 from fnmatch import fnmatch
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from gitops_layout.agents.artifacts import ANY_NAME, Artifact
 from gitops_layout.model import PROD_NAMES, Location, Path, Tier, tier_by_name
 from gitops_layout.repo.model import Repo, Resource
 from gitops_layout.values import dataclass
+
+if TYPE_CHECKING:
+    from gitops_layout.agents.delivery import Source
 
 __all__ = [
     "Context",
@@ -27,6 +30,7 @@ __all__ = [
     "environment_why",
     "normal_url",
     "places",
+    "speaking",
     "stages",
     "text",
     "tier_of",
@@ -34,7 +38,7 @@ __all__ = [
 
 ENVIRONMENT_NAMES = PROD_NAMES | frozenset(
     {
-        "dev", "develop", "development", "test", "testing", "qa", "uat", "int", "integration", "stage", "staging",
+        "dev", "develop", "development", "test", "testing", "qa", "uat", "int", "integration", "stag", "stage", "staging",
         "stg", "preprod", "pre-prod", "pre-production", "sandbox", "sbox", "nonprod", "non-prod", "non-production",
         "demo", "perf", "preview", "canary",
     }
@@ -223,6 +227,13 @@ def tier_of(context: Context, environment: str | None) -> Tier:
     return tier_by_name(environment or "")
 
 
+def speaking(source: Source, file: str) -> tuple[str | None, ...]:
+    """The paths that may name the environment of a delivery whose object stands in `file`: first the one that it
+    delivers. What another repository calls its folders comes last: it is its own affair.
+    """
+    return (source.path, file) if source.local else (None, file, source.path)
+
+
 def environment_of(context: Context, cluster: str, *paths: str | None) -> str | None:
     """The environment of a delivery from its `cluster` and its `paths`, the nearest one first."""
     found = environment_why(context, cluster, *paths)
@@ -232,7 +243,8 @@ def environment_of(context: Context, cluster: str, *paths: str | None) -> str | 
 def environment_why(context: Context, cluster: str, *paths: str | None) -> tuple[str, str] | None:
     """The environment of a delivery and what says so: a declared glob, a declared cluster, else a folder's name.
 
-    Of the names, the first path's count before the cluster's, and the cluster's before the other paths'.
+    Of the names, the first path's count before the cluster's, and the cluster's before the other paths'. `paths` are as
+    `speaking` orders them.
     """
     known = [path for path in paths if path]
     for path in known:
@@ -254,7 +266,19 @@ def environment_why(context: Context, cluster: str, *paths: str | None) -> tuple
         if found is not None:
             name, where = found
             return name, f"cluster {cluster} is called so" if path is folder else f"folder {where}"
+        if path is folder and (called := _variant(context, cluster)) is not None:
+            return called, f"file {cluster} is for one cluster, and called so"
     return None
+
+
+def _variant(context: Context, cluster: str) -> str | None:
+    """The environment of one of several files that stand for clusters: `root-dev.yaml` beside `root-prod.yaml`."""
+    folder, _, name = cluster.rpartition("/")
+    beside = context.repo.folders.get(folder, ())
+    if not any(f"{name}{ending}" in beside for ending in (".yaml", ".yml")):
+        return None
+    names = {entry.name for entry in context.declared.environments} or ENVIRONMENT_NAMES | context.stages
+    return _in_words(name, names, strict=False)
 
 
 def _matches(path: str, glob: str) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gitops_layout.agents import fluxoperator
-from gitops_layout.agents.context import Context, at, environment_of, places, text, tier_of
+from gitops_layout.agents.context import Context, at, environment_of, places, speaking, text, tier_of
 from gitops_layout.agents.delivery import Delivery, Source, SyncPolicy
 from gitops_layout.agents.fluxoperator import BUILD_FIELDS
 from gitops_layout.agents.fluxrelease import dependencies, release
@@ -103,7 +103,7 @@ def _kustomization(resource: Resource, context: Context, cluster: str) -> Delive
     namespace = ref.namespace or "flux-system"
     source = Seeker(context, cluster, namespace, root.file).tree(spec.get("sourceRef"), spec.get("path"))
     remote = remote_cluster(context, spec, namespace=namespace, near=root.file, cluster=cluster)
-    environment = environment_of(context, remote or cluster, source.path, root.file)
+    environment = environment_of(context, remote or cluster, *speaking(source, root.file))
     # Later APIs dropped these two, and a cluster that has only those prunes them.
     old = _OLD_PATCHES if ref.api_version.endswith(("/v1beta1", "/v1beta2")) else ()
     return Delivery(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from gitops_layout.agents.context import Context, at, environment_of, places, text, tier_of
+from gitops_layout.agents.context import Context, at, environment_of, places, speaking, text, tier_of
 from gitops_layout.agents.delivery import Delivery, Source, SyncPolicy
 from gitops_layout.agents.fluxinstance import synced
 from gitops_layout.agents.fluxsource import BUCKET, clamped, left_out, revision_of
@@ -62,7 +62,8 @@ def instance(resource: Resource, context: Context, *, cluster: str) -> Delivery:
     made = synced(data, namespace)
     spec = made.kustomization
     folder = clamped(text(spec.get("path")))
-    environment = environment_of(context, cluster, folder, root.file)
+    source = _source(made.source, folder, context)
+    environment = environment_of(context, cluster, *speaking(source, root.file))
     unknown = [name for name in at(data, "spec") if name not in _INSTANCE_UNDERSTOOD]
     return Delivery(
         id=f"flux:FluxInstance/{namespace}/{ref.name}@{cluster}",
@@ -73,7 +74,7 @@ def instance(resource: Resource, context: Context, *, cluster: str) -> Delivery:
         cluster=cluster,
         environment=environment,
         tier=tier_of(context, environment),
-        source=_source(made.source, folder, context),
+        source=source,
         renderer="kustomize",
         sync=SyncPolicy(
             prune=spec.get("prune") is True,

@@ -10,6 +10,7 @@ import click
 
 from gitops_layout.cli import remembered
 from gitops_layout.cli.roots import located
+from gitops_layout.errors import UserError
 from gitops_layout.model import UncheckedClass
 
 __all__ = ["command"]
@@ -18,12 +19,13 @@ _FORMATS = ("text", "json", "mermaid", "dot")
 
 
 @click.command("graph")
-@click.argument("path", required=False, type=click.Path(path_type=Path))
+@click.argument("arguments", metavar="[PATH] [NAME]...", nargs=-1)
 @click.option("--format", "form", type=click.Choice(_FORMATS), default="text", show_default=True)
 @click.option(
     "--explain",
     is_flag=True,
-    help="Say why each place is one, and each delivery is live, here and in its environment.",
+    help="Say why each place is one, and each delivery is live, here and in its environment; with a NAME of an"
+    " environment, cluster, tenant or delivery, of that alone. Where a NAME is a path as well, put a PATH before it.",
 )
 @click.option(
     "--checkouts",
@@ -33,13 +35,25 @@ _FORMATS = ("text", "json", "mermaid", "dot")
 )
 @click.option("--files", is_flag=True, help="Say of every YAML file what becomes of it, and why.")
 @remembered.option
-def command(path: Path | None, *, no_cache: bool, **options: Any) -> int:
+def command(arguments: tuple[str, ...], *, no_cache: bool, **options: Any) -> int:
     """List every delivery of the repository with its source, environment, cluster and objects.
 
     Exit code 3 says that something an agent reaches is broken and could not be followed.
     """
-    root, _ = located((path,) if path else ())
+    paths, options["names"] = _told_apart(arguments, explain=options["explain"])
+    if options["names"] and (options["files"] or options["form"] != "text"):
+        raise UserError("names are explained in text", "leave --format and --files out")
+    root, _ = located(paths)
     return remembered.command("graph", root, options, partial(_run, root, options), use=not no_cache)
+
+
+def _told_apart(arguments: tuple[str, ...], *, explain: bool) -> tuple[tuple[Path, ...], tuple[str, ...]]:
+    """The path, which comes first, and the names that are to be explained: what is no path is one."""
+    first = arguments[:1] if arguments and (Path(arguments[0]).exists() or not explain) else ()
+    names = arguments[len(first) :]
+    if names and not explain:
+        raise UserError(f"one PATH, and not {' '.join(names)} besides", "--explain takes names")
+    return tuple(map(Path, first)), names
 
 
 def _run(root: Path, options: dict[str, Any], memory: remembered.Memory) -> remembered.Said:
@@ -61,6 +75,8 @@ def _run(root: Path, options: dict[str, Any], memory: remembered.Memory) -> reme
         "dot": output.to_dot,
     }
     said = remembered.Said([words[form](graph)], lasting=lasting, code=3 if broken else 0)
-    if options["explain"] and form == "text" and not options["files"]:
+    if options["names"]:
+        said.out[:] = [explained(graph, options["names"])]
+    elif options["explain"] and form == "text" and not options["files"]:
         said.out.append(f"\n{explained(graph)}")
     return said

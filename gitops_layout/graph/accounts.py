@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from enum import StrEnum
 from posixpath import basename, dirname, join
 
+from gitops_layout.agents import argocd, flux
+from gitops_layout.agents.delivery import Delivery
 from gitops_layout.graph.model import Graph
 from gitops_layout.graph.parked import switched_off
 from gitops_layout.kustomize.model import FILE_NAMES
-from gitops_layout.model import UncheckedClass
+from gitops_layout.model import ObjectRef, UncheckedClass
 from gitops_layout.patterns import regexp
-from gitops_layout.repo.model import is_template, is_yaml
+from gitops_layout.repo.model import Resource, is_template, is_yaml
 from gitops_layout.values import dataclass
 
 __all__ = ["Account", "State", "accounts"]
@@ -56,6 +58,11 @@ def accounts(graph: Graph) -> Iterator[Account]:
     } - {delivery.root.file for delivery in graph.deliveries}
     stages = {environment.name for environment in graph.environments}
     off = dict(switched_off(graph.repo))
+    parts = {
+        delivery.root.file: f"{delivery.kind} {delivery.name}"
+        for delivery in graph.deliveries
+        if not delivery.live and _is_part(delivery)
+    }
     manifests, files = frozenset(graph.repo.manifests), graph.repo.files
     for file in (file for file in files if is_yaml(file) and graph.repo.entries[file].target is None):
         if file not in manifests and file not in read:
@@ -77,8 +84,20 @@ def accounts(graph: Graph) -> Iterator[Account]:
             yield Account(file, State.OFF, f"commented out in {off[file]}")
         elif file in read:
             yield Account(file, State.UNREACHED, f"read by {read[file]}, which no agent reaches")
+        elif file in parts:
+            why = f"a part of {parts[file]}, and no kustomization names it as a patch"
+            yield Account(file, State.UNREACHED, why)
         else:
             yield _rest(file, file in objects, failed.get(file), _chart_of(graph, file), stages)
+
+
+def _is_part(delivery: Delivery) -> bool:
+    """Whether the object lacks what the API requires of it: a patch makes it whole, or it is one."""
+    ref = ObjectRef(
+        str(delivery.object.get("apiVersion", "")), delivery.kind, delivery.namespace, delivery.name
+    )
+    resource = Resource(ref, dict(delivery.object), delivery.root)
+    return flux.is_partial(resource) or (argocd.is_agent(resource) and argocd.is_partial(delivery.object))
 
 
 def _is_hidden(file: str) -> bool:

@@ -115,12 +115,15 @@ def _descend(state: State, current: Sequence[Delivery]) -> None:
         if not fresh:
             return
         if len(state.deliveries) + len(fresh) > MAX_DELIVERIES:
+            why = f"more than {MAX_DELIVERIES} deliveries: look at parts of the repository, a config file in each"
             break
         state.deliveries |= fresh
         render_now(state, list(fresh.values()))
         current = [child for parent in fresh.values() for child in _brought_by(state, parent)]
-    why = f"more than {MAX_ROUNDS} levels or {MAX_DELIVERIES} deliveries; the rest was not followed"
-    problem = broken("deliveries of deliveries", why)
+    else:
+        levels = f"deliveries bring deliveries, more than {MAX_ROUNDS} levels of them"
+        why = f"{levels}: let one of them bring all that are below it"
+    problem = broken("deliveries of deliveries", f"{why}; the rest was not followed")
     if problem not in state.unchecked:
         state.unchecked.append(problem)
 

@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from gitops_layout.agents import argocd
-from gitops_layout.agents.context import Context, at, below_clusters, environment_why, text, tier_of
+from gitops_layout.agents.context import Context, at, below_clusters, environment_why, speaking, text, tier_of
 from gitops_layout.agents.delivery import BARE, Delivery
 from gitops_layout.counts import counted
 from gitops_layout.graph.model import Cluster, Environment, Tenant
@@ -22,8 +22,9 @@ _TENANT_LABEL = "toolkit.fluxcd.io/tenant"
 
 def why_there(context: Context, delivery: Delivery) -> tuple[str, str] | None:
     """A delivery's environment and what says so."""
-    paths = () if delivery.agent in BARE else (delivery.root.file,)
-    return environment_why(context, delivery.cluster, delivery.source.path, *paths)
+    source = delivery.source
+    paths = (source.path,) if delivery.agent in BARE else speaking(source, delivery.root.file)
+    return environment_why(context, delivery.cluster, *paths)
 
 
 def environments(context: Context, deliveries: Sequence[Delivery]) -> tuple[Environment, ...]:

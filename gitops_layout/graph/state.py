@@ -11,7 +11,7 @@ from gitops_layout.agents.delivery import Delivery
 from gitops_layout.graph.generators import Expander
 from gitops_layout.graph.sources import with_sources
 from gitops_layout.model import Unchecked
-from gitops_layout.render.lookup import ENCRYPTED, UNDELIVERED, Lookup
+from gitops_layout.render.lookup import DEFINITION, ENCRYPTED, UNDELIVERED, Lookup
 from gitops_layout.render.rendered import Rendered, RenderedObject
 from gitops_layout.repo.model import Resource
 from gitops_layout.values import dataclass
@@ -62,13 +62,29 @@ class State:
     children: dict[str, frozenset[str]] = field(default_factory=dict)
     seen: dict[str, int] = field(default_factory=dict)
     files: dict[tuple[str, str], list[Resource]] = field(default_factory=dict)
+    definitions: dict[str, Resource] | None = None
     version: int = 0
 
     def lookup(self, cluster: str, kind: str, namespace: str, name: str) -> RenderedObject | None:
-        """A ConfigMap or Secret that some delivery brings to a cluster."""
+        """A ConfigMap or Secret that some delivery brings to a cluster, or what `lookup` says of other words for `kind`."""
+        if kind == DEFINITION:
+            return self._definition(name)
         if kind.endswith(UNDELIVERED):
             return self._lying(cluster, (kind.removesuffix(UNDELIVERED), name), namespace)
         return self.brought.get((cluster, kind, namespace, name))
+
+    def _definition(self, name: str) -> RenderedObject | None:
+        """The CustomResourceDefinition of a `group/Kind` that a file holds."""
+        if self.definitions is None:
+            self.definitions = {
+                f"{at(resource.data, 'spec', 'group')}/{at(resource.data, 'spec', 'names', 'kind')}": resource
+                for resource in self.context.repo.resources
+                if resource.ref.kind == DEFINITION
+            }
+        found = self.definitions.get(name)
+        if found is None:
+            return None
+        return RenderedObject(found.ref, found.data, lambda path: found.location.at(*path))
 
     def _lying(self, cluster: str, named: tuple[str, str], namespace: str) -> RenderedObject | None:
         """One that a file holds, rather below a folder called like the cluster; it may get its namespace elsewhere."""

@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-__all__ = ["agent_kind", "builtin_groups", "builtin_kinds", "builtin_scope", "crd_scopes", "is_crd"]
+__all__ = [
+    "agent_kind",
+    "builtin_groups",
+    "builtin_kinds",
+    "builtin_scope",
+    "companion_kind",
+    "crd_scopes",
+    "is_crd",
+]
 
 _CLUSTER = {
     "": "Namespace Node PersistentVolume ComponentStatus",
@@ -72,6 +80,43 @@ _FLUX = (
     "source.extensions.fluxcd.io",
     "source.toolkit.fluxcd.io",
 )
+
+
+_COMPANIONS = {
+    "acme.cert-manager.io": "Challenge Order",
+    "apps.openshift.io": "DeploymentConfig",
+    "argoproj.io": "AnalysisRun AnalysisTemplate CronWorkflow Experiment Rollout Workflow WorkflowEventBinding"
+    " WorkflowTemplate",
+    "bitnami.com": "SealedSecret",
+    "build.openshift.io": "Build BuildConfig",
+    "cert-manager.io": "Certificate CertificateRequest Issuer",
+    "external-secrets.io": "ExternalSecret PushSecret SecretStore",
+    "gateway.networking.k8s.io": "BackendTLSPolicy GRPCRoute Gateway HTTPRoute ListenerSet ReferenceGrant TCPRoute"
+    " TLSRoute UDPRoute",
+    "generators.external-secrets.io": "ACRAccessToken CloudsmithAccessToken ECRAuthorizationToken Fake GCRAccessToken"
+    " GithubAccessToken Grafana MFA Password QuayAccessToken SSHKey STSSessionToken UUID VaultDynamicSecret Webhook",
+    "image.openshift.io": "ImageStream ImageStreamTag",
+    "kafka.strimzi.io": "Kafka KafkaBridge KafkaConnect KafkaConnector KafkaMirrorMaker2 KafkaNodePool KafkaRebalance"
+    " KafkaTopic KafkaUser",
+    "keda.sh": "ScaledJob ScaledObject TriggerAuthentication",
+    "kyverno.io": "CleanupPolicy Policy PolicyException",
+    "monitoring.coreos.com": "Alertmanager AlertmanagerConfig PodMonitor Probe Prometheus PrometheusAgent"
+    " PrometheusRule ScrapeConfig ServiceMonitor ThanosRuler",
+    "operators.coreos.com": "CatalogSource ClusterServiceVersion InstallPlan OperatorCondition OperatorGroup Subscription",
+    "route.openshift.io": "Route",
+    "traefik.io": "IngressRoute IngressRouteTCP IngressRouteUDP Middleware MiddlewareTCP ServersTransport TLSOption"
+    " TLSStore TraefikService",
+}
+_NAMESPACED_COMPANIONS = frozenset(
+    (group, kind) for group, kinds in _COMPANIONS.items() for kind in kinds.split()
+)
+
+
+def companion_kind(group: str, kind: str) -> bool:
+    """Whether it is a kind of the agents' usual companions that lives in a namespace: most by the definitions of the releases
+    that are packed (`tools/schemas.py`), the rest by what OpenShift, OLM, Strimzi and Traefik document.
+    """
+    return (group, kind) in _NAMESPACED_COMPANIONS
 
 
 def agent_kind(group: str, kind: str) -> bool:

@@ -24,7 +24,7 @@ __all__ = ["starter"]
 _STEPS = (
     frozenset({"dev", "develop", "development", "sandbox", "sbox"}),
     frozenset({"test", "testing", "qa", "int", "integration"}),
-    frozenset({"stage", "staging", "stg", "uat", "preprod", "pre-prod", "pre-production"}),
+    frozenset({"stag", "stage", "staging", "stg", "uat", "preprod", "pre-prod", "pre-production"}),
     frozenset({"prod", "production", "live", "prd"}),
 )
 """The way that a change takes, by the usual names; what is called otherwise has no place in it."""

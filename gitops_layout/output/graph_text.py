@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from posixpath import basename
@@ -9,6 +10,7 @@ from posixpath import basename
 from gitops_layout.agents.argocd.phases import wave
 from gitops_layout.agents.delivery import BARE, Delivery
 from gitops_layout.counts import counted
+from gitops_layout.errors import UserError
 from gitops_layout.fields import dotted
 from gitops_layout.graph.charts import idle_charts
 from gitops_layout.graph.explain import origins, parents, whys
@@ -207,7 +209,8 @@ def _unseen(graph: Graph) -> list[str]:
         if not live:
             return ["nothing is delivered: no agent object, kustomization or manifest says what", *beside]
         agents = any(delivery.agent not in BARE for delivery in live)
-        return [f"everything that {'an agent reaches' if agents else 'is delivered'} was seen", *beside]
+        everything = "all else" if idle_charts(graph) else "everything"
+        return [f"{everything} that {'an agent reaches' if agents else 'is delivered'} was seen", *beside]
     ordered = sorted(causes.items(), key=lambda item: (item[0][0], -len(item[1]), item[0][1:]))
     lines = [
         f"  {kind}: {why} ({entries[0].what}{_place(graph, entries[0])}"
@@ -238,17 +241,51 @@ def _place(graph: Graph, entry: Unchecked) -> str:
     return f", {entry.location.file}:{span.line}:{span.column}"
 
 
-def explained(graph: Graph) -> str:
-    """Why each place is one, and of each delivery why it is live, in its environment, and from where."""
-    lines = [f"because {sentence}" for sentence in graph.explain]
-    lines += [f"environment {e.name} ({e.tier}): {e.evidence or e.reason}" for e in graph.environments]
-    lines += [f"cluster {cluster.name}: {cluster.evidence}" for cluster in graph.clusters]
-    lines += [f"tenant {tenant.name}: {tenant.evidence}" for tenant in graph.tenants]
+def explained(graph: Graph, names: Sequence[str] = ()) -> str:
+    """Why each place is one, and of each delivery why it is live, in its environment, and from where.
+
+    With `names`, of those alone: of a place with its deliveries, of a delivery by its id or its object's name. Raises
+    UserError for a name that nothing has.
+    """
+    about = _about(graph, names) if names else None
+    lines = [f"because {sentence}" for sentence in graph.explain] if about is None else []
+    for word, place, said in _places_explained(graph):
+        if about is None or place in names:
+            lines.append(f"{word} {said}")
     for delivery, why in whys(graph):
-        lines += [
-            delivery.id,
-            f"  live         {why.live}" if delivery.live else f"  dead         {why.live}",
-            f"  environment  {delivery.environment or 'none'}: {why.environment}",
-            f"  source       {why.source}",
-        ]
+        if about is None or delivery.id in about:
+            lines += [
+                delivery.id,
+                f"  live         {why.live}" if delivery.live else f"  dead         {why.live}",
+                f"  environment  {delivery.environment or 'none'}: {why.environment}",
+                f"  source       {why.source}",
+            ]
     return "\n".join(lines) + "\n"
+
+
+def _places_explained(graph: Graph) -> Iterator[tuple[str, str, str]]:
+    for e in graph.environments:
+        yield "environment", e.name, f"{e.name} ({e.tier}): {e.evidence or e.reason}"
+    for cluster in graph.clusters:
+        yield "cluster", cluster.name, f"{cluster.name}: {cluster.evidence}"
+    for tenant in graph.tenants:
+        yield "tenant", tenant.name, f"{tenant.name}: {tenant.evidence}"
+
+
+def _about(graph: Graph, names: Sequence[str]) -> frozenset[str]:
+    """The ids of the deliveries that the names mean."""
+    called: dict[str, set[str]] = {place: set() for _, place, _ in _places_explained(graph)}
+    for delivery in graph.deliveries:
+        own = (delivery.id, delivery.name, f"{delivery.namespace}/{delivery.name}")
+        for name in {*own, delivery.environment, delivery.cluster} - {None, ""}:
+            called.setdefault(str(name), set()).add(delivery.id)
+    for tenant in graph.tenants:
+        called[tenant.name] |= set(tenant.deliveries)
+    for name in names:
+        if name not in called:
+            near = difflib.get_close_matches(name, called, n=1)
+            hint = f"did you mean {near[0]}?" if near else "`graph` lists what there is"
+            raise UserError(
+                f"nothing here is called {name}: no environment, cluster, tenant or delivery", hint
+            )
+    return frozenset().union(*(called[name] for name in names))

@@ -9,13 +9,16 @@ from typing import Any
 
 from gitops_layout.render.rendered import RenderedObject
 
-__all__ = ["ENCRYPTED", "UNDELIVERED", "Lookup", "nothing", "texts"]
+__all__ = ["DEFINITION", "ENCRYPTED", "UNDELIVERED", "Lookup", "nothing", "texts"]
 
 ENCRYPTED = " encrypted"
 """After its kind, an object that SOPS encrypted is looked up: its keys can be read, its values cannot."""
 
 UNDELIVERED = " in a file"
 """After its kind, an object is looked up in the files of the repository, delivered or not."""
+
+DEFINITION = "CustomResourceDefinition"
+"""With this kind, what defines a kind is looked up in the files of the repository, by its `group/Kind`."""
 
 Lookup = Callable[[str, str, str, str], RenderedObject | None]
 """(cluster, kind, namespace, name) to the ConfigMap or Secret that some delivery brings there."""

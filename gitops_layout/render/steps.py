@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from gitops_layout.agents.context import at
 from gitops_layout.agents.delivery import Delivery
-from gitops_layout.k8s.scope import agent_kind, builtin_scope
+from gitops_layout.k8s.scope import agent_kind, builtin_scope, companion_kind
 from gitops_layout.model import Location, Path, Unchecked, UncheckedClass
+from gitops_layout.render.lookup import DEFINITION
 from gitops_layout.render.rendered import Made, Rendered, RenderedObject, Unset
 from gitops_layout.repo.model import broken, object_ref
 
@@ -59,7 +60,7 @@ def finished(
         built = done
     objects = []
     for item in built:
-        applied, origin, approximate = _labelled(delivery, _namespaced(delivery, item.data), item)
+        applied, origin, approximate = _labelled(delivery, _namespaced(delivery, item.data, lookup), item)
         ref = object_ref(applied, str(applied.get("apiVersion", "")), str(applied.get("kind", "")))
         objects.append(RenderedObject(ref, applied, origin, item.earlier, approximate))
     return Rendered(delivery.id, tuple(objects), files, failure, tuple(unseen), unset=tuple(unset))
@@ -172,15 +173,25 @@ def _traced(item: Made, data: dict[str, Any], variables: Variables) -> Made:
     return replace(item, data=data, origin=origin, earlier=earlier, approximate=approximate)
 
 
-def _namespaced(delivery: Delivery, data: dict[str, Any]) -> dict[str, Any]:
+def _namespaced(delivery: Delivery, data: dict[str, Any], lookup: Lookup) -> dict[str, Any]:
     """Argo CD applies a namespaced object without a namespace to the destination's: as far as we know its kind."""
     if delivery.agent != "argocd" or not delivery.target_namespace or at(data, "metadata", "namespace"):
         return data
     group, kind = str(data.get("apiVersion", "")).rpartition("/")[0], str(data.get("kind"))
-    known = builtin_scope(group, kind) is True or agent_kind(group, kind)
-    if not known or not isinstance(data.get("metadata"), dict):
+    if not isinstance(data.get("metadata"), dict) or not _has_namespace(delivery, group, kind, lookup):
         return data
     return {**data, "metadata": {**data["metadata"], "namespace": delivery.target_namespace}}
+
+
+def _has_namespace(delivery: Delivery, group: str, kind: str, lookup: Lookup) -> bool:
+    """Whether objects of a kind live in a namespace, as the server says, a definition in the repository, or we know."""
+    builtin = builtin_scope(group, kind)
+    if builtin is not None or agent_kind(group, kind):
+        return builtin is not False
+    defined = lookup(delivery.cluster, DEFINITION, "", f"{group}/{kind}")
+    if defined is not None:
+        return bool(at(defined.data, "spec", "scope") == "Namespaced")
+    return companion_kind(group, kind)
 
 
 def _labelled(

@@ -76,7 +76,9 @@ class Reference:
 
     def __str__(self) -> str:
         what = f"{self.kind} {self.name} of {self.url}" if self.name else f"{self.kind} {self.url}"
-        return f"{what} ({self.asked} {self.value})" if self.asked else what
+        # Argo CD asks for a branch, a tag or a commit by one and the same field.
+        asked = "revision" if self.asked == "branch" else self.asked
+        return f"{what} ({asked} {self.value})" if asked else what
 
 
 @dataclass(frozen=True, slots=True)

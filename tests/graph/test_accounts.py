@@ -62,6 +62,16 @@ def test_an_environment_called_test_is_not_set_aside_as_a_test():
     assert found["tests/a.yaml"] is State.ASIDE
 
 
+def test_a_part_of_an_object_that_no_kustomization_names_is_unreached():
+    part = "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata: {name: web}\nspec: {values: {a: 1}}\n"
+    graph = linked({**FLEET, "apps/web/demo.yaml": part})
+    found = {account.file: (account.state, account.why) for account in accounts(graph)}
+    assert found["apps/web/demo.yaml"] == (
+        State.UNREACHED,
+        "a part of HelmRelease web, and no kustomization names it as a patch",
+    )
+
+
 def test_objects_of_no_type_are_listed_where_they_stand_and_are_not_delivered():
     graph = linked(
         {

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
+from gitops_layout.errors import UserError
 from gitops_layout.output.graph import to_dot, to_json, to_mermaid
 from gitops_layout.output.graph_text import explained, to_text
 from tests.graph.test_link import APPS, FLEET, linked
@@ -45,6 +48,21 @@ flux:Kustomization/flux-system/apps@prod-eu
         in text
     )
     assert "  dead         not reached: no agent object names it" in text
+
+
+def test_a_name_narrows_what_is_explained_to_a_place_or_a_delivery():
+    graph = linked(FILES)
+    apps = "flux:Kustomization/flux-system/apps@prod-eu"
+    assert explained(graph, ["flux-system/apps"]) == explained(graph, ["apps"]) == explained(graph, [apps])
+    assert explained(graph, ["apps"]).startswith(f"{apps}\n  live ")
+    assert explained(graph, ["apps"]).count("  live ") == 1
+    place = explained(graph, ["prod-eu"])
+    assert place.startswith("cluster prod-eu: folder clusters/prod-eu\n")
+    assert (place.count("  live "), place.count("  dead ")) == (3, 0)
+    with pytest.raises(UserError) as refused:
+        explained(graph, ["prod-er"])
+    assert "prod-er" in refused.value.message
+    assert refused.value.hint == "did you mean prod-eu?"
 
 
 def test_diagrams_show_deliveries_of_deliveries_and_dependencies():
@@ -89,9 +107,7 @@ def test_text_tells_of_a_chart_of_agents_objects_that_nothing_installs():
     wrapper = {"a/charts/b/Chart.yaml": "name: b\n", "a/Chart.yaml": "name: a\n"}
     text = to_text(linked(files | wrapper | {"envs/templates/web.yaml": rollout}))
     assert "no agent reaches 1 delivery\n  envs  1 object" in text
-    assert text.endswith(
-        "no delivery seen here installs 1 chart: a\n\neverything that is delivered was seen\n"
-    )
+    assert text.endswith("no delivery seen here installs 1 chart: a\n\nall else that is delivered was seen\n")
 
 
 def test_a_repository_that_delivers_nothing_is_not_said_to_be_seen():

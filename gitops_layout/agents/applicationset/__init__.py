@@ -11,6 +11,7 @@ from typing import Any
 from gitops_layout.agents.applicationset.generators import (
     KINDS,
     MAX_APPLICATIONS,
+    SMALLER,
     Generators,
     flag,
     kinds_of,
@@ -154,7 +155,9 @@ class _Maker:
         for kind in kinds_of(entry):
             sets = self.generators.params(kind, entry, path, level=0)
             if len(found) + len(sets) > room:
-                raise StopError(ProblemKind.LIMIT, f"more than {MAX_APPLICATIONS} Applications", path)
+                raise StopError(
+                    ProblemKind.LIMIT, f"more than {MAX_APPLICATIONS} Applications: {SMALLER}", path
+                )
             own = entry[kind].get("template")
             template = self.template
             if own is not None:

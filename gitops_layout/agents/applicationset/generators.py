@@ -25,9 +25,11 @@ from gitops_layout.agents.gotemplate.values import StringMap, from_json, measure
 from gitops_layout.model import Path
 from gitops_layout.values import dataclass
 
-__all__ = ["KINDS", "MAX_APPLICATIONS", "Generators", "flag", "kinds_of"]
+__all__ = ["KINDS", "MAX_APPLICATIONS", "SMALLER", "Generators", "flag", "kinds_of"]
 
 MAX_APPLICATIONS = 10_000
+SMALLER = "divide the set, or narrow its generators with a selector, so that it makes fewer"
+"""What to do about a set that is too large."""
 """More are refused: nobody runs them, and templates could ask for millions."""
 
 KINDS = "list clusters git scmProvider clusterDecisionResource pullRequest matrix merge plugin oci".split()
@@ -83,7 +85,7 @@ class Generators:
     def _count(self, more: int, path: Path) -> None:
         self.made += more
         if self.made > 4 * MAX_APPLICATIONS:
-            why = f"the generators yield more than {4 * MAX_APPLICATIONS} parameter sets"
+            why = f"the generators yield more than {4 * MAX_APPLICATIONS} parameter sets: {SMALLER}"
             raise StopError(ProblemKind.LIMIT, why, path)
 
     def _of_kind(self, kind: str, spec: dict[str, Any], path: Path, level: int) -> list[Params]:

@@ -18,7 +18,7 @@ from gitops_layout.agents.argocd.sources import (
     tools,
     with_overrides,
 )
-from gitops_layout.agents.context import Context, at, environment_of, places, text, tier_of
+from gitops_layout.agents.context import Context, at, environment_of, places, speaking, text, tier_of
 from gitops_layout.agents.delivery import Delivery, Renderer, Revision, Source, SyncPolicy
 from gitops_layout.model import Path
 from gitops_layout.repo.model import Resource
@@ -86,7 +86,7 @@ def delivery(resource: Resource, context: Context, *, cluster: str) -> Delivery:
     if (refused := mistake(spec)) is not None:
         parts = [_refused(part, *refused) for part in parts]
     first = next((part for part in parts if part.source.local), parts[0] if parts else whole)
-    environment = environment_of(context, cluster, first.source.path, root.file)
+    environment = environment_of(context, cluster, *speaking(first.source, root.file))
     tier = tier_of(context, environment)
     parts = [replace(part, environment=environment, tier=tier) for part in parts]
     return replace(first, environment=environment, tier=tier, parts=tuple(parts) if len(parts) > 1 else ())

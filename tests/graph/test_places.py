@@ -1,0 +1,68 @@
+"""Where a delivery goes: environments by what speaks of them, and the namespaces that objects get."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from gitops_layout.graph.explain import whys
+from tests.agents.trees import OWN, application, config_map
+from tests.graph.test_link import APPLICATION, APPS, CONFIG_MAP, FLEET, SOURCE, linked
+
+ELSEWHERE = SOURCE.replace("name: flux-system", "name: other", 1).replace("acme/fleet", "acme/elsewhere")
+
+
+@pytest.mark.parametrize(("cluster", "environment"), [("prod-eu", "prod"), ("update", "production")])
+def test_what_another_repository_calls_its_folders_counts_where_nothing_here_names_an_environment(
+    cluster: str, environment: str
+):
+    foreign = APPS.replace("./apps/web/envs/prod", "./configs/production").replace(
+        "name: apps", "name: foreign"
+    )
+    added = f"{ELSEWHERE}---\n{foreign}".replace("name: flux-system}\n", "name: other}\n")
+    files = {**FLEET, "clusters/prod-eu/x.yaml": added}
+    graph = linked(
+        {name.replace("prod-eu", cluster): text.replace("prod-eu", cluster) for name, text in files.items()}
+    )
+    (found,) = (delivery for delivery in graph.deliveries if not delivery.source.local)
+    assert found.environment == environment
+
+
+def test_files_beside_each_other_that_stand_for_clusters_name_their_environments():
+    roots = {f"root/root-{name}.yaml": APPLICATION % ("root", "apps") for name in ("dev", "stag", "prod")}
+    graph = linked({**roots, "apps/web.yaml": APPLICATION % ("web", "web"), "web/a.yaml": CONFIG_MAP})
+    found = {(delivery.name, delivery.environment) for delivery in graph.deliveries}
+    assert found == {(name, stage) for name in ("root", "web") for stage in ("dev", "stag", "prod")}
+    reasons = {why.environment for delivery, why in whys(graph) if delivery.environment == "dev"}
+    assert reasons == {"file root/root-dev is for one cluster, and called so"}
+
+
+def test_argo_cd_puts_objects_of_kinds_that_are_known_to_have_one_into_the_destinations_namespace():
+    definition = {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "spec": {"group": "acme.test", "versions": []},
+    }
+    kinds = [
+        ("external-secrets.io/v1", "ExternalSecret", "shop"),
+        ("external-secrets.io/v1", "ClusterSecretStore", ""),
+        ("acme.test/v1", "Space", "shop"),
+        ("acme.test/v1", "Region", ""),
+        ("other.test/v1", "Thing", ""),
+        ("v1", "Namespace", ""),
+    ]
+    files = {
+        f"a/{kind}.yaml": json.dumps({"apiVersion": version, "kind": kind, "metadata": {"name": "x"}})
+        for version, kind, _ in kinds
+    }
+    for kind, scope in (("Space", "Namespaced"), ("Region", "Cluster")):
+        named = {"name": f"{kind.lower()}s.acme.test"}
+        spec = {**definition["spec"], "names": {"kind": kind}, "scope": scope}
+        files[f"crds/{kind}.yaml"] = json.dumps({**definition, "metadata": named, "spec": spec})
+    files["web.yaml"] = application({"source": {"repoURL": OWN, "path": "a"}})
+    files["a/c.yaml"] = config_map("c")
+    graph = linked(files)
+    (delivery,) = (delivery for delivery in graph.deliveries if delivery.agent == "argocd")
+    found = {item.ref.kind: item.ref.namespace for item in graph.rendered[delivery.id].objects}
+    assert found == {kind: namespace for _, kind, namespace in kinds} | {"ConfigMap": "shop"}
