@@ -7,6 +7,7 @@ from posixpath import basename
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from gitops_layout.config import Profile, did_you_mean
+from gitops_layout.k8s.makers import makers
 from gitops_layout.model import Severity, Tier
 from gitops_layout.patterns import regexp
 from gitops_layout.rules.model import PRINCIPLES, PROFILES, Mend, Producer, Row, Rule, Scope
@@ -278,7 +279,8 @@ def _row(problems: _Problems, value: Any, *path: str | int) -> Row:
         if not data.get(name):
             problems.add(f"{_dotted(path)} lacks `{name}`", *path)
     where = problems.choice(data.get("where", "namespace"), ("namespace", "any", "cluster"), *path, "where")
-    producers = []
+    to = many("to")
+    producers = [Producer(*maker) for maker in makers(to)]
     for index, item in enumerate(data.get("producers", [])):
         here = (*path, "producers", index)
         pair = problems.mapping(item, ("kind", "name"), *here)
@@ -286,7 +288,7 @@ def _row(problems: _Problems, value: Any, *path: str | int) -> Row:
     return Row(
         start=many("from"),
         paths=many("path"),
-        to=many("to"),
+        to=to,
         where=cast("Literal['namespace', 'any', 'cluster']", where),
         given=many("given"),
         producers=tuple(producers),

@@ -1,0 +1,54 @@
+"""Whose objects bring forth which others at run time, so that these need no file of their own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+__all__ = ["makers"]
+
+_FLUX = "source.toolkit.fluxcd.io"
+_ROOT = ("fluxcd.controlplane.io/FluxInstance", "spec.sync.name")
+
+_MAKERS = {
+    "v1/Secret": (
+        ("external-secrets.io/ExternalSecret", "spec.target.name|metadata.name"),
+        (
+            "external-secrets.io/ClusterExternalSecret",
+            "spec.externalSecretSpec.target.name|spec.externalSecretName|metadata.name",
+        ),
+        ("kubernetes-client.io/ExternalSecret", "metadata.name"),
+        ("bitnami.com/SealedSecret", "spec.template.metadata.name|metadata.name"),
+        ("cert-manager.io/Certificate", "spec.secretName"),
+        ("networking.k8s.io/Ingress", "spec.tls[].secretName"),
+        ("gateway.networking.k8s.io/Gateway", "spec.listeners[].tls.certificateRefs[].name"),
+        ("secrets-store.csi.x-k8s.io/SecretProviderClass", "spec.secretObjects[].secretName"),
+        ("isindir.github.com/SopsSecret", "spec.secretTemplates[].name"),
+        ("kyverno.io/ClusterPolicy", "spec.rules[].generate.name"),
+    ),
+    "v1/ConfigMap": (
+        ("trust.cert-manager.io/Bundle", "*"),
+        ("kyverno.io/ClusterPolicy", "spec.rules[].generate.name"),
+    ),
+    "v1/PersistentVolumeClaim": (("cdi.kubevirt.io/DataVolume", "metadata.name"),),
+    "v1/Service": (("serving.knative.dev/Service", "metadata.name"),),
+    f"{_FLUX}/ExternalArtifact": (
+        ("source.extensions.fluxcd.io/ArtifactGenerator", "spec.artifacts[].name"),
+    ),
+    f"{_FLUX}/GitRepository": (_ROOT,),
+    f"{_FLUX}/OCIRepository": (_ROOT,),
+    f"{_FLUX}/Bucket": (_ROOT,),
+    "kustomize.toolkit.fluxcd.io/Kustomization": (_ROOT,),
+}
+"""By the kind that is brought: the kinds that do, and where the name stands in their objects."""
+
+
+def makers(kinds: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """What brings objects of the `kinds` (`group/Kind`) into its own namespace: a kind, and the path of the name in its
+    objects, or of the first of several joined by `|`; `*` stands for any name.
+    """
+    yield "fluxcd.controlplane.io/ResourceSet", "*"
+    for kind in kinds:
+        yield from _MAKERS.get(kind, ())
