@@ -75,7 +75,7 @@ agent-programs: $(VENV)/.stamp
 # A run that was stopped goes on with GITOPS_LAYOUT_RESUME=1: what the table has as passed is left out.
 agents: controlplane agent-programs
 	$(BIN)/python -m tools.oracles build
-	GITOPS_LAYOUT_TABLE=docs/real-agents-table.md GITOPS_LAYOUT_REQUIRE=controlplane,agents,oracle-argocd $(BIN)/python -m pytest tests/agents tests/e2e -m "not bench" $(PYTEST_ARGS)
+	GITOPS_LAYOUT_TABLE=docs/real-agents-table.md GITOPS_LAYOUT_REQUIRE=controlplane,agents,registry,oracle-argocd $(BIN)/python -m pytest tests/agents tests/e2e -m "not bench" $(PYTEST_ARGS)
 
 # kube-apiserver, kube-controller-manager, kube-scheduler, etcd and kwok, built from their Go modules
 # into the user's cache: about 12 minutes on two cores, once.

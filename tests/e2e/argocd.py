@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 from tests.e2e import definitions
 from tests.e2e.gitserver import gitserver
 from tests.e2e.live import Data, Live, NotYetError, condition, daemon, missing, ports, program, running
-from tests.fetch.support import index
+from tests.fetch.support import Registry, index, process
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from tests.e2e.repository import Repository
@@ -59,6 +59,7 @@ class ArgoCD:
     live: Live
     server: str
     files: dict[str, bytes]
+    registry: Callable[[], _Registry]
     units = (API, "Application")
     refused = "not permitted"
 
@@ -76,6 +77,15 @@ class ArgoCD:
             for version, content in versions.items():
                 self.files[f"/charts/charts/{name}-{version}.tgz"] = content
         return f"{self.server}/charts"
+
+    def push(self, charts: Mapping[str, Mapping[str, bytes]]) -> str:
+        """Bring these charts into a registry; the URL under which they are."""
+        registry = self.registry()
+        for name, versions in charts.items():
+            for version, content in versions.items():
+                registry.push(f"charts/{name}", version, content)
+        # By name: an address with a port is no registry to Argo CD unless a Secret says so.
+        return f"oci://localhost:{registry.tls_port}/charts"
 
     def hurry(self) -> None:
         """Nothing to do: it watches, and heals within seconds."""
@@ -214,7 +224,33 @@ def argocd(directory: Path) -> Iterator[ArgoCD]:
             if name != "argocd-repo-server":
                 command += ["--kubeconfig", kubeconfig]
             stack.enter_context(daemon(directory, name, command, {**env, "KUBECONFIG": str(kubeconfig)}))
-        yield ArgoCD(live, url, files)
+        yield ArgoCD(live, url, files, lambda: stack.enter_context(_registry(directory)))
+
+
+class _Registry(Registry):
+    """One that is pushed to in clear text, and pulled from by TLS at another port."""
+
+    def __init__(self, host: str, tls_port: int) -> None:
+        super().__init__(host)
+        self.tls_port = tls_port
+
+
+@contextmanager
+def _registry(directory: Path) -> Iterator[_Registry]:
+    found = shutil.which("docker-registry")
+    if found is None:
+        missing("registry", "no docker-registry: `apt-get install docker-registry` brings it")
+        raise AssertionError  # not reached
+    pki, (plain, secure) = directory / "pki", ports(2)
+    store = f"storage: {{filesystem: {{rootdirectory: {directory}/registry}}}}\n"
+    tls = f", tls: {{certificate: {pki}/server.crt, key: {pki}/server.key}}"
+    with ExitStack() as stack:
+        for port, more in ((plain, ""), (secure, tls)):
+            config = directory / f"registry-{port}.yaml"
+            http = f"http: {{addr: '127.0.0.1:{port}'{more}}}\n"
+            config.write_text(f"version: 0.1\nlog: {{level: error}}\n{store}{http}")
+            stack.enter_context(process([found, "serve", str(config)], port))
+        yield _Registry(f"127.0.0.1:{plain}", secure)
 
 
 def _programs(directory: Path) -> Path:
@@ -238,7 +274,8 @@ def _environment(directory: Path, bin_folder: Path) -> dict[str, str]:
         folders[name] = directory / f"argocd-{name.lower()}"
         folders[name].mkdir()
     # The certificates that argocd-tls-certs-cm would mount: a file a host.
-    (folders["TLS_DATA_PATH"] / "127.0.0.1").write_bytes((directory / "pki" / "ca.crt").read_bytes())
+    for host in ("127.0.0.1", "localhost"):
+        (folders["TLS_DATA_PATH"] / host).write_bytes((directory / "pki" / "ca.crt").read_bytes())
     return {
         "PATH": f"{bin_folder}:{os.environ['PATH']}",
         "HOME": str(folders.pop("HOME")),

@@ -64,6 +64,8 @@ class Flux:
         """Have these charts wherever somebody asks for one of the name: the stand-in asks no server."""
         self.sources.charts = charts
 
+    push = publish
+
     def chart(self, url: str, charts: Mapping[str, Mapping[str, bytes]], namespace: str) -> str:
         """The manifest that brings a chart at 1.0.0 from a repository, with a value, as release `cache`."""
         self.sources.charts = charts

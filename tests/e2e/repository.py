@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,15 +17,17 @@ from tests.kubectl import KUBECTL
 from tests.scaffold.specs import APPS, CHARTS, COMPONENTS, FEATURES, LAYOUTS, OWN_CHART, PLATFORM, data
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
 Data = dict[str, Any]
+Charts = Mapping[str, Mapping[str, bytes]]
 
 _SET = {"name": "argocd", "wiring": "applicationset", "selfManaged": False}
 OPTIONS: dict[str, dict[str, Any]] = {
     "applicationset": {"agent": _SET, "apps": [*APPS, OWN_CHART]},
     "applicationset-platform": {**PLATFORM, "agent": _SET},
     "charts": {"apps": [*APPS, *CHARTS, OWN_CHART], "components": COMPONENTS},
+    "oci": {"apps": [*APPS, CHARTS[0]], "components": COMPONENTS[:1]},
     "charts-platform": {**PLATFORM, "apps": [*PLATFORM["apps"], *CHARTS], "components": COMPONENTS},
 }
 """Changes to the tests' spec beside the layouts: what else there is to choose."""
@@ -118,10 +121,12 @@ def scaffolded(
     layout: str,
     *,
     url: Callable[[str], str] = "https://github.com/acme/{}.git".format,
-    publish: Callable[[Mapping[str, Mapping[str, bytes]]], str | None] = lambda _: None,
+    publish: Callable[[Charts], str | None] = lambda _: None,
+    push: Callable[[Charts], str | None] = lambda _: None,
 ) -> Repository:
     """What `scaffold` makes of the tests' spec in one layout, pushed; `url` is where a name is pulled from, and
-    `publish` makes the charts that it names to be had, and says where if not under any URL.
+    `publish` makes the charts that it names to be had, and says where if not under any URL; `push` does so in a
+    registry.
     """
     root.mkdir(exist_ok=True)
     repository = empty(root, "platform")
@@ -137,7 +142,10 @@ def scaffolded(
         chart.setdefault("name", chart.get("oci", "").rpartition("/")[2])
     if named:
         there = {name: of for item in named for name, of in _chart(item["chart"]).items()}
-        if (place := publish(there)) is not None:
+        if layout == "oci" and (place := push(there)) is not None:
+            for item in named:
+                item["chart"]["oci"] = f"{place}/{item['chart'].pop('name')}"
+        elif (place := publish(there)) is not None:
             for item in named:
                 chart = item["chart"]
                 item["chart"] = {"repo": place, "name": chart["name"], "version": chart["version"]}

@@ -26,10 +26,12 @@ pytestmark = pytest.mark.controlplane
 CLUSTERS = ("eu", "lab")
 """Of the tests' spec: one environment on its own, and two that share a cluster. CI runs the first."""
 OTHERS: dict[str, tuple[str, ...]] = {
-    "argocd": ("applicationset", "charts", "policies-platform"),
-    "flux": ("charts", "policies-platform"),
+    "argocd": ("applicationset", "charts", "charts-platform", "oci", "policies-platform"),
+    "flux": ("charts", "charts-platform", "policies-platform"),
 }
-"""What else is run: Argo CD's other wiring, apps and components that are charts, policies that the server enforces."""
+"""What else is run: Argo CD's other wiring, apps and components that are charts (`oci`: out of a registry), policies
+that the server enforces.
+"""
 PLACES = [
     pytest.param(
         (agent, layout, cluster),
@@ -43,7 +45,7 @@ PLACES = [
     for layout in (*LAYOUTS, *OTHERS[agent])
     for cluster in CLUSTERS
     if layout != "tenant"  # one of a tenant has no cluster of its own: it comes with the platform's
-    and (cluster == "eu" or layout in LAYOUTS or layout == "applicationset")
+    and (cluster == "eu" or layout in LAYOUTS or layout in ("applicationset", "charts"))
 ]
 
 
@@ -62,6 +64,7 @@ class Agent(Protocol):
     def hurry(self) -> None: ...
     def refusal(self, name: str, commit: str) -> str: ...
     def publish(self, charts: Mapping[str, Mapping[str, bytes]]) -> str | None: ...
+    def push(self, charts: Mapping[str, Mapping[str, bytes]]) -> str | None: ...
     def chart(self, url: str, _: Mapping[str, Mapping[str, bytes]], namespace: str) -> str: ...
 
 
@@ -114,7 +117,7 @@ def scene(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     name, layout, cluster = request.param
     root = tmp_path_factory.mktemp(f"{name}-{layout}-{cluster}")
     with flux(root, multitenant=layout.endswith("platform")) if name == "flux" else argocd(root) as agent:
-        repository = scaffolded(root, name, layout, url=agent.url, publish=agent.publish)
+        repository = scaffolded(root, name, layout, url=agent.url, publish=agent.publish, push=agent.push)
         tenants = tenant.repository(root, repository) if layout.endswith("platform") else None
         agent.serve(agent.url("platform"), repository)
         if tenants is not None:
@@ -146,11 +149,13 @@ def test_the_bootstrap_alone_brings_up_everything_the_repository_has(scene: Scen
         assert f"Deployment/{scene.namespace('payments')}/ledger" in objects
         assert f"Deployment/{scene.namespace('payments')}/pay" in objects
     if scene.layout == "charts":
-        assert f"Deployment/{scene.namespace('shop')}/shop" in objects or scene.agent.live.get(
-            "apps/v1", "Deployment", "shop", scene.namespace("shop")
-        )
-        for name, namespace in (("cache", "cache"), ("ingress", "ingress-system")):
-            scene.get("v1", "ConfigMap", f"{name}-chart", namespace)
+        namespace = scene.namespace("shop")
+        assert scene.agent.live.get("apps/v1", "Deployment", "shop", namespace) is not None
+    if scene.layout in ("charts", "charts-platform", "oci"):
+        scene.get("v1", "ConfigMap", "cache-chart", scene.namespace("cache"))
+        scene.get("v1", "ConfigMap", "cert-manager-chart", "cert-manager")
+    if scene.layout.startswith("charts") and scene.cluster == "eu":
+        scene.get("v1", "ConfigMap", "ingress-chart", "ingress-system")
 
 
 def test_a_pushed_commit_arrives_and_its_revert_restores_every_object(scene: Scene) -> None:
