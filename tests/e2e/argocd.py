@@ -60,6 +60,7 @@ class ArgoCD:
     server: str
     files: dict[str, bytes]
     registry: Callable[[], _Registry]
+    notify: Callable[[], object]
     units = (API, "Application")
     refused = "not permitted"
 
@@ -198,7 +199,7 @@ def argocd(directory: Path) -> Iterator[ArgoCD]:
         files: dict[str, bytes] = {}
         url = stack.enter_context(gitserver(directory, directory / "pki", files))
         env = _environment(directory, bin_folder)
-        redis_port, repo_port, *metrics = ports(8)
+        redis_port, repo_port, *metrics = ports(9)
         store = ["--bind", "127.0.0.1", "--port", str(redis_port), "--save", "", "--appendonly", "no"]
         stack.enter_context(daemon(directory, "redis", [redis, *store]))
         redis_at, repo_at = f"127.0.0.1:{redis_port}", f"127.0.0.1:{repo_port}"
@@ -224,7 +225,18 @@ def argocd(directory: Path) -> Iterator[ArgoCD]:
             if name != "argocd-repo-server":
                 command += ["--kubeconfig", kubeconfig]
             stack.enter_context(daemon(directory, name, command, {**env, "KUBECONFIG": str(kubeconfig)}))
-        yield ArgoCD(live, url, files, lambda: stack.enter_context(_registry(directory)))
+
+        def notify() -> None:
+            """Start what tells people, which most tests have no use for."""
+            kubeconfig = live.token("argocd", "argocd-notifications-controller")
+            command = [
+                *(bin_folder / "argocd-notifications", "--kubeconfig", kubeconfig, "--namespace", "argocd"),
+                *("--argocd-repo-server", repo_at, "--argocd-repo-server-plaintext"),
+                *("--metrics-port", str(metrics[5])),
+            ]
+            stack.enter_context(daemon(directory, "argocd-notifications", command, env))
+
+        yield ArgoCD(live, url, files, lambda: stack.enter_context(_registry(directory)), notify)
 
 
 class _Registry(Registry):
@@ -258,7 +270,10 @@ def _programs(directory: Path) -> Path:
     folder = directory / "bin"
     folder.mkdir()
     argocd = program("argocd")
-    for name in ("argocd-repo-server", "argocd-application-controller", "argocd-applicationset-controller"):
+    for name in (
+        *("argocd-repo-server", "argocd-application-controller"),
+        *("argocd-applicationset-controller", "argocd-notifications"),
+    ):
         (folder / name).symlink_to(argocd)
     for name in ("kustomize", "helm"):
         (folder / name).symlink_to(program(name))
