@@ -16,7 +16,7 @@ from gitops_layout.graph.model import Graph
 from gitops_layout.model import Affected, Change, Hit, Location, Path, Related
 from gitops_layout.repo.model import Resource, object_ref
 
-__all__ = ["cascade", "missing_key", "name_collision", "problem", "syntax_mix"]
+__all__ = ["cascade", "missing_key", "name_collision", "one_way", "problem", "syntax_mix"]
 
 Params = Mapping[str, Any]
 
@@ -101,6 +101,23 @@ def name_collision(graph: Graph, params: Params) -> Iterator[Hit]:
                     (Related(other[1].at("metadata", "name"), "the other set"),),
                     affected,
                 )
+
+
+def one_way(graph: Graph, params: Params) -> Iterator[Hit]:
+    """Sets without a known Application whose template syncs by itself, and neither heals nor prunes."""
+    found = list(_sets(graph))
+    if not found:
+        return
+    expand = expansions(graph.repo, graph.declared, _objects(graph), _is_own(graph))
+    for each in found:
+        spec = each[0].data.get("spec")
+        automated = at(spec, "template", "spec", "syncPolicy", "automated")
+        if not isinstance(automated, dict) or at(spec, "templatePatch") or automated.get("enabled") is False:
+            continue
+        lacking = [f"`{name}`" for name in ("selfHeal", "prune") if automated.get(name) in (None, False)]
+        if lacking and not expand(each[0]).applications:
+            path = ("spec", "template", "spec", "syncPolicy", "automated")
+            yield _hit(each, path, lacking=" and ".join(lacking), subject="automated")
 
 
 def missing_key(graph: Graph, params: Params) -> Iterator[Hit]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from posixpath import dirname, join
 from typing import Any
 
 from gitops_layout.agents.context import at, text
@@ -11,10 +12,12 @@ from gitops_layout.checks.delivered import Item, delivered
 from gitops_layout.checks.near import near_name
 from gitops_layout.checks.objectlist import values_at
 from gitops_layout.graph.model import Graph
-from gitops_layout.k8s.pods import pod_spec
+from gitops_layout.k8s.pods import containers, pod_spec
+from gitops_layout.kustomize.model import Kustomization, find, mappings, strings
 from gitops_layout.model import Hit, Path, Related
+from gitops_layout.values import dataclass
 
-__all__ = ["key_missing"]
+__all__ = ["key_missing", "key_of_another_variable"]
 
 _KINDS = {"secretKeyRef": "Secret", "configMapKeyRef": "ConfigMap"}
 _VOLUMES = {"secret": ("Secret", "secretName"), "configMap": ("ConfigMap", "name")}
@@ -61,6 +64,96 @@ def key_missing(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
                 yield replace(
                     hits[0], values={**hits[0].values, "key": f"{keys[0]} and {len(keys) - 1} more"}
                 )
+
+
+def key_of_another_variable(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
+    """Variables that read another variable's key while the source has a key of their own name that nothing reads."""
+    readers = [item for group, kind in _WORKLOADS for item in delivered(graph).of(group, kind)]
+    twice = [(item, found) for item in readers for found in _twice(item.data)]
+    held = _held(graph) if twice else {}
+    for item, (kind, name, first, second) in twice:
+        known = [keys for _, keys in held.get((item.delivery.cluster, kind, item.namespace, name), [])]
+        if not known or any(keys is None for keys in known):
+            continue
+        keys = frozenset(key for found in known for key in found or ())
+        if (
+            second.variable in keys
+            and second.variable not in second.read
+            and first.variable != second.variable
+        ):
+            values = {
+                "variable": second.variable, "key": second.key, "kind": kind, "name": name, "subject": second.variable,
+            }  # fmt: skip
+            related = (Related(item.object.origin(first.path), f"{first.variable} reads it too"),)
+            yield Hit(item.object.origin(second.path), values, related, item.affected)
+    yield from _beside_a_generator(graph)
+
+
+def _beside_a_generator(graph: Graph) -> Iterator[Hit]:
+    """The same in a manifest whose kustomization generates the source, where the overlays that build it change it."""
+    kinds = {kind for _, kind in _WORKLOADS}
+    for resource in graph.repo.resources:
+        for kind, name, first, second in _twice(resource.data) if resource.ref.kind in kinds else ():
+            keys = _generated(graph, dirname(resource.file), kind, name)
+            if (
+                second.variable in keys
+                and second.variable not in second.read
+                and first.variable != second.variable
+            ):
+                values = {
+                    "variable": second.variable, "key": second.key, "kind": kind, "name": name, "subject": second.variable,
+                }  # fmt: skip
+                related = (Related(resource.location.at(*first.path), f"{first.variable} reads it too"),)
+                yield Hit(resource.location.at(*second.path), values, related)
+
+
+def _generated(graph: Graph, folder: str, kind: str, name: str) -> set[str]:
+    """The keys that a folder's kustomization generates of a ConfigMap or Secret."""
+    found = find(graph.repo, folder)
+    field = "configMapGenerator" if kind == "ConfigMap" else "secretGenerator"
+    keys: set[str] = set()
+    for generator, _ in mappings(found.data, field) if isinstance(found, Kustomization) else ():
+        if generator.get("name") != name:
+            continue
+        keys |= {entry.partition("=")[0] for entry, _ in strings(generator, "literals")}
+        files = [entry for entry, _ in strings(generator, "envs")] + [text(generator.get("env")) or ""]
+        for file in filter(None, files):
+            lines = graph.repo.text(join(folder, file)).split("\n")
+            keys |= {
+                line.partition("=")[0].strip() for line in lines if "=" in line and not line.startswith("#")
+            }
+    return keys
+
+
+@dataclass(frozen=True, slots=True)
+class _Variable:
+    """A variable of a container that reads `key`; `read` are the keys that the container reads of that source."""
+
+    variable: str
+    key: str
+    path: Path
+    read: frozenset[str]
+
+
+def _twice(data: dict[str, Any]) -> Iterator[tuple[str, str, _Variable, _Variable]]:
+    """Kind and name of a source, and two variables of a container that read one key of it."""
+    for container in containers(data):
+        sources: dict[tuple[str, str], list[tuple[str, str, Path]]] = {}
+        for entry, where in values_at(container.data, "env[]"):
+            for field, kind in _KINDS.items():
+                ref = at(entry, "valueFrom", field)
+                name, key, variable = text(at(ref, "name")), text(at(ref, "key")), text(at(entry, "name"))
+                if name and key and variable:
+                    path = (*container.path, *where, "valueFrom", field, "key")
+                    sources.setdefault((kind, name), []).append((variable, key, path))
+        for (kind, name), found in sources.items():
+            read = frozenset(key for _, key, _ in found)
+            seen: dict[str, _Variable] = {}
+            for variable, key, path in found:
+                one = _Variable(variable, key, path, read)
+                if key in seen:
+                    yield kind, name, seen[key], one
+                seen.setdefault(key, one)
 
 
 def _read(data: dict[str, Any]) -> Iterator[tuple[str, str, str, Path]]:

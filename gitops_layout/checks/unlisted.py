@@ -48,7 +48,7 @@ def not_listed(graph: Graph, params: Params) -> Iterator[Hit]:
     repo = graph.repo
     bare = {delivery.id for delivery in graph.deliveries if delivery.agent == "plain"}
     used = {file for key, rendered in graph.rendered.items() if key not in bare for file in rendered.files}
-    used |= {delivery.root.file for delivery in graph.deliveries if delivery.id not in bare}
+    roots = {delivery.root.file for delivery in graph.deliveries if delivery.id not in bare}
     listing = _kustomizations(graph)
     used |= _listed(graph, listing) | {real or "" for *_, real in generated_from(repo)}
     for kustomization in listing:
@@ -56,15 +56,19 @@ def not_listed(graph: Graph, params: Params) -> Iterator[Hit]:
         if not graph.is_live(here) or is_aside(here):
             continue
         yield from _of_a_series(graph, kustomization)
-        yield from _last_of_a_folder(graph, kustomization, used)
+        yield from _last_of_a_folder(graph, kustomization, used | roots)
         if _VENDORED.search(here):
             continue
         listed = [r.target for r in references(kustomization) if "/" not in r.target.removeprefix("./")]
         written = repo.text(here)
+        beside = sum(join(kustomization.folder, target) in roots for target in listed)
         for name in repo.folders[kustomization.folder]:
             path = join(kustomization.folder, name)
             if (
                 path in used
+                or (
+                    path in roots and beside < _MANY
+                )  # somebody applies it by hand, unless its like are listed
                 or name in FILE_NAMES
                 or not name.endswith((".yaml", ".yml"))
                 or _names(written, name)
