@@ -84,7 +84,10 @@ def one_sign_off(graph: Graph, params: Params) -> Iterator[Hit]:
                 if len(there) == 1
                 else set()
             )
-            slips = [other for other in meant if is_slip(value, other)]
+            scheme = value.partition("://")[0]
+            slips = [
+                o for o in meant if is_slip(value, o) and ("://" not in value or o.startswith(f"{scheme}://"))
+            ]
             if len(slips) != 1:
                 continue
             if declared is None:
