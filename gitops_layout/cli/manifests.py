@@ -193,6 +193,11 @@ def _plain(repo: Repo, root: Path, path: Path, *, exact: bool) -> tuple[Delivery
     folder = "" if folder == "." else folder
     names = repo.folders.get(folder, ())
     if not any(name in names for name in FILE_NAMES):
+        unread = next(
+            (why for name in FILE_NAMES if (why := repo.unread(f"{folder}/{name}".lstrip("/")))), None
+        )
+        if unread is not None:
+            raise UserError(unread, "give whoever runs this the right to read it")
         raise UserError(f"{path} has no kustomization.yaml", "name a folder that has one, or a delivery")
     delivery = builtin.kustomize_root(
         folder, f"{folder}/kustomization.yaml".lstrip("/"), Context(repo), live=True

@@ -51,6 +51,7 @@ class BuildClass(StrEnum):
     CYCLE = "cycle"
     WRONG_KIND = "wrong-kind"
     AMBIGUOUS = "two-kustomizations"
+    UNREADABLE = "unreadable"
     OTHER = "other"
 
     @property

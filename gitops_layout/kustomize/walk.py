@@ -13,6 +13,7 @@ from posixpath import join, normpath
 from typing import Any
 
 from gitops_layout.kustomize.model import (
+    FILE_NAMES,
     REFERENCE_LISTS,
     BuildClass,
     Closure,
@@ -27,7 +28,7 @@ from gitops_layout.kustomize.model import (
     references,
     strings,
 )
-from gitops_layout.model import Location
+from gitops_layout.model import Location, Span
 from gitops_layout.patterns import regexp
 from gitops_layout.repo.model import Repo, is_yaml
 from gitops_layout.source.document import Stream
@@ -46,6 +47,7 @@ MAX_PATH = 1_000
 """Longer paths are refused: a git tree can hold some that no file system can."""
 
 _GROUP = "kustomize.config.k8s.io/"
+_OPEN_IT = "give whoever runs this the right to read it"
 
 
 @dataclass(slots=True)
@@ -62,13 +64,21 @@ class _Walk:
     ) -> None:
         self.problems.append(Problem(kind, why, location, subject))
 
+    def lacking(self, paths: list[str], why: str, location: Location) -> None:
+        """None of these is there, or one is but may not be read."""
+        unread = next((found for path in paths if (found := self.repo.unread(path)) is not None), None)
+        if unread is not None:
+            self.add(BuildClass.UNREADABLE, f"{unread}: {_OPEN_IT}", location)
+        else:
+            self.add(BuildClass.MISSING, why, location)
+
 
 def walk(repo: Repo, folder: str) -> Closure:
     """Follow every reference of the kustomization in `folder`."""
     state = _Walk(repo)
     real = repo.resolve(folder, state.files)
     if real is None or real not in repo.folders:
-        state.add(BuildClass.MISSING, f"there is no folder {folder or '.'}", Location(folder))
+        state.lacking([folder], f"there is no folder {folder or '.'}", Location(folder))
     else:
         _enter(state, real, Location(real))
         if not state.problems and _builds(state, real, {}) > MAX_BUILDS:
@@ -99,7 +109,11 @@ def _enter(state: _Walk, folder: str, referrer: Location) -> None:
         return
     found = find(state.repo, folder)
     if found is None:
-        state.add(BuildClass.MISSING, f"{folder or '.'} has no kustomization.yaml", referrer)
+        state.lacking(
+            [join(folder, name) for name in FILE_NAMES],
+            f"{folder or '.'} has no kustomization.yaml",
+            referrer,
+        )
         return
     if isinstance(found, Problem):
         state.problems.append(found)
@@ -211,8 +225,10 @@ def _follow(state: _Walk, owner: Kustomization, reference: Reference) -> None:
         state.files.add(real)
         problems = repo.stream(real).problems if reference.kind != "input" else ()
         if problems and any(problem.bound for problem in problems):
-            why = f"{target} is not given to kustomize: {problems[0].message}"
-            state.add(BuildClass.NO_MANIFEST, why, where)
+            problem = problems[0]
+            span = Span(problem.line, problem.column, problem.line, problem.column + 1, 0, 0)
+            why = f"{target} is not given to kustomize: {problem.message}"
+            state.add(BuildClass.NO_MANIFEST, why, Location(real, span=span))
         if reference.kind == "component":
             state.add(BuildClass.WRONG_KIND, f"components must name folders; {target} is a file", where)
         elif reference.kind == "plugin":
@@ -241,9 +257,12 @@ def _unresolved(state: _Walk, reference: Reference, lexical: str) -> None:
         why = f"{target} is remote; nothing is fetched"
         state.add(BuildClass.REMOTE, why, where, ("base", target))
     elif target.startswith("/") or lexical.startswith("../") or _leaves(state.repo, lexical):
-        state.add(BuildClass.OUTSIDE, f"{target} leads out of the repository", where)
+        why = f"{target} leads out of the repository: name something inside it"
+        if state.repo.revision is None:
+            why += ", or, where this is no git repository, put an empty .gitops-layout.yaml into the folder above both"
+        state.add(BuildClass.OUTSIDE, why, where)
     else:
-        state.add(BuildClass.MISSING, f"{target} does not exist ({lexical})", where)
+        state.lacking([lexical], f"{target} does not exist ({lexical})", where)
 
 
 def _leaves(repo: Repo, path: str) -> bool:

@@ -29,6 +29,7 @@ _CLASSES = frozenset(
         BuildClass.HELM,
         BuildClass.PLUGIN,
         BuildClass.MISSING,
+        BuildClass.UNREADABLE,
         BuildClass.WRONG_KIND,
         BuildClass.NO_MANIFEST,
     }

@@ -94,13 +94,15 @@ def listed(root: Path) -> Listing:
     if not root.is_dir():
         raise UserError(f"{root}: not a folder", "name the folder of a GitOps repository")
     about = _Aside(lambda: _about(root))
-    others = _Aside(lambda: _names(root, "--others", "--exclude-standard"))
+    closed: list[Unchecked] = []
+    others = _Aside(lambda: _names(root, "--others", "--exclude-standard", closed=closed))
     entries: dict[str, Entry] = {}
     unchecked: list[Unchecked] = []
     tracked = _names(root, "--cached", "--deduplicate")
     if tracked is not None:
         _look(root, tracked, entries, unchecked)
         _look(root, others.result() or [], entries, unchecked)
+        unchecked += closed
         entries = dict(sorted(entries.items()))
         revision, remotes, tags = about.result()
         return Listing(str(root), entries, revision, remotes, tuple(unchecked), tags)
@@ -248,14 +250,20 @@ def _unnameable(path: str) -> Unchecked | None:
     return None
 
 
-def _names(root: Path, *options: str) -> list[str] | None:
-    """The files that git lists; None outside git or without it."""
+_CLOSED = regexp(r"warning: could not open directory '(.+?)/?': (.+)")
+
+
+def _names(root: Path, *options: str, closed: list[Unchecked] | None = None) -> list[str] | None:
+    """The files that git lists; None outside git or without it. Folders that it cannot list are added to `closed`."""
     try:
         done = git(root, "ls-files", "-z", *options, offline=True)
     except UserError:
         return None
     if done.code != 0:
         return None
+    if closed is not None and done.stderr:
+        for folder, why in _CLOSED.findall(done.stderr):
+            closed.append(broken(f"folder {folder}", f"cannot be listed: {why}"))
     names = os.fsdecode(done.stdout).rstrip("\0")
     if not names:
         return []

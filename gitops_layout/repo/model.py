@@ -193,6 +193,14 @@ class Repo:
                 path = parent
         return {folder: tuple(sorted(names)) for folder, names in children.items()}
 
+    def unread(self, path: str) -> str | None:
+        """What keeps a path from being read that is there all the same, in words; None where nothing does."""
+        for entry in self.unchecked:
+            _, _, place = entry.what.partition(" ")
+            if path == place or path.startswith(f"{place}/"):
+                return f"{place}: {entry.why}"
+        return None
+
     def resolve(self, path: str, links: set[str] | None = None) -> str | None:
         """The real path inside the tree, links followed; None when it is absent or leaves the tree.
 

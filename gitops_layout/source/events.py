@@ -30,6 +30,9 @@ MAX_VALUES = 2_000_000
 """Values a document may have once its aliases are expanded; the largest CRD dumps hold 150,000."""
 
 
+_TOO_DEEP = f"nested deeper than {MAX_DEPTH} levels, which is not read here: write it flatter"
+
+
 class _RefusedError(Exception):
     def __init__(self, message: str, offset: int, *, bound: bool = False) -> None:
         super().__init__(message)
@@ -79,7 +82,9 @@ def _documents(source: Text, file: str, mode: Mode) -> Iterator[Document]:
         words = " ".join(part for part in (error.context, error.problem) if part)
         offset = mark.index if mark is not None else 0
         line, column = source.position(min(offset, len(source.text)))
-        raise _StoppedError(done, SyntaxProblem(words or "not YAML", line, column)) from None
+        deep = "maximum nesting depth" in words  # libyaml's own bound comes before ours where it looks ahead
+        words = _TOO_DEEP if deep else words or "not YAML"
+        raise _StoppedError(done, SyntaxProblem(words, line, column, deep)) from None
     except yaml.reader.ReaderError as error:
         raise _StoppedError(done, _unreadable(source, error)) from None
     except yaml.YAMLError as error:
@@ -157,7 +162,7 @@ class _Builder:
     def enter(self, event: Any, depth: int) -> Node:
         start = event.start_mark.index
         if depth > MAX_DEPTH:
-            raise _RefusedError(f"nested deeper than {MAX_DEPTH} levels", start, bound=True)
+            raise _RefusedError(_TOO_DEEP, start, bound=True)
         if event.anchor is not None:
             self.open.add(event.anchor)
         return Node(start, start)

@@ -148,7 +148,10 @@ def test_a_run_that_cannot_do_without_a_vanished_file_is_incomplete(repository: 
 _AS_OTHERS = ["setpriv", "--bounding-set=-dac_override,-dac_read_search", "--inh-caps=-all"]
 
 
-def test_what_may_not_be_read_is_named(repository: Path):
+@pytest.mark.parametrize("in_git", [False, True])
+def test_what_may_not_be_read_is_named_and_not_called_absent(repository: Path, in_git: bool):
+    if in_git:
+        subprocess.run(["git", "init", "--quiet", "."], check=True)
     (repository / "apps/web/base/config.yaml").chmod(0)
     (repository / "apps/web/overlays/dev").chmod(0)
     command = [*(_AS_OTHERS if os.geteuid() == 0 else ()), sys.executable, "-m", "gitops_layout", "render"]
@@ -156,6 +159,9 @@ def test_what_may_not_be_read_is_named(repository: Path):
     assert done.returncode == 3, done.stderr
     assert "config.yaml" in done.stderr
     assert "not read: folder apps/web/overlays/dev: cannot be listed: Permission denied\n" in done.stderr
+    assert "the right to read it" in done.stderr
+    assert "does not exist" not in done.stderr
+    assert "no kustomization" not in done.stderr
 
 
 def test_the_verdict_on_bad_kustomizations_is_kustomizes_own(repository: Path, capfd, monkeypatch):

@@ -43,9 +43,9 @@ CASES: dict[str, tuple[Any, dict[str, Any], str | None, str]] = {
     "folders that include each other": ({"resources": ["a"]}, {f"a/{K}": {"resources": ["../b"]}, f"b/{K}": {"resources": ["../a"]}}, f"b/{K}:1", "a → b → a"),
     "a folder that includes itself": ({"resources": ["."]}, {}, f"{K}:1", "include each other"),
     "a component that includes itself": ({"resources": ["c.yaml"], "components": ["x"]}, {f"x/{K}": {**COMPONENT, "components": ["../x"]}}, f"x/{K}:1", "x → x"),
-    "an object of 10,000 levels": ({"resources": ["d.yaml"]}, {"d.yaml": DEEP}, "d.yaml:5", ""),
-    "a patch of 10,000 levels": ({"resources": ["c.yaml"], "patches": [{"path": "d.yaml"}]}, {"d.yaml": DEEP}, f"{K}:1", ""),
-    "a kustomization of 10,000 levels": (f"resources: {'[' * 10_000}{']' * 10_000}\n", {}, f"{K}:1", "nesting"),
+    "an object of 10,000 levels": ({"resources": ["d.yaml"]}, {"d.yaml": DEEP}, "d.yaml:5", "write it flatter"),
+    "a patch of 10,000 levels": ({"resources": ["c.yaml"], "patches": [{"path": "d.yaml"}]}, {"d.yaml": DEEP}, "d.yaml:5", "write it flatter"),
+    "a kustomization of 10,000 levels": (f"resources: {'[' * 10_000}{']' * 10_000}\n", {}, f"{K}:1", "write it flatter"),
     "a file listed twice": ({"resources": ["c.yaml", "./c.yaml"]}, {}, "c.yaml:3", "list it once"),
     "an object in two files": ({"resources": ["c.yaml", "e.yaml"]}, {"e.yaml": CONFIG}, "e.yaml:3", "the first is from c.yaml"),
     "a base brought twice": ({"resources": ["a", "b"]}, {f"a/{K}": {"resources": ["../c.yaml"]}, f"b/{K}": {"resources": ["../c.yaml"]}}, "c.yaml:3", "two objects are ConfigMap c"),
@@ -104,5 +104,12 @@ def test_aliases_that_expand_without_end_are_refused_before_kustomize_starts():
     rows = "".join(f"{chr(98 + n)}: &{chr(98 + n)} [{','.join([f'*{chr(97 + n)}'] * 9)}]\n" for n in range(9))
     built, place = ours({K: "resources: [c.yaml]\n", "c.yaml": f"{CONFIG}a: &a [x]\n{rows}"})
     assert built.problem is not None
-    assert place == f"{K}:1"
+    assert place == "c.yaml:9"
     assert "aliases expand" in built.problem.why
+
+
+def test_a_base_outside_the_tree_says_how_the_tree_may_hold_it():
+    built, place = ours({K: "resources: [../base]\n"})
+    assert built.problem is not None
+    assert place == f"{K}:1"
+    assert "put an empty .gitops-layout.yaml into the folder above both" in built.problem.why
