@@ -14,6 +14,7 @@ from gitops_layout.config import did_you_mean
 from gitops_layout.graph.model import Graph
 from gitops_layout.model import Change, Hit, Path, Related
 from gitops_layout.patterns import regexp
+from gitops_layout.render.rendered import RenderedObject
 
 __all__ = [
     "autoscaled_replicas",
@@ -122,7 +123,7 @@ _CONTROLLERS = frozenset({"name", "namespace", "checksum", "digest", "origin", "
 
 def misspelt_annotation(graph: Graph, params: Params) -> Iterator[Hit]:
     """Annotations and labels of Flux's own that Flux does not know, or with values that it does not know."""
-    for item in delivered(graph).annotated.get(_FLUX, ()):
+    for item in (*delivered(graph).annotated.get(_FLUX, ()), *_roots(graph)):
         for field in ("annotations", "labels"):
             for key, value in metadata(item.data, field).items():
                 domain, _, name = str(key).partition("/")
@@ -143,6 +144,15 @@ def misspelt_annotation(graph: Graph, params: Params) -> Iterator[Hit]:
                     continue
                 values = {"problem": problem, "subject": key}
                 yield Hit(where, values, item.named(where), item.affected, meant)
+
+
+def _roots(graph: Graph) -> Iterator[Item]:
+    """Flux's own objects that nothing brings, as somebody applies them."""
+    for delivery in graph.deliveries:
+        who = affected(delivery).object
+        if delivery.agent == "flux" and delivery.origin is None and who is not None:
+            own = RenderedObject(who, dict(delivery.object), places(delivery))
+            yield Item(delivery, own, delivery.namespace)
 
 
 _NO_PRUNE = (

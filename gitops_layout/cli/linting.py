@@ -17,6 +17,7 @@ from gitops_layout.cli.roots import SPEC_FILE
 from gitops_layout.config import parse
 from gitops_layout.errors import UserError
 from gitops_layout.lint import baseline as baselines
+from gitops_layout.lint.causes import gathered
 from gitops_layout.lint.policy import policy
 from gitops_layout.lint.report import Report, exit_code
 from gitops_layout.lint.run import lint
@@ -308,7 +309,7 @@ def _text(form: str, report: Report, options: Mapping[str, Any]) -> str:
         from gitops_layout.output.text import report_text
 
         return report_text(
-            report, colour=options["colour"], quiet=options["quiet"], verbose=options["verbose"]
+            gathered(report), colour=options["colour"], quiet=options["quiet"], verbose=options["verbose"]
         )
     render: Callable[[Report], str] = output.by_name(form)
-    return render(report)
+    return render(gathered(report) if form == "json" else report)

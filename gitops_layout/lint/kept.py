@@ -68,11 +68,26 @@ def _finding(f: Finding) -> _Data:
         [f.fix.safety, [[e.file, e.start, e.end, e.text] for e in f.fix.edits]] if f.fix else None,
         f.fingerprint,
         f.excerpt,
+        f.cause,
     ]
 
 
 def _to_finding(row: _Data, catalogue: Catalogue) -> Finding:
-    rule, severity, live, location, span, message, help_, affected, related, fix, fingerprint, excerpt = row
+    (
+        rule,
+        severity,
+        live,
+        location,
+        span,
+        message,
+        help_,
+        affected,
+        related,
+        fix,
+        fingerprint,
+        excerpt,
+        cause,
+    ) = row
     return Finding(
         catalogue.by_id[rule],
         Severity(severity),
@@ -86,6 +101,7 @@ def _to_finding(row: _Data, catalogue: Catalogue) -> Finding:
         Fix(fix[0], tuple(Edit(*edit) for edit in fix[1])) if fix else None,
         fingerprint,
         excerpt,
+        cause,
     )
 
 

@@ -27,7 +27,8 @@ class Finding:
     """One cause after policy.
 
     `affected` lists every place where it shows, the most severe first. `excerpt` is the source line
-    without its end, with secret values masked; None where there is none to show.
+    without its end, with secret values masked; None where there is none to show. Findings of one rule with the same
+    `cause` are a habit of the repository (see `lint.causes`); `also` are then the places of the others.
     """
 
     rule: Rule
@@ -42,6 +43,8 @@ class Finding:
     fix: Fix | None
     fingerprint: str
     excerpt: str | None
+    cause: str = ""
+    also: tuple[RelatedPlace, ...] = ()
 
     @property
     def file(self) -> str:

@@ -194,6 +194,7 @@ class Engine:
             fingerprint=self.ordinals.fingerprint(
                 rule.id, hit.location.file, identity(repo, hit.location), subject
             ),
+            cause=filled(rule.cause, hit.values),
             excerpt=self.excerpts.line(hit.location, span, secret=_about_a_value(rule, hit.location)),
         )
 

@@ -65,6 +65,10 @@ def _finding(finding: Finding) -> dict[str, Any]:
             }
             for place in finding.related
         ],
+        "also": [
+            {"file": place.file, "line": place.span.line, "column": place.span.column}
+            for place in finding.also
+        ],
         "fix": None
         if finding.fix is None
         else {

@@ -69,6 +69,10 @@ def finding_text(finding: Finding, *, paint: Callable[[str, str], str] = _plain)
         f"  {paint('see', 'mark')}: {place.file}:{place.span.line}:{place.span.column}: {place.caption}"
         for place in finding.related
     ]
+    if finding.also:
+        shown = ", ".join(f"{place.file}:{place.span.line}" for place in finding.also[:_MOST_PLACES])
+        rest = len(finding.also) - _MOST_PLACES
+        lines += [f"  {paint('also', 'mark')}: {shown}{f' and {rest} more' if rest > 0 else ''}"]
     lines += _places(finding, paint)
     return "".join(f"{line}\n" for line in lines)
 

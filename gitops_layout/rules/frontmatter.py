@@ -25,6 +25,7 @@ __all__ = ["parse"]
 KEYS = (
     "id", "name", "principle", "group", "severity", "scope", "assert", "references", "check", "message",
     "help", "fix", "params", "precision", "public",
+    "cause",
 )  # fmt: skip
 _ROW = ("from", "path", "to", "where", "given", "producers", "kind", "world")
 _TIERS: tuple[Tier, ...] = ("prod", "nonprod")
@@ -155,6 +156,7 @@ def _rule(problems: _Problems, data: dict[str, Any], file: str, text: str, built
         precision=cast("Literal['very-high', 'high', 'medium', 'low']", precision),
         mend=mend,
         public=public is True,
+        cause=problems.text(data, "cause") if "cause" in data else "",
     )
 
 

@@ -95,7 +95,8 @@ class Rule:
     """One rule file's front matter; exactly one of `assertion`, `references` and `check` is set.
 
     `file` is where it was read (for messages), `text` the whole file, `builtin` whether it is ours. `public` says of
-    a rule about secrets that the lines of its findings hold none and may be printed.
+    a rule about secrets that the lines of its findings hold none and may be printed. `cause` is a text with `{fields}`:
+    findings in which it is the same have one cause, a habit of the repository; empty where each has its own.
     """
 
     id: str
@@ -115,6 +116,7 @@ class Rule:
     precision: Literal["very-high", "high", "medium", "low"] = "high"
     mend: Mend | None = None
     public: bool = False
+    cause: str = ""
 
     @property
     def principle(self) -> str | None:
