@@ -112,16 +112,17 @@ def _chart_of(graph: Graph, file: str) -> str | None:
 
 def _rest(file: str, is_object: bool, failure: str | None, chart: str | None, stages: set[str]) -> Account:
     folder = _ASIDE.search("/".join(part for part in dirname(file).split("/") if part not in stages))
+    hidden = next((part for part in file.split("/") if part.startswith(".")), None)
+    if is_object and (folder is not None or hidden is not None):
+        return Account(file, State.ASIDE, f"below {folder[2]}/" if folder is not None else f"in {hidden}")
     if failure is not None:
         return Account(file, State.UNCHECKED, failure)
     if chart is not None and not is_object:
         return Account(file, State.UNREACHED, f"of chart {chart or '.'}, and no release seen here takes it")
-    if _is_hidden(file):
+    if hidden is not None:
         return Account(file, State.TOOL, "in a hidden folder, or hidden itself")
     if basename(file) in FILE_NAMES:
         return Account(file, State.UNREACHED, "a kustomization that nothing includes")
     if not is_object:
         return Account(file, State.TOOL, "holds no Kubernetes object")
-    if folder is not None:
-        return Account(file, State.ASIDE, f"below {folder[2]}/")
     return Account(file, State.UNREACHED, "no agent object and no kustomization names it")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import field
+from functools import partial
 from posixpath import basename
 from typing import Any, Literal, get_args
 
@@ -120,23 +121,18 @@ _Known = dict[tuple[str, str, str], dict[str, Mapping[str, Any]]]
 def automation(graph: Graph) -> Automation:
     """Image automation and notification of everything that is live, each group in order of cluster and name."""
     known: _Known = {}
-    ours: list[_Own] = []
     for delivery in graph.deliveries:
-        if not delivery.live:
-            continue
-        for kind, name, data in _stands_for(delivery):
+        for kind, name, data in _stands_for(delivery) if delivery.live else ():
             known.setdefault((delivery.home, kind, delivery.namespace), {})[name] = data
-        for item in graph.rendered[delivery.id].objects:
-            if not item.ref.group.endswith(".fluxcd.io"):
-                continue
-            namespace = item.ref.namespace or ("flux-system" if delivery.agent == "flux" else "")
-            known.setdefault((delivery.cluster, item.ref.kind, namespace), {})[item.ref.name] = item.data
-            if item.ref.group in (_IMAGES, _NOTIFICATIONS):
-                ours.append(_Own(delivery.cluster, namespace, item))
+    found = [*_delivered(graph), *_beside_agents(graph)]
+    for own in found:
+        ref = own.item.ref
+        known.setdefault((own.cluster, ref.kind, own.namespace), {})[ref.name] = own.item.data
+    ours = [own for own in found if own.item.ref.group in (_IMAGES, _NOTIFICATIONS)]
     ours.sort(key=lambda own: (own.cluster, own.item.ref))
     updates = [_update(graph, known, own) for own in ours if own.item.ref.kind == "ImageUpdateAutomation"]
     unseen = _unseen_clusters(graph)
-    references = [found for own in ours for found in _references(known, own, unseen)]
+    references = [named for own in ours for named in _references(known, own, unseen)]
     wanted = [(update, _policies_of(known, update)) for update in updates if update.own is not False]
     return Automation(tuple(updates), tuple(_markers(graph, known, wanted)), tuple(references))
 
@@ -148,6 +144,30 @@ class _Own:
     cluster: str
     namespace: str
     item: RenderedObject
+
+
+def _delivered(graph: Graph) -> Iterator[_Own]:
+    """What live deliveries bring of Flux."""
+    for delivery in graph.deliveries:
+        for item in graph.rendered[delivery.id].objects if delivery.live else ():
+            if item.ref.group.endswith(".fluxcd.io"):
+                namespace = item.ref.namespace or ("flux-system" if delivery.agent == "flux" else "")
+                yield _Own(delivery.cluster, namespace, item)
+
+
+def _beside_agents(graph: Graph) -> Iterator[_Own]:
+    """What stands in one file with an agent's object that nothing brings: whoever applies the one applies the other."""
+    read = {file for d in graph.deliveries for file in graph.rendered[d.id].files if file != d.root.file}
+    roots = {d.root.file: d.home for d in graph.deliveries if d.live and d.agent == "flux"}
+    for resource in graph.repo.resources:
+        cluster, ref = roots.get(resource.file), resource.ref
+        if cluster is not None and resource.file not in read and ref.group.endswith(".fluxcd.io"):
+            item = RenderedObject(ref, resource.data, partial(_at, resource.location))
+            yield _Own(cluster, ref.namespace or "flux-system", item)
+
+
+def _at(place: Location, path: Path) -> Location:
+    return place.at(*path)
 
 
 def _there(known: _Known, cluster: str, kind: str, namespace: str) -> dict[str, Mapping[str, Any]]:

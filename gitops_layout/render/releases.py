@@ -51,6 +51,8 @@ def flux_release(repo: Repo, delivery: Delivery, lookup: Lookup) -> Wanted | Pro
         item = lookup(delivery.home, kind, delivery.namespace, name)
         return dict(texts(kind, item.data)) if item is not None else None
 
+    if spec.get("values") is not None and not isinstance(spec["values"], dict):
+        return Problem("values is no mapping, so Helm cannot take it", root.at("values"))
     merged = flux_values(spec, found)
     if merged.refused is not None:
         index, why = merged.refused

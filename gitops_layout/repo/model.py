@@ -58,18 +58,20 @@ def is_aside(path: str) -> bool:
 _MARKS = regexp(r"\{\{|\{%|^[ \t]*+(?:- *+)?<[A-Z][A-Z0-9_]++>[ \t]*+$|<<[^:]", re.MULTILINE)
 _QUOTED_MARKS = regexp(r"^[ \t]*+#.*$|(['\"])[^'\"{}\n]*\{\{(?=[^'\"\n]*\}\})[^'\"\n]*+\1", re.MULTILINE)
 """What YAML reads as a text although it has marks in it, as in an ApplicationSet, and comments."""
+_SET = regexp(r"^kind: *+ApplicationSet *+$", re.MULTILINE)
 
 
 def is_template(repo: Repo, path: str) -> bool:
     """Whether a file that is no YAML bears the marks of a template: some tool's, unless an agent reads it.
 
-    What stands below the place where it cannot be read is not the reason.
+    What stands below the place where it cannot be read is not the reason. An ApplicationSet is no tool's template: the
+    marks are its own, and Argo CD takes them where they are quoted.
     """
     stream = repo.stream(path)
     if not stream.problems:
         return False
     read = "\n".join(stream.text.split("\n")[: stream.problems[0].line])
-    return _MARKS.search(_QUOTED_MARKS.sub("", read)) is not None
+    return _SET.search(read) is None and _MARKS.search(_QUOTED_MARKS.sub("", read)) is not None
 
 
 _PARKED = regexp(

@@ -62,6 +62,28 @@ def test_an_environment_called_test_is_not_set_aside_as_a_test():
     assert found["tests/a.yaml"] is State.ASIDE
 
 
+def test_objects_that_somebody_put_away_are_set_aside_even_where_they_would_not_work():
+    gone = APPS.replace("./apps/web/envs/prod", "./gone").replace("name: apps", "name: old")
+    files = {
+        ".archive/old.yaml": gone,
+        "examples/old.yaml": gone.replace("old", "sample"),
+        ".dist/old.yaml": CONFIG_MAP,
+        ".ci.yaml": "on: push\n",
+    }
+    found = {account.file: (account.state, account.why) for account in accounts(linked({**FLEET, **files}))}
+    assert found[".archive/old.yaml"] == (State.ASIDE, "below .archive/")
+    assert found[".dist/old.yaml"] == (State.ASIDE, "in .dist")
+    assert found[".ci.yaml"][0] is State.TOOL
+
+
+def test_an_application_set_that_is_no_yaml_is_no_tools_template():
+    broken = "apiVersion: argoproj.io/v1alpha1\nkind: ApplicationSet\nspec: {template: {metadata: {name: {{.x}}}}}\n"
+    tool = broken.replace("ApplicationSet", "Application")
+    graph = linked({**FLEET, "sets/all.yaml": broken, "boilerplate/web.yaml": tool})
+    found = {account.file: account.state for account in accounts(graph)}
+    assert (found["sets/all.yaml"], found["boilerplate/web.yaml"]) == (State.UNCHECKED, State.TOOL)
+
+
 def test_a_part_of_an_object_that_no_kustomization_names_is_unreached():
     part = "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata: {name: web}\nspec: {values: {a: 1}}\n"
     graph = linked({**FLEET, "apps/web/demo.yaml": part})

@@ -150,3 +150,18 @@ def test_graph_prints_what_is_written_and_what_is_not():
         5,
         11,
     )
+
+
+def test_what_stands_in_one_file_with_an_agents_own_object_is_applied_with_it():
+    sync = FLEET[f"{CLUSTER}/flux-system/gotk-sync.yaml"].replace("./clusters/prod-eu", "./apps")
+    files = {"boot/prod-eu/all.yaml": f"{sync}---\n{IMAGES}", "apps/web.yaml": PODS}
+    found = automation(linked(files))
+    assert [update.id for update in found.updates] == [
+        "ImageUpdateAutomation/flux-system/images@boot/prod-eu"
+    ]
+    assert [(marker.name, bool(marker.policies)) for marker in found.markers][:2] == [
+        ("api", True),
+        ("web", True),
+    ]
+    apart = {"boot/prod-eu/sync.yaml": sync, "other/images.yaml": IMAGES, "apps/web.yaml": PODS}
+    assert automation(linked(apart)).updates == ()

@@ -351,6 +351,17 @@ def test_values_that_the_schema_refuses_are_reported_where_they_are_written():
 
 
 @pytest.mark.usefixtures("helm")
+def test_values_that_are_no_mapping_fail_the_release_where_they_are_written():
+    kind, file, line, why = failure(release("  values: many\n"))
+    assert (kind, file, line, why) == (
+        "broken",
+        "release.yaml",
+        9,
+        "values is no mapping, so Helm cannot take it",
+    )
+
+
+@pytest.mark.usefixtures("helm")
 def test_a_chart_that_fails_without_values_of_the_cluster_is_external():
     needs = {"charts/web/templates/e.yaml": '{{ required "a name" .Values.name }}\n'}
     kind, file, line, why = failure(release("  valuesFrom:\n  - {kind: Secret, name: gone}\n", **needs))
