@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
+_LAYOUTS = ("config", "monorepo", "split", "platform", "tenant")
+_AGENTS = ("flux", "argocd", "builtin")
 _ENVIRONMENTS = ("dev", "staging", "prod")
 _NOBODY = "https://github.com/example/"
 
@@ -27,14 +29,20 @@ _NOBODY = "https://github.com/example/"
 @click.command("init")
 @click.argument("folder", metavar="[DIR]", default=".", type=click.Path(path_type=Path, file_okay=False))
 @click.option("--spec", "spec_file", type=click.Path(path_type=Path), help="Start from this gitops.yaml.")
-@click.option("--layout", default="config", show_default=True, help="Shape of the repository.")
+@click.option(
+    "--layout",
+    type=click.Choice(_LAYOUTS),
+    default="config",
+    show_default=True,
+    help="Shape of the repository.",
+)
 @click.option(
     "--platform",
     type=click.Path(path_type=Path, file_okay=False, exists=True),
     help="For layout tenant: the folder of the platform's repository.",
 )
 @click.option("--tenant", help="For layout tenant: which of the platform's tenants this is.")
-@click.option("--agent", help="Who pulls it into the clusters: flux (default), argocd or builtin.")
+@click.option("--agent", type=click.Choice(_AGENTS), help="Who pulls it into the clusters; flux if absent.")
 @click.option(
     "--env", "environments", metavar="NAME", multiple=True, help="An environment, in order of promotion."
 )
@@ -254,8 +262,8 @@ def _ask(
 
     source = click.get_current_context().get_parameter_source("layout")
     if source is ParameterSource.DEFAULT:
-        layout = _choose("Layout", ["config", "monorepo", "split", "platform"], layout)
-    agent = agent or _choose("Agent", ["flux", "argocd", "builtin"], "flux")
+        layout = _choose("Layout", [*_LAYOUTS[:-1]], layout)
+    agent = agent or _choose("Agent", [*_AGENTS], "flux")
     if not environments:
         text = click.prompt("Environments, in order of promotion", default=" ".join(_ENVIRONMENTS))
         environments = tuple(text.replace(",", " ").split())

@@ -209,6 +209,16 @@ def _translated(error: ErrorDetails) -> Problem:
         case "literal_error":
             words = error["ctx"]["expected"].replace("'", "")
             return path, False, f"{_dotted(path)} is {_shown(error['input'])}, expected {words}"
+        case "model_type" | "dict_type":
+            return path, False, f"{_dotted(path)} is {_shown(error['input'])}, expected fields"
+        case "list_type":
+            return path, False, f"{_dotted(path)} is {_shown(error['input'])}, expected a list"
+        case "string_type":
+            return (
+                path,
+                False,
+                f"{_dotted(path)} is {_shown(error['input'])}, expected text: put it in quotes",
+            )
         case _:
             return path, False, f"{_dotted(path)}: {error['msg'][0].lower()}{error['msg'][1:]}"
 

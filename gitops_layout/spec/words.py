@@ -121,7 +121,7 @@ class Model(BaseModel):
 def image_reference(value: object) -> object:
     """A validator: an image reference with a version that does not move."""
     if not isinstance(value, str) or not _IMAGE.match(value):
-        raise ValueError("is not an image reference such as ghcr.io/acme/web:1.2.3")
+        raise ValueError(f"{value!r} is not an image reference such as ghcr.io/acme/web:1.2.3")
     word(value.partition(":")[0].partition("@")[0])
     tagged, _, digest = value.partition("@")
     tag = tagged.rpartition("/")[2].partition(":")[2]

@@ -80,8 +80,8 @@ def test_init_plans_without_writing_and_takes_settings(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("--layout", "splitt"), "expected config, monorepo, split"),
-        (("--agent", "fluxx"), "expected flux, argocd or builtin"),
+        (("--layout", "splitt"), "'--layout': 'splitt' is not one of 'config', 'monorepo', 'split'"),
+        (("--agent", "fluxx"), "'--agent': 'fluxx' is not one of 'flux', 'argocd', 'builtin'"),
         (("--set", "branch"), "expected FIELD=VALUE"),
         (("--set", "repo.brnch=x"), "did you mean branch?"),
         (("--spec", "missing.yaml"), "missing.yaml: no such file"),

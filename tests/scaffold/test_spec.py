@@ -90,6 +90,10 @@ def test_environments_that_promote_in_a_circle_are_one_mistake() -> None:
         ("[{name: 1st}]", "is not a DNS label"),
         ("[{name: web, kind: helm}]", "app web is of kind helm but names no chart"),
         ("[{name: web}, {name: web}]", "already spec.apps[0]"),
+        ("3", "spec.apps is 3, expected a list"),
+        ("[web]", "spec.apps[0] is 'web', expected fields"),
+        ("[{name: web, image: 'a b'}]", "'a b' is not an image reference"),
+        ("[{name: 3}]", "spec.apps[0].name is 3, expected text: put it in quotes"),
     ],
 )
 def test_apps_that_cannot_be_delivered_are_refused(apps: str, words: str) -> None:
