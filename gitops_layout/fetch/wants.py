@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from posixpath import join, normpath
 from typing import Any, get_args
@@ -15,13 +16,14 @@ from gitops_layout.graph.model import Graph
 from gitops_layout.helm import chart as charts
 from gitops_layout.kustomize.model import FILE_NAMES, Kustomization, find, mappings
 from gitops_layout.kustomize.mount import remote_bases
-from gitops_layout.model import Location, UncheckedClass
+from gitops_layout.model import Location, Path, UncheckedClass
 from gitops_layout.render.foreign import tree_reference
 from gitops_layout.repo.model import Repo
 from gitops_layout.store.lock import Asked, Kind, Reference
 
 __all__ = ["declared_as", "dependencies", "is_variable", "wants"]
 
+_LEVELS = 3
 _VARIABLES = ("${", "{{", "<<")
 _ASKED: tuple[Asked, ...] = get_args(Asked)
 
@@ -34,6 +36,7 @@ def wants(graph: Graph) -> tuple[Want, ...]:
     own = _own_urls(graph)
     live = [delivery for delivery in graph.deliveries if delivery.live]
     found = [want for delivery in live for want in _of_delivery(graph.repo, delivery, own)]
+    found += _of_sets(graph, live, own)
     read = {file for delivery in live for file in graph.rendered[delivery.id].files}
     folders = sorted(file.rpartition("/")[0] for file in read if file.rpartition("/")[2] in FILE_NAMES)
     for folder in dict.fromkeys(folders):
@@ -50,6 +53,35 @@ def wants(graph: Graph) -> tuple[Want, ...]:
         paths = tuple(dict.fromkeys((*known.paths, *want.paths)))
         first[want.reference] = replace(known, paths=paths)
     return tuple(first.values())
+
+
+def _of_sets(graph: Graph, live: Sequence[Delivery], own: AbstractSet[str]) -> Iterator[Want]:
+    """The repositories that git generators of live ApplicationSets look at."""
+    found = {
+        resource.location: (resource.data, resource.location)
+        for resource in graph.repo.resources
+        if resource.ref.kind == "ApplicationSet" and graph.is_live(resource.file)
+    }
+    for delivery in live:
+        for item in graph.rendered[delivery.id].objects:
+            if item.ref.kind == "ApplicationSet":
+                found[item.origin(())] = (item.data, item.origin(()))
+    for data, place in found.values():
+        for path, spec in _git_generators(at(data, "spec", "generators"), ("spec", "generators")):
+            url, revision = spec.get("repoURL"), spec.get("revision")
+            if isinstance(url, str) and url and "{{" not in url and normal_url(url) not in own:
+                named = Revision("branch", revision) if isinstance(revision, str) and revision else None
+                yield Want(tree_reference(url, named), place.at(*path, "repoURL"), url)
+
+
+def _git_generators(listed: Any, path: Path, depth: int = 0) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """The git generators of a list of generators, those inside a matrix or a merge included (Argo CD takes three levels)."""
+    for index, entry in enumerate(listed if isinstance(listed, list) else ()):
+        if isinstance(at(entry, "git"), dict):
+            yield (*path, index, "git"), entry["git"]
+        for kind in ("matrix", "merge") if depth < _LEVELS else ():
+            inner = (*path, index, kind, "generators")
+            yield from _git_generators(at(entry, kind, "generators"), inner, depth + 1)
 
 
 def declared_as(reference: Reference) -> Iterator[tuple[str, str]]:

@@ -6,6 +6,7 @@ The engine behind is imported when the first one is met: most repositories have 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gitops_layout.agents import argocd
@@ -17,7 +18,7 @@ from gitops_layout.repo.model import Repo, Resource, object_ref
 if TYPE_CHECKING:
     from gitops_layout.agents.applicationset import Cluster, Expansion, World
 
-__all__ = ["Expander", "clusters_of", "expander", "expansions", "is_generator"]
+__all__ = ["Elsewhere", "Expander", "clusters_of", "expander", "expansions", "is_generator"]
 
 _SECRET_TYPE = ("metadata", "labels", "argocd.argoproj.io/secret-type")
 
@@ -47,15 +48,24 @@ Expander = Callable[[Resource], tuple[list[Resource], list[Unchecked]]]
 """An ApplicationSet to its Applications, placed at its template, and what keeps it from being seen whole."""
 
 
+Elsewhere = Callable[[str, str], Repo | None]
+"""Another repository's tree by its URL and a revision as Argo CD names it; None where it was not brought."""
+
+
 def expander(
-    repo: Repo, declared: Declared, objects: Sequence[Resource], is_own: Callable[[str], bool]
+    repo: Repo,
+    declared: Declared,
+    objects: Sequence[Resource],
+    is_own: Callable[[str], bool],
+    elsewhere: Elsewhere | None = None,
 ) -> Expander:
     """What expands the ApplicationSets of a repository; `is_own` says whether a URL is this repository."""
     known: list[World] = []
 
     def expanded(resource: Resource) -> tuple[list[Resource], list[Unchecked]]:
         if not known:
-            known.append(_world(repo, declared, objects, is_own))
+            world = _world(repo, declared, objects, is_own)
+            known.append(replace(world, elsewhere=elsewhere) if elsewhere is not None else world)
         return _expanded(resource, known[0])
 
     return expanded
@@ -109,7 +119,13 @@ def _expanded(resource: Resource, world: World) -> tuple[list[Resource], list[Un
         if note not in WITHOUT_EFFECT
     ]
     unseen += [
-        Unchecked(what, kind, problem.why, resource.location.at(*problem.path), subject)
+        Unchecked(
+            what,
+            kind,
+            problem.why,
+            resource.location.at(*problem.path),
+            ("source", problem.source) if problem.source else subject,
+        )
         for problem in expansion.problems
         if (kind := problem.unchecked) is not None
     ]

@@ -13,7 +13,7 @@ from gitops_layout.graph.sources import with_sources
 from gitops_layout.model import Unchecked
 from gitops_layout.render.lookup import DEFINITION, ENCRYPTED, UNDELIVERED, Lookup
 from gitops_layout.render.rendered import Rendered, RenderedObject
-from gitops_layout.repo.model import Resource
+from gitops_layout.repo.model import Repo, Resource
 from gitops_layout.values import dataclass
 
 __all__ = ["Made", "Render", "State", "add", "forget", "render_now", "takes_variables"]
@@ -27,6 +27,9 @@ class Render(Protocol):
 
     def reads(self, delivery: Delivery, /) -> frozenset[str]:
         """The files that a delivery's build reads, found without building."""
+
+    def tree(self, url: str, revision: str, /) -> Repo | None:
+        """Another repository's files, by a revision as Argo CD names it; None where nobody brought them."""
 
 
 @dataclass(frozen=True, slots=True)

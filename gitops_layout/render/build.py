@@ -425,6 +425,20 @@ class Renders:
             self._abroad[tree] = self._over(tree_at(tree, ours=beside is not None), home=self)
         return self._abroad[tree]
 
+    def tree(self, url: str, revision: str) -> Repo | None:
+        """The files of another repository that lies beside this one, or was fetched, by a revision of Argo CD's."""
+        if not self._checkouts and self._fetched is None:
+            return None
+        from gitops_layout.render.foreign import tree_at, tree_of
+
+        found = tree_of(url, revision, self._checkouts, self._fetched)
+        if found is None:
+            return None
+        tree, ours = found
+        if tree not in self._abroad:
+            self._abroad[tree] = self._over(tree_at(tree, ours=ours), home=self)
+        return self._abroad[tree].repo
+
     def _beside(self, delivery: Delivery) -> pathlib.Path | Unchecked | None:
         """The checkout of a delivery's source, or why the one that is named is not read."""
         source = delivery.source

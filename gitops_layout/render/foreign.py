@@ -18,10 +18,13 @@ from gitops_layout.repo.model import Repo
 from gitops_layout.store.lock import Asked, Kind, Reference
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from gitops_layout.model import Path as Steps
+    from gitops_layout.render.checkouts import Checkout
     from gitops_layout.store.fetched import Fetched
 
-__all__ = ["as_local", "brought", "placed", "tree_at", "tree_reference"]
+__all__ = ["as_local", "brought", "placed", "tree_at", "tree_of", "tree_reference"]
 
 _ASKED: tuple[Asked, ...] = get_args(Asked)
 
@@ -41,6 +44,20 @@ def brought(delivery: Delivery, fetched: Fetched) -> Path | None:
     if source.local or source.url is None or source.chart is not None:
         return None
     return fetched.tree(tree_reference(source.url, source.revision))
+
+
+def tree_of(
+    url: str, revision: str, checkouts: Sequence[Checkout], fetched: Fetched | None
+) -> tuple[Path, bool] | None:
+    """The tree of another repository that lies beside this one (True) or was fetched, by a revision of Argo CD's."""
+    from gitops_layout.render.checkouts import folder_of, matching
+
+    checkout = matching(checkouts, url)
+    if checkout is not None:
+        folder = folder_of(checkout, url) if checkout.allowed else None
+        return None if folder is None else (folder, True)
+    found = fetched.tree(tree_reference(url, Revision("branch", revision))) if fetched is not None else None
+    return None if found is None else (found, False)
 
 
 def as_local(delivery: Delivery, repo: Repo) -> Delivery:

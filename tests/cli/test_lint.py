@@ -202,21 +202,21 @@ def test_what_init_writes_says_what_was_detected_and_accepts_what_cannot_be_seen
 def test_init_declares_one_thing_that_is_out_of_sight_and_no_others_of_its_kind_and_nothing_that_fetch_brings(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def generated(name: str, url: str) -> str:
+    def generated(name: str, owner: str) -> str:
         return (
             f"apiVersion: argoproj.io/v1alpha1\nkind: ApplicationSet\nmetadata: {{name: {name}, namespace: argocd}}\n"
-            f"spec:\n  generators: [{{git: {{repoURL: '{url}', revision: HEAD, directories: [{{path: 'there/*'}}]}}}}]\n"
+            f"spec:\n  generators: [{{scmProvider: {{github: {{organization: {owner}}}}}}}]\n"
             "  template: {metadata: {name: '{{path}}'}, spec: {project: web, destination: {name: in-cluster},"
-            f" source: {{repoURL: '{url}', path: '{{{{path}}}}'}}}}}}\n"
+            " source: {repoURL: 'https://example.test/acme', path: '{{path}}'}}}\n"
         )
 
-    write(web__kustomization=REMOTE, one=generated("one", "https://example.test/other"))
+    write(web__kustomization=REMOTE, one=generated("one", "acme"))
     assert run(monkeypatch, "lint", "--init") == 0
     config = parse(Path(".gitops-layout.yaml").read_bytes())
     assert [(entry.kind, entry.pattern) for entry in config.external] == [
         ("kind", "ApplicationSet/argocd/one")
     ]
-    write(two=generated("two", "https://example.test/third"))
+    write(two=generated("two", "other"))
     capsys.readouterr()
     assert run(monkeypatch, "lint", "--format", "json") == 3
     report = json.loads(capsys.readouterr().out)

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from gitops_layout.cli.loading import load_graph
 from gitops_layout.fetch.bases import GitBase, git_base
+from gitops_layout.model import Location
 from gitops_layout.store.fetched import LOCK, fetched
 from gitops_layout.store.lock import Reference, read
 from tests.fetch.support import Git, Server, application, fetch, write
@@ -203,3 +205,42 @@ def test_a_page_that_is_no_manifest_is_not_taken_for_one(root: Path, charts: Ser
     write(root, {"kustomization.yaml": f"resources:\n- '{text}'\n"})
     code, status, _ = fetch(root)
     assert (code, status) == (3, {text: "failed"})
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_applications_that_a_set_makes_of_another_repositorys_folders_are_known_once_it_was_fetched(
+    root: Path, upstream: Git, nested: bool
+) -> None:
+    upstream.commit(
+        {"teams/a/a.yaml": MANIFEST, "teams/b/b.yaml": MANIFEST, "teams/b/inner/c.yaml": MANIFEST}
+    )
+    generator = f"{{git: {{repoURL: '{upstream.url}', revision: main, directories: [{{path: teams/*}}]}}}}"
+    if nested:
+        generator = f"{{matrix: {{generators: [{generator}, {{list: {{elements: [{{x: '1'}}]}}}}]}}}}"
+    application = f"source: {{repoURL: '{upstream.url}', path: '{{{{path}}}}', targetRevision: main}}"
+    write(
+        root,
+        {
+            "set.yaml": "apiVersion: argoproj.io/v1alpha1\nkind: ApplicationSet\nmetadata: {name: all, namespace: argocd}\n"
+            f"spec:\n  generators: [{generator}]\n  template:\n    metadata: {{name: '{{{{path.basename}}}}'}}\n"
+            f"    spec: {{project: default, destination: {{name: in-cluster, namespace: x}}, {application}}}\n"
+        },
+    )
+    (entry,) = load_graph([root]).graph.unchecked
+    assert (entry.subject, entry.location) == (
+        ("source", upstream.url),
+        Location(
+            "set.yaml",
+            ("spec", "generators", 0, *(["matrix", "generators", 0] if nested else []), "git", "repoURL"),
+        ),
+    )
+
+    code, _, printed = fetch(root)
+
+    assert code == 0, printed
+    graph = load_graph([root]).graph
+    assert [(delivery.name, len(graph.rendered[delivery.id].objects)) for delivery in graph.deliveries] == [
+        ("a", 1),
+        ("b", 1),
+    ]
+    assert graph.unchecked == ()

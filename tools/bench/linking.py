@@ -20,6 +20,7 @@ from gitops_layout.render.build import Renders
 from gitops_layout.render.lookup import Lookup
 from gitops_layout.render.rendered import Rendered
 from gitops_layout.repo.load import from_work_tree
+from gitops_layout.repo.model import Repo
 from tools.bench.monorepo import write_monorepo
 
 __all__ = ["Whole", "by_size", "whole"]
@@ -62,6 +63,9 @@ class _Timed:
 
     def reads(self, delivery: Delivery, /) -> frozenset[str]:
         return self.renders.reads(delivery)
+
+    def tree(self, url: str, revision: str, /) -> Repo | None:
+        return self.renders.tree(url, revision)
 
 
 def _measured(root: str, strict: bool) -> Whole:

@@ -23,6 +23,8 @@ from gitops_layout.agents.gotemplate.errors import FunctionError
 from gitops_layout.agents.gotemplate.mergo import merge
 from gitops_layout.agents.gotemplate.values import StringMap, from_json, measure
 from gitops_layout.model import Path
+from gitops_layout.repo.model import Repo
+from gitops_layout.source.document import Stream
 from gitops_layout.values import dataclass
 
 __all__ = ["KINDS", "MAX_APPLICATIONS", "SMALLER", "Generators", "flag", "kinds_of"]
@@ -141,8 +143,10 @@ class Generators:
 
     def _git(self, spec: dict[str, Any], path: Path) -> list[Params]:
         url = _string(spec.get("repoURL"), (*path, "repoURL"))
-        if not self.world.is_own(url):
-            raise StopError(ProblemKind.EXTERNAL, f"git needs another repository: {url}", (*path, "repoURL"))
+        repo = self._repository(url, spec.get("revision"))
+        if repo is None:
+            why = f"git needs another repository: {url}"
+            raise StopError(ProblemKind.EXTERNAL, why, (*path, "repoURL"), url)
         prefix = spec.get("pathParamPrefix") or ""
         _string(prefix, (*path, "pathParamPrefix"))
         folders, files = _patterns(spec, "directories", path), _patterns(spec, "files", path)
@@ -151,16 +155,27 @@ class Generators:
         if folders:
             found = [
                 path_params(folder, go=self.renderer.go, prefix=prefix)
-                for folder in self._folders(folders, path)
+                for folder in self._folders(repo, folders, path)
             ]
         else:
-            found = [params for file in self._files(files, path) for params in self._file(file, prefix, path)]
+            named = self._files(repo, files, path)
+            found = [params for file in named for params in self._file(repo.stream(file), prefix, path)]
         if not found:
             what = "directories" if folders else "files"
-            self.renderer.note(ProblemKind.EMPTY, f"no {what} of this repository match", (*path, what))
+            self.renderer.note(
+                ProblemKind.EMPTY,
+                f"no {what} of {'this repository' if repo is self.world.repo else url} match",
+                (*path, what),
+            )
         return [self._with_values(params, spec, path) for params in found]
 
-    def _folders(self, patterns: list[tuple[str, bool]], path: Path) -> list[str]:
+    def _repository(self, url: str, revision: Any) -> Repo | None:
+        """The tree that a git generator looks at: this one, or another that was brought."""
+        if self.world.is_own(url):
+            return self.world.repo
+        return self.world.elsewhere(url, revision if isinstance(revision, str) and revision else "HEAD")
+
+    def _folders(self, repo: Repo, patterns: list[tuple[str, bool]], path: Path) -> list[str]:
         tests = []
         for index, (pattern, exclude) in enumerate(patterns):
             try:
@@ -168,7 +183,7 @@ class Generators:
             except PatternError as error:
                 here = (*path, "directories", index, "path")
                 self.renderer.note(ProblemKind.IGNORED, f"{error}: it matches nothing", here)
-        visible = (f for f in self.world.repo.folders if f and not any(s[0] == "." for s in f.split("/")))
+        visible = (f for f in repo.folders if f and not any(s[0] == "." for s in f.split("/")))
         return [
             folder
             for folder in sorted(visible, key=lambda folder: folder.split("/"))
@@ -176,7 +191,7 @@ class Generators:
             and not any(test(folder) for test, exclude in tests if exclude)
         ]
 
-    def _files(self, patterns: list[tuple[str, bool]], path: Path) -> list[str]:
+    def _files(self, repo: Repo, patterns: list[tuple[str, bool]], path: Path) -> list[str]:
         tests = []
         for index, (pattern, exclude) in enumerate(patterns):
             try:
@@ -188,14 +203,13 @@ class Generators:
                 raise StopError(kind, str(error), here) from error
         return [
             file
-            for file in self.world.repo.files
+            for file in repo.files
             if any(test(file) for test, exclude in tests if not exclude)
             and not any(test(file) for test, exclude in tests if exclude)
         ]
 
-    def _file(self, file: str, prefix: str, path: Path) -> list[Params]:
-        here = (*path, "files")
-        stream = self.world.repo.stream(file)
+    def _file(self, stream: Stream, prefix: str, path: Path) -> list[Params]:
+        here, file = (*path, "files"), stream.file
         first = stream.documents[0] if stream.documents and stream.documents[0].index == 0 else None
         if first is None and stream.problems:
             raise StopError(ProblemKind.INVALID, f"{file}: {stream.problems[0].message}", here)

@@ -25,10 +25,16 @@ class Cluster:
     project: str = ""
 
 
+def _nowhere(_url: str, _revision: str) -> None:
+    """Where nothing was brought."""
+    return
+
+
 @dataclass(frozen=True, slots=True)
 class World:
     """What generators look at. `is_own` says whether a URL is this repository's.
 
+    `elsewhere` is another repository's tree by its URL and a revision as Argo CD names it, where that was brought.
     `clusters` are all that Argo CD manages besides its own; None where that is not known, and then a
     clusters generator cannot be expanded.
     """
@@ -36,6 +42,7 @@ class World:
     repo: Repo
     is_own: Callable[[str], bool]
     clusters: tuple[Cluster, ...] | None = None
+    elsewhere: Callable[[str, str], Repo | None] = field(default=_nowhere, repr=False)
 
 
 class ProblemKind(StrEnum):
@@ -78,11 +85,14 @@ _GOES_ON = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One problem: its kind, the fact, and the field of the ApplicationSet, as a path from its root."""
+    """One problem: its kind, the fact, and the field of the ApplicationSet, as a path from its root. `source` is the URL of
+    the repository that is missing, where one is.
+    """
 
     kind: ProblemKind
     why: str
     path: Path
+    source: str | None = None
 
     @property
     def unchecked(self) -> UncheckedClass | None:
@@ -97,9 +107,9 @@ class Problem:
 class StopError(Exception):
     """Ends one generator; the expansion turns it into its problem."""
 
-    def __init__(self, kind: ProblemKind, why: str, path: Path) -> None:
+    def __init__(self, kind: ProblemKind, why: str, path: Path, source: str | None = None) -> None:
         super().__init__(why)
-        self.problem = Problem(kind, why, path)
+        self.problem = Problem(kind, why, path, source)
 
 
 @dataclass(frozen=True, slots=True)
