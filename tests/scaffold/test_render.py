@@ -254,10 +254,11 @@ def test_people_own_what_they_edit_and_bots_own_the_versions(wanted: Spec) -> No
     assert owners[shared] is Ownership.FRAGMENT
 
 
-def test_an_apps_own_repository_is_what_copier_makes_too(source: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("ci", ["github", "gitlab"])
+def test_an_apps_own_repository_is_what_copier_makes_too(source: Path, tmp_path: Path, ci: str) -> None:
     from copier import run_copy
 
-    wanted = spec(layout="split")
+    wanted = spec(layout="split", features={"ci": ci})
     [chosen] = (app for app in answers(wanted)["apps"] if app["name"] == "web")
     given = {**answers(wanted), "layout": "app", "own_app": chosen}
     run_copy(str(source), tmp_path, data=given, defaults=True, quiet=True, vcs_ref="v1")
@@ -268,12 +269,27 @@ def test_an_apps_own_repository_is_what_copier_makes_too(source: Path, tmp_path:
         if path.is_file()
     }
     assert made == {path: file.content for path, file in render_app(wanted, "web").items()}
+    if ci == "gitlab":
+        job = yaml.safe_load(made[".gitlab-ci.yml"])["release-web"]
+        assert "changes" not in job["rules"][0]
+        assert job["variables"]["CONFIG"].endswith("@$CI_SERVER_HOST/acme/platform.git")
+        assert any("promote web --to dev" in line for line in job["script"])
+        assert "merge_request.target=main" in job["script"][-1]
+        return
     workflow = yaml.safe_load(made[".github/workflows/release.yaml"])
     steps = workflow["jobs"]["release"]["steps"]
     assert [step["with"]["repository"] for step in steps if "repository" in step.get("with", {})] == [
         "acme/platform"
     ]
     assert "promote web --to dev" in steps[-1]["run"]
+
+
+def test_a_commit_to_an_apps_code_releases_that_app_on_gitlab_too() -> None:
+    made = render(spec(layout="monorepo", features={"ci": "gitlab"}))
+    jobs = yaml.safe_load(made[".gitlab-ci.yml"].content)
+    released = {name: job["rules"][0]["changes"] for name, job in jobs.items() if name.startswith("release-")}
+    assert released == {f"release-{app}": [f"src/{app}/**/*"] for app in ("web", "api", "queue")}
+    assert jobs["stages"] == ["check", "release"]
 
 
 @pytest.mark.parametrize("ci", ["github", "gitlab"])
