@@ -108,7 +108,7 @@ def build(repo: Repo, wanted: Build) -> Built:
         elif problem.kind in (BuildClass.NO_MANIFEST, BuildClass.OTHER):
             problem = next(no_manifests(repo, closure), problem)
         return Built(problem=problem)
-    stream = read(done.stdout, closure.root)
+    stream = read(done.stdout, closure.root, mode="kustomize")
     if stream.problems:
         why = f"kustomize wrote unreadable YAML: {stream.problems[0].message}"
         return Built(problem=Problem(BuildClass.OTHER, why, where))

@@ -53,12 +53,22 @@ class NotJsonError(ValueError):
 def plain(text: str, mode: Mode) -> Scalar:
     """The value of an unquoted, untagged scalar. Raises NotJsonError for infinities and NaN.
 
-    Whole floats come as integers, since JSON knows no difference.
+    Whole floats come as integers, since JSON knows no difference: to kubectl up to 2^63, to kustomize to 2^64.
     """
     value = _resolve(text, mode)
-    if isinstance(value, float) and value.is_integer() and int(value) in _INT64:
-        return int(value)
+    if isinstance(value, float) and value.is_integer():
+        if int(value) in _INT64 and (mode == "kubectl" or value != _INT64.start):
+            return int(value)
+        if mode == "kustomize" and value > 0 and int(value) in _GO_INTEGERS:
+            return _written(value)
     return value
+
+
+def _written(value: float) -> int:
+    """A float between 2^63 and 2^64 as kustomize writes it: the fewest digits, and zeros behind them."""
+    mantissa, _, exponent = f"{value!r}e0".partition("e")
+    whole, _, rest = mantissa.partition(".")
+    return int(f"{whole}{rest}{'0' * (int(exponent.partition('e')[0]) - len(rest))}")
 
 
 @lru_cache(maxsize=8192)
@@ -118,7 +128,7 @@ def _resolve(text: str, mode: Mode) -> Scalar:
     number = _integer(digits) if digits else None
     if number is None or number not in _GO_INTEGERS:
         return _real(digits, text)
-    return number if number in _INT64 else float(number)
+    return number if number in _INT64 or mode == "kustomize" else float(number)
 
 
 def _integer(digits: str) -> int | None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from gitops_layout.kustomize.fast import Declined
+from gitops_layout.kustomize.fast import Declined, Fast
 from tests.kustomize.oracle import differences, fast, real, repository
 
 DEPLOYMENT = """apiVersion: apps/v1
@@ -119,3 +119,19 @@ def test_it_builds_as_kubectl_builds(name):
     ours = fast(repo, "")
     assert not isinstance(ours, Declined), ours
     assert differences(ours, real(repo, "")) == []
+
+
+def test_numbers_beyond_an_int64_are_those_that_kustomize_writes():
+    numbers = "[12345678901234567890, 9223372036854775808, 18446744073709551615, 18446744073709551616, 1e19]"
+    more = (
+        "[0xFFFFFFFFFFFFFFFF, 12345678901234567890.0, -9223372036854775809, 9223372036854775807, 1e18, 1e21]"
+    )
+    text = f"apiVersion: e/v1\nkind: X\nmetadata: {{name: x}}\nspec: {{a: {numbers}, b: {more}}}\n"
+    repo = repository({"kustomization.yaml": "resources: [x.yaml]\n", "x.yaml": text})
+    ours = fast(repo, "")
+    assert isinstance(ours, Fast)
+    assert differences(ours, real(repo, "")) == []
+    assert (
+        repr(ours.objects[0]["spec"]["a"][:3])
+        == "[12345678901234567890, 9223372036854775808, 18446744073709551615]"
+    )

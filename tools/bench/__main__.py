@@ -2,7 +2,7 @@
 and the largest open repositories below GITOPS_LAYOUT_CORPUS, if it is set.
 
 `python -m tools.bench link` shows load + link by the number of files instead, `python -m tools.bench validate` what
-judging the rendered objects costs, `python -m tools.bench commands` the whole commands alone, `python -m tools.bench scaffold` the scaffolder on a large spec, `python -m tools.bench
+judging the rendered objects costs, `python -m tools.bench commands` the whole commands alone, `python -m tools.bench profile` where the time of the largest open repositories goes, `python -m tools.bench scaffold` the scaffolder on a large spec, `python -m tools.bench
 kubeconform` how long 10,000 plain manifests take beside it. All print Markdown tables, which
 docs/benchmarks.md keeps with date and command.
 """
@@ -22,7 +22,8 @@ from tools.bench.linking import by_size, whole
 from tools.bench.manifests import against_kubeconform
 from tools.bench.monorepo import ENVS, write_monorepo
 from tools.bench.others import WORKERS, Flate, Library, by_kubectl
-from tools.bench.repositories import largest
+from tools.bench.phases import PHASES, phases
+from tools.bench.repositories import folders, largest
 from tools.bench.scaffolding import APPS, CLUSTERS, ENVIRONMENTS, TENANTS, runs
 from tools.bench.validating import validating
 
@@ -121,6 +122,16 @@ def linking() -> int:
     return 0
 
 
+def profiles() -> int:
+    """Print a row a repository: processor seconds by phase."""
+    print(f"| repository | {' | '.join(PHASES)} |\n| --- |{' ---: |' * len(PHASES)}")
+    for folder in folders():
+        spent = phases(folder)
+        cells = [folder.name.replace("__", "/"), *(f"{spent[name]:.2f}" for name in PHASES)]
+        print(f"| {' | '.join(cells)} |", flush=True)
+    return 0
+
+
 def judging() -> int:
     """Print a row a size."""
     print(
@@ -210,6 +221,8 @@ if __name__ == "__main__":
         sys.exit(judging())
     if sys.argv[1:] == ["scaffold"]:
         sys.exit(scaffolding())
+    if sys.argv[1:] == ["profile"]:
+        sys.exit(profiles())
     if sys.argv[1:] == ["commands"]:
         sys.exit(commands())
     if sys.argv[1:] == ["kubeconform"]:

@@ -15,7 +15,7 @@ from gitops_layout.repo.load import listed
 from tools.bench.linking import Whole, whole
 from tools.bench.others import Library
 
-__all__ = ["Row", "largest"]
+__all__ = ["Row", "folders", "largest"]
 
 COUNT = 3
 
@@ -32,15 +32,20 @@ class Row:
 
 def largest(library: Library) -> Iterator[Row]:
     """The repositories with the most kustomizations below GITOPS_LAYOUT_CORPUS; none where that is not set."""
+    for folder in folders():
+        ours = whole(folder, strict=False)
+        seconds, built = library([folder / root for root in ours.roots])
+        yield Row(folder.name.replace("__", "/"), ours, built, seconds)
+
+
+def folders() -> list[Path]:
+    """Where these repositories are; nothing where GITOPS_LAYOUT_CORPUS is not set."""
     corpus = os.environ.get("GITOPS_LAYOUT_CORPUS")
     if not corpus:
-        return
+        return []
     sizes = {
         folder: sum(basename(path) in FILE_NAMES for path in listed(folder).entries)
         for folder in sorted(Path(corpus).iterdir())
         if folder.is_dir()
     }
-    for folder in sorted(sizes, key=lambda folder: -sizes[folder])[:COUNT]:
-        ours = whole(folder, strict=False)
-        seconds, built = library([folder / root for root in ours.roots])
-        yield Row(folder.name.replace("__", "/"), ours, built, seconds)
+    return sorted(sizes, key=lambda folder: -sizes[folder])[:COUNT]

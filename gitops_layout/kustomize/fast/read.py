@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import field, replace
+from functools import lru_cache
 from typing import Any
 
 from gitops_layout.kustomize.fast.declined import DeclinedError, decline, refuse
@@ -32,6 +33,10 @@ MAX_NAME = 600
 _DISPUTED = regexp(
     r"(?:^|[\s\[{,])(?:y|Y|yes|Yes|YES|n|N|no|No|NO|on|On|ON|off|Off|OFF)[ \t\r]*(?:$|[,\]}:#])|<<",
     re.MULTILINE,
+)
+# Numbers that may lie between 2^63 and 2^64, which kubectl takes for floats and kustomize for integers.
+_LARGE = regexp(
+    r"(?<=[ \[,:{])[-+]?(?:[\d_]{18,}|0[xXoObB][\da-fA-F_]{15,}|[\d_.]{1,40}[eE]\+?\d{1,3})(?=[\s,\]}]|\Z)"
 )
 _DATE = regexp(r"\d{4}-\d\d?-\d\d?")
 _ONLY_DATE = regexp(r"(\d{4})-(\d\d)-(\d\d)\Z")
@@ -116,10 +121,15 @@ class Reader:
         return (node, document) if node is not None and document is not None else None
 
 
+@lru_cache(maxsize=4)  # asked twice in a row
+def _many_digits(text: str) -> bool:
+    return _MANY_DIGITS.search(text) is not None
+
+
 def kustomized(stream: Stream, where: Location) -> tuple[Document, ...]:
     """A stream's documents with what kustomize reads differently; what it refuses is declined."""
     text, documents = stream.text, stream.documents
-    if _DISPUTED.search(text):
+    if _DISPUTED.search(text) or (_many_digits(text) and _LARGE.search(text)):
         again = read(text, stream.file, mode="kustomize")
         if again.problems:
             decline(again.problems[0].message, where)
@@ -247,7 +257,7 @@ def objects(documents: tuple[Document, ...], where: Location, *, patch: bool = F
         item = Item(_checked(data, document, path, place, patch=patch), Mark(place))
         source = document.source
         if id(source) not in large:
-            large[id(source)] = _MANY_DIGITS.search(source.text) is not None
+            large[id(source)] = _many_digits(source.text)
         item.large = large[id(source)]
         item.spelled = item.data["metadata"].get("annotations") is not data["metadata"].get("annotations")
         yield item
