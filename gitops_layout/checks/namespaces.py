@@ -20,7 +20,7 @@ from gitops_layout.model import Affected, Hit, Location, Related
 from gitops_layout.patterns import regexp
 from gitops_layout.repo.model import Resource
 
-__all__ = ["default_namespace", "never_created", "not_of_its_folder"]
+__all__ = ["default_namespace", "never_created", "not_of_its_folder", "renamed"]
 
 _SYSTEM = regexp(
     r"default|kube-.*|flux-system|argocd|openshift(-.*)?|cattle-.*|gke-.*|istio-system|open-cluster-management.*"
@@ -30,6 +30,9 @@ _NAMING = (("", "Namespace"), ("project.openshift.io", "Project"), ("project.ope
            ("hnc.x-k8s.io", "SubnamespaceAnchor"))  # fmt: skip
 
 _CLASSES = (("storage.k8s.io", "StorageClass"), ("snapshot.storage.k8s.io", "VolumeSnapshotClass"))
+_VENDORED = regexp(r"(?:^|/)(?:upstream|vendor|third[-_]party)/")
+_PLACEHOLDERS = frozenset({"system", "placeholder", "namespace"})
+"""What Kubebuilder and others call the Namespace that a kustomization is to name."""
 _Use = tuple[Location, Affected]
 _HABIT = 4
 """Folders of one folder that are called like namespaces: then that is how they are called."""
@@ -238,3 +241,24 @@ def not_of_its_folder(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
             related = (Related(single[others[0]].location.at("metadata", "name"), "the other one"),)
             values = {"namespace": name, "folder": basename(folder), "subject": name}
             yield Hit(found.location.at("metadata", "name"), values, related)
+
+
+def renamed(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
+    """A Namespace that a kustomization lists from its own folder and calls otherwise: its `namespace` renames it along."""
+    for kustomization in kustomizations(graph.repo):
+        wanted = text(kustomization.data.get("namespace"))
+        if not wanted or _FILLED_IN.search(wanted) or _VENDORED.search(kustomization.file):
+            continue
+        beside = [
+            join(kustomization.folder, r.target.removeprefix("./"))
+            for r in references(kustomization)
+            if r.kind == "resource" and "/" not in r.target.removeprefix("./")
+        ]
+        objects = [r for file in beside if file in graph.repo.entries for r in graph.repo.objects(file)]
+        own = [r for r in objects if r.ref.kind == "Namespace" and r.ref.api_version == "v1"]
+        if len(own) != 1 or own[0].ref.name in (wanted, *_PLACEHOLDERS) or _FILLED_IN.search(own[0].ref.name):
+            continue
+        here, there = kustomization.location.at("namespace"), own[0].location.at("metadata", "name")
+        odd, other = (there, here) if basename(kustomization.folder) == wanted else (here, there)
+        values = {"name": own[0].ref.name, "wanted": wanted, "subject": wanted}
+        yield Hit(odd, values, (Related(other, "the other name"),))
