@@ -7,6 +7,7 @@ One walk for all kinds, by the packed schemas of Flux and Argo CD (and the defin
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from gitops_layout.fields import dotted, place_of
@@ -72,10 +73,16 @@ def _is_agents(ref: ObjectRef) -> bool:
 
 def _judgeable(ref: ObjectRef) -> tuple[ObjectRef, bool]:
     """The object as of a version that is packed: an older one has other fields, of mostly the same types."""
-    homes = [home for home in bundle.homes(ref.kind) if home.rpartition("/")[0] == ref.group]
-    if not homes or ref.api_version in homes:
+    packed = _packed(ref.group, ref.kind)
+    if not packed or ref.api_version in packed:
         return ref, True
-    return replace(ref, api_version=homes[-1]), False
+    return replace(ref, api_version=packed[-1]), False
+
+
+@lru_cache(maxsize=256)
+def _packed(group: str, kind: str) -> tuple[str, ...]:
+    """The versions of a kind that are packed, the newest last."""
+    return tuple(home for home in bundle.homes(kind) if home.rpartition("/")[0] == group)
 
 
 def _is_type(violation: Violation) -> bool:
