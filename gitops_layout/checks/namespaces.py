@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
@@ -50,6 +51,7 @@ def never_created(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
     for cluster, spaces in sorted(uses.items()):
         known = made[cluster]
         missing = [n for n in spaces if n not in known and n not in anywhere and not _SYSTEM.fullmatch(n)]
+        missing = [name for name in missing if not _by_hand(graph, name)]
         kept = sum(name in known for name in spaces)
         blind, words = _unseen(graph, cluster)
         for name in sorted(missing):
@@ -62,6 +64,15 @@ def never_created(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
                 kept = 1  # who creates a namespace that nothing uses meant the other one
             if kept and ((usual and cluster) or (near and few)):
                 yield from _hits(name, cluster, spaces[name], known, near, few=params["few"])
+
+
+def _by_hand(graph: Graph, name: str) -> bool:
+    """Whether the repository's own page shows a command that is given the namespace: who runs it creates it."""
+    pages = (
+        f for f in graph.repo.folders.get("", ()) if f.lower().startswith("readme") and f.endswith(".md")
+    )
+    given = re.compile(rf"(?:--namespace[ =]|(?<!\S)-n ){re.escape(name)}(?![\w-])")
+    return any(given.search(graph.repo.text(page)) for page in pages)
 
 
 def _of_charts(graph: Graph, anywhere: AbstractSet[str]) -> Iterator[Hit]:

@@ -142,10 +142,11 @@ def _first(report: Report, loaded: Loaded, options: dict[str, Any]) -> list[str]
 
 def _cut(said: Said, report: Report, first: Sequence[str] | None, options: Mapping[str, Any]) -> None:
     """Replace a long report by its short form, if it has one."""
-    from gitops_layout.output.first import LINES, first_answer
+    from gitops_layout.output.first import LINES, SEEN, first_answer
     from gitops_layout.output.text import painter
 
-    if first is not None and not report.crashes and sum(text.count("\n") for text in said.out) > LINES:
+    long = sum(text.count("\n") for text in said.out) > LINES or len(report.coverage.open) > SEEN
+    if first is not None and not report.crashes and long:
         said.out = [first_answer(report, first, paint=painter(colour=options["colour"]))]
 
 

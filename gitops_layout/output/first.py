@@ -20,14 +20,18 @@ if TYPE_CHECKING:
     from gitops_layout.lint.report import Finding, Report
     from gitops_layout.model import Unchecked
 
-__all__ = ["LINES", "first_answer", "understood"]
+__all__ = ["LINES", "SEEN", "first_answer", "understood"]
 
 LINES = 30
 """A report of more lines than this is cut to a first answer."""
 
 _CAUSES = 10
 _NAMES = 6
-_WIDTH = 110
+_WIDTH = 120
+_PLACE = 40
+"""Of a longer place its end is shown: the file says more than the folders above it."""
+SEEN = 5
+"""So many things that were not seen are listed in full; more are counted."""
 _AGENTS = {"flux": "Flux", "argocd": "Argo CD"}
 
 
@@ -89,6 +93,7 @@ def _causes(report: Report, paint: Callable[[str, str], str]) -> Iterator[str]:
         worst = found[0]
         label = f"{worst.severity:<8}{worst.rule.id:<6}{len(found):>4} x {worst.rule.name}"
         place = f"{worst.file}:{worst.span.line}"
+        place = place if len(place) <= _PLACE else f"…{place[1 - _PLACE :]}"
         yield f"  {paint(label, worst.severity)}  {_cut(f'{place}: {worst.message}', _WIDTH - len(label))}"
     if len(ranked) > _CAUSES:
         rest = sum(map(len, ranked[_CAUSES:]))
@@ -128,12 +133,18 @@ def _unseen(report: Report, paint: Callable[[str, str], str]) -> Iterator[str]:
         first = broken[0]
         place = f"{first.unchecked.location.file}:{first.line}: " if first.unchecked.location else ""
         yield _cut(f"  {len(broken)} broken, such as {place}{first.unchecked.why}", _WIDTH)
-    subjects = Counter(
-        _subject(seen.unchecked) for seen in pending if seen.unchecked.kind is not UncheckedClass.BROKEN
-    )
-    for (subject, why), count in subjects.most_common():
-        one, many, act = _SUBJECTS.get(subject, ("other thing", "other things", "lint --verbose lists them"))
-        yield _cut(f"  {count} {one if count == 1 else many}: {why or act}", _WIDTH)
+    alike: dict[tuple[str, str], list[Unchecked]] = {}
+    for seen in pending:
+        if seen.unchecked.kind is not UncheckedClass.BROKEN:
+            alike.setdefault(_subject(seen.unchecked), []).append(seen.unchecked)
+    for (subject, why), found in sorted(alike.items(), key=lambda item: -len(item[1])):
+        if subject in _SUBJECTS:
+            one, many, act = _SUBJECTS[subject]
+            words = f"{len(found)} {one if len(found) == 1 else many}: {why or act}"
+        else:
+            words = f"{found[0].what}: {found[0].why}"
+            words = words if len(found) == 1 else f"{len(found)} others, such as {words}"
+        yield _cut(f"  {words}", _WIDTH)
 
 
 def _subject(entry: Unchecked) -> tuple[str, str]:

@@ -94,5 +94,5 @@ def test_an_applicationset_that_cannot_be_expanded_is_no_kind_without_a_schema(
     )
     run(monkeypatch, "lint")
     said = capsys.readouterr().out
-    assert "1 other thing: plugin needs the network" in said
+    assert "ApplicationSet argocd/apps: plugin needs the network" in said
     assert "without a schema" not in said
