@@ -44,6 +44,7 @@ bench: $(VENV)/.stamp
 	$(BIN)/python -m tools.bench validate
 	$(BIN)/python -m tools.bench scaffold
 	$(BIN)/python -m tools.bench kubeconform
+	$(BIN)/python -m tools.bench lint
 
 corpus: $(VENV)/.stamp
 	$(BIN)/python -m tools.corpus

@@ -19,10 +19,11 @@ kind: Application
 metadata: {name: planted, namespace: argocd}
 spec:
   project: default
-  source: {repoURL: "https://git.example.org/acme/planted", path: planted, targetRevision: v1.0.0, automated: {}}
+  source: {repoURL: "https://git.example.org/acme/planted", path: planted, targetRevision: v1.0.0}
+  syncPolicy: {syncOptions: [CreateNamespaces=true]}
   destination: {namespace: planted, server: "https://kubernetes.default.svc"}
 """
-"""An agent's object that the API server takes and cuts: every agent object is a root, so this is live anywhere."""
+"""An option that Argo CD passes over. Every agent's object that nothing brings is a root, so this is live anywhere."""
 
 
 @pytest.mark.corpus
@@ -44,4 +45,4 @@ def test_what_is_there_is_accepted_and_a_new_error_fails(
     (here / "planted.yaml").write_text(PLANTED)
     capsys.readouterr()
     assert run(monkeypatch, "lint") == 1
-    assert "planted.yaml:6" in capsys.readouterr().out
+    assert "planted.yaml:7" in capsys.readouterr().out

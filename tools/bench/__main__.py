@@ -3,7 +3,8 @@ and the largest open repositories below GITOPS_LAYOUT_CORPUS, if it is set.
 
 `python -m tools.bench link` shows load + link by the number of files instead, `python -m tools.bench validate` what
 judging the rendered objects costs, `python -m tools.bench commands` the whole commands alone, `python -m tools.bench profile` where the time of the largest open repositories goes, `python -m tools.bench scaffold` the scaffolder on a large spec, `python -m tools.bench
-kubeconform` how long 10,000 plain manifests take beside it. All print Markdown tables, which
+kubeconform` how long 10,000 plain manifests take beside it, `python -m tools.bench lint` how long `lint` takes beside
+argocd-source-lint and flate. All print Markdown tables, which
 docs/benchmarks.md keeps with date and command.
 """
 
@@ -19,6 +20,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from tools.bench.linking import by_size, whole
+from tools.bench.linting import beside_linters
 from tools.bench.manifests import against_kubeconform
 from tools.bench.monorepo import ENVS, write_monorepo
 from tools.bench.others import WORKERS, Flate, Library, by_kubectl
@@ -169,6 +171,16 @@ def beside_kubeconform() -> int:
     return 0
 
 
+def linting(apps: int) -> int:
+    """Print a row a run."""
+    print(f"{apps} apps in {len(ENVS)} environments, {os.cpu_count()} cores\n")
+    print("| what | seconds by the clock | processor seconds |\n| --- | ---: | ---: |")
+    with tempfile.TemporaryDirectory(prefix="gitops-layout-bench-") as temporary:
+        for run in beside_linters(Path(temporary), apps):
+            print(f"| {run.what} | {run.clock:.2f} | {run.processor:.2f} |", flush=True)
+    return 0
+
+
 def _report(name: str, seconds: float, ours: float | None) -> float:
     ratio = f"{seconds / ours:.1f} x" if ours is not None else ""
     print(f"| {name} | {seconds:.2f} | {ratio} |", flush=True)
@@ -227,4 +239,6 @@ if __name__ == "__main__":
         sys.exit(commands())
     if sys.argv[1:] == ["kubeconform"]:
         sys.exit(beside_kubeconform())
+    if sys.argv[1:2] == ["lint"]:
+        sys.exit(linting(int(sys.argv[2]) if len(sys.argv) > 2 else 1000))
     sys.exit(main(int(sys.argv[1]) if len(sys.argv) > 1 else 1000))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-__all__ = ["ENVS", "write_monorepo"]
+__all__ = ["ENVS", "as_argocd", "write_monorepo"]
 
 ENVS = ("dev", "staging", "production")
 
@@ -270,3 +270,51 @@ def write_monorepo(root: Path, apps: int) -> None:
         listed = "".join(f"  - apps/app-{i:04d}.yaml\n" for i in range(apps))
         head = "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources:\n"
         _write(root / "clusters" / env / "kustomization.yaml", head + listed)
+
+
+def as_argocd(root: Path, apps: int) -> None:
+    """Have Argo CD deliver the tree instead: an Application where a Flux Kustomization stood."""
+    for env in ENVS:
+        for i in range(apps):
+            app = f"app-{i:04d}"
+            _write(
+                root / "clusters" / env / "apps" / f"{app}.yaml",
+                f"""\
+apiVersion: argoproj.io/v1alpha1
+kind: Application
+metadata:
+  name: {app}-{env}
+  namespace: argocd
+spec:
+  project: apps
+  source:
+    repoURL: https://git.example.com/acme/platform.git
+    targetRevision: main
+    path: apps/{app}/overlays/{env}
+  destination:
+    server: https://kubernetes.default.svc
+    namespace: {app}-{env}
+  syncPolicy:
+    automated:
+      prune: true
+      selfHeal: true
+    syncOptions:
+      - CreateNamespace=true
+""",
+            )
+    _write(
+        root / "clusters/project.yaml",
+        """\
+apiVersion: argoproj.io/v1alpha1
+kind: AppProject
+metadata:
+  name: apps
+  namespace: argocd
+spec:
+  sourceRepos: [https://git.example.com/acme/platform.git]
+  destinations:
+    - {server: https://kubernetes.default.svc, namespace: "app-*"}
+  clusterResourceWhitelist:
+    - {group: "", kind: Namespace}
+""",
+    )
