@@ -68,7 +68,8 @@ class _Walk:
         """None of these is there, or one is but may not be read."""
         unread = next((found for path in paths if (found := self.repo.unread(path)) is not None), None)
         if unread is not None:
-            self.add(BuildClass.UNREADABLE, f"{unread}: {_OPEN_IT}", location)
+            remedy = f": {_OPEN_IT}" if "ermission" in unread else ""
+            self.add(BuildClass.UNREADABLE, f"{unread}{remedy}", location)
         else:
             self.add(BuildClass.MISSING, why, location)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from gitops_layout.kustomize.choose import build_all
 from gitops_layout.kustomize.exact import Build, Built
 from gitops_layout.kustomize.walk import walk
 from gitops_layout.model import Location
+from gitops_layout.repo.load import from_work_tree
 from tests.kubectl import KUBECTL
 from tests.kustomize.oracle import repository
 
@@ -113,3 +115,10 @@ def test_a_base_outside_the_tree_says_how_the_tree_may_hold_it():
     assert built.problem is not None
     assert place == f"{K}:1"
     assert "put an empty .gitops-layout.yaml into the folder above both" in built.problem.why
+
+
+def test_a_resource_that_is_no_regular_file_is_told_as_such(tmp_path):
+    (tmp_path / K).write_text("resources: [pipe.yaml]\n")
+    os.mkfifo(tmp_path / "pipe.yaml")
+    (problem,) = walk(from_work_tree(tmp_path), "").problems
+    assert problem.why == "pipe.yaml: not a regular file"
