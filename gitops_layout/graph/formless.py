@@ -1,4 +1,6 @@
-"""Objects that no agent can take as they stand: without a kind or an API version that is text, agents' without a name."""
+"""Objects that no agent can take as they stand: without a kind or an API version that is text, agents' without a name,
+and templates of objects.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +10,14 @@ from posixpath import basename
 from typing import Any
 
 from gitops_layout.agents.context import at
+from gitops_layout.counts import counted
 from gitops_layout.graph.sources import OF_AGENTS
 from gitops_layout.kustomize.model import FILE_NAMES
-from gitops_layout.model import Location, Unchecked
+from gitops_layout.model import Location, Unchecked, UncheckedClass
+from gitops_layout.patterns import regexp
 from gitops_layout.repo.model import Repo, Resource, broken, is_aside, is_template
 
-__all__ = ["formless"]
+__all__ = ["formless", "unmade"]
 
 _DELIVERING = frozenset(
     {"Application", "ApplicationSet", "FluxInstance", "HelmRelease", "Kustomization", "ResourceSet"}
@@ -42,6 +46,18 @@ def formless(
             if not is_aside(file) and not is_template(repo, file):
                 entry, own = _entry(document.data, field, Location(file, (), document.index))
                 yield entry, own and not parked(file)
+
+
+_TEMPLATE = regexp(r"\.ya?ml\.(?:j2|jinja2?|tmpl|tpl|gotmpl|erb|mustache)\Z")
+
+
+def unmade(repo: Repo) -> Iterator[Unchecked]:
+    """Templates of manifests, for a repository that delivers nothing: what is made of them is elsewhere."""
+    found = [path for path in repo.files if _TEMPLATE.search(path) and not is_aside(path)]
+    if found:
+        what = f"{counted(len(found), 'template')} of manifests"
+        why = f"nothing here is delivered, and what a tool makes of {found[0]} is not known: lint what it writes"
+        yield Unchecked(what, UncheckedClass.EXTERNAL, why, Location(found[0]))
 
 
 def _odd(data: Any) -> str | None:

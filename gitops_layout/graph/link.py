@@ -12,7 +12,7 @@ from gitops_layout.fields import dotted, place_of
 from gitops_layout.graph import places
 from gitops_layout.graph.charts import loose_charts, unseen_charts
 from gitops_layout.graph.follow import drop_reached, follow, settle
-from gitops_layout.graph.formless import formless
+from gitops_layout.graph.formless import formless, unmade
 from gitops_layout.graph.generators import expander, is_generator
 from gitops_layout.graph.model import Graph
 from gitops_layout.graph.objects import agents_of, pulls
@@ -63,6 +63,10 @@ def link(repo: Repo, *, render: Render, declared: Declared | None = None) -> Gra
             live.add(entry.location.file)
     if not pulled:
         state.unchecked += unseen_charts(repo, state.deliveries.values())
+    if not state.deliveries:
+        for entry in unmade(repo):
+            state.unchecked.append(entry)
+            live |= {entry.location.file} if entry.location is not None else set()
     deliveries = tuple(sorted(state.deliveries.values(), key=lambda delivery: delivery.id))
     brought = (
         Resource(i.ref, i.data, i.origin(())) for d in deliveries for i in _teams(state.rendered[d.id])

@@ -123,3 +123,14 @@ def test_objects_of_no_type_are_listed_where_they_stand_and_are_not_delivered():
     assert states["values.yaml"] is State.TOOL
     assert graph.is_live("argo/odd.yaml")
     assert not graph.is_live("forgotten.yaml")
+
+
+def test_a_repository_of_templates_alone_is_not_taken_for_one_without_faults():
+    templates = {"apps/a.yaml.j2": "kind: #{x}#\n", "apps/b.yml.tmpl": "kind: {{ .x }}\n", "notes.j2": ""}
+    (entry,) = linked(templates).unchecked
+    assert (entry.what, entry.location and entry.location.file) == (
+        "2 templates of manifests",
+        "apps/a.yaml.j2",
+    )
+    assert linked({**templates, "a.yaml": CONFIG_MAP}).unchecked == ()
+    assert linked({"README.md": "x"}).unchecked == ()
