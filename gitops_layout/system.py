@@ -20,7 +20,17 @@ from gitops_layout.values import dataclass
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-__all__ = ["Completed", "Fork", "cache_dir", "exclusive", "git", "private_dir", "run", "write_atomic"]
+__all__ = [
+    "Completed",
+    "Fork",
+    "cache_dir",
+    "exclusive",
+    "git",
+    "private_dir",
+    "run",
+    "write_atomic",
+    "write_named",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +193,17 @@ def write_atomic(path: Path, data: str | bytes, *, mode: int | None = None) -> N
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def write_named(path: Path, data: str | bytes) -> None:
+    """The same for a file that the user named. Raises UserError where it cannot be written."""
+    try:
+        write_atomic(path, data)
+    except OSError as error:
+        # The temporary file's own name says nothing to anybody.
+        raise UserError(
+            f"{path} cannot be written: {error.strerror or error}", "name a place where you may write"
+        ) from None
 
 
 @contextlib.contextmanager

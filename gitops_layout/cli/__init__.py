@@ -101,6 +101,15 @@ def _run() -> int:
         # The reader has gone (`| head`): nobody is left to tell, and Python must not complain at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except PermissionError as error:
+        if not error.filename:
+            return _internal(error)
+        denied = UserError(
+            f"{error.filename}: {error.strerror}",
+            "give whoever runs this the right to it, or name another place",
+        )
+        click.echo(f"error: {denied}", err=True)
+        return denied.exit_code
     except Exception as error:
         return _internal(error)
     return code if isinstance(code, int) else 0

@@ -12,7 +12,7 @@ from gitops_layout.cli.remembered import Said
 from gitops_layout.lint import fix
 from gitops_layout.lint.report import exit_code
 from gitops_layout.model import Severity
-from gitops_layout.system import write_atomic
+from gitops_layout.system import write_named
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -57,7 +57,7 @@ def fixed(loaded: Loaded, report: Report, options: dict[str, Any], judge: Callab
         mended += made.findings
     if not options["dry_run"]:
         for name, content in files.items():
-            write_atomic(loaded.root / name, content)
+            write_named(loaded.root / name, content)
     fail_on = Severity(options["fail_on"]) if options["fail_on"] else loaded.config.fail_on
     return Said(
         [_words(loaded, files, mended, refused, now, options)],

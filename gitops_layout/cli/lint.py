@@ -16,7 +16,7 @@ from gitops_layout.config import FILE_NAME
 from gitops_layout.errors import UserError
 from gitops_layout.model import UncheckedClass
 from gitops_layout.output import FORMATS
-from gitops_layout.system import write_atomic
+from gitops_layout.system import write_named
 
 if TYPE_CHECKING:
     from gitops_layout.config import Profile
@@ -125,7 +125,7 @@ def _initialise(paths: tuple[Path, ...], options: dict[str, Any]) -> int:
         raise UserError(f"{path} exists already", "edit it")
     from gitops_layout.cli.linting import first_config
 
-    write_atomic(path, first_config(path, options))
+    write_named(path, first_config(path, options))
     click.echo(f"wrote {path}")
     return 0
 

@@ -23,7 +23,7 @@ from gitops_layout.lint.report import Report, exit_code
 from gitops_layout.lint.run import lint
 from gitops_layout.model import Severity, UncheckedClass
 from gitops_layout.output import FORMATS
-from gitops_layout.system import write_atomic
+from gitops_layout.system import write_named
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -283,7 +283,7 @@ def _baseline(path: Path, *, needed: bool) -> baselines.Baseline | None:
 
 
 def _write_baseline(report: Report, path: Path) -> Said:
-    write_atomic(path, baselines.dump(report.findings, report.coverage.open))
+    write_named(path, baselines.dump(report.findings, report.coverage.open))
     words = (
         f"wrote {path}: {len(report.findings)} findings and {len(report.coverage.open)} unchecked accepted\n"
     )

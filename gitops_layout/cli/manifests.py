@@ -92,8 +92,11 @@ def _failed(repo: Repo, item: Rendered) -> str:
         return ""
     where = failure.location
     place = ""
-    if where is not None and where.file:
-        place = f"{where.file}:{repo.span(where).line}: " if where.file in repo.entries else f"{where.file}: "
+    if where is not None and where.file and not failure.why.startswith(f"{where.file}:"):
+        span = repo.span(where)
+        spot = f":{span.line}" if where.file in repo.entries else ""
+        spot += f":{span.column}" if where.span is not None else ""
+        place = f"{where.file}{spot}: "
     return f"not rendered: {failure.what}: {place}{failure.why}\n"
 
 
@@ -150,7 +153,7 @@ def _verified(ours: _Chosen, exact: _Chosen) -> Said:
         differing += bool(lines)
         said.out += [f"{delivery.id}\n", *(f"  {line}\n" for line in lines)] if lines else []
     failed = [item.failure for _, item in ours if item.failure is not None]
-    declined = sum(item.declined is not None for _, item in ours)
+    declined = sum(item.declined is not None and item.failure is None for _, item in ours)
     said.err = "".join(f"not rendered: {failure.what}: {failure.why}\n" for failure in failed)
     said.err += f"{len(ours) - len(failed) - declined} deliveries built both ways, {differing} differ"
     said.err += f"; {declined} by real kustomize alone (--explain says why)\n" if declined else "\n"

@@ -24,7 +24,7 @@ from gitops_layout.repo.ahead import Ahead
 from gitops_layout.repo.digests import State, state, unchanged
 from gitops_layout.repo.load import listed
 from gitops_layout.store.cache import Cache, digest, place
-from gitops_layout.system import cache_dir, write_atomic
+from gitops_layout.system import cache_dir, write_named
 from gitops_layout.values import dataclass
 
 if TYPE_CHECKING:
@@ -172,7 +172,7 @@ def command(
 
 def _deliver(said: Said) -> int:
     for file, texts in said.files.items():
-        write_atomic(Path(file), "".join(texts))
+        write_named(Path(file), "".join(texts))
     if said.err:
         click.echo(said.err, nl=False, err=True)
     if said.out:

@@ -23,12 +23,27 @@ def find_root(path: Path) -> Path:
     """
     start = path.absolute()
     folder = start if start.is_dir() else start.parent
-    if (folder / "HEAD").is_file() and (folder / "objects").is_dir():
+    if _is_file(folder / "HEAD") and (folder / "objects").is_dir():
         return folder  # a bare repository, such as the reconciler's mirror: nothing above it concerns us
     for up in (folder, *folder.parents):
-        if (up / FILE_NAME).is_file() or (up / SPEC_FILE).is_file() or (up / ".git").exists():
+        if _is_file(up / FILE_NAME) or _is_file(up / SPEC_FILE) or _exists(up / ".git"):
             return up
     return top_level(folder) or folder
+
+
+def _is_file(path: Path) -> bool:
+    """Whether it is there as a file; what lies in a folder that may not be entered is not there for us."""
+    try:
+        return path.is_file()
+    except PermissionError:
+        return False
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except PermissionError:
+        return False
 
 
 def located(paths: Sequence[str | Path]) -> tuple[Path, tuple[str, ...]]:
@@ -37,7 +52,7 @@ def located(paths: Sequence[str | Path]) -> tuple[Path, tuple[str, ...]]:
     Raises UserError for a path that does not exist and for paths of two repositories.
     """
     given = [Path(path) for path in paths] or [Path()]
-    missing = [str(path) for path in given if not path.exists() and not path.is_symlink()]
+    missing = [str(path) for path in given if not _exists(path) and not path.is_symlink()]
     if missing:
         raise UserError(f"no such file or folder: {', '.join(missing)}")
     roots = {find_root(path): path for path in given}

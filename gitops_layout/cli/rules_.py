@@ -22,7 +22,7 @@ from gitops_layout.output.text import finding_text
 from gitops_layout.render.build import Renders
 from gitops_layout.repo.load import from_files, from_work_tree
 from gitops_layout.rules.examples import Example, examples, with_console
-from gitops_layout.system import write_atomic
+from gitops_layout.system import write_named
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -113,7 +113,7 @@ def test(folder: Path | None, *, update: bool) -> int:
             path = base / rule.file if not Path(rule.file).is_absolute() else Path(rule.file)
             fresh = _updated(rule, catalogue)
             if fresh != rule.text:
-                write_atomic(path, fresh)
+                write_named(path, fresh)
                 click.echo(f"updated {rule.file}")
             continue
         for problem in problems(rule, catalogue):

@@ -27,7 +27,7 @@ from gitops_layout.repo.unpacked import from_unpacked
 from gitops_layout.store.archive import RefusedError, tree
 from gitops_layout.store.content import TooLargeError, get
 from gitops_layout.store.lock import LOCK, Entry, Lock, Reference, dump
-from gitops_layout.system import write_atomic
+from gitops_layout.system import write_named
 from gitops_layout.values import dataclass
 
 __all__ = ["TIMEOUT", "Mode", "fetch", "locked", "save"]
@@ -238,5 +238,5 @@ def save(root: Path, entries: Collection[Entry], before: bytes | None) -> bytes 
     if now not in (before, content):
         raise UserError(f"{LOCK} was changed by another run meanwhile", "run fetch again", exit_code=3)
     if now != content:
-        write_atomic(file, content)
+        write_named(file, content)
     return content

@@ -9,8 +9,8 @@ from posixpath import basename, dirname, join
 from gitops_layout.agents import builtin
 from gitops_layout.agents.context import Context
 from gitops_layout.agents.delivery import Delivery
-from gitops_layout.kustomize.model import FILE_NAMES, Kustomization, find, references
-from gitops_layout.repo.model import Repo, is_aside
+from gitops_layout.kustomize.model import FILE_NAMES, Kustomization, Problem, find, references
+from gitops_layout.repo.model import Repo, is_aside, is_template
 
 __all__ = ["closure", "kustomizations", "kustomize_roots", "plain_folders"]
 
@@ -23,9 +23,24 @@ def kustomizations(repo: Repo) -> list[Kustomization]:
     return [found for folder in folders if isinstance(found := find(repo, folder), Kustomization)]
 
 
+def _broken(repo: Repo) -> dict[str, str]:
+    """The kustomizations that are there and cannot be used, not being YAML, or unreadable: their files by folder."""
+    unread = (
+        what.removeprefix("file ")
+        for what in (entry.what for entry in repo.unchecked)
+        if what.startswith("file ")
+    )
+    found = {dirname(file): file for file in unread if basename(file) in FILE_NAMES}
+    for folder, names in repo.folders.items():
+        name = next((name for name in FILE_NAMES if name in names), None)
+        if name is not None and folder not in found and isinstance(find(repo, folder), Problem):
+            found[folder] = join(folder, name)
+    return found
+
+
 def kustomize_roots(repo: Repo, context: Context, reached: AbstractSet[str], *, live: bool) -> list[Delivery]:
     """Kustomizations that no other one includes, and whose files are not `reached` otherwise; a Component is never one.
-    Of a circle the first is one.
+    Of a circle the first is one. Where they are live, those that cannot be used are roots too, and fail.
     """
     found = {kustomization.folder: kustomization for kustomization in kustomizations(repo)}
     includes = {folder: _included(repo, item) & found.keys() for folder, item in found.items()}
@@ -41,6 +56,13 @@ def kustomize_roots(repo: Repo, context: Context, reached: AbstractSet[str], *, 
         for folder in sorted(roots)
         if not found[folder].is_component and found[folder].file not in reached
     ]
+    if live:
+        targets = set().union(*(_included(repo, item) for item in found.values()))
+        own += [
+            builtin.kustomize_root(folder, file, context, live=True)
+            for folder, file in sorted(_broken(repo).items())
+            if folder not in targets and not is_aside(file) and not is_template(repo, file)
+        ]
     return builtin.declared(own, context)
 
 
@@ -52,7 +74,7 @@ def plain_folders(
     patches that are switched off, for the most part. The repository's own top folder says nothing about the rest.
     """
     found = kustomizations(repo)
-    kustomized = {kustomization.folder for kustomization in found if kustomization.folder}
+    kustomized = {folder for folder in (*(item.folder for item in found), *_broken(repo)) if folder}
     listed = {file for kustomization in found for file in _included(repo, kustomization)}
     elsewhere = listed | inputs | reached
     folders: dict[str, dict[str, None]] = {}

@@ -8,7 +8,7 @@ from enum import StrEnum
 from posixpath import join
 from typing import Any, Literal
 
-from gitops_layout.model import Location, Unchecked, UncheckedClass
+from gitops_layout.model import Location, Span, Unchecked, UncheckedClass
 from gitops_layout.patterns import regexp
 from gitops_layout.repo.model import Repo
 from gitops_layout.source.reader import read
@@ -157,8 +157,11 @@ def _find(repo: Repo, folder: str) -> Kustomization | Problem | None:
     stream = repo.stream(file)
     if stream.problems:
         problem = stream.problems[0]
-        why = f"{file}:{problem.line}:{problem.column}: {problem.message}"
-        return Problem(BuildClass.NOT_YAML, why, Location(file))
+        if (unread := repo.unread(file)) is not None:
+            return Problem(BuildClass.UNREADABLE, unread, Location(file))
+        span = Span(problem.line, problem.column, problem.line, problem.column + 1, 0, 0)
+        why = f"it is no YAML: {problem.message}: correct it, for kustomize refuses the whole folder"
+        return Problem(BuildClass.NOT_YAML, why, Location(file, span=span))
     if not stream.documents:
         return Problem(BuildClass.EMPTY, "kustomization.yaml is empty", Location(file))
     data = stream.documents[0].data

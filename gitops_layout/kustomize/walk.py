@@ -68,7 +68,7 @@ class _Walk:
         """None of these is there, or one is but may not be read."""
         unread = next((found for path in paths if (found := self.repo.unread(path)) is not None), None)
         if unread is not None:
-            remedy = f": {_OPEN_IT}" if "ermission" in unread else ""
+            remedy = f": {_OPEN_IT}" if "ermission" in unread and "; " not in unread else ""
             self.add(BuildClass.UNREADABLE, f"{unread}{remedy}", location)
         else:
             self.add(BuildClass.MISSING, why, location)
@@ -225,6 +225,9 @@ def _follow(state: _Walk, owner: Kustomization, reference: Reference) -> None:
     if real in repo.entries:
         state.files.add(real)
         problems = repo.stream(real).problems if reference.kind != "input" else ()
+        if problems and (unread := repo.unread(real)) is not None:
+            state.add(BuildClass.UNREADABLE, unread, where)
+            return
         if problems and any(problem.bound for problem in problems):
             problem = problems[0]
             span = Span(problem.line, problem.column, problem.line, problem.column + 1, 0, 0)

@@ -95,6 +95,10 @@ def is_yaml(path: str) -> bool:
     return path.endswith((".yaml", ".yml", ".json"))
 
 
+_GONE = "it was there when the run began, and is no longer a file"
+_CLOSED = "it cannot be read"
+
+
 class UnreadableError(UserError):
     """A file of the tree that cannot be read after all; `why` says so, and what to do.
 
@@ -105,9 +109,9 @@ class UnreadableError(UserError):
         self.path = path
         gone = error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO)
         self.why = (
-            "it was there when the run began, and is no longer a file; run again"
+            f"{_GONE}; run again"
             if gone
-            else f"it cannot be read: {error.strerror}; make it readable, or keep it out of the repository"
+            else f"{_CLOSED}: {error.strerror}; make it readable, or keep it out of the repository"
         )
         super().__init__(f"{path}: {self.why}", exit_code=3)
 
@@ -201,6 +205,9 @@ class Repo:
             _, _, place = entry.what.partition(" ")
             if path == place or path.startswith(f"{place}/"):
                 return f"{place}: {entry.why}"
+        problems = self.stream(path).problems if path in self.entries else ()
+        if problems and problems[0].message.startswith((_GONE, _CLOSED)):
+            return f"{path}: {problems[0].message}"
         return None
 
     def resolve(self, path: str, links: set[str] | None = None) -> str | None:

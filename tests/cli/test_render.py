@@ -184,7 +184,7 @@ def test_the_verdict_on_bad_kustomizations_is_kustomizes_own(repository: Path, c
 
 def test_what_kustomize_refuses_is_named_by_its_line_and_number(repository: Path, capfd, monkeypatch):
     bad = {
-        "yaml": ({"kustomization.yaml": "resources: [a.yaml]\n", "a.yaml": "kind: A\ndata: [b\n"}, "bad/yaml/a.yaml:3: it is no YAML"),
+        "yaml": ({"kustomization.yaml": "resources: [a.yaml]\n", "a.yaml": "kind: A\ndata: [b\n"}, "bad/yaml/a.yaml:3:1: it is no YAML"),
         "text": ({"kustomization.yaml": "resources: [null]\n"}, "resources[0] is no text"),
     }  # fmt: skip
     for name, (files, words) in bad.items():
@@ -213,3 +213,70 @@ def test_origins_of_an_exact_render_are_the_same_and_guesses_are_marked(
     assert code == 0
     assert {pointer for pointer, place in origins.items() if "approximate" in place} == {"/spec/x"}
     assert (origins["/spec/x"]["file"], origins["/spec/x"]["line"]) == ("kustomization.yaml", 2)
+
+
+_MAP = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n"
+
+
+@pytest.mark.parametrize("closed", [False, True])
+def test_a_folder_whose_kustomization_cannot_be_used_fails_and_none_of_its_files_is_printed(
+    tmp_path: Path, closed: bool
+):
+    kustomization = tmp_path / "k/kustomization.yaml"
+    write(kustomization, "resources: [a.yaml]\n" if closed else "resources: [a.yaml\nnamespace: prod\n")
+    write(tmp_path / "k/a.yaml", _MAP)
+    write(tmp_path / "other/b.yaml", _MAP.replace("name: a", "name: b"))
+    kustomization.chmod(0 if closed else 0o644)
+    done = as_others(tmp_path, "render", "--all")
+    assert (done.returncode, done.stdout) == (
+        3,
+        _MAP.replace("{name: a}", "\n  name: b").replace(": \n", ":\n"),
+    )
+    where, remedy = (
+        ("k/kustomization.yaml: it cannot be read", "make it readable")
+        if closed
+        else ("k/kustomization.yaml:2:10: it is no YAML", "correct it")
+    )
+    assert where in done.stderr
+    assert remedy in done.stderr
+
+
+def test_a_folder_that_may_not_be_entered_and_a_place_that_may_not_be_written_are_no_bugs_of_ours(
+    repository: Path,
+):
+    (repository / "shut").mkdir()
+    (repository / "closed").mkdir()
+    (repository / "shut").chmod(0)
+    (repository / "closed").chmod(0o500)
+    for command in (
+        ("render", "shut"),
+        ("render", "shut/in"),
+        ("render", "--all", "--output", "closed"),
+        ("render", "--all", "--output", "closed/more"),
+        ("lint", "--write-baseline", "--baseline", "closed/baseline"),
+        ("lint", "--output", "json=closed/report"),
+    ):
+        done = as_others(repository, *command)
+        assert done.returncode == 2, (command, done.stderr)
+        assert "Permission denied\n  help: " in done.stderr, command
+        assert "internal" not in done.stderr, command
+
+
+def as_others(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
+    prefix = _AS_OTHERS if os.geteuid() == 0 else ()
+    whole = [*prefix, sys.executable, "-m", "gitops_layout", *command]
+    return subprocess.run(whole, cwd=folder, capture_output=True, text=True, timeout=180, check=False)
+
+
+def test_a_delivery_that_fails_is_counted_once_where_both_ways_are_compared(
+    tmp_path: Path, capfd, monkeypatch
+):
+    write(tmp_path / "a.yaml", _MAP)
+    write(
+        tmp_path / "kustomization.yaml",
+        "resources: [a.yaml]\nimages: [{name: x, newTag: y}]\npatches: [{path: 1}]\n",
+    )
+    monkeypatch.chdir(tmp_path)
+    code, _, err = said(capfd, monkeypatch, "--all", "--verify-render")
+    assert code == 3
+    assert "\n0 deliveries built both ways, 0 differ\n" in err
