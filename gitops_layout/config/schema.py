@@ -170,7 +170,8 @@ def _order(problem: tuple[Span, str]) -> tuple[int, int, str]:
 def _refused(file: str, problems: list[tuple[Span, str]]) -> UserError:
     lines = [f"{file}:{span.line}:{span.column}: {words}" for span, words in sorted(problems, key=_order)]
     return UserError(
-        "\n".join(dict.fromkeys(lines)), "`gitops-layout lint --help` names the guide's page on this file"
+        "\n".join(dict.fromkeys(lines)),
+        "docs/linting.md tells every key; `gitops-layout lint --init` prints a file to begin with",
     )
 
 

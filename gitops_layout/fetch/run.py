@@ -206,8 +206,10 @@ def _checked(want: Want, entry: Entry | None, found: Found, *, here: bool) -> Ou
     if entry is None:
         return Outcome(want, "missing", "not in the lock")
     if not found.agrees(entry):
-        if not found.floating:
-            return _moved(want, entry, found.identity)
+        if not found.floating or (found.version and found.version == entry.version):
+            return _moved(
+                want, entry, found.identity
+            )  # a range, too, leads to versions that stay what they are
         return Outcome(want, "newer", f"the lock has {_identity(entry)}, now it is {found.identity}", entry)
     if not here:
         return Outcome(want, "missing", "in the lock, but not in the store", entry)

@@ -10,7 +10,8 @@ from typing import Any, get_args
 
 from gitops_layout.agents import argocd
 from gitops_layout.agents.context import at, normal_url
-from gitops_layout.agents.delivery import Assembled, Delivery, Revision
+from gitops_layout.agents.delivery import Assembled, Delivery, Revision, Source
+from gitops_layout.agents.fluxsource import BUCKET
 from gitops_layout.fetch.model import Want
 from gitops_layout.graph.model import Graph
 from gitops_layout.helm import chart as charts
@@ -142,15 +143,21 @@ def _of_delivery(repo: Repo, delivery: Delivery, own: frozenset[str]) -> Iterato
         yield from _of_application(delivery, own)
     elif source.assembled is not None:
         yield from _of_artifact(source.assembled)
-    elif source.url is not None and not source.local:
+    elif (url := _address(source)) is not None:
         place = delivery.place("url", "chart", "source")
         if source.chart is not None:
             # A chartRef names the chart by its whole URL; `source.chart` is then the object's own name.
             name = "" if _is_chart_ref(delivery) else source.chart
-            yield _want("helm-chart", source.url, place, name, source.revision)
+            yield _want("helm-chart", url, place, name, source.revision)
         else:
             paths = (source.path,) if source.path is not None else ()
-            yield Want(tree_reference(source.url, source.revision), place, source.url, paths)
+            yield Want(tree_reference(url, source.revision), place, url, paths)
+
+
+def _address(source: Source) -> str | None:
+    """Where a source lies, if it can be brought from there: not from this repository, and not from a bucket."""
+    url = source.url
+    return url if url is not None and not source.local and not url.startswith(BUCKET) else None
 
 
 def _of_artifact(assembled: Assembled) -> Iterator[Want]:
@@ -161,8 +168,8 @@ def _of_artifact(assembled: Assembled) -> Iterator[Want]:
     for source, place in named:
         if source.assembled is not None:
             yield from _of_artifact(source.assembled)
-        elif source.url is not None and not source.local:
-            yield Want(tree_reference(source.url, source.revision), place, source.url)
+        elif (url := _address(source)) is not None:
+            yield Want(tree_reference(url, source.revision), place, url)
 
 
 def _is_chart_ref(delivery: Delivery) -> bool:

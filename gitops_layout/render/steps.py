@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from gitops_layout.agents.context import at
 from gitops_layout.agents.delivery import Delivery
 from gitops_layout.k8s.scope import agent_kind, builtin_scope, companion_kind
-from gitops_layout.model import Location, Path, Unchecked, UncheckedClass
+from gitops_layout.model import Location, Path, Unchecked, UncheckedClass, of_object
 from gitops_layout.render.lookup import DEFINITION
 from gitops_layout.render.rendered import Made, Rendered, RenderedObject, Unset
 from gitops_layout.repo.model import broken, object_ref
@@ -112,9 +112,11 @@ def _substituted(
         made.append(item if done.data is item.data else _traced(item, done.data, variables))
     if unset and variables.optional and not variables.unseen:
         what = f"{_listed(unset)} in delivery {delivery.id}"
-        names, place = ", ".join(name for name, _ in variables.optional), variables.optional[0][1]
+        names = ", ".join(f"{kind} {delivery.namespace}/{name}" for kind, name, _ in variables.optional)
+        kind, name, place = variables.optional[0]
         why = f"not set by anything seen; {names} may set them in the cluster"
-        unseen.append(Unchecked(what, UncheckedClass.EXTERNAL, why, place, None, delivery.id))
+        subject = of_object(kind, delivery.namespace, name)
+        unseen.append(Unchecked(what, UncheckedClass.EXTERNAL, why, place, subject, delivery.id))
     return made
 
 

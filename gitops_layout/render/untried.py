@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gitops_layout.agents.delivery import Delivery
-from gitops_layout.model import Unchecked, UncheckedClass
+from gitops_layout.model import Unchecked, UncheckedClass, of_object
 from gitops_layout.repo.model import Repo, broken
 
 __all__ = ["cannot", "no_checkout"]
@@ -35,7 +35,8 @@ def cannot(delivery: Delivery) -> Unchecked | None:
         why = f"path {source.path} holds a variable"
         return Unchecked(what, external, why, delivery.place("path"), None, delivery.id)
     if delivery.renderer == "none":
+        subject = of_object(delivery.kind, delivery.namespace, delivery.name)
         return Unchecked(
-            what, external, "a config management plugin renders it", delivery.root, None, delivery.id
+            what, external, "a config management plugin renders it", delivery.root, subject, delivery.id
         )
     return None

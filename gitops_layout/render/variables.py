@@ -39,7 +39,7 @@ class Variables:
     encrypted: int = 0
     places: dict[str, Location] = field(default_factory=dict)
     unseen: list[Unchecked] = field(default_factory=list)
-    optional: list[tuple[str, Location]] = field(default_factory=list)
+    optional: list[tuple[str, str, Location]] = field(default_factory=list)
     refused: tuple[str, Location] | None = None
     always: bool = False
 
@@ -79,7 +79,7 @@ def _take(
             field_name = "stringData" if key in (at(item.data, "stringData") or ()) else "data"
             _set(found, key, value, item.origin((field_name, key)))
     elif optional:
-        found.optional.append((f"{kind} {delivery.namespace}/{name}", where))
+        found.optional.append((kind, name, where))
     else:
         why = f"no delivery brings it to {delivery.home or 'the cluster'}"
         hidden = lookup(delivery.home, kind + ENCRYPTED, delivery.namespace, name)

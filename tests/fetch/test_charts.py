@@ -122,6 +122,8 @@ def test_the_locked_version_is_brought_although_a_newer_one_is_out(
     assert fetch(root, "--update")[:2] == (0, {"web": "updated"})
     assert b'{version: "1.1.0"}' in (root / LOCK).read_bytes()
     assert fetch(root, "--check")[:2] == (0, {"web": "kept"})
+    charts.serve({"web": {"1.0.0": old, "1.1.0": chart("web", "1.1.0", "replaced")}})
+    assert fetch(root, "--check")[:2] == (1, {"web": "moved"})
 
 
 def test_check_says_what_is_missing_and_writes_nothing(root: Path, charts: Server, tmp_path: Path) -> None:
@@ -362,3 +364,32 @@ def test_what_the_config_declares_external_is_left_alone(root: Path, charts: Ser
     assert (code, status) == (0, {"web": "external"})
     assert "only the cluster may read it" in printed
     assert charts.asked == []
+
+
+def test_a_bucket_is_no_place_to_fetch_from(root: Path) -> None:
+    head = "metadata: {name: x, namespace: a}"
+    pulled = "sourceRef: {kind: Bucket, name: x}"
+    write(
+        root,
+        {
+            "bucket.yaml": f"""\
+apiVersion: source.toolkit.fluxcd.io/v1
+kind: Bucket
+{head}
+spec: {{endpoint: s3.example.com, bucketName: b, interval: 1m}}
+""",
+            "apps.yaml": f"""\
+apiVersion: kustomize.toolkit.fluxcd.io/v1
+kind: Kustomization
+{head}
+spec: {{path: ./x, prune: true, interval: 1m, {pulled}}}
+""",
+            "web.yaml": f"""\
+apiVersion: helm.toolkit.fluxcd.io/v2
+kind: HelmRelease
+{head}
+spec: {{interval: 1m, chart: {{spec: {{chart: x, {pulled}}}}}}}
+""",
+        },
+    )
+    assert fetch(root, "--check")[:2] == (0, {})

@@ -203,6 +203,7 @@ def test_variables_that_may_be_set_outside_stay_as_text_and_are_listed():
     (entry,) = graph.unchecked
     assert (entry.kind, entry.what.partition(" in ")[0]) == (UncheckedClass.EXTERNAL, "${TAG}, ${NODES}")
     assert "ConfigMap flux-system/gone may set them" in entry.why
+    assert entry.subject == ("kind", "ConfigMap/flux-system/gone")
 
 
 def test_a_key_that_cannot_name_a_variable_fails_the_delivery_at_its_place():
