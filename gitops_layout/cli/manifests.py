@@ -184,6 +184,8 @@ def _choose(
 
 def _nothing(target: str | None, environment: str | None) -> str:
     where = f" in environment {environment!r}" if environment else ""
+    if target and Path(target).is_dir():
+        return f"{target} has no kustomization.yaml, and no delivery{where} is called so"
     return f"no delivery or folder {target!r}{where}" if target else f"no delivery{where}"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from functools import partial
 from pathlib import Path
@@ -48,7 +49,7 @@ def command(target: str | None, *, no_cache: bool, output: Path | None, **option
         raise UserError(f"both {target} and --all are given", "leave out one of them")
     if output is not None and output.exists() and not output.is_dir():
         raise UserError(f"--output {output}: not a folder", "name a folder; it gets one file a delivery")
-    path = Path(target) if target is not None and Path(target).is_dir() else None
+    path = Path(target) if target is not None and _is_folder(target) else None
     if path is not None and options["environment"] is not None:
         raise UserError("a folder belongs to no environment", "leave out --env, or name a delivery")
     root = find_root(path or Path())
@@ -56,6 +57,18 @@ def command(target: str | None, *, no_cache: bool, output: Path | None, **option
     options["output"] = str(output) if output is not None else None
     run = partial(_run, root, path, options)
     return remembered.command("render", root, options, run, use=not (no_cache or options["verify"]))
+
+
+def _is_folder(target: str) -> bool:
+    """Whether a folder is meant: a bare word may be a delivery's name, where no kustomization is in the folder so called."""
+    folder = Path(target)
+    if not folder.is_dir():
+        return False
+    if "/" in target or target.startswith(".") or not os.access(folder, os.R_OK | os.X_OK):
+        return True
+    from gitops_layout.kustomize.model import FILE_NAMES
+
+    return any(os.path.lexists(folder / name) for name in FILE_NAMES)
 
 
 def _run(

@@ -90,6 +90,15 @@ def test_output_to_a_file_is_refused_before_any_work(repository: Path, capfd, mo
     assert "not a folder" in err
 
 
+def test_a_delivery_is_found_by_its_name_beside_a_folder_of_that_name(repository: Path, capfd, monkeypatch):
+    wanted = said(capfd, monkeypatch, "web", "--env", "prod")[1]
+    (repository / "web").mkdir()
+    assert said(capfd, monkeypatch, "web", "--env", "prod")[1] == wanted
+    code, _, err = said(capfd, monkeypatch, "apps")
+    assert code == 2
+    assert "apps has no kustomization.yaml, and no delivery is called so" in err
+
+
 def test_who_built_what_is_explained(repository: Path, capfd, monkeypatch):
     _, _, err = said(capfd, monkeypatch, "web", "--env", "dev", "--explain")
     assert "our own builder builds flux:Kustomization/flux-system/web@" in err
