@@ -337,7 +337,7 @@ def _inline_plugin(state: _Walk, owner: Kustomization, text: str, where: Locatio
     if not _is_unambiguous(stream):
         state.add(BuildClass.PLUGIN, "a plugin's configuration cannot be read in one way only", where)
         return
-    for document in stream.documents:
+    for document in read(text, owner.file, mode="kustomize").documents:
         data = document.data if isinstance(document.data, dict) else {}
         metadata = data.get("metadata")
         name = metadata.get("name") if isinstance(metadata, dict) else None
@@ -348,8 +348,18 @@ def _inline_plugin(state: _Walk, owner: Kustomization, text: str, where: Locatio
 
 
 def _is_unambiguous(stream: Stream) -> bool:
+    """Whether kubectl and kustomize read the same configurations; their names and labels matter to no file."""
     typed = read(stream.text, stream.file, mode="kustomize")
-    return not stream.problems and [d.data for d in stream.documents] == [d.data for d in typed.documents]
+    return not (stream.problems or typed.problems) and _settings(stream) == _settings(typed)
+
+
+def _settings(stream: Stream) -> list[Any]:
+    return [
+        {key: value for key, value in document.data.items() if key != "metadata"}
+        if isinstance(document.data, dict)
+        else document.data
+        for document in stream.documents
+    ]
 
 
 def _plugin_config(state: _Walk, owner: Kustomization, data: Any, here: Location, where: Location) -> None:

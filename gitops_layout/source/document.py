@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from gitops_layout.model import Path
 
-__all__ = ["Document", "Duplicate", "Node", "Stream", "SyntaxProblem", "Text"]
+__all__ = ["Document", "Doubt", "Duplicate", "Node", "Stream", "SyntaxProblem", "Text"]
 
 
 class Node:
@@ -62,6 +62,14 @@ class Duplicate:
     path: Path
     first: Span
     second: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """A value that kustomize writes otherwise than it stands here; only libyaml's reader looks for these."""
+
+    path: Path
+    reason: str
 
 
 class Text:
@@ -120,6 +128,8 @@ class Text:
 class Document:
     """One document of a file: plain `data`, the `node` tree of the same shape, keys that stand twice, and those
     that were no texts before kubectl made texts of them: kustomize takes none.
+
+    `disputed` says that kubectl and kustomize type some scalar or key differently, as far as libyaml read it.
     """
 
     file: str
@@ -128,6 +138,8 @@ class Document:
     source: Text = field(repr=False)
     duplicates: tuple[Duplicate, ...] = ()
     untexts: tuple[Path, ...] = ()
+    doubts: tuple[Doubt, ...] = ()
+    disputed: bool = False
 
     @property
     def node(self) -> Node:
@@ -141,22 +153,37 @@ class Document:
         """
         node, found_key = self.node, None
         for step in path:
-            below = node.child(step)
+            name = self._key(node, step)
+            below = node.child(name)
             if below is None:
                 break
-            found_key = node.keys[step] if node.keys is not None and isinstance(step, str) else None
+            found_key = node.keys[name] if node.keys is not None and isinstance(name, str) else None
             node = below
         else:
             if key and found_key is not None:
                 node = found_key
         return self.source.span(node.start, node.end)
 
-    def has(self, path: Path) -> bool:
-        """Whether there is a value at `path`."""
+    def find(self, path: Path) -> Node | None:
+        """Where the value at `path` stands; None where there is none."""
         node: Node | None = self.node
         for step in path:
-            node = node.child(step) if node is not None else None
-        return node is not None
+            node = node.child(self._key(node, step)) if node is not None else None
+        return node
+
+    def has(self, path: Path) -> bool:
+        """Whether there is a value at `path`."""
+        return self.find(path) is not None
+
+    def _key(self, node: Node, step: str | int) -> str | int:
+        """The key that is meant: `y` is true to kubectl, whose name for it is in the tree, and to kustomize itself."""
+        if node.keys is None or not isinstance(step, str) or step in node.keys:
+            return step
+        text, width = self.source.text, len(step)
+        for name, key in node.keys.items():
+            if key.end - key.start == width and text.startswith(step, key.start):
+                return name
+        return step
 
 
 @dataclass(frozen=True, slots=True)

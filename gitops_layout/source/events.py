@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from yaml._yaml import CParser
 
-from gitops_layout.source.document import Document, Duplicate, Node, SyntaxProblem, Text
+from gitops_layout.patterns import regexp
+from gitops_layout.source.document import Document, Doubt, Duplicate, Node, SyntaxProblem, Text
 from gitops_layout.source.typing import NotJsonError, plain, plain_key, text_key
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ MAX_DEPTH = 200
 MAX_VALUES = 2_000_000
 """Values a document may have once its aliases are expanded; the largest CRD dumps hold 150,000."""
 
+# What a folded text that kustomize writes out does not come back from as it was.
+_UNSTABLE = regexp(r"\n[ \t]|\A\s|\n\n\n|\n\n\Z")
 
 _TOO_DEEP = f"nested deeper than {MAX_DEPTH} levels, which is not read here: write it flatter"
 
@@ -69,10 +72,10 @@ def _documents(source: Text, file: str, mode: Mode) -> Iterator[Document]:
             built = builder.document()
             if built is None:
                 break
-            data, node, duplicates, untexts = built
+            data, node = built
             if data is None and node.start == node.end:
                 continue
-            done.append(Document(file, len(done), data, source, duplicates, untexts))
+            done.append(builder.made(file, len(done), data))
             nodes.append(node)
     except _RefusedError as refused:
         line, column = source.position(min(refused.offset, len(source.text)))
@@ -112,8 +115,8 @@ class _Builder:
         while not isinstance(event, yaml.StreamStartEvent):
             event = self.parser.get_event()
 
-    def document(self) -> tuple[Any, Node, tuple[Duplicate, ...], tuple[Path, ...]] | None:
-        """The next document's data, node, keys that stand twice and that are no texts; None at the end of the file."""
+    def document(self) -> tuple[Any, Node] | None:
+        """The next document's data and node; None at the end of the file."""
         event: Any = self.parser.get_event()
         if isinstance(event, yaml.StreamEndEvent) or event is None:
             return None
@@ -123,10 +126,18 @@ class _Builder:
         self.open: set[str] = set()
         self.duplicates: list[Duplicate] = []
         self.untexts: list[Path] = []
+        self.doubts: list[Doubt] = []
+        self.disputed = False
+        self.flows = self.empties = 0
         self.total = self.aliased = 0
         value, node = self.value(self.parser.get_event(), 0, ())
         self.parser.get_event()  # the document's end
-        return value, node, tuple(self.duplicates), tuple(self.untexts)
+        return value, node
+
+    def made(self, file: str, index: int, data: Any) -> Document:
+        """The document that was read last, and what there is to say about it."""
+        found = tuple(self.duplicates), tuple(self.untexts), tuple(self.doubts)
+        return Document(file, index, data, self.source, *found, self.disputed)
 
     def value(self, event: Any, depth: int, path: Path) -> tuple[Any, Node]:
         kind = type(event)
@@ -134,15 +145,31 @@ class _Builder:
         if kind is yaml.ScalarEvent:
             node = Node(event.start_mark.index, event.end_mark.index)
             data: Any = self.scalar(event)
+            if not event.value or event.style == ">":
+                self.doubt(event, path)
         elif kind is yaml.MappingStartEvent:
             return self.mapping(event, depth + 1, path)
         elif kind is yaml.SequenceStartEvent:
             return self.sequence(event, depth + 1, path)
         else:
+            if self.flows and self.empties:
+                self.doubts.append(Doubt(path, "an empty value may come into a flow mapping or list"))
             return self.alias(event)
         if event.anchor is not None:
             self.anchors[event.anchor] = (data, node)
         return data, node
+
+    def doubt(self, event: Any, path: Path) -> None:
+        """Note a scalar that kustomize's writer changes: an empty one between braces, and some folded texts."""
+        if event.style == ">":
+            if _UNSTABLE.search(event.value):
+                self.doubts.append(Doubt(path, "a folded text that kustomize changes"))
+        elif not event.style:
+            self.empties += 1
+            if self.flows:
+                self.doubts.append(
+                    Doubt(path, "kustomize makes a text of an empty value in a flow mapping or list")
+                )
 
     def alias(self, event: Any) -> tuple[Any, Node]:
         name, start = event.anchor, event.start_mark.index
@@ -165,9 +192,11 @@ class _Builder:
             raise _RefusedError(_TOO_DEEP, start, bound=True)
         if event.anchor is not None:
             self.open.add(event.anchor)
+        self.flows += bool(event.flow_style)
         return Node(start, start)
 
     def leave(self, event: Any, data: Any, node: Node) -> None:
+        self.flows -= bool(event.flow_style)
         if node.weight > MAX_VALUES:
             why = f"aliases expand to more than {MAX_VALUES} values"
             raise _RefusedError(why, node.start, bound=True)
@@ -203,6 +232,8 @@ class _Builder:
         end = node.start
         while not isinstance(child := get(), yaml.MappingEndEvent):
             name, key = self.key(child)
+            if getattr(child, "style", None) in ("|", ">"):
+                self.doubts.append(Doubt((*path, name), "a key is written as a block of lines"))
             value, at = self.value(get(), depth, (*path, name))
             end = max(at.end, key.end)
             self.total += 1
@@ -246,6 +277,7 @@ class _Builder:
     def plain_key(self, event: Any) -> str:
         try:
             name = plain_key(event.value, self.mode)
+            self.disputed = self.disputed or name != event.value
         except NotJsonError:
             raise _RefusedError(f"{event.value} has no form in JSON", event.start_mark.index) from None
         if name is None:
@@ -289,7 +321,11 @@ class _Builder:
             if event.style:
                 return text
             try:
-                return plain(text, self.mode)
+                value = plain(text, self.mode)
+                if type(value) is not str and not self.disputed:
+                    other = plain(text, "kustomize")
+                    self.disputed = type(other) is not type(value) or other != value
+                return value
             except NotJsonError:
                 raise _RefusedError(f"{text} has no form in JSON", event.start_mark.index) from None
         if not tag.startswith("tag:yaml.org,2002:"):
@@ -307,6 +343,7 @@ class _Builder:
                 raise _RefusedError(
                     "!!binary value contains invalid base64 data", event.start_mark.index
                 ) from None
+        self.disputed = True
         value = plain(text, self.mode)
         wanted = {"int": int, "float": float, "bool": bool, "null": type(None)}.get(tag)
         if tag == "float" and isinstance(value, int) and not isinstance(value, bool):

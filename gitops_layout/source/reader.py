@@ -37,7 +37,7 @@ def read(
             column = len(before) - (before.rfind(b"\n") + 1) + 1
             return Stream(file, "", (), (SyntaxProblem("not UTF-8 text", line, column),))
     text = text.removeprefix("\ufeff")
-    source = Text(text, _places)
+    source = Text(text, _places if mode == "kubectl" else _kustomize_places)
     if plain is None:
         plain = by_lines(source.ended, mode)
     if plain is not None:
@@ -64,3 +64,10 @@ def _places(source: Text) -> None:
     from gitops_layout.source.events import by_events
 
     by_events(source, "", "kubectl")
+
+
+def _kustomize_places(source: Text) -> None:
+    """The same, keys named as kustomize reads them."""
+    from gitops_layout.source.events import by_events
+
+    by_events(source, "", "kustomize")

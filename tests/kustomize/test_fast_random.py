@@ -15,6 +15,7 @@ from gitops_layout.kustomize.fast import Bases, Declined, Fast
 from tests.kustomize.keys import ODD, PLACES, keyed
 from tests.kustomize.oracle import differences, fast, real, repository
 from tests.kustomize.rare import SCHEMA, root_fields
+from tests.kustomize.texts import written
 from tests.kustomize.trees import damaged, tree
 
 CASES = 40
@@ -50,6 +51,14 @@ def test_keys_that_may_be_no_texts_build_alike_or_are_declined_wherever_they_sta
     for n in range(2 * CASES):
         odd = rnd.choice(ODD), rnd.choice(["", '"', "'"]), rnd.choice(PLACES), rnd.choice(around)
         trees[f"k{n}"] = dict(keyed(f"k{n}", *odd))
+    assert _taken_alike(trees, "") >= CASES // 4
+
+
+@_SETTINGS
+@given(st.integers(0, 2**32))
+def test_values_in_every_way_of_writing_them_build_alike_or_are_declined(seed: int):
+    rnd = Random(seed)
+    trees = {f"k{n}": dict(written(rnd, f"k{n}")) for n in range(2 * CASES)}
     assert _taken_alike(trees, "") >= CASES // 4
 
 

@@ -31,7 +31,7 @@ MAX_NAME = 600
 
 # Scalars and keys that kubectl takes for booleans and kustomize for texts, and merge keys.
 _DISPUTED = regexp(
-    r"(?:^|[\s\[{,])(?:y|Y|yes|Yes|YES|n|N|no|No|NO|on|On|ON|off|Off|OFF)[ \t\r]*(?:$|[,\]}:#])|<<",
+    r"(?:^|[\s\[{,:])(?:y|Y|yes|Yes|YES|n|N|no|No|NO|on|On|ON|off|Off|OFF)[ \t]*(?:$|[,\]}:#\r\x85\u2028\u2029])|<<",
     re.MULTILINE,
 )
 # Numbers that may lie between 2^63 and 2^64, which kubectl takes for floats and kustomize for integers.
@@ -41,6 +41,7 @@ _LARGE = regexp(
 _DATE = regexp(r"\d{4}-\d\d?-\d\d?")
 _ONLY_DATE = regexp(r"(\d{4})-(\d\d)-(\d\d)\Z")
 _TIME = regexp(r"\d{4}-\d\d?-\d\d?([Tt ]|\Z)")
+_DIRECTIVE = regexp(r"^%|[\r\x85\u2028\u2029]%", re.MULTILINE)
 _SEPARATOR = regexp(r"\n---(?![ \t]*(#.*)?(\n|\Z)).")
 # A mapping in a comment may be a schema to a strategic merge. Behind a plain value it is harmless:
 # Flux's markers for image automation stand there.
@@ -115,9 +116,7 @@ class Reader:
 
     def _node(self, where: Location) -> tuple[Node, Document] | None:
         document = next((d for d in self.repo.documents(where.file) if d.index == where.document), None)
-        node: Node | None = document.node if document is not None else None
-        for step in where.path:
-            node = node.child(step) if node is not None else None
+        node = document.find(where.path) if document is not None else None
         return (node, document) if node is not None and document is not None else None
 
 
@@ -129,18 +128,17 @@ def _many_digits(text: str) -> bool:
 def kustomized(stream: Stream, where: Location) -> tuple[Document, ...]:
     """A stream's documents with what kustomize reads differently; what it refuses is declined."""
     text, documents = stream.text, stream.documents
-    if _DISPUTED.search(text) or (_many_digits(text) and _LARGE.search(text)):
+    disputed = _DISPUTED.search(text) or any(document.disputed for document in documents)
+    if disputed or (_many_digits(text) and _LARGE.search(text)):
         again = read(text, stream.file, mode="kustomize")
         if again.problems:
             decline(again.problems[0].message, where)
         documents = again.documents
-    for document in documents:
-        if document.duplicates:
-            place = _place(where, document, document.duplicates[0].path)
-            refuse("a key stands twice", place, "keep one of them")
-        if document.untexts:
-            place = _place(where, document, document.untexts[0])
-            refuse(f"the key {document.untexts[0][-1]} is no text", place, "put it in quotes")
+    _check_documents(documents, where)
+    if documents is not stream.documents:
+        _check_keys(stream.documents, where)
+    if "%" in text and _DIRECTIVE.search(text):
+        decline("a directive ahead of a document, which kustomize splits from it", where)
     if "\n---" in text and _SEPARATOR.search(text.replace("\r\n", "\n")):
         decline("a document separator is followed by text", where)
     if "#" in text and _FIELD_COMMENT.search(text):
@@ -152,6 +150,26 @@ def kustomized(stream: Stream, where: Location) -> tuple[Document, ...]:
     if _DATE.search(text):
         documents = tuple(_with_timestamps(document, text) for document in documents)
     return documents
+
+
+def _check_keys(documents: tuple[Document, ...], where: Location) -> None:
+    """Places are told by kubectl's names for keys: two of kustomize's may not be one of these."""
+    for document in documents:
+        if document.duplicates:
+            place = _place(where, document, document.duplicates[0].path)
+            decline("two keys are one to kubectl", place)
+
+
+def _check_documents(documents: tuple[Document, ...], where: Location) -> None:
+    for document in documents:
+        if document.duplicates:
+            place = _place(where, document, document.duplicates[0].path)
+            refuse("a key stands twice", place, "keep one of them")
+        if document.untexts:
+            place = _place(where, document, document.untexts[0])
+            refuse(f"the key {document.untexts[0][-1]} is no text", place, "put it in quotes")
+        if document.doubts:
+            decline(document.doubts[0].reason, _place(where, document, document.doubts[0].path))
 
 
 def _check_comments(text: str, where: Location) -> None:
@@ -193,8 +211,11 @@ def without_added_newline(document: Document, text: str) -> Document:
         )
         path.append(step)
         data = data[step]
-    if not isinstance(data, str) or text[node.start : node.start + 1] not in ("|", ">"):
+    first = text[node.start : node.start + 1]
+    if not isinstance(data, str) or first not in ("|", ">", "&", "!"):
         return document
+    if first in ("&", "!") and data.endswith("\n"):
+        decline("a text behind an anchor or a tag ends the file", Location(document.file, tuple(path)))
     return _with_data(document, _set(document.data, path, data.removesuffix("\n")))
 
 
@@ -202,8 +223,9 @@ def _with_timestamps(document: Document, text: str) -> Document:
     """kustomize reads an unquoted date as a time and writes it out in full."""
     data = document.data
     for path, node, value in _leaves(document.data, document.node, ()):
-        if isinstance(value, str) and _TIME.match(value) and text[node.start : node.start + 1].isdigit():
-            parts = _ONLY_DATE.match(value)
+        first = text[node.start : node.start + 1]
+        if isinstance(value, str) and _TIME.match(value) and first not in ("'", '"', "|", ">"):
+            parts = _ONLY_DATE.match(value) if first.isdigit() else None  # else an anchor, an alias or a tag
             if parts is None or not (1 <= int(parts[2]) <= 12 and 1 <= int(parts[3]) <= 28):
                 decline("an unquoted time is read differently by each tool", Location(document.file, path))
             data = _set(data, list(path), f"{value}T00:00:00Z")
@@ -213,8 +235,7 @@ def _with_timestamps(document: Document, text: str) -> Document:
 def _leaves(data: Any, node: Node, path: Path) -> Iterator[tuple[Path, Node, Any]]:
     if isinstance(data, dict) and isinstance(node.items, dict):
         for key, value in data.items():
-            if key in node.items:
-                yield from _leaves(value, node.items[key], (*path, key))
+            yield from _leaves(value, node.items[key], (*path, key))
     elif isinstance(data, list) and isinstance(node.items, list):
         for index, value in enumerate(data):
             yield from _leaves(value, node.items[index], (*path, index))
@@ -338,9 +359,7 @@ def _annotations(
 
 def _spelled(document: Document, path: Path) -> str:
     """A scalar as it is written: what kustomize makes of an annotation that is no text."""
-    node: Node | None = document.node
-    for step in path:
-        node = node.child(step) if node is not None else None
+    node = document.find(path)
     value = at(document.data, path)
     if node is None or isinstance(value, dict | list) or value is ABSENT:
         decline("an annotation is no text", Location(document.file, path, document.index))
