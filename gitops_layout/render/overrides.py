@@ -50,7 +50,9 @@ def _scan(repo: Repo, root: str) -> Iterator[str]:
 
 @dataclass(frozen=True, slots=True)
 class Overridden:
-    """A kustomization as the agent makes it, and where what it wrote there stands in the agent's object."""
+    """A kustomization as the agent makes it, and where what it wrote there stands in the agent's object (or what it
+    moved, in the file).
+    """
 
     content: bytes
     written: Mapping[Path, Location]
@@ -65,19 +67,21 @@ def overridden(repo: Repo, delivery: Delivery, own: Kustomization) -> Overridden
     data = dict(stream.documents[0].data) if stream is not None and stream.documents else dict(own.data)
     before = json.dumps(data, sort_keys=True)
     written: dict[Path, Path] = {}
+    kept: dict[Path, Path] = {}
     if delivery.agent == "flux":
         _flux(data, delivery.options, own.folder, written)
     elif (path := _no_text(_mapping(delivery.options, "kustomize"))) is not None:
         name = ".".join(map(str, path))
         why = f"{name} is no text, so the API server refuses the Application: put it in quotes"
         return Problem(BuildClass.SCHEMA, why, delivery.place("kustomize", "path").at(*path))
-    elif (refused := _argocd(data, delivery, repo, own.folder, written)) is not None:
+    elif (refused := _argocd(data, delivery, repo, own.folder, written, kept)) is not None:
         return Problem(BuildClass.OTHER, refused, delivery.place("kustomize", "path"))
     changed = json.dumps(data, sort_keys=True) != before
     if not changed:
         return None
     content = json.dumps(data, ensure_ascii=False).encode()
-    return Overridden(content, {path: _standing(delivery, there) for path, there in written.items()})
+    places = {path: own.location.at(*there) for path, there in kept.items()}
+    return Overridden(content, places | {path: _standing(delivery, there) for path, there in written.items()})
 
 
 def _standing(delivery: Delivery, path: Path) -> Location:
@@ -155,9 +159,16 @@ def _merged_images(data: dict[str, Any], wanted: list[Any], written: dict[Path, 
 
 
 def _argocd(
-    data: dict[str, Any], delivery: Delivery, repo: Repo, folder: str, written: dict[Path, Path]
+    data: dict[str, Any],
+    delivery: Delivery,
+    repo: Repo,
+    folder: str,
+    written: dict[Path, Path],
+    kept: dict[Path, Path],
 ) -> str | None:
-    """The options of an Application as `kustomize edit` writes them; why it refuses to, if it does."""
+    """The options of an Application as `kustomize edit` writes them; why it refuses to, if it does. What it writes and
+    what of the kustomization it puts in another place is noted.
+    """
     options = _mapping(delivery.options, "kustomize")
     substitute = Environment(delivery, repo).substitute
     for name in ("namePrefix", "nameSuffix", "namespace"):
@@ -167,18 +178,21 @@ def _argocd(
     images = [substitute(text) for text in _list(options, "images") if isinstance(text, str)]
     if (bare := next((text for text in images if not _names_change(text)), None)) is not None:
         return f"`kustomize edit set image` refuses {bare!r}, which sets no name, tag or digest"
-    _images(data, [_image(text) for text in images])
+    _images(data, [_image(text) for text in images], written, kept)
     if _list(options, "replicas"):
-        data["replicas"] = _replicas(_list(data, "replicas"), _list(options, "replicas"))
+        data["replicas"] = _replicas(_list(data, "replicas"), _list(options, "replicas"), written, kept)
     labels = {name: substitute(value) for name, value in _texts(options, "commonLabels").items()}
     annotations = _texts(options, "commonAnnotations")
     if options.get("commonAnnotationsEnvsubst") is True:
         annotations = {name: substitute(value) for name, value in annotations.items()}
-    refused = _labelled(data, labels, options) or _added(
+    labelled: dict[Path, Path] = {}
+    refused = _labelled(data, labels, options, labelled) or _added(
         data, "commonAnnotations", annotations, force=options.get("forceCommonAnnotations") is True
     )
     if refused is not None:
         return refused
+    written |= labelled
+    written |= {("commonAnnotations", name): ("commonAnnotations", name) for name in annotations}
     _appended(data, options, "patches", written)
     if options.get("ignoreMissingComponents") is True:
         options = {**options, "components": _existing(repo, folder, _list(options, "components"))}
@@ -205,22 +219,32 @@ def _texts(options: Mapping[str, Any], name: str) -> dict[str, str]:
     return {key: value for key, value in _mapping(options, name).items() if isinstance(value, str)}
 
 
-def _replicas(mine: list[Any], wanted: list[Any]) -> list[Any]:
+def _replicas(
+    mine: list[Any], wanted: list[Any], written: dict[Path, Path], kept: dict[Path, Path]
+) -> list[Any]:
     """Replica counts by name, those of the Application over the kustomization's; text that is a number is one."""
     found = {str(at(item, "name")): item for item in mine}
-    for item in wanted:
+    places = {str(at(item, "name")): (kept, index) for index, item in enumerate(mine)}
+    for index, item in enumerate(wanted):
         count = at(item, "count")
         if isinstance(count, str) and count.lstrip("-").isdecimal() and len(count) < 12:
             count = int(count)
         found[str(at(item, "name"))] = {"name": at(item, "name"), "count": count}
+        places[str(at(item, "name"))] = (written, index)
+    for number, name in enumerate(sorted(found)):
+        where, index = places[name]
+        where["replicas", number] = ("replicas", index)
     return [found[name] for name in sorted(found)]
 
 
-def _labelled(data: dict[str, Any], labels: Mapping[str, str], options: Mapping[str, Any]) -> str | None:
+def _labelled(
+    data: dict[str, Any], labels: Mapping[str, str], options: Mapping[str, Any], written: dict[Path, Path]
+) -> str | None:
     force, templates = options.get("forceCommonLabels") is True, options.get("labelIncludeTemplates") is True
     if options.get("labelWithoutSelector") is not True:
         if templates and labels:
             return "labelIncludeTemplates needs labelWithoutSelector"
+        written |= {("commonLabels", name): ("commonLabels", name) for name in labels}
         return _added(data, "commonLabels", labels, force=force)
     if not labels:
         return None
@@ -237,6 +261,8 @@ def _labelled(data: dict[str, Any], labels: Mapping[str, str], options: Mapping[
         entry = {"includeSelectors": False, "includeTemplates": templates}
         entries.append(entry)
     data["labels"] = entries
+    index = next(n for n, item in enumerate(entries) if item is entry)
+    written |= {("labels", index, "pairs", name): ("commonLabels", name) for name in labels}
     return _added(entry, "pairs", labels, force=force)
 
 
@@ -287,16 +313,31 @@ _KEPT = "*"
 """As a new name, tag or digest: the kustomization's own stays, if it has one."""
 
 
-def _images(data: dict[str, Any], wanted: list[dict[str, str]]) -> None:
+def _images(
+    data: dict[str, Any], wanted: list[dict[str, str]], written: dict[Path, Path], kept: dict[Path, Path]
+) -> None:
     """The images as `kustomize edit set image` leaves them: by name, of several for one the last that is wanted."""
     if not wanted:
         return
     found: dict[str, dict[str, Any]] = {image["name"]: image for image in wanted}
-    for item in _list(data, "images"):
+    told = {image["name"]: index for index, image in enumerate(wanted)}
+    mine: dict[str, int] = {}
+    for index, item in enumerate(_list(data, "images")):
         if isinstance(item, dict):
             name = str(item.get("name"))
-            found[name] = _preserved(found[name], item) if name in found else item
+            mine[name] = index
+            found[name] = _preserved(found[name], item) if name in told else item
     data["images"] = [_preserved(found[name], {}) for name in sorted(found)]
+    for number, name in enumerate(sorted(found)):
+        if name not in told:
+            kept["images", number] = ("images", mine[name])
+            continue
+        written["images", number] = ("images", told[name])
+        for key, value in wanted[told[name]].items():  # one text says them all
+            if value != _KEPT:
+                written["images", number, key] = ("images", told[name])
+            elif name in mine:
+                kept["images", number, key] = ("images", mine[name], key)
 
 
 def _preserved(image: Mapping[str, Any], present: Mapping[str, Any]) -> dict[str, Any]:

@@ -67,3 +67,28 @@ def test_a_variable_in_a_text_is_one_of_its_writers():
     assert (whole.where.file, whole.where.path) == ("kustomization.yaml", ("namePrefix",))
     assert part.where.path == ("spec", "containers", 0, "args", 1)
     assert part.earlier[0].path == ("namePrefix",)
+
+
+def test_what_a_json_patch_copies_or_moves_stays_its_first_writers():
+    repo = repository(
+        {
+            "kustomization.yaml": "resources: [a.yaml]\npatches:\n- target: {kind: Foo}\n  patch: |-\n"
+            "    - {op: copy, from: /spec/a, path: /spec/b}\n    - {op: move, from: /spec/m, path: /spec/n}\n"
+            "    - {op: copy, from: /spec/b, path: /spec/list/-}\n",
+            "a.yaml": "apiVersion: x/v1\nkind: Foo\nmetadata: {name: a}\nspec:\n  a: one\n  m:\n    deep: two\n  list: [x]\n",
+        }
+    )
+    build = fast(repo, "")
+    assert isinstance(build, Fast)
+    outer, own = "kustomization.yaml", "a.yaml"
+    expected = {
+        ("b",): [(own, 5), (outer, 5)],
+        ("n", "deep"): [(own, 7), (outer, 6)],
+        ("list", 0): [(own, 8)],
+        ("list", 1): [(own, 5), (outer, 7), (outer, 5)],
+    }
+    for path, places in expected.items():
+        found = build.origin(0, ("spec", *path))
+        assert [(place.file, repo.span(place).line) for place in (found.where, *found.earlier)] == places, (
+            path
+        )

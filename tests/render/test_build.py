@@ -175,6 +175,46 @@ spec:
     assert item.data["spec"]["selector"]["matchLabels"] == {"app": "web", "t": "u"}
 
 
+@pytest.mark.parametrize("more", ["", "labelWithoutSelector: true", "commonAnnotationsEnvsubst: true"])
+def test_what_an_application_writes_stands_in_it_and_what_it_moves_in_the_kustomization(more: str):
+    kustomization = (
+        "resources: [web.yaml]\nimages:\n- {name: ghcr.io/acme/web, newTag: '2'}\n- {name: envoy, newTag: '3'}\n"
+        "labels:\n- pairs: {own: x}\n  includeSelectors: true\nreplicas:\n- {name: web, count: 2}\n"
+    )
+    application = f"""\
+apiVersion: argoproj.io/v1alpha1
+kind: Application
+metadata: {{name: web, namespace: argocd}}
+spec:
+  source:
+    repoURL: https://example.test/r.git
+    path: base
+    kustomize:
+      commonLabels:
+        team: u
+      commonAnnotations:
+        note: plain
+      images:
+      - envoy=mirror/envoy:4
+      replicas:
+      - {{name: web, count: 4}}
+      {more}
+  destination: {{name: in-cluster, namespace: shop}}
+"""
+    graph = linked({**FILES, "base/kustomization.yaml": kustomization, "app.yaml": application})
+    (item,) = graph.rendered["argocd:Application/argocd/web@"].objects
+    app, own = "app.yaml", "base/kustomization.yaml"
+    places = {
+        ("metadata", "labels", "team"): (app, 10),
+        ("metadata", "labels", "own"): (own, 6),
+        ("metadata", "annotations", "note"): (app, 12),
+        (*CONTAINERS, 0, "image"): (app, 14),
+        (*CONTAINERS, 1, "image"): (own, 3),
+        ("spec", "replicas"): (app, 16),
+    }
+    assert {path: place(graph, item, path) for path in places} == places
+
+
 def test_a_directory_source_reads_what_argo_cd_reads():
     application = """\
 apiVersion: argoproj.io/v1alpha1

@@ -130,9 +130,11 @@ class Item:
         """Who wrote the value at `path` last, and who before."""
         return origin(self.mark, path)
 
-    def write(self, path: Path, value: Any, where: Location, *, quoted: bool = False) -> None:
-        """Set the value at `path`; `where` says so. A new key is one that kustomize writes as it is, unless it is
-        `quoted` where need be.
+    def write(
+        self, path: Path, value: Any, where: Location, *, quoted: bool = False, mark: Mark | None = None
+    ) -> None:
+        """Set the value at `path`; `where` says so, unless the value stood elsewhere and brings its `mark`. A new key is
+        one that kustomize writes as it is, unless it is `quoted` where need be.
         """
         earlier: tuple[Location, ...] = ()
         if at(self.data, path) is not ABSENT:
@@ -140,7 +142,8 @@ class Item:
             earlier = (last, *before)
         elif not quoted:
             check_key(path[-1], where)
-        self.data, self.mark = put(self.data, self.mark, path, value, Mark(where, earlier))
+        written = Mark(where, earlier) if mark is None else _moved(mark, where, earlier)
+        self.data, self.mark = put(self.data, self.mark, path, value, written)
 
     def write_over(self, path: Path, value: Any, where: Location | None, *parts: Location) -> None:
         """Set a value that is there and has several writers: `where`, and those of its other `parts`. Without
@@ -150,9 +153,10 @@ class Item:
         mark = Mark(last, (*parts, *before)) if where is None else Mark(where, (*parts, last, *before))
         self.data, self.mark = put(self.data, self.mark, path, value, mark)
 
-    def insert(self, path: Path, value: Any, where: Location) -> None:
-        """Put a value ahead of the list element at `path`."""
-        self.data, self.mark = insert(self.data, self.mark, path, value, Mark(where))
+    def insert(self, path: Path, value: Any, where: Location, mark: Mark | None = None) -> None:
+        """Put a value ahead of the list element at `path`; one that stood elsewhere brings its `mark`."""
+        written = Mark(where) if mark is None else _moved(mark, where, ())
+        self.data, self.mark = insert(self.data, self.mark, path, value, written)
 
     def remove(self, path: Path) -> None:
         """Take the value at `path` away."""
@@ -164,6 +168,11 @@ class Item:
             values = [at(self.data, path) for path in paths]
             if len({repr(value) for value in values if value is not ABSENT}) > 1:
                 decline("a label changes in one of the fields that kustomize ties together", where)
+
+
+def _moved(mark: Mark, where: Location, earlier: tuple[Location, ...]) -> Mark:
+    """The mark of a value that a step at `where` put elsewhere: who wrote it stays its writer, as in a replacement."""
+    return Mark(mark.where, (where, *mark.earlier, *earlier), mark.kids)
 
 
 def unique(items: list[Item]) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from gitops_layout.kustomize.fast.declined import decline, refuse
 from gitops_layout.kustomize.fast.item import Item, check_key, plain_text
-from gitops_layout.kustomize.fast.marks import ABSENT, at
+from gitops_layout.kustomize.fast.marks import ABSENT, Mark, at, lifted
 from gitops_layout.model import Location, Path
 
 __all__ = ["apply_operations"]
@@ -68,10 +68,10 @@ def _apply(item: Item, operation: Any, where: Location) -> None:
             source = _existing(item, _pointer(operation["from"], where.at("from")), where)
             if source in _NOTES or path[: len(source)] == source:
                 decline(f"{verb} from here is not known to work alike", where)
-            value = at(item.data, source)
+            value, mark = at(item.data, source), lifted(item.mark, source)
             if verb == "move":
                 item.remove(source)
-            _add(item, path, value, where)
+            _add(item, path, value, where, mark)
 
 
 def _pointer(text: Any, where: Location) -> tuple[str, ...]:
@@ -118,10 +118,11 @@ def _existing(item: Item, steps: tuple[str, ...], where: Location) -> Path:
     return (*path, last)
 
 
-def _add(item: Item, steps: tuple[str, ...], value: Any, where: Location) -> None:
+def _add(item: Item, steps: tuple[str, ...], value: Any, where: Location, mark: Mark | None = None) -> None:
+    """Add a value that the operation brings, or (with its `mark`) one that stood elsewhere in the object."""
     holder, path = _container(item, steps, where)
     if isinstance(holder, dict):
-        item.write((*path, steps[-1]), value, where, quoted=True)
+        item.write((*path, steps[-1]), value, where, quoted=True, mark=mark)
         return
     if steps[-1] == "-":
         index = len(holder)
@@ -129,7 +130,7 @@ def _add(item: Item, steps: tuple[str, ...], value: Any, where: Location) -> Non
         index = int(steps[-1])
     else:
         decline(f"{steps[-1]} is no index of the list", where)
-    item.insert((*path, index), value, where)
+    item.insert((*path, index), value, where, mark)
 
 
 def _same(one: Any, other: Any) -> bool:
