@@ -161,8 +161,9 @@ def _is_below(place: Location, above: Location) -> bool:
 
 
 def _identity(data: Mapping[str, Any]) -> tuple[Any, ...]:
-    metadata = data.get("metadata") or {}
-    return str(data.get("apiVersion")), str(data.get("kind")), metadata.get("namespace"), metadata.get("name")
+    # A namespace that is a mapping or a list is wrong, but kustomize builds it.
+    names = (("apiVersion",), ("kind",), ("metadata", "namespace"), ("metadata", "name"))
+    return tuple(str(_value(data, path)) for path in names)
 
 
 def _alike(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:

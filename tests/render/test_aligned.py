@@ -41,6 +41,16 @@ def aligned(files: dict[str, str], *, declined: bool = True) -> tuple[Any, Align
     return built.objects, origins, line
 
 
+@pytest.mark.parametrize("namespace", ["{a: []}", "[z]", "7"])
+def test_a_namespace_that_is_no_text_has_a_place_like_any_other(namespace: str) -> None:
+    odd = f"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: x, namespace: {namespace}}}\n"
+    plain = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: y}\n"
+    files = {"kustomization.yaml": "resources: [c.yaml, s.yaml]\n", "c.yaml": odd, "s.yaml": plain}
+    objects, _, line = aligned(files)
+    assert objects[0]["metadata"]["name"] == "x"
+    assert line("metadata", "namespace") == ("c.yaml", 3, False)
+
+
 def test_a_file_that_our_builder_is_not_sure_of_is_followed_all_the_same() -> None:
     kustomization = (
         "resources: [p.yaml]\nnamePrefix: a-\npatches:\n- target: {kind: Pod}\n  patch: |\n"
