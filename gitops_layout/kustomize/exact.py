@@ -99,7 +99,8 @@ def build(repo: Repo, wanted: Build) -> Built:
     if done.code is None:
         return Built(problem=Problem(BuildClass.OTHER, f"not built within {TIME_LIMIT:.0f} s", where))
     if done.code != 0:
-        problem = _classify(done.stderr.replace(private, "."), where)
+        said = done.stderr.replace(private, ".")
+        problem = _classify(said, _base(closure, said) or where)
         if closure.kustomizations[0].is_component:
             why = f"a Component is built through the kustomizations that include it ({problem.why})"
             problem = Problem(BuildClass.COMPONENT, why, where.at("kind"))
@@ -113,6 +114,15 @@ def build(repo: Repo, wanted: Build) -> Built:
         why = f"kustomize wrote unreadable YAML: {stream.problems[0].message}"
         return Built(problem=Problem(BuildClass.OTHER, why, where))
     return Built(tuple(document.data for document in stream.documents if isinstance(document.data, dict)))
+
+
+_TARGET = regexp(r"couldn't make target for path '\./([^']+)'")
+
+
+def _base(closure: Closure, said: str) -> Location | None:
+    """The kustomization of the innermost base that kustomize names as what it could not build."""
+    folders = {item.folder: item.location for item in closure.kustomizations}
+    return next((folders[name] for name in reversed(_TARGET.findall(said)) if name in folders), None)
 
 
 _REGISTERED = regexp(r"may not add resource with an already registered id: (\w+)\.[^/]*/([\w.-]+?)\.")

@@ -7,9 +7,9 @@ to lie inside the repository.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import field
-from posixpath import join, normpath
+from posixpath import dirname, join, normpath
 from typing import Any
 
 from gitops_layout.kustomize.model import (
@@ -28,7 +28,7 @@ from gitops_layout.kustomize.model import (
     references,
     strings,
 )
-from gitops_layout.model import Location, Span
+from gitops_layout.model import Location, Path, Span
 from gitops_layout.patterns import regexp
 from gitops_layout.repo.model import Repo, is_yaml
 from gitops_layout.source.document import Stream
@@ -266,16 +266,27 @@ def _unresolved(state: _Walk, reference: Reference, lexical: str) -> None:
             why += ", or, where this is no git repository, put an empty .gitops-layout.yaml into the folder above both"
         state.add(BuildClass.OUTSIDE, why, where)
     else:
-        state.lacking([lexical], f"{target} does not exist ({lexical})", where)
+        entry = state.repo.entries.get(lexical)
+        is_link = entry is not None and entry.target is not None
+        why = f"is a link to {entry.target}, which does not exist" if is_link and entry else "does not exist"
+        state.lacking([lexical], f"{target} {why} ({lexical})", where)
 
 
 def _leaves(repo: Repo, path: str) -> bool:
-    """Whether a link on the way to `path` is there, although the path leads nowhere inside."""
-    parts = path.split("/")
-    prefixes = ("/".join(parts[: n + 1]) for n in range(len(parts)))
-    return any(
-        (entry := repo.entries.get(prefix)) is not None and entry.target is not None for prefix in prefixes
-    )
+    """Whether a link on the way to `path` leads out of the repository; one that leads nowhere inside does not."""
+    for _ in range(MAX_DEPTH):
+        parts = path.split("/")
+        prefixes = ("/".join(parts[: n + 1]) for n in range(len(parts)))
+        link = next(
+            (p for p in prefixes if (e := repo.entries.get(p)) is not None and e.target is not None), None
+        )
+        if link is None:
+            return False
+        target = repo.entries[link].target or ""
+        path = normpath(join(dirname(link), target, path[len(link) + 1 :]))
+        if path.startswith(("/", "../")) or path == "..":
+            return True
+    return False  # a circle of links
 
 
 _BUILTIN_INPUTS = {"ConfigMapGenerator", "SecretGenerator"}
@@ -324,8 +335,16 @@ def _plugin_folder(state: _Walk, folder: str, where: Location) -> None:
 def _plugin(state: _Walk, owner: Kustomization, file: str, where: Location) -> None:
     """A generator, transformer or validator config: built-in ones are followed, others would run code."""
     stream = state.repo.stream(file)
-    if not _is_unambiguous(stream):
-        state.add(BuildClass.PLUGIN, f"{file} cannot be read in one way only", where)
+    if stream.problems:
+        problem = stream.problems[0]
+        span = Span(problem.line, problem.column, problem.line, problem.column + 1, 0, 0)
+        why = f"it is no YAML: {problem.message}: correct it"
+        state.add(BuildClass.NO_MANIFEST, why, Location(file, span=span))
+        return
+    if (path := _ambiguous(stream)) is not None:
+        index, below = path
+        why = f"{below[-1] if below else file} can be read in two ways: put its value in quotes"
+        state.add(BuildClass.PLUGIN, why, Location(file, below, index))
         return
     for document in stream.documents:
         _plugin_config(state, owner, document.data, Location(file, (), document.index), where)
@@ -348,18 +367,30 @@ def _inline_plugin(state: _Walk, owner: Kustomization, text: str, where: Locatio
 
 
 def _is_unambiguous(stream: Stream) -> bool:
-    """Whether kubectl and kustomize read the same configurations; their names and labels matter to no file."""
+    return not stream.problems and _ambiguous(stream) is None
+
+
+def _ambiguous(stream: Stream) -> tuple[int, Path] | None:
+    """The document and the path in it of the first value that kubectl and kustomize read as different ones."""
     typed = read(stream.text, stream.file, mode="kustomize")
-    return not (stream.problems or typed.problems) and _settings(stream) == _settings(typed)
+    if [d.data for d in stream.documents] == [d.data for d in typed.documents]:
+        return None
+    for one, other in zip(stream.documents, typed.documents, strict=False):
+        if one.data != other.data:
+            return one.index, _differing(one.data, other.data)
+    return 0, ()
 
 
-def _settings(stream: Stream) -> list[Any]:
-    return [
-        {key: value for key, value in document.data.items() if key != "metadata"}
-        if isinstance(document.data, dict)
-        else document.data
-        for document in stream.documents
-    ]
+def _differing(one: Any, other: Any) -> Path:
+    """The path of the first value that differs; of what holds it where a key does."""
+    match one, other:
+        case dict(), dict() if one.keys() == other.keys():
+            pairs: Iterable[tuple[str | int, Any, Any]] = ((key, one[key], other[key]) for key in one)
+        case list(), list() if len(one) == len(other):
+            pairs = ((index, *both) for index, both in enumerate(zip(one, other, strict=True)))
+        case _:
+            return ()
+    return next((step, *_differing(a, b)) for step, a, b in pairs if a != b)
 
 
 def _plugin_config(state: _Walk, owner: Kustomization, data: Any, here: Location, where: Location) -> None:

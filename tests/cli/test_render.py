@@ -19,6 +19,8 @@ from gitops_layout.repo import load
 from gitops_layout.repo.model import UnreadableError
 from tests.cli.test_cache import tree, write
 
+_MAP = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n"
+
 
 @pytest.fixture
 def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -195,6 +197,11 @@ def test_what_kustomize_refuses_is_named_by_its_line_and_number(repository: Path
     bad = {
         "yaml": ({"kustomization.yaml": "resources: [a.yaml]\n", "a.yaml": "kind: A\ndata: [b\n"}, "bad/yaml/a.yaml:3:1: it is no YAML"),
         "text": ({"kustomization.yaml": "resources: [null]\n"}, "resources[0] is no text"),
+        "base": ({"kustomization.yaml": "resources: [b]\n", "b/kustomization.yaml": "configMapGenerator:\n- name: c\n  options:\n    labels: {x: y}\n"}, "bad/base/b/kustomization.yaml:4: x is no text but a boolean"),
+        "config": ({"kustomization.yaml": "resources: [a.yaml]\nconfigurations: [c.yaml]\n", "a.yaml": _MAP, "c.yaml": "images:\n- {path: a[]/b}\n"}, "bad/config/c.yaml:2:11: it is no YAML"),
+        "plugin": ({"kustomization.yaml": "resources: [a.yaml]\ntransformers: [t.yaml]\n", "a.yaml": _MAP, "t.yaml": "apiVersion: builtin\nkind: [\n"}, "bad/plugin/t.yaml:3:1: it is no YAML"),
+        "twofold": ({"kustomization.yaml": "resources: [a.yaml]\ntransformers: [t.yaml]\n", "a.yaml": _MAP, "t.yaml": "apiVersion: builtin\nkind: LabelTransformer\nmetadata: {name: t}\nlabels:\n  a: y\n"}, "bad/twofold/t.yaml:5: a can be read in two ways: put its value in quotes"),
+        "later": ({"kustomization.yaml": "resources: [a.yaml]\nbuildMetadata: [managedByLabel, transformerAnnotations]\nvars: [{fieldref: {fieldpath: a}}]\nimages: [{name: n}]\n", "a.yaml": _MAP}, "bad/later/kustomization.yaml:4: name is no text"),
     }  # fmt: skip
     for name, (files, words) in bad.items():
         for file, text in files.items():
@@ -222,9 +229,6 @@ def test_origins_of_an_exact_render_are_the_same_and_guesses_are_marked(
     assert code == 0
     assert {pointer for pointer, place in origins.items() if "approximate" in place} == {"/spec/x"}
     assert (origins["/spec/x"]["file"], origins["/spec/x"]["line"]) == ("kustomization.yaml", 2)
-
-
-_MAP = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n"
 
 
 @pytest.mark.parametrize("closed", [False, True])
@@ -289,3 +293,13 @@ def test_a_delivery_that_fails_is_counted_once_where_both_ways_are_compared(
     code, _, err = said(capfd, monkeypatch, "--all", "--verify-render")
     assert code == 3
     assert "\n0 deliveries built both ways, 0 differ\n" in err
+
+
+def test_a_link_to_nothing_is_called_so_and_not_one_that_leads_out(repository: Path, capfd, monkeypatch):
+    write(repository / "bad/kustomization.yaml", "resources: [a.yaml, b.yaml]\n")
+    (repository / "bad/a.yaml").symlink_to("nowhere")
+    (repository / "bad/b.yaml").symlink_to("../../outside.yaml")
+    code, _, err = said(capfd, monkeypatch, "bad")
+    assert (code, "a.yaml is a link to nowhere, which does not exist (bad/a.yaml)" in err) == (3, True), err
+    write(repository / "bad/kustomization.yaml", "resources: [b.yaml]\n")
+    assert "b.yaml leads out of the repository" in said(capfd, monkeypatch, "bad")[2]

@@ -26,7 +26,7 @@ from gitops_layout.kustomize.fast.tables import Rules, list_rules
 from gitops_layout.kustomize.fast.transform import Inputs, run, steps
 from gitops_layout.kustomize.fast.variables import Variable, claim, joined_variables, substitute
 from gitops_layout.kustomize.model import Closure, Kustomization
-from gitops_layout.model import Location, Path
+from gitops_layout.model import Location, Path, Span
 from gitops_layout.repo.model import Repo
 from gitops_layout.values import dataclass
 
@@ -173,7 +173,11 @@ class _Build:
         """The data of a named file that holds one document, and its place."""
         file = self.file(folder, target, where)
         stream = self.view.stream(file)
-        if stream.problems or len(stream.documents) != 1 or stream.documents[0].duplicates:
+        if stream.problems:
+            problem = stream.problems[0]
+            span = Span(problem.line, problem.column, problem.line, problem.column + 1, 0, 0)
+            refuse(f"it is no YAML: {problem.message}", Location(file, span=span), "correct it")
+        if len(stream.documents) != 1 or stream.documents[0].duplicates:
             decline(f"{target} may be read in two ways", where)
         return stream.documents[0].data, Location(file)
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from gitops_layout.kustomize.fast.declined import decline, refuse
+from gitops_layout.kustomize.fast.declined import Declined, DeclinedError, decline, refuse
 from gitops_layout.kustomize.fast.item import check_key
 from gitops_layout.model import Location
 
-__all__ = ["PLUGINS", "check_forms", "check_plugin"]
+__all__ = ["PLUGINS", "check_forms", "check_plugin", "refused_forms"]
 
 Check = Callable[[Any, Location], None]
 
@@ -27,8 +27,11 @@ _VERSIONS = {
 def _plain(kind: type, word: str) -> Check:
     def check(value: Any, where: Location) -> None:
         if type(value) is not kind:
+            boolean = (
+                " but a boolean" if kind is str and isinstance(value, bool) else ""
+            )  # `y`, `no` and the like
             refuse(
-                f"{_called(where)} is no {word}",
+                f"{_called(where)} is no {word}{boolean}",
                 where,
                 f"write a {word}, in quotes if need be" if kind is str else f"write a {word}",
             )
@@ -72,8 +75,9 @@ def _pairs(value: Any, where: Location) -> None:
     if not isinstance(value, dict):
         decline(f"{where.path[-1]} is no mapping", where)
     for key, entry in value.items():
-        if not isinstance(entry, str):
-            decline(f"{key} is no text", where.at(key))
+        if entry is None:
+            decline(f"{key} is null", where.at(key))
+        _text(entry, where.at(key))
         check_key(key, where.at(key))
 
 
@@ -195,6 +199,18 @@ def check_plugin(data: dict[str, Any], where: Location) -> None:
     if data.get("apiVersion") != "builtin" or data["kind"] not in _PLUGIN_CHECKS:
         decline(f"{data.get('apiVersion')} {data['kind']} is left to kustomize", where)
     _PLUGIN_CHECKS[data["kind"]](data, where)
+
+
+def refused_forms(data: dict[str, Any], where: Location) -> Declined | None:
+    """The first field of a kustomization that kustomize refuses for its form, whatever else is not known here."""
+    for key, value in data.items():
+        try:
+            if key not in _UNKNOWN and value is not None and key in _FIELDS:
+                _FIELDS[key](value, where.at(key))
+        except DeclinedError as declined:
+            if declined.remedy is not None:
+                return Declined(declined.reason, declined.location or where, declined.remedy)
+    return None
 
 
 def check_forms(data: dict[str, Any], where: Location) -> None:
