@@ -46,20 +46,45 @@ Steps = tuple[str | int | None, ...]
 
 @dataclass(frozen=True, slots=True)
 class _Write:
-    """What a step that was not followed writes into some objects: a field and all below it."""
+    """What a step that was not followed writes into some objects: a field and all below it.
+
+    `elements` are what tells the list elements on the way apart, for each of the steps that has such; `value` is what
+    is written, where that is known.
+    """
 
     kind: str | None
     name: str | None
     steps: Steps
     where: Location
+    elements: tuple[Mapping[str, Any], ...] = ()
+    value: Any = _ABSENT
 
-    def means(self, data: Mapping[str, Any], path: Path) -> bool:
-        """Whether it may have written the value at `path` of an object."""
+    def may(self, data: Mapping[str, Any], path: Path) -> bool:
+        """Whether it may have written the value at `path` of an object, whatever happened to it since."""
         if len(path) < len(self.steps):
             return False
         if any(step is not None and step != there for step, there in zip(self.steps, path, strict=False)):
             return False
         return _fits(self.kind, data.get("kind")) and _fits(self.name, _value(data, ("metadata", "name")))
+
+    def means(self, data: Mapping[str, Any], path: Path) -> bool:
+        """The same, and the list elements on the way are those that it is for."""
+        if not self.may(data, path):
+            return False
+        for length, wanted in enumerate(self.elements, 1):
+            element = _value(data, path[:length]) if wanted else {}
+            if not isinstance(element, dict) or any(
+                element.get(key) != value for key, value in wanted.items()
+            ):
+                return False
+        return True
+
+    def gives(self, path: Path, value: Any) -> bool:
+        """Whether what it writes at `path` is this value, as far as one can tell. What finds an element is not written."""
+        if self.value is _ABSENT:
+            return True
+        finds = len(self.elements) > 1 and self.steps[-1] in self.elements[-2]
+        return not finds and _same(_value(self.value, path[len(self.steps) :]), value)
 
 
 class Aligned:
@@ -74,7 +99,7 @@ class Aligned:
         self._closure = closure
         self._objects = objects
         self._tracer = Tracer(view, closure, fallback)
-        self._known: dict[tuple[int, Path], tuple[Path | None, bool]] = {}
+        self._known: dict[tuple[int, Path], tuple[Path | None, bool, bool]] = {}
 
     @cached_property
     def _trace(self) -> Fast:
@@ -109,51 +134,62 @@ class Aligned:
         """
         from gitops_layout.kustomize.fast import Origin
 
-        there, sure = self._followed(index, path)
+        there, likely, _ = self._followed(index, path)
         partner = self._partners[index]
-        if sure and there is not None and partner is not None:
+        if likely and there is not None and partner is not None:
             return self._trace.origin(partner, there)
         return Origin(self._guess(index, path), ())
 
     def writers(self, index: int, path: Path) -> tuple[Location, ...]:
         """The same places, whose paths lead on into the YAML of texts."""
-        there, sure = self._followed(index, path)
+        there, likely, _ = self._followed(index, path)
         partner = self._partners[index]
-        if sure and there is not None and partner is not None:
+        if likely and there is not None and partner is not None:
             return self._trace.writers(partner, there)
         return (self._guess(index, path),)
 
     def approximate(self, index: int, path: Path) -> bool:
         """Whether the origin of a value is a guess."""
-        return not self._followed(index, path)[1]
+        return not self._followed(index, path)[2]
 
     def _guess(self, index: int, path: Path) -> Location:
         """The last step that was not followed and names the field; else what looks most like its writer."""
         data = self._objects[index]
-        for write in self._left:
-            if write.means(data, path):
-                return _inside(self._view, write.where.at(*path[len(write.steps) :]))
-        return self._tracer.origin(data)(path)
+        value = _value(data, path)
+        meant = [write for write in self._left if write.means(data, path)]
+        given = next((write for write in meant if write.gives(path, value)), None)
+        if given is None:
+            found = self._tracer.origin(data)(path)
+            if not meant or self._holds(found, value):
+                return found
+            given = meant[0]
+        return _inside(self._view, given.where.at(*path[len(given.steps) :]))
 
-    def _followed(self, index: int, path: Path) -> tuple[Path | None, bool]:
-        """The path in the trace's object, and whether it has the same value by the same writers for sure."""
+    def _holds(self, place: Location, value: Any) -> bool:
+        """Whether a file has the value at a place."""
+        if place.file not in self._view.entries:
+            return False
+        documents = self._view.documents(place.file)
+        return any(d.index == place.document and _same(_value(d.data, place.path), value) for d in documents)
+
+    def _followed(self, index: int, path: Path) -> tuple[Path | None, bool, bool]:
+        """The path in the trace's object, and whether it has the same value by the same writers: likely, and for sure."""
         if (index, path) not in self._known:
             self._known[index, path] = self._follow(index, path)
         return self._known[index, path]
 
-    def _follow(self, index: int, path: Path) -> tuple[Path | None, bool]:
+    def _follow(self, index: int, path: Path) -> tuple[Path | None, bool, bool]:
         partner, data = self._partners[index], self._objects[index]
         while path and _value(data, path) is _ABSENT:
             path = path[:-1]
         if partner is None:
-            return None, False
+            return None, False, False
         there = _aligned(data, self._trace.objects[partner], path)
         if there is None or not _same(_value(data, path), _value(self._trace.objects[partner], there)):
-            return there, False
+            return there, False, False
         last = self._trace.writers(partner, there)[0]
-        return there, not any(
-            write.means(data, path) and not _is_below(last, write.where) for write in self._left
-        )
+        others = [w for w in self._left if w.may(data, path) and not _is_below(last, w.where)]
+        return there, not any(write.means(data, path) for write in others), not others
 
 
 def _is_below(place: Location, above: Location) -> bool:
@@ -217,7 +253,7 @@ def _element(values: list[Any], traced: list[Any], step: int) -> int | None:
         return equal[0]
     if not isinstance(value, dict):
         return None
-    named = {key: value[key] for key in _IDENTITY if isinstance(value.get(key), str | int)}
+    named = _named(value)
     alike = [
         index
         for index, other in enumerate(traced)
@@ -284,9 +320,10 @@ def _patched(
                 kind or str(document.data.get("kind")),
                 name or (own if isinstance(own, str) and not selector else None),
             )
-            for steps, below in _leaves(document.data, (), ()):
+            for steps, below, elements in _leaves(document.data, (), (), ()):
                 if steps[0] not in ("apiVersion", "kind") and steps != ("metadata", "name"):
-                    yield _Write(*meant, steps, root.at(*below))
+                    value = _value(document.data, below)
+                    yield _Write(*meant, steps, root.at(*below), elements, value)
 
 
 def _operations(
@@ -297,7 +334,8 @@ def _operations(
             case {"path": str(pointer), **rest} if pointer.startswith("/") and rest.get("op") != "test":
                 names = (step.replace("~1", "/").replace("~0", "~") for step in pointer.split("/")[1:])
                 steps: Steps = tuple(None if step == "-" or step.isdigit() else step for step in names)
-                yield _Write(kind, name, steps, root.at(index, *(("value",) if "value" in rest else ())))
+                where = root.at(index, *(("value",) if "value" in rest else ()))
+                yield _Write(kind, name, steps, where, value=rest.get("value", _ABSENT))
             case _:
                 continue
 
@@ -326,17 +364,30 @@ def _replaced(where: Location, entry: Mapping[str, Any]) -> Iterator[_Write]:
                 continue
 
 
-def _leaves(data: Any, steps: Steps, below: Path) -> Iterator[tuple[Steps, Path]]:
-    """The plain values of a patch: the fields that they are for, and where they stand in it."""
+def _leaves(
+    data: Any, steps: Steps, below: Path, elements: tuple[Mapping[str, Any], ...]
+) -> Iterator[tuple[Steps, Path, tuple[Mapping[str, Any], ...]]]:
+    """The plain values of a patch: the fields that they are for, where they stand in it, and the list elements on the way.
+
+    Elements that the patch deletes are left out.
+    """
     if isinstance(data, dict) and data:
         for key, value in data.items():
             if not key.startswith("$"):
-                yield from _leaves(value, (*steps, key), (*below, key))
+                yield from _leaves(value, (*steps, key), (*below, key), (*elements, {}))
     elif isinstance(data, list) and data:
         for index, value in enumerate(data):
-            yield from _leaves(value, (*steps, None), (*below, index))
+            if not (isinstance(value, dict) and value.get("$patch") == "delete"):
+                yield from _leaves(value, (*steps, None), (*below, index), (*elements, _named(value)))
     elif steps:
-        yield steps, below
+        yield steps, below, elements
+
+
+def _named(element: Any) -> Mapping[str, Any]:
+    """What tells an element of a list apart from the others."""
+    if not isinstance(element, dict):
+        return {}
+    return {key: element[key] for key in _IDENTITY if isinstance(element.get(key), str | int)}
 
 
 def _inside(view: Repo, place: Location) -> Location:

@@ -235,15 +235,15 @@ def _index(item: Any, source: Any, same: int) -> int | None:
     if not isinstance(source, list):
         return None
     if isinstance(item, dict):
+        left = [index for index, other in enumerate(source) if isinstance(other, dict)]
         for key in _LIST_KEYS:
             if key in item:
-                alike = [
-                    index
-                    for index, other in enumerate(source)
-                    if isinstance(other, dict) and other.get(key) == item[key]
-                ]
-                # Two ports of one number differ in their protocol.
-                return max(alike, key=lambda index: _shared(item, source[index]), default=None)
+                alike = [index for index in left if source[index].get(key) == item[key]]
+                if alike:
+                    # Two ports of one number differ in their protocol.
+                    return max(alike, key=lambda index: _shared(item, source[index]))
+                left = [index for index in left if key not in source[index]]  # it may have been added
     if item in source:
         return source.index(item)
-    return same if same < len(source) else None
+    keyless = isinstance(item, dict | list) and not any(key in item for key in _LIST_KEYS)
+    return same if keyless and same < len(source) else None

@@ -93,3 +93,36 @@ def test_changing_the_claimed_place_changes_exactly_the_leaves_that_claim_it(see
     assert tally.broken == []
     assert tally.tried >= 12
     assert tally.guessed <= 0.2 * tally.leaves
+
+
+def test_what_a_patch_gives_to_one_element_is_not_claimed_for_another() -> None:
+    deployment = (
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: d}\nspec:\n  strategy: {type: RollingUpdate}\n  template:\n"
+        "    spec:\n      volumes:\n      - {name: v1, emptyDir: {}}\n      - {name: v2, emptyDir: {}}\n      containers:\n"
+        "      - name: one\n        image: i\n        args: [a, b]\n        ports:\n        - {containerPort: 80, protocol: TCP}\n"
+        "        - {containerPort: 80, protocol: UDP}\n      - name: two\n        image: j\n"
+    )
+    patch = (
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: d}\nspec:\n  strategy:\n    $retainKeys: [type]\n"
+        "    type: Recreate\n  template:\n    spec:\n      volumes:\n      - {name: v1, $patch: delete}\n      containers:\n"
+        "      - name: one\n        args: [c]\n        ports:\n        - containerPort: 80\n          protocol: UDP\n"
+        "          name: u\n      - name: new\n        image: n\n"
+    )
+    kustomization = "resources: [d.yaml]\npatches: [{path: p.yaml}]\n"
+    objects, _, line = aligned({"kustomization.yaml": kustomization, "d.yaml": deployment, "p.yaml": patch})
+    pod = objects[0]["spec"]["template"]["spec"]
+    number = {container["name"]: index for index, container in enumerate(pod["containers"])}
+    ports = {port["protocol"]: index for index, port in enumerate(pod["containers"][number["one"]]["ports"])}
+    expected = {
+        ("containers", number["one"], "name"): ("d.yaml", 12),
+        ("containers", number["one"], "image"): ("d.yaml", 13),
+        ("containers", number["one"], "args", 0): ("p.yaml", 14),
+        ("containers", number["one"], "ports", ports["TCP"], "containerPort"): ("d.yaml", 16),
+        ("containers", number["one"], "ports", ports["UDP"], "name"): ("p.yaml", 18),
+        ("containers", number["two"], "image"): ("d.yaml", 19),
+        ("containers", number["new"], "name"): ("p.yaml", 19),
+        ("containers", number["new"], "image"): ("p.yaml", 20),
+        ("volumes", 0, "name"): ("d.yaml", 10),
+    }
+    assert {path: line("spec", "template", "spec", *path)[:2] for path in expected} == expected
+    assert line("spec", "strategy", "type") == ("p.yaml", 7, True)
