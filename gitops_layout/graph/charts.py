@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
-from posixpath import join
+from posixpath import basename, join
 
 from gitops_layout.agents import builtin
-from gitops_layout.agents.context import Context
+from gitops_layout.agents.context import Context, at
 from gitops_layout.agents.delivery import Delivery
+from gitops_layout.counts import counted
 from gitops_layout.graph.model import Graph
+from gitops_layout.graph.objects import agents_rendered
 from gitops_layout.model import Location, Unchecked, UncheckedClass
 from gitops_layout.patterns import regexp
+from gitops_layout.render.rendered import Rendered
 from gitops_layout.repo.model import Repo, is_aside, is_parked, is_yaml
 
 __all__ = ["idle_charts", "loose_charts", "unseen_charts"]
@@ -24,6 +27,13 @@ _AGENT = regexp(
 )
 """`argoproj.io` has Rollouts and Workflows, too; hardly anybody writes anything between version and kind."""
 
+_MAKERS = {
+    "argocd-apps": "Applications",
+    "clustergroup": "Applications",
+    "flux-instance": "a FluxInstance",
+    "flux2-sync": "a Flux Kustomization",
+}
+"""Published charts that make agents' objects of their values, and what they make."""
 
 MAX_LOOSE = 250
 """Charts that nobody installs and that are rendered all the same; more are no one's to wait for."""
@@ -44,27 +54,74 @@ def loose_charts(repo: Repo, context: Context, read: AbstractSet[str]) -> list[D
             continue
         name = data.get("name", "chart")
         made = any("/templates/" in f"/{path}" and is_yaml(path) for path in repo.under(folder))
+        made = made or next(_makers(repo, folder), None) is not None
         if made and isinstance(name, str) and _NAME.fullmatch(name):
             found.append(builtin.chart(folder, Location(file), context))
     return found[:MAX_LOOSE]
 
 
-def unseen_charts(repo: Repo, deliveries: Iterable[Delivery]) -> Iterator[Unchecked]:
-    """An entry for each such chart that no delivery installs."""
-    installed = {
-        delivery.source.path
-        for delivery in deliveries
-        if delivery.renderer == "chart" and delivery.agent != "helm"
-    }
+def unseen_charts(
+    repo: Repo, deliveries: Iterable[Delivery], rendered: Mapping[str, Rendered]
+) -> Iterator[Unchecked]:
+    """An entry for each such chart that no delivery installs: its own templates make them, or a chart that it needs."""
+    charts = [delivery for delivery in deliveries if delivery.renderer == "chart"]
+    installed = {delivery.source.path for delivery in charts if delivery.agent != "helm"}
+    loose = {delivery.source.path: rendered[delivery.id] for delivery in charts if delivery.agent == "helm"}
     for chart in repo.charts:
-        files = [file for file in repo.under(join(chart, "templates")) if file.endswith((".yaml", ".yml"))]
-        making = [file for file in files if _AGENT.search(repo.text(file))]
-        if making and chart not in installed and not is_aside(making[0]):
+        if chart in installed or is_aside(join(chart, "Chart.yaml")):
+            continue
+        found = _making(repo, chart, loose.get(chart))
+        if found is not None:
+            why, place = found
             name = chart or "."
-            why = f"{len(making)} of its templates make agents' objects, and nothing says with which values"
-            yield Unchecked(
-                f"chart {name}", UncheckedClass.EXTERNAL, why, Location(making[0]), ("chart", name)
-            )
+            yield Unchecked(f"chart {name}", UncheckedClass.EXTERNAL, why, place, ("chart", name))
+    yield from _patterns(repo)
+
+
+def _making(repo: Repo, chart: str, rendered: Rendered | None) -> tuple[str, Location] | None:
+    """What of a chart makes agents' objects, as a sentence, and where."""
+    files = [file for file in repo.under(join(chart, "templates")) if file.endswith((".yaml", ".yml"))]
+    making = [file for file in files if _AGENT.search(repo.text(file))]
+    if making:
+        why = f"{len(making)} of its templates make agents' objects, and nothing says with which values"
+        return why, Location(making[0])
+    here = Location(join(chart, "Chart.yaml"))
+    made = agents_rendered(rendered) if rendered is not None else []
+    if made:
+        return (
+            f"it makes {counted(len(made), 'agent object')} of its own values, and nothing here says who installs it",
+            here,
+        )
+    for name in _makers(repo, chart):
+        why = f"it depends on {name}, which makes {_MAKERS[name]}, and was not fetched: `gitops-layout fetch` brings it"
+        return why, here
+    return None
+
+
+def _makers(repo: Repo, chart: str) -> Iterator[str]:
+    """The published charts that make agents' objects, of those that a chart depends on."""
+    from gitops_layout.helm.chart import dependencies  # most repositories have no charts to look into
+
+    for dependency in dependencies(repo, chart):
+        name = dependency.get("name")
+        if isinstance(name, str) and name in _MAKERS:
+            yield name
+
+
+def _patterns(repo: Repo) -> Iterator[Unchecked]:
+    """Values of the chart of the Validated Patterns, which an operator installs that no file here names."""
+    for file in repo.manifests:
+        if not basename(file).startswith("values-") or is_aside(file):
+            continue
+        for document in repo.documents(file):
+            listed = at(document.data, "clusterGroup", "applications")
+            if isinstance(listed, dict | list) and listed:
+                count = counted(len(listed), "application")
+                why = f"{file} lists {count}, of which the chart clustergroup makes Applications: it is not here"
+                place = Location(file, ("clusterGroup", "applications"), document.index)
+                yield Unchecked(
+                    f"values {file}", UncheckedClass.EXTERNAL, why, place, ("chart", "clustergroup")
+                )
 
 
 def idle_charts(graph: Graph) -> tuple[str, ...]:

@@ -73,7 +73,7 @@ def whys(graph: Graph) -> Iterator[tuple[Delivery, Why]]:
         yield (
             delivery,
             Why(
-                _live(delivery, brought.get(delivery.id, ())),
+                _live(graph, delivery, brought.get(delivery.id, ())),
                 place[1]
                 if place is not None
                 else "no folder and no cluster of it is called like an environment",
@@ -82,8 +82,12 @@ def whys(graph: Graph) -> Iterator[tuple[Delivery, Why]]:
         )
 
 
-def _live(delivery: Delivery, brought: tuple[str, ...]) -> str:
+def _live(graph: Graph, delivery: Delivery, brought: tuple[str, ...]) -> str:
     if delivery.agent in BARE:
+        if delivery.agent == "helm":
+            return "not reached: nothing that was seen here installs this chart"
+        if delivery.live and graph.hidden:
+            return "no agent object was seen, so what is not included elsewhere counts as delivered"
         if delivery.live:
             return "no agent object is here, so what is not included elsewhere is delivered"
         return "not reached: no agent object names it, and no kustomization that one names includes it"

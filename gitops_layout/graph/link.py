@@ -44,7 +44,6 @@ def link(repo: Repo, *, render: Render, declared: Declared | None = None) -> Gra
     pulling = (r for r in objects if is_generator(r) or (is_agent(r) and pulls(r)))
     pulled = any(not state.parked(resource.file) for resource in pulling)
     agentless = declared.external_agent or not pulled
-    state.explain.append(_why_delivered(agents, declared, agentless=agentless))
     follow(state, agents, partial(kustomize_roots, repo, context, live=agentless), inputs)
     settle(state)
     drop_reached(state)
@@ -61,8 +60,11 @@ def link(repo: Repo, *, render: Render, declared: Declared | None = None) -> Gra
         state.unchecked.append(entry)
         if (of_agents or agentless) and entry.location is not None:
             live.add(entry.location.file)
-    if not pulled:
-        state.unchecked += unseen_charts(repo, state.deliveries.values())
+    hidden = [] if pulled else list(unseen_charts(repo, state.deliveries.values(), state.rendered))
+    state.unchecked += hidden
+    live |= {entry.location.file for entry in hidden if entry.location is not None}
+    names = tuple(entry.what for entry in hidden)
+    state.explain.append(_why_delivered(agents, declared, names, agentless=agentless))
     if not state.deliveries:
         for entry in unmade(repo):
             state.unchecked.append(entry)
@@ -82,6 +84,7 @@ def link(repo: Repo, *, render: Render, declared: Declared | None = None) -> Gra
         declared=context.declared,
         unchecked=(*repo.unchecked, *state.unchecked),
         explain=tuple(state.explain),
+        hidden=names,
     )
 
 
@@ -109,12 +112,20 @@ def _live_files(repo: Repo, state: State, objects: Sequence[Resource]) -> set[st
     return live & repo.entries.keys()
 
 
-def _why_delivered(agents: Sequence[Resource], declared: Declared, *, agentless: bool) -> str:
+def _why_delivered(
+    agents: Sequence[Resource], declared: Declared, hidden: Sequence[str], *, agentless: bool
+) -> str:
     if declared.external_agent:
         return "agents elsewhere pull from here (agent: external): every kustomize root and manifest is delivered"
     if agentless and declared.deliveries:
         return (
             "gitops-layout itself is the agent: the overlays of apps and tenants in gitops.yaml are delivered"
+        )
+    if agentless and hidden:
+        more = f" and {len(hidden) - 1} more" if len(hidden) > 1 else ""
+        return (
+            f"no agent object was seen, but {hidden[0]}{more} may bring some; until they are seen, every kustomize root "
+            "and every manifest outside one counts as delivered"
         )
     if agentless:
         return (

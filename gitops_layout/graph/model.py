@@ -102,6 +102,8 @@ class Graph:
     target: Target = Target()
     before: Graph | None = None
     """What the same repository delivered at the revision that a change is compared with."""
+    hidden: tuple[str, ...] = ()
+    """What may make agents' objects that were not seen, where no other agent's object pulls: `chart system/argocd`."""
 
     def is_live(self, file: str) -> bool:
         """Whether an agent object reaches `file`."""

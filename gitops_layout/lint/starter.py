@@ -65,7 +65,12 @@ def _agent(graph: Graph) -> Iterator[str]:
     elif agents:
         yield f"# agent: both deliver here ({counts})"
     elif any(delivery.live for delivery in graph.deliveries):
-        yield "# no agent object pulls a path, so an agent elsewhere does"
+        if graph.hidden:
+            more = f" and {len(graph.hidden) - 1} more" if len(graph.hidden) > 1 else ""
+            yield f"# no agent object was seen, but {graph.hidden[0]}{more} may bring some: until they are seen,"
+            yield "# every kustomize root and every manifest counts as delivered"
+        else:
+            yield "# no agent object pulls a path, so an agent elsewhere does"
         yield "agent: external"
 
 

@@ -67,7 +67,8 @@ def _clusters(graph: Graph, live: Sequence[Delivery]) -> Iterator[list[str]]:
             head = f"agent objects in {cluster or 'the root folder'} (their cluster has no name here)"
             common = None
         else:
-            head, common = "no agent object: every kustomize root and every folder of manifests", None
+            none = "no agent object was seen" if graph.hidden else "no agent object"
+            head, common = f"{none}: every kustomize root and every folder of manifests", None
         yield [head, *_tree(graph, members, brought, common)]
 
 
@@ -180,7 +181,11 @@ def _dead(graph: Graph) -> list[str]:
         return []
     lines = [f"  {_label(d)}  {counted(len(graph.rendered[d.id].objects), 'object')}" for d in dead[:_MANY]]
     more = [f"  and {len(dead) - _MANY} more; --format json lists all"] if len(dead) > _MANY else []
-    return [f"no agent reaches {counted(len(dead), 'delivery')}", *lines, *more]
+    if all(delivery.agent == "helm" for delivery in dead):
+        head = f"nothing that was seen installs {counted(len(dead), 'chart')}"
+    else:
+        head = f"no agent reaches {counted(len(dead), 'delivery')}"
+    return [head, *lines, *more]
 
 
 def _idle(graph: Graph) -> list[str]:

@@ -631,6 +631,53 @@ def test_a_chart_that_makes_the_only_agent_objects_is_named_as_not_seen():
         ("chart", "environments"),
     )
     assert entry.why == "1 of its templates make agents' objects, and nothing says with which values"
+    assert graph.reaches(entry)
+
+
+DEPENDENT = """\
+apiVersion: v2
+name: argocd
+version: 0.0.0
+dependencies:
+- {name: argocd-apps, version: 2.0.0, repository: 'https://example.test/charts'}
+"""
+
+
+def test_a_chart_whose_dependency_makes_the_agents_objects_is_not_seen_until_it_is_fetched():
+    files = {"system/argocd/Chart.yaml": DEPENDENT, "web/a.yaml": CONFIG_MAP}
+    graph = linked(files)
+    [entry] = [item for item in graph.unchecked if item.delivery is None]
+    assert entry.why == (
+        "it depends on argocd-apps, which makes Applications, and was not fetched: `gitops-layout fetch` brings it"
+    )
+    assert graph.reaches(entry)
+    assert "no agent object was seen, but chart system/argocd may bring some" in graph.explain[-1]
+    # fetch brings what deliveries miss, and so must know the chart as one
+    assert {"helm:Chart//system/argocd@", "plain:Directory//web@"} == {d.id for d in graph.deliveries}
+
+    vendored = {
+        "system/argocd/charts/argocd-apps/Chart.yaml": "apiVersion: v2\nname: argocd-apps\nversion: 2.0.0\n",
+        "system/argocd/charts/argocd-apps/templates/a.yaml": "{{- range $k, $v := .Values.applications }}\n"
+        "apiVersion: {{ $.Values.version }}\nkind: Application\nmetadata: {name: '{{ $k }}'}\n"
+        "spec: {{ toJson $v }}\n{{- end }}\n",
+        "system/argocd/charts/argocd-apps/values.yaml": "version: argoproj.io/v1alpha1\n",
+        "system/argocd/values.yaml": "argocd-apps: {applications: {web: {source: {path: web, repoURL: x}}}}\n",
+    }
+    [entry] = [item for item in linked(files | vendored).unchecked if item.delivery is None]
+    assert entry.why == "it makes 1 agent object of its own values, and nothing here says who installs it"
+
+    installed = linked({**files, "root.yaml": APPLICATION % ("argocd", "system/argocd")})
+    assert installed.hidden == ()
+
+
+def test_values_that_list_applications_for_a_chart_elsewhere_are_not_seen():
+    values = "clusterGroup: {name: hub, applications: {vault: {name: vault, path: charts/vault}}}\n"
+    graph = linked({"values-hub.yaml": values, "web/a.yaml": CONFIG_MAP})
+    [entry] = graph.unchecked
+    assert entry.why == (
+        "values-hub.yaml lists 1 application, of which the chart clustergroup makes Applications: it is not here"
+    )
+    assert graph.reaches(entry)
 
 
 @pytest.mark.parametrize("metadata", ["", "metadata: [1]\n", "metadata: {name: [x]}\n"])

@@ -106,7 +106,7 @@ def test_text_tells_of_a_chart_of_agents_objects_that_nothing_installs():
     rollout = files["envs/templates/web.yaml"].replace("Application", "Rollout")
     wrapper = {"a/charts/b/Chart.yaml": "name: b\n", "a/Chart.yaml": "name: a\n"}
     text = to_text(linked(files | wrapper | {"envs/templates/web.yaml": rollout}))
-    assert "no agent reaches 1 delivery\n  envs  1 object" in text
+    assert "nothing that was seen installs 1 chart\n  envs  1 object" in text
     assert text.endswith("no delivery seen here installs 1 chart: a\n\nall else that is delivered was seen\n")
 
 
