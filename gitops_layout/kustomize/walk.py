@@ -12,6 +12,7 @@ from dataclasses import field
 from posixpath import dirname, join, normpath
 from typing import Any
 
+from gitops_layout.kustomize.bounds import file_bound, text_bounds
 from gitops_layout.kustomize.model import (
     FILE_NAMES,
     REFERENCE_LISTS,
@@ -134,6 +135,8 @@ def _check(state: _Walk, found: Kustomization) -> None:
     _check_spelling(state, data, found.location)
     for target, index in strings(data, "patchesStrategicMerge"):
         _check_inline(state, found, target, found.location.at("patchesStrategicMerge", index))
+    for problem, where in text_bounds(data, found.location):
+        state.add(BuildClass.NO_MANIFEST, f"the text is not given to kustomize: {problem.message}", where)
     version, kind = data.get("apiVersion"), data.get("kind")
     wanted = f"{_GROUP}v1alpha1" if kind == "Component" else f"{_GROUP}v1beta1"
     if kind not in (None, "Kustomization", "Component"):
@@ -228,11 +231,9 @@ def _follow(state: _Walk, owner: Kustomization, reference: Reference) -> None:
         if problems and (unread := repo.unread(real)) is not None:
             state.add(BuildClass.UNREADABLE, unread, where)
             return
-        if problems and any(problem.bound for problem in problems):
-            problem = problems[0]
-            span = Span(problem.line, problem.column, problem.line, problem.column + 1, 0, 0)
-            why = f"{target} is not given to kustomize: {problem.message}"
-            state.add(BuildClass.NO_MANIFEST, why, Location(real, span=span))
+        if problems and (unkept := file_bound(repo, real)) is not None:
+            why = f"{target} is not given to kustomize: {unkept[0].message}"
+            state.add(BuildClass.NO_MANIFEST, why, unkept[1])
         if reference.kind == "component":
             state.add(BuildClass.WRONG_KIND, f"components must name folders; {target} is a file", where)
         elif reference.kind == "plugin":

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from gitops_layout.model import Path
     from gitops_layout.source.typing import Mode, Scalar
 
-__all__ = ["by_events"]
+__all__ = ["by_events", "too_deep"]
 
 MAX_DEPTH = 200
 """Deeper nesting is refused: no manifest comes near, and every walk below may then recurse."""
@@ -272,7 +272,17 @@ class _Builder:
         if kind is yaml.AliasEvent:
             value, node = self.alias(event)
             return _key_name(value, start), node
+        self.skip()
         raise _RefusedError("a mapping or list cannot be a key", start)
+
+    def skip(self) -> None:
+        """Pass the rest of a mapping or list, for a bound that it does not keep is said rather than what it is."""
+        depth = 1
+        while depth:
+            event: Any = self.parser.get_event()
+            depth += _deeper(event)
+            if depth > MAX_DEPTH:
+                raise _RefusedError(_TOO_DEEP, event.start_mark.index, bound=True)
 
     def plain_key(self, event: Any) -> str:
         try:
@@ -351,6 +361,32 @@ class _Builder:
         if wanted is not None and type(value) is not wanted:
             raise _RefusedError(f"cannot decode {text!r} as a !!{tag}", event.start_mark.index)
         return value
+
+
+def _deeper(event: Any) -> int:
+    """The levels that an event opens or closes."""
+    if isinstance(event, yaml.CollectionStartEvent):
+        return 1
+    return -1 if isinstance(event, yaml.CollectionEndEvent) else 0
+
+
+def too_deep(content: bytes) -> SyntaxProblem | None:
+    """The place in a file, too large to be read, where it nests too deeply; None where it does not, or is no YAML."""
+    depth = 0
+    try:
+        parser = CParser(content)
+        event: Any = parser.get_event()
+        while event is not None:
+            depth += _deeper(event)
+            if depth > MAX_DEPTH:
+                line, column = event.start_mark.line + 1, event.start_mark.column + 1
+                return SyntaxProblem(_TOO_DEEP, line, column, bound=True)
+            event = parser.get_event()
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        if mark is not None and "maximum nesting depth" in str(error):
+            return SyntaxProblem(_TOO_DEEP, mark.line + 1, mark.column + 1, bound=True)
+    return None
 
 
 def _alias_share(total: int) -> float:

@@ -21,6 +21,8 @@ from tests.kustomize.oracle import repository
 CONFIG = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\ndata: {k: v}\n"
 GONE = CONFIG.replace("name: c", "name: gone")
 DEEP = f"{CONFIG}x: {'[' * 10_000}{']' * 10_000}\n"
+KEYS = f"{CONFIG}x:\n  {'? ' * 500}x\n"
+LARGE = f"{CONFIG}x:\n  {'- ' * 500}x\n" + f"# {'x' * 1022}\n" * 10_240
 COMPONENT = {"kind": "Component", "apiVersion": "kustomize.config.k8s.io/v1alpha1"}
 SOURCE = {"source": {"kind": "ConfigMap"}, "targets": [{"select": {"kind": "ConfigMap"}, "fieldPaths": ["data.gone.x"]}]}  # fmt: skip
 K = "kustomization.yaml"
@@ -47,6 +49,8 @@ CASES: dict[str, tuple[Any, dict[str, Any], str | None, str]] = {
     "a component that includes itself": ({"resources": ["c.yaml"], "components": ["x"]}, {f"x/{K}": {**COMPONENT, "components": ["../x"]}}, f"x/{K}:1", "x → x"),
     "an object of 10,000 levels": ({"resources": ["d.yaml"]}, {"d.yaml": DEEP}, "d.yaml:5", "write it flatter"),
     "a patch of 10,000 levels": ({"resources": ["c.yaml"], "patches": [{"path": "d.yaml"}]}, {"d.yaml": DEEP}, "d.yaml:5", "write it flatter"),
+    "keys of 500 levels": ({"resources": ["d.yaml"]}, {"d.yaml": KEYS}, "d.yaml:6", "write it flatter"),
+    "an inline patch whose keys have 500 levels": ({"resources": ["c.yaml"], "patches": [{"patch": KEYS}]}, {}, f"{K}:1", "write it flatter"),
     "a kustomization of 10,000 levels": (f"resources: {'[' * 10_000}{']' * 10_000}\n", {}, f"{K}:1", "write it flatter"),
     "a file listed twice": ({"resources": ["c.yaml", "./c.yaml"]}, {}, "c.yaml:3", "list it once"),
     "an object in two files": ({"resources": ["c.yaml", "e.yaml"]}, {"e.yaml": CONFIG}, "e.yaml:3", "the first is from c.yaml"),
@@ -100,6 +104,26 @@ def test_the_verdict_is_kustomizes_and_names_the_line_and_the_remedy(name, tmp_p
     if built.problem is not None:
         assert place == line, built.problem
         assert words in built.problem.why
+
+
+@pytest.mark.parametrize("field", ["patches", "patchesJson6902", "patchesStrategicMerge", "transformers"])
+def test_texts_that_nest_without_end_are_refused_before_kustomize_starts(field):
+    text = "\n".join(f"{' ' * n}a:" for n in range(1_000))
+    target = {"kind": "ConfigMap", "name": "c"}
+    entry = {"patch": text, "target": target} if field in ("patches", "patchesJson6902") else text
+    built, place = ours({K: json.dumps({"resources": ["c.yaml"], field: [entry]}), "c.yaml": CONFIG})
+    assert built.problem is not None
+    assert place == f"{K}:1"
+    assert "not given to kustomize: nested deeper" in built.problem.why
+
+
+def test_a_file_too_large_to_be_read_here_is_asked_for_its_nesting():
+    built, place = ours({K: "resources: [d.yaml]\n", "d.yaml": LARGE})
+    assert built.problem is not None
+    assert place == "d.yaml:6"
+    assert "not given to kustomize: nested deeper" in built.problem.why
+    built, _ = ours({K: "resources: [d.yaml]\n", "d.yaml": LARGE.replace("- " * 500, "- ")})
+    assert built.problem is None
 
 
 def test_aliases_that_expand_without_end_are_refused_before_kustomize_starts():

@@ -19,7 +19,7 @@ from gitops_layout.kustomize.fast.marks import ABSENT, Mark, at
 from gitops_layout.kustomize.fast.tables import Rules, list_rules
 from gitops_layout.model import Location, Path, Span
 from gitops_layout.patterns import regexp
-from gitops_layout.repo.model import Repo
+from gitops_layout.repo.model import MAX_BYTES, Repo
 from gitops_layout.source.document import Document, Node, Stream
 from gitops_layout.source.reader import read
 from gitops_layout.values import dataclass
@@ -92,6 +92,8 @@ class Reader:
             stream = self.repo.stream(path)
             if stream.problems:
                 problem = stream.problems[0]
+                if self.repo.entries[path].size > MAX_BYTES:
+                    decline(f"the file is {problem.message}", Location(path))
                 span = Span(problem.line, problem.column, problem.line, problem.column + 1, 0, 0)
                 refuse(f"it is no YAML: {problem.message}", Location(path, span=span), "correct it")
             self._documents[path] = kustomized(stream, Location(path))
