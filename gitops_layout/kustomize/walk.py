@@ -372,14 +372,19 @@ def _is_unambiguous(stream: Stream) -> bool:
 
 
 def _ambiguous(stream: Stream) -> tuple[int, Path] | None:
-    """The document and the path in it of the first value that kubectl and kustomize read as different ones."""
+    """The document and the path in it of the first value that kubectl and kustomize read as different ones. A name
+    and labels are kustomize's alone, and lead to no file.
+    """
     typed = read(stream.text, stream.file, mode="kustomize")
-    if [d.data for d in stream.documents] == [d.data for d in typed.documents]:
-        return None
-    for one, other in zip(stream.documents, typed.documents, strict=False):
-        if one.data != other.data:
-            return one.index, _differing(one.data, other.data)
-    return 0, ()
+    ours, theirs = ([_settings(document.data) for document in file.documents] for file in (stream, typed))
+    for document, one, other in zip(stream.documents, ours, theirs, strict=False):
+        if one != other:
+            return document.index, _differing(one, other)
+    return (0, ()) if len(ours) != len(theirs) else None
+
+
+def _settings(data: Any) -> Any:
+    return {**data, "metadata": None} if isinstance(data, dict) else data
 
 
 def _differing(one: Any, other: Any) -> Path:
