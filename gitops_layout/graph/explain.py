@@ -73,7 +73,7 @@ def whys(graph: Graph) -> Iterator[tuple[Delivery, Why]]:
         yield (
             delivery,
             Why(
-                _live(graph, delivery, brought.get(delivery.id, ())),
+                _live(graph, delivery, brought),
                 place[1]
                 if place is not None
                 else "no folder and no cluster of it is called like an environment",
@@ -82,7 +82,8 @@ def whys(graph: Graph) -> Iterator[tuple[Delivery, Why]]:
         )
 
 
-def _live(graph: Graph, delivery: Delivery, brought: tuple[str, ...]) -> str:
+def _live(graph: Graph, delivery: Delivery, above: Mapping[str, tuple[str, ...]]) -> str:
+    brought = above.get(delivery.id, ())
     if delivery.agent in BARE:
         if delivery.agent == "helm":
             return "not reached: nothing that was seen here installs this chart"
@@ -93,6 +94,9 @@ def _live(graph: Graph, delivery: Delivery, brought: tuple[str, ...]) -> str:
         return "not reached: no agent object names it, and no kustomization that one names includes it"
     if brought:
         more = f" and {len(brought) - 1} more" if len(brought) > 1 else ""
+        turn = next((one for one in brought if delivery.id in above.get(one, ())), None)
+        if delivery.live and turn is not None and len(brought) == 1:
+            return f"{turn} brings its object, and is brought by it in turn"
         return f"{brought[0]}{more} brings its object" + ("" if delivery.live else ", which no agent reaches")
     if delivery.live:
         return f"a root: the agent's object in {delivery.root.file} is brought by nothing else"

@@ -11,6 +11,7 @@ from gitops_layout.agents.context import Declared
 from gitops_layout.fields import dotted, place_of
 from gitops_layout.graph import places
 from gitops_layout.graph.charts import loose_charts, unseen_charts
+from gitops_layout.graph.circles import circular
 from gitops_layout.graph.follow import drop_reached, follow, settle
 from gitops_layout.graph.formless import formless, unmade
 from gitops_layout.graph.generators import expander, is_generator
@@ -73,7 +74,7 @@ def link(repo: Repo, *, render: Render, declared: Declared | None = None) -> Gra
     brought = (
         Resource(i.ref, i.data, i.origin(())) for d in deliveries for i in _teams(state.rendered[d.id])
     )
-    return Graph(
+    graph = Graph(
         repo,
         deliveries,
         state.rendered,
@@ -86,6 +87,8 @@ def link(repo: Repo, *, render: Render, declared: Declared | None = None) -> Gra
         explain=tuple(state.explain),
         hidden=names,
     )
+    roots = [key for key, made in state.made.items() if made.parent is None]
+    return replace(graph, unchecked=(*graph.unchecked, *circular(graph, roots)))
 
 
 def _teams(rendered: Rendered) -> list[RenderedObject]:

@@ -605,6 +605,54 @@ def test_what_a_parent_that_cannot_be_built_would_bring_is_a_root_itself():
     assert graph.is_live("apps/web/a.yaml")
 
 
+KUSTOMIZATION = """\
+apiVersion: kustomize.toolkit.fluxcd.io/v1
+kind: Kustomization
+metadata: {name: %s, namespace: flux-system}
+spec: {interval: 10m, path: ./%s, prune: true, sourceRef: {kind: GitRepository, name: flux-system}}
+"""
+
+
+@pytest.mark.parametrize(("kind", "text"), [("Application", APPLICATION), ("Kustomization", KUSTOMIZATION)])
+def test_objects_that_bring_each_other_need_somebody_who_applies_one(kind: str, text: str):
+    circle = {
+        "a/one.yaml": text % ("b", "b"),
+        "b/one.yaml": text % ("c", "c"),
+        "c/one.yaml": text % ("a", "a"),
+    }
+    graph = linked(circle)
+    [entry] = graph.unchecked
+    assert entry.kind is UncheckedClass.EXTERNAL
+    assert graph.reaches(entry)
+    for name, file in (("a", "c/one.yaml"), ("b", "a/one.yaml"), ("c", "b/one.yaml")):
+        assert f"{kind} {name} ({file})" in entry.why
+    assert "bring each other, and nothing else here brings any of them" in entry.why
+    # what brings one of them from outside breaks the circle
+    assert (
+        linked(
+            {**circle, "root.yaml": text % ("root", "root"), "root/a.yaml": circle["c/one.yaml"]}
+        ).unchecked
+        == ()
+    )
+
+
+@pytest.mark.parametrize("text", [APPLICATION, KUSTOMIZATION])
+def test_a_root_that_brings_itself_is_in_no_circle(text: str):
+    root = {"apps/root.yaml": text % ("root", "apps"), "apps/web.yaml": text % ("web", "web")}
+    assert linked({**root, "web/a.yaml": CONFIG_MAP}).unchecked == ()
+    assert linked({**root, "web/again.yaml": text % ("root", "apps")}).unchecked == ()
+
+
+def test_an_agent_that_is_delivered_with_its_own_root_is_set_up_by_hand():
+    definition = "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\n"
+    files = {
+        "argocd/root.yaml": APPLICATION % ("root", "apps"),
+        "argocd/crd.yaml": f"{definition}metadata: {{name: applications.argoproj.io}}\n",
+        "apps/argocd.yaml": APPLICATION % ("argocd", "argocd"),
+    }
+    assert linked(files).unchecked == ()
+
+
 def test_a_path_that_is_not_here_but_asked_of_another_branch_is_elsewhere_not_missing():
     pages = (APPLICATION % ("gone", "gone")).replace("main", "pages")
     graph = linked(
