@@ -15,8 +15,11 @@ from gitops_layout.source.reader import read
 __all__ = ["file_bound", "text_bounds"]
 
 _INLINE = ("patchesStrategicMerge", "generators", "transformers", "validators")
+MAX_OPENED = 100
+"""Lists and mappings that a text may open before its nesting is looked at."""
+
 # Texts without any of these nest less deeply than the bound and have no aliases; most have none.
-_SUSPICIOUS = regexp(r" {100}|(?:[?\-:\[{][ \t]*){30}|(?:[\[{][^\[{]*){100}|[ \n\[{,:][&*]")
+_SUSPICIOUS = regexp(r" {100}|(?:[?\-:\[{][ \t]*+){30}|[ \n\[{,:][&*]")
 
 
 def file_bound(repo: Repo, file: str) -> tuple[SyntaxProblem, Location] | None:
@@ -38,7 +41,7 @@ def file_bound(repo: Repo, file: str) -> tuple[SyntaxProblem, Location] | None:
 def text_bounds(data: Any, here: Location) -> Iterator[tuple[SyntaxProblem, Location]]:
     """The same for the texts of a kustomization that are YAML of their own."""
     for path, text in _texts(data):
-        if _SUSPICIOUS.search(text):
+        if text.count("[") + text.count("{") > MAX_OPENED or _SUSPICIOUS.search(text):
             problems = read(text, here.file).problems
             yield from ((problem, here.at(*path)) for problem in problems if problem.bound)
 
