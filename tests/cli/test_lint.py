@@ -240,6 +240,18 @@ def test_what_init_leaves_to_fetch_is_a_comment_that_can_be_taken_away(
     assert run(monkeypatch, "lint") == 0
 
 
+def test_init_says_that_a_chart_may_bring_the_agents_objects(monkeypatch: pytest.MonkeyPatch) -> None:
+    write(web__pod=pod("web:1.0.0"))
+    Path("argocd").mkdir()
+    needs = "dependencies: [{name: argocd-apps, version: 2.0.0, repository: 'https://example.test/charts'}]\n"
+    Path("argocd/Chart.yaml").write_text(f"apiVersion: v2\nname: argocd\nversion: 0.0.0\n{needs}")
+    assert run(monkeypatch, "lint", "--allow-unchecked", "broken") == 3
+    assert run(monkeypatch, "lint", "--init") == 0
+    text = Path(".gitops-layout.yaml").read_text()
+    assert "# no agent object was seen, but chart argocd may bring some" in text
+    assert "no agent object pulls a path" not in text
+
+
 def test_another_branch_of_this_repository_is_not_another_repository_to_init(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
