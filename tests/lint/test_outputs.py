@@ -50,7 +50,8 @@ def test_json_is_the_contract_to_the_letter() -> None:
     finding = next(f for f in data["findings"] if f["rule"] == "V001")
     assert list(finding) == [
         "rule", "name", "principle", "severity", "live", "file", "line", "column", "endLine", "endColumn", "path",
-        "message", "help", "object", "delivery", "environment", "cluster", "affected", "related", "fix", "fingerprint",
+        "message", "help", "object", "delivery", "environment", "cluster", "affected", "related", "also", "fix",
+        "fingerprint",
     ]  # fmt: skip
     expected = {
         "name": "image-mutable-tag",

@@ -130,7 +130,7 @@ _FIELDS = [
                  (PROD, "  - namespace.yaml\n", "  - namespace.yaml\n  - secret.yaml\n"))),
     Mutant("S011", LOCAL, "  replicas: 2\n", "  replicas: 2\n  template:\n    spec:\n      containers:\n        - name: web\n          securityContext: {privileged: true, allowPrivilegeEscalation: true}\n",
            marker="privileged", beside=("M026", "L004", "M025")),
-    Mutant("S015", PROD, "namespace: web\n", "namespace: default\n", beside=("L011", "A003", "K016", "M011", "M026")),
+    Mutant("S015", PROD, "namespace: web\n", "namespace: default\n", beside=("L011", "A003", "K016", "K020", "M011", "M026")),
     Mutant("V001", VERSION, "newTag: ", "newTag: latest # ", marker="newTag: latest"),
     Mutant("V006", PROD, "  - namespace.yaml\n", "  - namespace.yaml\n  - https://github.com/acme/bases//web?ref=main\n", marker="acme/bases", beside=("L011", "L003")),
     Mutant("V013", "apps/web/base/settings.yaml", "", "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a214614ab2935c943f9e0ff69d22eadbb8f32b1258daaa5e2ca24d17e2393\nsize 12345\n",
