@@ -41,10 +41,8 @@ def twice_in_a_file(graph: Graph, params: Params) -> Iterator[Hit]:
 
 
 def empty_kustomization(graph: Graph, params: Params) -> Iterator[Hit]:
-    """Kustomizations that say nothing, be it in comments, and that no delivery has failed on already."""
+    """Kustomizations that say nothing, be it in comments."""
     repo = graph.repo
-    failures = (rendered.failure for rendered in graph.rendered.values())
-    told = {f.location.file for f in failures if f is not None and f.location is not None}
     for folder, names in sorted(repo.folders.items()):
         found = find(repo, folder) if any(name in names for name in FILE_NAMES) else None
         if isinstance(found, Problem) and found.kind is BuildClass.EMPTY:
@@ -57,5 +55,5 @@ def empty_kustomization(graph: Graph, params: Params) -> Iterator[Hit]:
             file = found.file
         else:
             continue
-        if file not in told and not is_aside(file) and not is_parked(file):
+        if not is_aside(file) and not is_parked(file):
             yield Hit(Location(file), {"folder": folder or ".", "subject": join(folder, "empty")})

@@ -102,7 +102,10 @@ def _live_files(repo: Repo, state: State, objects: Sequence[Resource]) -> set[st
     reaching = [delivery for delivery in state.deliveries.values() if delivery.live]
     live = {delivery.root.file for delivery in reaching}
     for delivery in reaching:
-        live |= state.rendered[delivery.id].files
+        rendered = state.rendered[delivery.id]
+        live |= rendered.files
+        if rendered.failure is not None and rendered.failure.location is not None:
+            live.add(rendered.failure.location.file)
         if delivery.source.defined is not None:
             live.add(delivery.source.defined.file)
     live |= {
