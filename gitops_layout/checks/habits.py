@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
+from itertools import groupby
 from posixpath import basename, dirname, join
 from typing import Any
 
@@ -29,11 +30,17 @@ _LARGE = 200_000
 
 @dataclass(frozen=True, slots=True)
 class _Text:
-    """A text of a file, and where it stands; `called` are the keys on the way to it."""
+    """A text of a document, and where it stands in that; `called` are the keys on the way to it."""
 
     value: str
     called: tuple[str, ...]
-    location: Location
+    document: Location
+    path: Path
+
+    @property
+    def location(self) -> Location:
+        """Where it stands: few of very many texts are asked."""
+        return self.document.at(*self.path)
 
 
 @once
@@ -56,7 +63,7 @@ def _collect(data: Any, called: tuple[str, ...], path: Path, here: Location, fou
         below = (*called, key) if isinstance(key, str) else called
         if isinstance(value, str):
             if below and below[-1] not in _PROSE and _PLAIN.fullmatch(value):
-                found.append(_Text(value, below, here.at(*path, key)))
+                found.append(_Text(value, below, here, (*path, key)))
         elif isinstance(value, dict | list) and len(path) < 40:
             _collect(value, below, (*path, key), here, found)
 
@@ -67,7 +74,7 @@ def one_sign_off(graph: Graph, params: Params) -> Iterator[Hit]:
     first: dict[tuple[tuple[str, ...], str], _Text] = {}
     for text in _texts(graph):
         key = _key(text.called)
-        files[key][text.value].add(text.location.file)
+        files[key][text.value].add(text.document.file)
         first.setdefault((key, text.value), text)
     declared: frozenset[str] | None = None
     for key, values in files.items():
@@ -115,7 +122,7 @@ def _key(called: tuple[str, ...]) -> tuple[str, ...]:
 def _is_path(graph: Graph, text: _Text) -> bool:
     repo = graph.repo
     return any(
-        repo.resolve(path) is not None for path in (text.value, join(dirname(text.location.file), text.value))
+        repo.resolve(path) is not None for path in (text.value, join(dirname(text.document.file), text.value))
     )
 
 
@@ -143,13 +150,15 @@ def is_slip(one: str, other: str) -> bool:
 def another_files_constant(graph: Graph, params: Params) -> Iterator[Hit]:
     """A value that all files of one name share, but for one that says what the files of another name share."""
     groups: dict[tuple[str, str, tuple[str, ...]], dict[str, list[_Text]]] = defaultdict(dict)
-    for text in _texts(graph):
-        file = text.location.file
-        home = dirname(dirname(file))
-        groups[home, basename(file), text.called].setdefault(file, []).append(text)
+    for file, texts in groupby(_texts(graph), lambda text: text.document.file):
+        home, name = dirname(dirname(file)), basename(file)
+        for text in texts:
+            groups[home, name, text.called].setdefault(file, []).append(text)
     constants: dict[tuple[str, tuple[str, ...]], dict[str, tuple[str, _Text]]] = defaultdict(dict)
     odd: list[tuple[str, str, tuple[str, ...], _Text]] = []
     for (home, name, called), files in groups.items():
+        if len(files) < params["many"]:
+            continue
         single = {file: texts[0] for file, texts in files.items() if len(texts) == 1}
         count = Counter(text.value for text in single.values())
         usual, often = count.most_common(1)[0] if count else ("", 0)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
@@ -13,6 +12,7 @@ from typing import Any
 from gitops_layout.agents.context import text
 from gitops_layout.agents.delivery import Delivery
 from gitops_layout.checks.delivered import Item, affected, delivered, place
+from gitops_layout.checks.once import once
 from gitops_layout.graph.model import Graph
 from gitops_layout.graph.roots import kustomizations
 from gitops_layout.k8s.scope import builtin_scope
@@ -51,7 +51,7 @@ def never_created(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
     for cluster, spaces in sorted(uses.items()):
         known = made[cluster]
         missing = [n for n in spaces if n not in known and n not in anywhere and not _SYSTEM.fullmatch(n)]
-        missing = [name for name in missing if not _by_hand(graph, name)]
+        missing = [name for name in missing if name not in _by_hand(graph)]
         kept = sum(name in known for name in spaces)
         blind, words = _unseen(graph, cluster)
         for name in sorted(missing):
@@ -66,13 +66,16 @@ def never_created(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
                 yield from _hits(name, cluster, spaces[name], known, near, few=params["few"])
 
 
-def _by_hand(graph: Graph, name: str) -> bool:
-    """Whether the repository's own page shows a command that is given the namespace: who runs it creates it."""
+_GIVEN = regexp(r"(?:--namespace[ =]|(?<!\S)-n )([\w-]+)")
+
+
+@once
+def _by_hand(graph: Graph) -> frozenset[str]:
+    """The namespaces that commands on the repository's own page are given: who runs one creates it."""
     pages = (
         f for f in graph.repo.folders.get("", ()) if f.lower().startswith("readme") and f.endswith(".md")
     )
-    given = re.compile(rf"(?:--namespace[ =]|(?<!\S)-n ){re.escape(name)}(?![\w-])")
-    return any(given.search(graph.repo.text(page)) for page in pages)
+    return frozenset(found[1] for page in pages for found in _GIVEN.finditer(graph.repo.text(page)))
 
 
 def _of_charts(graph: Graph, anywhere: AbstractSet[str]) -> Iterator[Hit]:

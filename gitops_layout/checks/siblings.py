@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from posixpath import basename, dirname, join, splitext
 from typing import Any
 
@@ -18,7 +18,7 @@ from gitops_layout.checks.counterparts import contains, without
 from gitops_layout.checks.objectlist import values_at
 from gitops_layout.graph.model import Graph
 from gitops_layout.graph.roots import kustomizations
-from gitops_layout.kustomize.model import Kustomization, is_remote, mappings, references
+from gitops_layout.kustomize.model import Kustomization, Reference, is_remote, mappings, references
 from gitops_layout.model import Hit, Location, Related
 from gitops_layout.patterns import regexp
 from gitops_layout.repo.model import Repo, Resource, is_aside, is_parked
@@ -108,7 +108,7 @@ def counterpart_not_listed(graph: Graph, params: Mapping[str, Any]) -> Iterator[
     repo = graph.repo
     by_file = {kustomization.file: kustomization for kustomization in kustomizations(repo)}
     listed = [
-        (kustomization, reference, real)
+        (kustomization, reference, str(real))
         for kustomization in by_file.values()
         for reference in references(kustomization)
         if reference.kind in ("resource", "patch")
@@ -119,26 +119,23 @@ def counterpart_not_listed(graph: Graph, params: Mapping[str, Any]) -> Iterator[
     bare = {delivery.id for delivery in graph.deliveries if delivery.agent == "plain"}
     used |= {file for key, rendered in graph.rendered.items() if key not in bare for file in rendered.files}
     told: set[tuple[str, str]] = set()
-    for kustomization, reference, real in listed:
-        for there, mine, own, other in _doubles(repo, kustomization.file, str(real)):
-            lacking = by_file.get(there)
-            if lacking is None or mine in used or (there, mine) in told or basename(mine) in repo.text(there):
-                continue
-            if dirname(mine) == lacking.folder and _local(lacking) >= params["others"]:
-                continue  # K002 says so
-            if not _same_objects(repo, str(real), mine) or is_parked(mine) or is_aside(mine):
-                continue
-            told.add((there, mine))
-            field = next(
-                (f for f in ("resources", "patches", "patchesStrategicMerge") if f in lacking.data), ""
-            )
-            place = lacking.location.key_at(field) if field else lacking.location
-            values = {"file": mine, "own": own, "other": other, "subject": mine}
-            related = (
-                Related(reference.location, f"as {other} lists its own"),
-                Related(Location(mine), "nothing reads it"),
-            )
-            yield Hit(place, values, related)
+    for (there, mine, own), (_, reference, real, other) in _doubles(repo, listed):
+        lacking = by_file.get(there)
+        if lacking is None or mine in used or (there, mine) in told or basename(mine) in repo.text(there):
+            continue
+        if dirname(mine) == lacking.folder and _local(lacking) >= params["others"]:
+            continue  # K002 says so
+        if not _same_objects(repo, real, mine) or is_parked(mine) or is_aside(mine):
+            continue
+        told.add((there, mine))
+        field = next((f for f in ("resources", "patches", "patchesStrategicMerge") if f in lacking.data), "")
+        place = lacking.location.key_at(field) if field else lacking.location
+        values = {"file": mine, "own": own, "other": other, "subject": mine}
+        related = (
+            Related(reference.location, f"as {other} lists its own"),
+            Related(Location(mine), "nothing reads it"),
+        )
+        yield Hit(place, values, related)
 
 
 def _local(kustomization: Kustomization) -> int:
@@ -146,17 +143,34 @@ def _local(kustomization: Kustomization) -> int:
     return sum("/" not in reference.target.removeprefix("./") for reference in references(kustomization))
 
 
-def _doubles(repo: Repo, file: str, real: str) -> Iterator[tuple[str, str, str, str]]:
-    """The neighbour's kustomization and its double of what is listed, with the neighbour's and the lister's name."""
-    parts = file.split("/")
-    for index, own in enumerate(parts[:-1]):
-        if own in _SHARED or not contains(real, own):
-            continue
-        for name in repo.folders.get("/".join(parts[:index]), ()):
-            there = "/".join((*parts[:index], name, *parts[index + 1 :]))
-            mine = without(real, own).replace("*", name)
-            if name != own and name not in _SHARED and there in repo.entries and mine in repo.entries:
-                yield there, mine, name, own
+_Listed = tuple[Kustomization, Reference, str]
+
+
+def _doubles(
+    repo: Repo, listed: Iterable[_Listed]
+) -> Iterator[tuple[tuple[str, str, str], tuple[Kustomization, Reference, str, str]]]:
+    """The neighbour's kustomization, its double of what is listed, and its name; and who lists that, with its name.
+
+    A thousand applications that list their files alike are one case, told by where the name stands.
+    """
+    alike: dict[tuple[str, str, str], dict[str, tuple[Kustomization, Reference, str, str]]] = defaultdict(
+        dict
+    )
+    for kustomization, reference, real in listed:
+        parts = kustomization.file.split("/")
+        for index, own in enumerate(parts[:-1]):
+            above = "/".join(parts[:index])
+            if own not in _SHARED and len(repo.folders.get(above, ())) > 1 and contains(real, own):
+                case = alike[above, "/".join(parts[index + 1 :]), without(real, own)]
+                if len(case) < 2:  # one, and another one for who is the first itself
+                    case.setdefault(own, (kustomization, reference, real, own))
+    for (above, below, pattern), listing in alike.items():
+        for name in repo.folders[above]:
+            there = f"{above}/{name}/{below}".lstrip("/")
+            mine = pattern.replace("*", name)
+            lister = next((found for own, found in listing.items() if own != name), None)
+            if lister and name not in _SHARED and there in repo.entries and mine in repo.entries:
+                yield (there, mine, name), lister
 
 
 def _same_objects(repo: Repo, one: str, other: str) -> bool:

@@ -51,12 +51,13 @@ def not_listed(graph: Graph, params: Params) -> Iterator[Hit]:
     roots = {delivery.root.file for delivery in graph.deliveries if delivery.id not in bare}
     listing = _kustomizations(graph)
     used |= _listed(graph, listing) | {real or "" for *_, real in generated_from(repo)}
+    reached = used | roots
     for kustomization in listing:
         here = kustomization.location.file
         if not graph.is_live(here) or is_aside(here):
             continue
         yield from _of_a_series(graph, kustomization)
-        yield from _last_of_a_folder(graph, kustomization, used | roots)
+        yield from _last_of_a_folder(graph, kustomization, reached)
         if _VENDORED.search(here):
             continue
         listed = [r.target for r in references(kustomization) if "/" not in r.target.removeprefix("./")]
@@ -128,8 +129,10 @@ def _of_a_series(graph: Graph, kustomization: Kustomization) -> Iterator[Hit]:
                     yield _hit(place, name, "one of a series", "files", join(real, name), listed)
 
 
-def _last_of_a_folder(graph: Graph, kustomization: Kustomization, used: set[str]) -> Iterator[Hit]:
+def _last_of_a_folder(graph: Graph, kustomization: Kustomization, reached: set[str]) -> Iterator[Hit]:
     """The only manifest of a folder that a kustomization leaves out where it lists all others one by one."""
+    if len(references(kustomization)) < _MANY:
+        return
     repo, written = graph.repo, graph.repo.text(kustomization.location.file)
     folders: dict[str, int] = defaultdict(int)
     for reference in references(kustomization):
@@ -140,7 +143,7 @@ def _last_of_a_folder(graph: Graph, kustomization: Kustomization, used: set[str]
         names = repo.folders.get(folder, ())
         if folder == kustomization.folder or count < _MANY or any(name in names for name in FILE_NAMES):
             continue
-        left = [n for n in names if n.endswith((".yaml", ".yml")) and join(folder, n) not in used]
+        left = [n for n in names if n.endswith((".yaml", ".yml")) and join(folder, n) not in reached]
         if len(left) == 1 and left[0] not in written and not _SET_ASIDE.search(left[0]):
             found = _manifest(graph, join(folder, left[0]))
             if found is not None:

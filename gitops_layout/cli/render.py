@@ -64,7 +64,9 @@ def _is_folder(target: str) -> bool:
     folder = Path(target)
     if not folder.is_dir():
         return False
-    if "/" in target or target.startswith(".") or not os.access(folder, os.R_OK | os.X_OK):
+    if "/" in target or target.startswith(".") or folder.is_symlink():
+        return True
+    if not os.access(folder, os.R_OK | os.X_OK):
         return True
     from gitops_layout.kustomize.model import FILE_NAMES
 
