@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from posixpath import dirname, join
 from typing import Any
@@ -76,16 +77,9 @@ def key_of_another_variable(graph: Graph, params: Mapping[str, Any]) -> Iterator
         if not known or any(keys is None for keys in known):
             continue
         keys = frozenset(key for found in known for key in found or ())
-        if (
-            second.variable in keys
-            and second.variable not in second.read
-            and first.variable != second.variable
-        ):
-            values = {
-                "variable": second.variable, "key": second.key, "kind": kind, "name": name, "subject": second.variable,
-            }  # fmt: skip
+        if _slipped(first, second, keys):
             related = (Related(item.object.origin(first.path), f"{first.variable} reads it too"),)
-            yield Hit(item.object.origin(second.path), values, related, item.affected)
+            yield Hit(item.object.origin(second.path), _slip(second, kind, name), related, item.affected)
     yield from _beside_a_generator(graph)
 
 
@@ -94,17 +88,25 @@ def _beside_a_generator(graph: Graph) -> Iterator[Hit]:
     kinds = {kind for _, kind in _WORKLOADS}
     for resource in graph.repo.resources:
         for kind, name, first, second in _twice(resource.data) if resource.ref.kind in kinds else ():
-            keys = _generated(graph, dirname(resource.file), kind, name)
-            if (
-                second.variable in keys
-                and second.variable not in second.read
-                and first.variable != second.variable
-            ):
-                values = {
-                    "variable": second.variable, "key": second.key, "kind": kind, "name": name, "subject": second.variable,
-                }  # fmt: skip
+            if _slipped(first, second, _generated(graph, dirname(resource.file), kind, name)):
                 related = (Related(resource.location.at(*first.path), f"{first.variable} reads it too"),)
-                yield Hit(resource.location.at(*second.path), values, related)
+                yield Hit(resource.location.at(*second.path), _slip(second, kind, name), related)
+
+
+def _slipped(first: _Variable, second: _Variable, keys: AbstractSet[str]) -> bool:
+    """Whether the second of two variables that read one key has a key of its own name among `keys`, which nothing reads."""
+    own = second.variable
+    return own in keys and own not in second.read and first.variable != own
+
+
+def _slip(second: _Variable, kind: str, name: str) -> dict[str, object]:
+    return {
+        "variable": second.variable,
+        "key": second.key,
+        "kind": kind,
+        "name": name,
+        "subject": second.variable,
+    }
 
 
 def _generated(graph: Graph, folder: str, kind: str, name: str) -> set[str]:

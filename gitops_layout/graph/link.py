@@ -62,14 +62,13 @@ def link(repo: Repo, *, render: Render, declared: Declared | None = None) -> Gra
         if (of_agents or agentless) and entry.location is not None:
             live.add(entry.location.file)
     hidden = [] if pulled else list(unseen_charts(repo, state.deliveries.values(), state.rendered))
-    state.unchecked += hidden
-    live |= {entry.location.file for entry in hidden if entry.location is not None}
+    instead = (
+        hidden if state.deliveries else [*hidden, *unmade(repo)]
+    )  # what would be delivered, if it were seen
+    state.unchecked += instead
+    live |= {entry.location.file for entry in instead if entry.location is not None}
     names = tuple(entry.what for entry in hidden)
     state.explain.append(_why_delivered(agents, declared, names, agentless=agentless))
-    if not state.deliveries:
-        for entry in unmade(repo):
-            state.unchecked.append(entry)
-            live |= {entry.location.file} if entry.location is not None else set()
     deliveries = tuple(sorted(state.deliveries.values(), key=lambda delivery: delivery.id))
     brought = (
         Resource(i.ref, i.data, i.origin(())) for d in deliveries for i in _teams(state.rendered[d.id])

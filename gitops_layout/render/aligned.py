@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from gitops_layout.kustomize.model import Closure
 from gitops_layout.model import Location, Path
 from gitops_layout.patterns import regexp
-from gitops_layout.render.origins import Tracer
+from gitops_layout.render.origins import ABSENT, Tracer, value_at
 from gitops_layout.repo.model import Repo
 from gitops_layout.source.reader import read
 from gitops_layout.values import dataclass
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Aligned"]
 
-_ABSENT: Any = object()
 _HASH = regexp(r"-[0-9a-z]{10}\Z")
 _IDENTITY = (
     "name",
@@ -57,7 +56,7 @@ class _Write:
     steps: Steps
     where: Location
     elements: tuple[Mapping[str, Any], ...] = ()
-    value: Any = _ABSENT
+    value: Any = ABSENT
 
     def may(self, data: Mapping[str, Any], path: Path) -> bool:
         """Whether it may have written the value at `path` of an object, whatever happened to it since."""
@@ -65,14 +64,14 @@ class _Write:
             return False
         if any(step is not None and step != there for step, there in zip(self.steps, path, strict=False)):
             return False
-        return _fits(self.kind, data.get("kind")) and _fits(self.name, _value(data, ("metadata", "name")))
+        return _fits(self.kind, data.get("kind")) and _fits(self.name, value_at(data, ("metadata", "name")))
 
     def means(self, data: Mapping[str, Any], path: Path) -> bool:
         """The same, and the list elements on the way are those that it is for."""
         if not self.may(data, path):
             return False
         for length, wanted in enumerate(self.elements, 1):
-            element = _value(data, path[:length]) if wanted else {}
+            element = value_at(data, path[:length]) if wanted else {}
             if not isinstance(element, dict) or any(
                 element.get(key) != value for key, value in wanted.items()
             ):
@@ -81,10 +80,10 @@ class _Write:
 
     def gives(self, path: Path, value: Any) -> bool:
         """Whether what it writes at `path` is this value, as far as one can tell. What finds an element is not written."""
-        if self.value is _ABSENT:
+        if self.value is ABSENT:
             return True
         finds = len(self.elements) > 1 and self.steps[-1] in self.elements[-2]
-        return not finds and _same(_value(self.value, path[len(self.steps) :]), value)
+        return not finds and _same(value_at(self.value, path[len(self.steps) :]), value)
 
 
 class Aligned:
@@ -155,7 +154,7 @@ class Aligned:
     def _guess(self, index: int, path: Path) -> Location:
         """The last step that was not followed and names the field; else what looks most like its writer."""
         data = self._objects[index]
-        value = _value(data, path)
+        value = value_at(data, path)
         meant = [write for write in self._left if write.means(data, path)]
         given = next((write for write in meant if write.gives(path, value)), None)
         if given is None:
@@ -170,7 +169,9 @@ class Aligned:
         if place.file not in self._view.entries:
             return False
         documents = self._view.documents(place.file)
-        return any(d.index == place.document and _same(_value(d.data, place.path), value) for d in documents)
+        return any(
+            d.index == place.document and _same(value_at(d.data, place.path), value) for d in documents
+        )
 
     def _followed(self, index: int, path: Path) -> tuple[Path | None, bool, bool]:
         """The path in the trace's object, and whether it has the same value by the same writers: likely, and for sure."""
@@ -180,12 +181,12 @@ class Aligned:
 
     def _follow(self, index: int, path: Path) -> tuple[Path | None, bool, bool]:
         partner, data = self._partners[index], self._objects[index]
-        while path and _value(data, path) is _ABSENT:
+        while path and value_at(data, path) is ABSENT:
             path = path[:-1]
         if partner is None:
             return None, False, False
         there = _aligned(data, self._trace.objects[partner], path)
-        if there is None or not _same(_value(data, path), _value(self._trace.objects[partner], there)):
+        if there is None or not _same(value_at(data, path), value_at(self._trace.objects[partner], there)):
             return there, False, False
         last = self._trace.writers(partner, there)[0]
         others = [w for w in self._left if w.may(data, path) and not _is_below(last, w.where)]
@@ -199,31 +200,19 @@ def _is_below(place: Location, above: Location) -> bool:
 def _identity(data: Mapping[str, Any]) -> tuple[Any, ...]:
     # A namespace that is a mapping or a list is wrong, but kustomize builds it.
     names = (("apiVersion",), ("kind",), ("metadata", "namespace"), ("metadata", "name"))
-    return tuple(str(_value(data, path)) for path in names)
+    return tuple(str(value_at(data, path)) for path in names)
 
 
 def _alike(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     """Whether two may be one object: of one kind, one's name a part of the other's but for a hash."""
     if (one.get("apiVersion"), one.get("kind")) != (other.get("apiVersion"), other.get("kind")):
         return False
-    ours, theirs = (_HASH.sub("", str(_value(data, ("metadata", "name")))) for data in (one, other))
+    ours, theirs = (_HASH.sub("", str(value_at(data, ("metadata", "name")))) for data in (one, other))
     return ours in theirs or theirs in ours
 
 
-def _value(data: Any, path: Path) -> Any:
-    for step in path:
-        match data, step:
-            case dict(), str() if step in data:
-                data = data[step]
-            case list(), int() if step < len(data):
-                data = data[step]
-            case _:
-                return _ABSENT
-    return data
-
-
 def _same(one: Any, other: Any) -> bool:
-    return one is not _ABSENT and type(one) is type(other) and bool(one == other)
+    return one is not ABSENT and type(one) is type(other) and bool(one == other)
 
 
 def _aligned(data: Any, traced: Any, path: Path) -> Path | None:
@@ -276,7 +265,7 @@ def _writes(view: Repo, where: Location) -> Iterator[_Write]:
     if where.file not in view.entries:
         return
     entry = next(
-        (_value(d.data, where.path) for d in view.documents(where.file) if d.index == where.document), None
+        (value_at(d.data, where.path) for d in view.documents(where.file) if d.index == where.document), None
     )
     match where.path:
         case ("patches" | "patchesJson6902", int()) if isinstance(entry, dict):
@@ -315,14 +304,14 @@ def _patched(
         if isinstance(document.data, list):
             yield from _operations(document.data, root, kind, name)
         elif isinstance(document.data, dict):
-            own = _value(document.data, ("metadata", "name"))
+            own = value_at(document.data, ("metadata", "name"))
             meant = (
                 kind or str(document.data.get("kind")),
                 name or (own if isinstance(own, str) and not selector else None),
             )
             for steps, below, elements in _leaves(document.data, (), (), ()):
                 if steps[0] not in ("apiVersion", "kind") and steps != ("metadata", "name"):
-                    value = _value(document.data, below)
+                    value = value_at(document.data, below)
                     yield _Write(*meant, steps, root.at(*below), elements, value)
 
 
@@ -335,7 +324,7 @@ def _operations(
                 names = (step.replace("~1", "/").replace("~0", "~") for step in pointer.split("/")[1:])
                 steps: Steps = tuple(None if step == "-" or step.isdigit() else step for step in names)
                 where = root.at(index, *(("value",) if "value" in rest else ()))
-                yield _Write(kind, name, steps, where, value=rest.get("value", _ABSENT))
+                yield _Write(kind, name, steps, where, value=rest.get("value", ABSENT))
             case _:
                 continue
 

@@ -21,12 +21,13 @@ from gitops_layout.repo.model import Repo, Resource
 from gitops_layout.source.reader import read
 from gitops_layout.values import dataclass
 
-__all__ = ["Tracer"]
+__all__ = ["ABSENT", "Tracer", "value_at"]
 
 _LIST_KEYS = ("name", "mountPath", "containerPort", "key", "port", "ip", "path", "host", "kind")
 _SELECTORS = frozenset({"apiVersion", "kind", "name"})
 """Fields by which a patch finds what it changes: it repeats them, it does not write them."""
-_ABSENT = object()
+ABSENT: Any = object()
+"""What stands at a path that leads nowhere."""
 
 
 @dataclass(frozen=True)
@@ -46,10 +47,10 @@ class Tracer:
         base = source.location if source is not None else generator or self.fallback
 
         def locate(path: Path) -> Location:
-            value = _value(data, path)
-            while value is _ABSENT and path:  # what a patch left out is missing where the patch wrote
+            value = value_at(data, path)
+            while value is ABSENT and path:  # what a patch left out is missing where the patch wrote
                 path = path[:-1]
-                value = _value(data, path)
+                value = value_at(data, path)
             overriding = self._override(data, path, value)
             if overriding is not None:
                 return overriding
@@ -58,7 +59,7 @@ class Tracer:
                 return own
             for written, place in patches if path else ():
                 found = _align(data, written, path)
-                if len(found) == len(path) and _value(written, found) == value:
+                if len(found) == len(path) and value_at(written, found) == value:
                     return _inside(self.repo, place.at(*found))
             return own
 
@@ -190,7 +191,7 @@ def _inside(repo: Repo, place: Location) -> Location:
 
 
 def _equal_at(source: Resource, place: Location, value: Any) -> bool:
-    return bool(_value(source.data, place.path[len(source.location.path) :]) == value)
+    return bool(value_at(source.data, place.path[len(source.location.path) :]) == value)
 
 
 def _same_object(patch: dict[str, Any], data: dict[str, Any]) -> bool:
@@ -198,7 +199,8 @@ def _same_object(patch: dict[str, Any], data: dict[str, Any]) -> bool:
     return patch.get("kind") == data.get("kind") and isinstance(name, str) and name in str(other)
 
 
-def _value(data: Any, path: Path) -> Any:
+def value_at(data: Any, path: Path) -> Any:
+    """The value at a path of plain data; ABSENT where it leads nowhere."""
     for step in path:
         match data, step:
             case dict(), str() if step in data:
@@ -206,7 +208,7 @@ def _value(data: Any, path: Path) -> Any:
             case list(), int() if step < len(data):
                 data = data[step]
             case _:
-                return _ABSENT
+                return ABSENT
     return data
 
 
@@ -228,7 +230,7 @@ def _align(rendered: Any, source: Any, path: Path) -> Path:
 
 def _shared(one: dict[str, Any], other: dict[str, Any]) -> int:
     """How many fields two mappings have alike."""
-    return sum(other.get(key, _ABSENT) == value for key, value in one.items())
+    return sum(other.get(key, ABSENT) == value for key, value in one.items())
 
 
 def _index(item: Any, source: Any, same: int) -> int | None:
