@@ -108,7 +108,7 @@ def linted_again(
     graphs = _graphs(edit, known) if edit is not None else None
     if edit is None or graphs is None:
         return None
-    from gitops_layout.cli.linting import asked_again, worded
+    from gitops_layout.cli.lintoptions import asked_again, worded
     from gitops_layout.lint.delta import Earlier, judged_again
 
     entries = {path: entry for path, entry in edit.whole.entries.items() if path.startswith(OWN)}
