@@ -124,20 +124,27 @@ def slips(graph: Graph, hits: Iterable[Hit]) -> Iterator[Hit]:
             yield hit
 
 
-def leaves(data: Any, path: Path = ()) -> Iterator[tuple[tuple[str, ...], Path, Any]]:
+def leaves(data: Any, path: Path = ()) -> list[tuple[tuple[str, ...], Path, Any]]:
     """Every scalar: its path with items of lists called by their `name`, its real path, and its value."""
-    yield from _leaves(data, (), path)
+    found: list[tuple[tuple[str, ...], Path, Any]] = []
+    _add_leaves(data, (), path, found)
+    return found
 
 
-def _leaves(data: Any, called: tuple[str, ...], path: Path) -> Iterator[tuple[tuple[str, ...], Path, Any]]:
+def _add_leaves(
+    data: Any, called: tuple[str, ...], path: Path, found: list[tuple[tuple[str, ...], Path, Any]]
+) -> None:
+    # Into one list: a generator within a generator hands each value through every level.
     if isinstance(data, dict):
         for key, value in data.items():
-            yield from _leaves(value, (*called, str(key)), (*path, key))
+            if isinstance(value, dict | list):
+                _add_leaves(value, (*called, str(key)), (*path, key), found)
+            else:
+                found.append(((*called, str(key)), (*path, key), value))
     elif isinstance(data, list):
         for index, value in enumerate(data):
             name = value.get("name") if isinstance(value, dict) else None
-            yield from _leaves(
-                value, (*called, name if isinstance(name, str) else str(index)), (*path, index)
-            )
+            own = name if isinstance(name, str) else str(index)
+            _add_leaves(value, (*called, own), (*path, index), found)
     else:
-        yield called, path, data
+        found.append((called, path, data))

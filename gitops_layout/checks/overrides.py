@@ -8,10 +8,10 @@ from posixpath import basename, dirname, join
 from typing import Any
 
 from gitops_layout.agents.context import text
-from gitops_layout.checks.counterparts import leaves
 from gitops_layout.graph.model import Graph
 from gitops_layout.kustomize.model import FILE_NAMES, Kustomization, find, mappings
 from gitops_layout.model import Hit, ObjectRef
+from gitops_layout.patterns import regexp
 from gitops_layout.render.rendered import RenderedObject
 
 __all__ = ["image_matches_nothing", "patch_matches_nothing"]
@@ -80,7 +80,13 @@ def _is_target(ref: ObjectRef, kind: str | None, name: str | None) -> bool:
     return not name or _fits(name, ref.name) or name in ref.name
 
 
+_PLAIN = regexp(r"[A-Za-z0-9-]+")
+"""A target that means no more than it says: most do."""
+
+
 def _fits(pattern: str, word: str) -> bool:
+    if _PLAIN.fullmatch(pattern):
+        return pattern == word
     from gitops_layout.agents.gotemplate.errors import FunctionError
     from gitops_layout.agents.gotemplate.regex import searcher
 
@@ -105,12 +111,33 @@ def image_matches_nothing(graph: Graph, params: Params) -> Iterator[Hit]:
 
 
 def _images(objects: list[RenderedObject]) -> set[str]:
-    """The names of all images, wherever they stand: every text under a key that ends in `image`."""
+    """The names of all images, wherever they stand: every text under a key that ends in `image`, or right below one."""
     found: set[str] = set()
     for item in objects:
-        for called, _, value in leaves(item.data):
-            if isinstance(value, str) and any(step.lower().endswith("image") for step in called[-2:]):
-                rest = value.partition("@")[0]
-                head, slash, last = rest.rpartition("/")
-                found.add(f"{head}{slash}{last.partition(':')[0]}")
-    return found
+        _add_images(item.data, found)
+    return {_name(image) for image in found}
+
+
+def _add_images(data: Any, found: set[str], *, above: bool = False) -> None:
+    """Adds the texts; `above` says that the key of `data` itself ends so."""
+    if isinstance(data, dict):
+        for key, value in data.items():
+            own = str(key)[-5:].lower() == "image"
+            if isinstance(value, dict | list):
+                _add_images(value, found, above=own)
+            elif (own or above) and isinstance(value, str):
+                found.add(value)
+    elif isinstance(data, list):
+        for value in data:
+            name = value.get("name") if isinstance(value, dict) else None
+            own = isinstance(name, str) and name[-5:].lower() == "image"
+            if isinstance(value, dict | list):
+                _add_images(value, found, above=own)
+            elif above and isinstance(value, str):
+                found.add(value)
+
+
+def _name(image: str) -> str:
+    """An image without tag and digest."""
+    head, slash, last = image.partition("@")[0].rpartition("/")
+    return f"{head}{slash}{last.partition(':')[0]}"

@@ -183,17 +183,18 @@ def _judge(rule: Rule, subject: _Subject, known: dict[str, Any]) -> Iterator[Hit
     names = variables(rule)
     expression = compile_expression(rule.assertion or "", names)
     data = {names[0]: subject.data, "facts": known, "params": dict(rule.params)}
-    shown = {**data, names[0]: mask_object(subject.data)}
     if rule.scope.each is None:
         if not expression.holds(bind(data)):
             at = rule.scope.at or (() if rule.scope.on == "delivery" else _NAME)
-            yield _hit(rule, subject, subject.place(at), shown)
+            yield _hit(rule, subject, subject.place(at), {**data, names[0]: mask_object(subject.data)})
         return
     # The engine converts each variable that an expression names: the list itself, once per item, would
     # make a long list quadratic.
     data["facts"] = {name: value for name, value in known.items() if name != rule.scope.each}
+    shown: dict[str, Any] = {}
     for item, path in _items(rule.scope.each, subject, known):
         if not expression.holds(bind({**data, "item": item})):
+            shown = shown or {**data, names[0]: mask_object(subject.data), "facts": known}
             yield _hit(rule, subject, subject.place(path), {**shown, "item": item})
 
 
