@@ -66,10 +66,10 @@ def pod(rnd: Random, name: str) -> dict[str, Any]:
         }
         if rnd.random() < 0.5:
             protocol = rnd.random() < 0.4
-            container["ports"] = [
-                {"containerPort": 8080 + n, **({"protocol": rnd.choice(["TCP", "UDP"])} if protocol else {})}
-                for n in range(rnd.randint(1, 3))
-            ]
+            ports = [{"containerPort": 8080 + n} for n in range(3)]
+            if protocol:  # one number may stand twice
+                ports = [{**port, "protocol": name} for port in ports for name in ("TCP", "UDP")]
+            container["ports"] = rnd.sample(ports, rnd.randint(1, 3))
         if rnd.random() < 0.6:
             container["env"] = [
                 {"name": f"E{n}", "value": rnd.choice(["1", "x", "yes"])} for n in range(rnd.randint(1, 3))
@@ -225,7 +225,8 @@ def _changed_list(rnd: Random, value: list[Any], key: str) -> list[Any]:
     kept = [element for element in value if rnd.random() < 0.6]
     identity = {"containers": "name", "env": "name", "volumes": "name", "ports": None}.get(key, "")
     if identity is None:
-        return [dict(element) for element in kept]
+        rnd.shuffle(kept)
+        return [{**element, **rnd.choice([{}, {"hostPort": 1}])} for element in kept]
     if not identity or not all(isinstance(element, dict) for element in kept):
         return [*kept, "new"] if all(isinstance(element, str) for element in kept) else kept
     elements = []

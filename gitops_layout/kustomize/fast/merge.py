@@ -1,8 +1,8 @@
 """Strategic merge patches, as kustomize applies them.
 
 Lists of the kinds of Kubernetes 1.21 are merged by the keys of their elements, the patch's elements
-first; all other lists are replaced. The merge walks the whole object, not only what the patch names:
-a null that is written as nothing is dropped everywhere.
+first (of elements with two keys, only those that are new); all other lists are replaced. The merge walks
+the whole object, not only what the patch names: a null that is written as nothing is dropped everywhere.
 """
 
 from __future__ import annotations
@@ -262,24 +262,48 @@ def _merged_list(
             return _replaced_list(state, new_at, path, below, keys, type_name)
         if directive != "merge" or any(isinstance(e, dict) and _DIRECTIVE in e for _, e in new_at):
             decline("mixed directives in a list", state.patch.at(*below))
+    return _merged_elements(state, old, mark, new_at, path, below, keys, type_name)
+
+
+def _merged_elements(
+    state: _Merge,
+    old: list[Any],
+    mark: Mark | None,
+    new_at: list[tuple[int, Any]],
+    path: Path,
+    below: Path,
+    keys: list[str],
+    type_name: str | None,
+) -> Built:
+    """The elements of both sides: the patch's first, where one key tells them apart; else only what is new there."""
     ours = _identities(state, [element for _, element in new_at], keys, below, path)
     theirs = _identities(state, old, keys, path)
     if ours and theirs and {_shape(i) for i in ours} != {_shape(i) for i in theirs}:
         decline("list elements are named by different fields", state.patch.at(*below))
     position = {identity: n for n, identity in enumerate(theirs)}
+    merged: dict[int, tuple[Any, Mark]] = {}
     values: list[Any] = []
     kids: dict[str | int, Mark] = {}
-    for (index, element), identity in zip(new_at, ours, strict=True):
-        n = position.get(identity)
-        value, kid = _element(state, old, n, element, path, (*below, index), keys, type_name)
+
+    def put(value: Any, kid: Mark) -> None:
         if value is not _GONE:
             kids[len(values)] = kid
             values.append(value)
-    taken = set(ours)
-    for n, identity in enumerate(theirs):
-        if identity not in taken:
-            kids[len(values)] = lifted(state.item.mark, (*path, n))
-            values.append(_untouched(state, old[n], (*path, n), None, type_name) if keys else old[n])
+
+    in_place = any(len(identity) > 1 for identity in theirs)
+    for (index, element), identity in zip(new_at, ours, strict=True):
+        n = position.get(identity)
+        built = _element(state, old, n, element, path, (*below, index), keys, type_name)
+        if n is None or not in_place:
+            put(*built)
+        if n is not None:
+            merged[n] = built
+    for n, element in enumerate(old):
+        if n not in merged:
+            kept = _untouched(state, element, (*path, n), None, type_name) if keys else element
+            put(kept, lifted(state.item.mark, (*path, n)))
+        elif in_place:
+            put(*merged[n])
     return values, Mark(mark.where if mark else None, mark.earlier if mark else (), kids)
 
 
