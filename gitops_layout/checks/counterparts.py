@@ -7,10 +7,8 @@ suffixes of names aside.
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from functools import lru_cache
 from typing import Any
 
 from gitops_layout.agents.delivery import Delivery
@@ -36,21 +34,32 @@ class Application:
     objects: Mapping[str, Mapping[ObjectKey, RenderedObject]]
 
 
-@lru_cache(maxsize=1024)
-def _word(word: str) -> re.Pattern[str]:
-    return re.compile(rf"(?<![A-Za-z0-9]){re.escape(word)}(?![A-Za-z0-9])")
-
-
 def contains(text: str, word: str) -> bool:
     """Whether `word` stands in `text` between signs that are no letters or digits."""
-    return word in text and _word(word).search(text) is not None
+    return _find(text, word, 0) >= 0
+
+
+def _find(text: str, word: str, start: int) -> int:
+    """Where `word` stands so from `start` on; -1 where it does not. A repository has more names than expressions are
+    worth compiling.
+    """
+    at = text.find(word, start)
+    while at >= 0:
+        around = text[max(at - 1, 0) : at], text[at + len(word) : at + len(word) + 1]
+        if not any(sign.isascii() and sign.isalnum() for sign in around):
+            return at
+        at = text.find(word, at + 1)
+    return -1
 
 
 def without(text: str, *words: str) -> str:
     """`text` with each of the words (an environment's, a cluster's name) replaced by a star."""
     for word in sorted(filter(None, words), key=len, reverse=True):
-        if word in text:
-            text = _word(word).sub("*", text)
+        parts, start = [], 0
+        while (at := _find(text, word, start)) >= 0:
+            parts.append(text[start:at])
+            start = at + len(word)
+        text = "*".join((*parts, text[start:]))
     return text
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from posixpath import dirname
 from typing import Any
 
+from gitops_layout.checks.once import once
 from gitops_layout.graph.model import Graph
 from gitops_layout.kustomize.named import named
 from gitops_layout.model import Affected, Change, Hit, Location, Path, Related, Span
@@ -18,12 +19,15 @@ __all__ = ["discreet", "duplicate_key", "is_live", "list_wrapper", "manifests", 
 _QUOTED = regexp(r"(['\"]).*?\1")
 
 
-def manifests(repo: Repo) -> Iterator[str]:
+@once
+def manifests(repo: Repo) -> tuple[str, ...]:
     """YAML files of the repository that are no chart's templates and no tool's own files."""
-    for path in repo.files:
-        hidden = any(part.startswith(".") for part in path.split("/"))
-        if is_yaml(path) and repo.entries[path].target is None and not hidden and not _in_chart(repo, path):
-            yield path
+    return tuple(
+        path
+        for path in repo.files
+        if is_yaml(path) and repo.entries[path].target is None
+        if "/." not in f"/{path}" and not _in_chart(repo, path)
+    )
 
 
 def _in_chart(repo: Repo, path: str) -> bool:

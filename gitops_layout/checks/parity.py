@@ -160,13 +160,14 @@ def _drifts(application: Application, own: str, other: str, wanted: frozenset[st
         ):
             continue
         mine = {
-            (*called[: called.index(f) + 1],)
+            called[: called.index(f) + 1]
             for called, _, _ in leaves(item.data)
-            for f in wanted & set(called)
+            if not wanted.isdisjoint(called)
+            for f in wanted.intersection(called)
         }
         seen: set[tuple[str, ...]] = set()
         for called, path, _ in leaves(there.data):
-            for field in wanted & set(called):
+            for field in () if wanted.isdisjoint(called) else wanted.intersection(called):
                 cut = called.index(field) + 1
                 short = called[:cut]
                 if short in mine or short in seen:

@@ -47,9 +47,8 @@ def run(root: Path, options: dict[str, Any], memory: Memory) -> Said:
         beside=options["beside"],
     )
     gc.freeze()  # what is loaded stays to the end: no need to look for garbage in it
-    gc.set_threshold(
-        100_000, 10, 10
-    )  # nor often in what checks remember of it: that took a tenth of a long run
+    # Nor often in what checks remember of it: that took a tenth of a long run.
+    gc.set_threshold(100_000, 10, 10)
     if environment is not None:
         _check_environment(loaded, environment)
     given = options["baseline_file"]
