@@ -20,8 +20,12 @@ __all__ = ["Synced", "synced"]
 
 @dataclass(frozen=True, slots=True)
 class Synced:
-    """The specs of the source and of the Kustomization, and the fields of the FluxInstance not understood."""
+    """The specs of the source and of the Kustomization, what both are called, the kind of the source, and the fields of
+    the FluxInstance not understood.
+    """
 
+    name: str
+    kind: str
     source: Mapping[str, Any]
     kustomization: Mapping[str, Any]
     unknown: tuple[Path, ...] = ()
@@ -59,7 +63,7 @@ def synced(data: Mapping[str, Any], namespace: str) -> Synced:
         except _UnknownError:
             unknown.append(("spec", "kustomize", "patches", index))
     specs = [item["spec"] if isinstance(item.get("spec"), dict) else {} for item in made]
-    return Synced(specs[0], specs[1], tuple(unknown))
+    return Synced(name, kind, specs[0], specs[1], tuple(unknown))
 
 
 def _patched(made: dict[str, Any], patch: Any) -> dict[str, Any]:

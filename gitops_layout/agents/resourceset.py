@@ -80,6 +80,11 @@ def expand(data: Mapping[str, Any], providers: Sequence[Resource]) -> Expansion:
     try:
         sets = _input_sets(data, spec, providers, unseen)
         if sets == [] and spec.get("inputsFrom"):
+            if not unseen:
+                why = (
+                    "no ResourceSetInputProvider that was seen gives it inputs, and it makes nothing without"
+                )
+                unseen.append(Problem(UncheckedClass.EXTERNAL, why, ("spec", "inputsFrom")))
             return Expansion(unseen=tuple(unseen))
         made = _Maker(sets).steps(spec)
     except _StopError as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from posixpath import basename, dirname, join
 
@@ -63,6 +63,7 @@ def accounts(graph: Graph) -> Iterator[Account]:
         for delivery in graph.deliveries
         if not delivery.live and _is_part(delivery)
     }
+    unbuilt = dict(_unbuilt(graph))
     manifests, files = frozenset(graph.repo.manifests), graph.repo.files
     for file in (file for file in files if is_yaml(file) and graph.repo.entries[file].target is None):
         if file not in manifests and file not in read:
@@ -88,7 +89,31 @@ def accounts(graph: Graph) -> Iterator[Account]:
             why = f"a part of {parts[file]}, and no kustomization names it as a patch"
             yield Account(file, State.UNREACHED, why)
         else:
-            yield _rest(file, file in objects, failed.get(file), _chart_of(graph, file), stages)
+            why_failed = failed.get(file) or _below(file, unbuilt)
+            yield _rest(file, file in objects, why_failed, _chart_of(graph, file), stages)
+
+
+def _unbuilt(graph: Graph) -> Iterator[tuple[str, str]]:
+    """The folders here that an agent delivers by means that are not ours, and why nothing of them was seen."""
+    for delivery in graph.deliveries:
+        for part in delivery.parts or (delivery,):
+            if (
+                delivery.live
+                and part.renderer == "none"
+                and part.source.local
+                and part.source.path is not None
+            ):
+                failure = graph.rendered[delivery.id].failure
+                why = failure.why if failure is not None else "what renders it is not here"
+                yield part.source.path, f"{why} for {delivery.id}"
+
+
+def _below(file: str, folders: Mapping[str, str]) -> str | None:
+    """What is said of the nearest of the `folders` that a file lies in."""
+    folder = dirname(file)
+    while folder and folder not in folders:
+        folder = dirname(folder)
+    return folders.get(folder)
 
 
 def _is_part(delivery: Delivery) -> bool:

@@ -113,6 +113,14 @@ def origins(source: Source) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
+def _brought_from(graph: Graph, delivery: Delivery) -> str:
+    """Whether the files of another repository were looked at all the same."""
+    rendered = graph.rendered[delivery.id]
+    if rendered.failure is None and delivery.renderer != "none":
+        return "; its files were read, from what was fetched or a checkout beside"
+    return ""
+
+
 def _source(graph: Graph, delivery: Delivery) -> str:
     source, url = delivery.source, delivery.source.url
     if source.chart is not None:
@@ -123,11 +131,13 @@ def _source(graph: Graph, delivery: Delivery) -> str:
             + ", ".join(origins(source))
         )
     if not source.local:
-        return f"elsewhere: {source.foreign}" if source.foreign else "elsewhere"
+        return f"elsewhere: {source.foreign or url or 'nothing says where'}{_brought_from(graph, delivery)}"
     if delivery.agent in BARE:
         return "the tree itself"
     if delivery.renderer == "template":
         return "the templates in the object itself"
+    if url is None and delivery.kind == "FluxInstance":
+        return "this repository: its sync names no URL, and is taken to be from here"
     if url is None:
         return "this repository: no file defines its source, so it is the one that was set up in the cluster"
     known = normal_url(url)

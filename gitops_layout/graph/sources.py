@@ -12,6 +12,7 @@ from gitops_layout.agents.artifacts import artifacts
 from gitops_layout.agents.artifacts import is_generator as is_artifact_generator
 from gitops_layout.agents.context import Context, Declared, at, below_clusters, normal_url, stages, text
 from gitops_layout.agents.delivery import Delivery, Source
+from gitops_layout.agents.fluxinstance import synced
 from gitops_layout.graph.generators import clusters_of, expander, is_generator
 from gitops_layout.model import Location
 from gitops_layout.render.rendered import Rendered
@@ -54,7 +55,11 @@ def _on_its_branch(delivery: Delivery, context: Context) -> Delivery:
     source, revision = delivery.source, delivery.source.revision
     if not source.local or source.path is None or revision is None or "${" in source.path:
         return delivery
-    if revision.kind != "branch" or revision.name in _TRUNKS or context.repo.is_folder(source.path):
+    if (
+        revision.kind != "branch"
+        or revision.name.removeprefix("refs/heads/") in _TRUNKS
+        or context.repo.is_folder(source.path)
+    ):
         return delivery
     foreign = f"{source.path} is on branch {revision.name} of this repository, if anywhere"
     return replace(delivery, source=replace(source, local=False, foreign=foreign))
@@ -81,6 +86,18 @@ def _key(resource: Resource) -> tuple[str, str, str]:
     return resource.ref.kind, resource.ref.namespace or "flux-system", resource.ref.name
 
 
+def _of_instance(resource: Resource) -> Resource | None:
+    """The source that the operator makes of a FluxInstance's sync, placed at the instance."""
+    if resource.ref.kind != "FluxInstance" or not flux.is_agent(resource):
+        return None
+    namespace = resource.ref.namespace or "flux-system"
+    made = synced(resource.data, namespace)
+    version = f"{flux.SOURCE_GROUP}/v1"
+    metadata = {"name": made.name, "namespace": namespace}
+    data = {"apiVersion": version, "kind": made.kind, "metadata": metadata, "spec": dict(made.source)}
+    return Resource(object_ref(data, version, made.kind), data, resource.location)
+
+
 def with_sources(context: Context, delivered: Iterable[tuple[str, Rendered]]) -> Context:
     """The same with the sources that deliveries bring to their clusters, as they bring them.
 
@@ -96,6 +113,10 @@ def with_sources(context: Context, delivered: Iterable[tuple[str, Rendered]]) ->
             if flux.is_source(bare):
                 resource = Resource(item.ref, item.data, item.origin(()), item.origin)
                 brought.setdefault(cluster, {})[_key(resource)] = resource
+            elif flux.is_agent(bare):
+                made_by = _of_instance(Resource(item.ref, item.data, item.origin(())))
+                if made_by is not None:
+                    brought.setdefault(cluster, {}).setdefault(_key(made_by), made_by)
             elif is_artifact_generator(bare):
                 generators.append(Resource(item.ref, item.data, item.origin(()), item.origin))
     made = dict(context.artifacts)
@@ -170,6 +191,8 @@ def context_of(repo: Repo, declared: Declared, objects: Sequence[Resource]) -> t
     sources: dict[tuple[str, str, str], list[Resource]] = {}
     for resource in filter(flux.is_source, objects):
         sources.setdefault(_key(resource), []).append(resource)
+    for source in filter(None, map(_of_instance, objects)):
+        sources.setdefault(_key(source), []).append(source)
     own = frozenset(normal_url(url) for url in (*repo.remotes, *declared.sources))
     declared = replace(declared, clusters=(*declared.clusters, *clusters_of(objects)))
     context = Context(

@@ -18,6 +18,7 @@ from gitops_layout.graph.model import Graph
 from gitops_layout.graph.steps import Step, steps
 from gitops_layout.model import Unchecked, UncheckedClass
 from gitops_layout.output.graph_automation import automation_to_text
+from gitops_layout.render.rendered import Rendered
 
 __all__ = ["explained", "to_text"]
 
@@ -117,8 +118,10 @@ def _facts(graph: Graph, delivery: Delivery, environment: str | None) -> str:
     agent = delivery.agent not in BARE
     if rendered.failure is not None:
         made = "broken" if rendered.failure.kind is UncheckedClass.BROKEN else "not seen"
+    elif rendered.unseen and not rendered.objects:
+        made = f"not seen: {rendered.unseen[0].why}"
     else:
-        made = f"{counted(len(rendered.objects), 'object')} from {counted(len(rendered.files), 'file')}"
+        made = f"{counted(len(rendered.objects), 'object')} from {_files(delivery, rendered)}"
     facts = [
         _from(delivery) if agent else None,
         made,
@@ -134,6 +137,16 @@ def _facts(graph: Graph, delivery: Delivery, environment: str | None) -> str:
         _order(steps(delivery, rendered)),
     ]
     return " · ".join(fact for fact in facts if fact)
+
+
+def _files(delivery: Delivery, rendered: Rendered) -> str:
+    """The files of this repository that took part, and that others did: those of a chart or another repository."""
+    here = counted(len(rendered.files), "file")
+    source = delivery.source
+    if source.local or source.assembled is not None or delivery.agent in BARE:
+        return here
+    elsewhere = "its chart" if source.chart is not None else "another repository"
+    return f"{elsewhere} and {here} here" if rendered.files else elsewhere
 
 
 def _order(found: Sequence[Step]) -> str | None:

@@ -134,3 +134,19 @@ def test_a_repository_of_templates_alone_is_not_taken_for_one_without_faults():
     )
     assert linked({**templates, "a.yaml": CONFIG_MAP}).unchecked == ()
     assert linked({"README.md": "x"}).unchecked == ()
+
+
+def test_what_lies_in_a_folder_that_a_plugin_renders_is_unchecked_and_not_unreached():
+    application = (
+        "apiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: {name: plug, namespace: argocd}\n"
+        "spec:\n  project: default\n  destination: {name: in-cluster, namespace: plug}\n"
+        "  source: {repoURL: 'https://example.test/acme/fleet.git', path: apps/pl, plugin: {name: cmp}}\n"
+    )
+    graph = linked(
+        {"root/plug.yaml": application, "apps/pl/deep/cm.yaml": CONFIG_MAP, "apps/other/cm.yaml": CONFIG_MAP}
+    )
+    found = {account.file: (account.state, account.why) for account in accounts(graph)}
+    state, why = found["apps/pl/deep/cm.yaml"]
+    assert state is State.UNCHECKED
+    assert "a config management plugin renders it" in why
+    assert found["apps/other/cm.yaml"][0] is State.UNREACHED

@@ -137,6 +137,30 @@ def test_the_sync_of_a_flux_instance_is_a_root():
     ]
 
 
+@pytest.mark.parametrize(
+    ("name", "namespace"), [("fleet", "flux-system"), (None, "delivery"), ("all", "ops")]
+)
+def test_the_source_that_a_flux_instance_brings_is_one_by_the_name_that_its_sync_gives_it(
+    name: str | None, namespace: str
+):
+    instance = INSTANCE.replace("namespace: flux-system", f"namespace: {namespace}")
+    instance = instance.replace("sync: {", f"sync: {{name: {name}, " if name else "sync: {")
+    apps = APPS.replace(
+        "kind: GitRepository, name: flux-system", f"kind: GitRepository, name: {name or namespace}"
+    )
+    apps = apps.replace("namespace: flux-system", f"namespace: {namespace}")
+    files = {path: text for path, text in FLEET.items() if "flux-system" not in path}
+    file = "clusters/prod-eu/flux-system/flux-instance.yaml"
+    graph = linked({**files, file: instance, "clusters/prod-eu/apps.yaml": apps})
+    delivery = next(one for one in graph.deliveries if one.name == "apps")
+    assert delivery.source.local
+    assert delivery.source.url == "https://example.test/acme/fleet.git"
+    assert delivery.source.defined is not None
+    assert delivery.source.defined.file == file
+    assert len(graph.rendered[delivery.id].objects) == 1
+    assert graph.unchecked == ()
+
+
 GENERATOR = """\
 apiVersion: source.extensions.fluxcd.io/v1beta1
 kind: ArtifactGenerator

@@ -116,3 +116,38 @@ def test_a_repository_that_delivers_nothing_is_not_said_to_be_seen():
         "no delivery seen here installs 1 chart: web\n\n"
         "nothing is delivered: no agent object, kustomization or manifest says what\n"
     )
+
+
+SET = """\
+apiVersion: fluxcd.controlplane.io/v1
+kind: ResourceSet
+metadata: {name: pulls, namespace: flux-system}
+spec:
+  inputsFrom: [%s]
+  resources:
+    - {apiVersion: v1, kind: ConfigMap, metadata: {name: "pr-<< inputs.id >>", namespace: web}}
+"""
+PROVIDER = """\
+apiVersion: fluxcd.controlplane.io/v1
+kind: ResourceSetInputProvider
+metadata: {name: pulls, namespace: flux-system}
+spec: {type: GitHubPullRequest, url: "https://example.test/acme/web"}
+"""
+
+
+@pytest.mark.parametrize(
+    ("inputs", "why"),
+    [
+        (
+            "{name: pulls}",
+            "the inputs of provider pulls (GitHubPullRequest) come from outside the repository",
+        ),
+        ("{selector: {matchLabels: {no: one}}}", "no ResourceSetInputProvider that was seen gives it inputs"),
+    ],
+)
+def test_a_resource_set_whose_inputs_are_not_here_says_so_instead_of_no_objects(inputs: str, why: str):
+    files = {**FLEET, "clusters/prod-eu/set.yaml": SET % inputs, "clusters/prod-eu/provider.yaml": PROVIDER}
+    text = to_text(linked(files))
+    (line,) = [line for line in text.splitlines() if "ResourceSet flux-system/pulls " in line]
+    assert f"not seen: {why}" in line
+    assert "0 objects" not in text
