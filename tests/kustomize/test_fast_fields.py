@@ -135,3 +135,33 @@ def test_numbers_beyond_an_int64_are_those_that_kustomize_writes():
         repr(ours.objects[0]["spec"]["a"][:3])
         == "[12345678901234567890, 9223372036854775808, 18446744073709551615]"
     )
+
+
+EMPTYING = (
+    {"op": "replace", "path": "/metadata/annotations", "value": {}},
+    {"op": "add", "path": "/metadata/annotations", "value": None},
+    {"op": "remove", "path": "/metadata/annotations/a"},
+)
+FOLLOWING = (
+    {"op": "add", "path": "/metadata/annotations/b", "value": "x"},
+    {"op": "copy", "from": "/metadata/name", "path": "/metadata/annotations/b"},
+    {"op": "add", "path": "/data/b", "value": "x"},
+)
+
+
+@pytest.mark.parametrize("field", ["patches", "patchesJson6902"])
+@pytest.mark.parametrize("following", FOLLOWING, ids=["adds", "copies", "goes elsewhere"])
+@pytest.mark.parametrize("emptying", EMPTYING, ids=["no annotations", "null", "the last taken away"])
+def test_a_json_patch_finds_emptied_annotations_as_kustomize_keeps_them(field, following, emptying):
+    """What another entry has emptied is gone, unless kustomize has notes of its own to keep there."""
+    target = {"version": "v1", "kind": "ConfigMap", "name": "cm"}
+    entries = [{"target": target, "patch": json.dumps([step])} for step in (emptying, following)]
+    config = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: cm, annotations: {a: b}}\ndata: {k: v}\n"
+    repo = repository(
+        {"c.yaml": config, "kustomization.yaml": json.dumps({"resources": ["c.yaml"], field: entries})}
+    )
+    ours, theirs = fast(repo, ""), real(repo, "")
+    if isinstance(ours, Declined):
+        assert theirs.problem is not None, ours
+    else:
+        assert differences(ours, theirs) == []

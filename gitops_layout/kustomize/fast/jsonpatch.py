@@ -38,8 +38,20 @@ def apply_operations(item: Item, operations: list[Any], where: Location) -> None
     item.large = item.large or _large(operations)
     for index, operation in enumerate(operations):
         _apply(item, operation, where.at(index))
+    _settle_annotations(item)
     item.rewritten, item.shared = True, ()
     _check(item, where)
+
+
+def _settle_annotations(item: Item) -> None:
+    """kustomize writes its notes back into the annotations; where it has none, it takes empty ones away."""
+    metadata = item.data.get("metadata")
+    if not isinstance(metadata, dict) or metadata.get("annotations", ABSENT) not in ({}, None):
+        return
+    if item.remembers:
+        item.data = {**item.data, "metadata": {**metadata, "annotations": {}}}
+    else:
+        item.remove(("metadata", "annotations"))
 
 
 def _apply(item: Item, operation: Any, where: Location) -> None:
