@@ -35,6 +35,11 @@ _MAKERS = {
 }
 """Published charts that make agents' objects of their values, and what they make."""
 
+_ACCEPTED = (
+    "add the agent's object that does, or name the chart under `external:` in the config, with the reason"
+)
+"""Where no other agent's object is, all that is delivered may come of the chart: so it counts, until somebody says why not."""
+
 MAX_LOOSE = 250
 """Charts that nobody installs and that are rendered all the same; more are no one's to wait for."""
 
@@ -83,13 +88,16 @@ def _making(repo: Repo, chart: str, rendered: Rendered | None) -> tuple[str, Loc
     files = [file for file in repo.under(join(chart, "templates")) if file.endswith((".yaml", ".yml"))]
     making = [file for file in files if _AGENT.search(repo.text(file))]
     if making:
-        why = f"{len(making)} of its templates make agents' objects, and nothing says with which values"
+        why = f"{len(making)} of its templates make agents' objects, and nothing says with which values: {_ACCEPTED}"
         return why, Location(making[0])
     here = Location(join(chart, "Chart.yaml"))
     made = agents_rendered(rendered) if rendered is not None else []
     if made:
         return (
-            f"it makes {counted(len(made), 'agent object')} of its own values, and nothing here says who installs it",
+            (
+                f"it makes {counted(len(made), 'agent object')} of its own values, and nothing here says who installs it: "
+                f"{_ACCEPTED}"
+            ),
             here,
         )
     for name in _makers(repo, chart):

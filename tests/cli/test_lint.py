@@ -299,3 +299,18 @@ def test_explain_prints_the_page_and_names_the_nearest_rule(
 def test_only_ones_own_rules_are_updated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert run(monkeypatch, "rules", "test", "--update") == 2
     assert not (tmp_path / "rules").exists()
+
+
+def test_a_chart_of_agents_objects_that_nobody_installs_is_unchecked_until_the_config_says_why_not(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "apps/templates").mkdir(parents=True)
+    (tmp_path / "apps/Chart.yaml").write_text("apiVersion: v2\nname: apps\nversion: 1.0.0\n")
+    (tmp_path / "apps/templates/web.yaml").write_text(
+        "{{- if .Values.on }}\napiVersion: argoproj.io/v1alpha1\nkind: Application\n"
+        "metadata: {name: web}\n{{- end }}\n"
+    )
+    assert run(monkeypatch, "lint", str(tmp_path)) == 3
+    assert "name the chart under `external:`" in capsys.readouterr().out
+    (tmp_path / ".gitops-layout.yaml").write_text("external: [{chart: apps, reason: installed by hand}]\n")
+    assert run(monkeypatch, "lint", str(tmp_path)) == 0

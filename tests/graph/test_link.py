@@ -702,7 +702,9 @@ def test_a_chart_that_makes_the_only_agent_objects_is_named_as_not_seen():
         UncheckedClass.EXTERNAL,
         ("chart", "environments"),
     )
-    assert entry.why == "1 of its templates make agents' objects, and nothing says with which values"
+    assert entry.why.startswith(
+        "1 of its templates make agents' objects, and nothing says with which values: add the agent's object"
+    )
     assert graph.reaches(entry)
 
 
@@ -736,7 +738,9 @@ def test_a_chart_whose_dependency_makes_the_agents_objects_is_not_seen_until_it_
         "system/argocd/values.yaml": "argocd-apps: {applications: {web: {source: {path: web, repoURL: x}}}}\n",
     }
     [entry] = [item for item in linked(files | vendored).unchecked if item.delivery is None]
-    assert entry.why == "it makes 1 agent object of its own values, and nothing here says who installs it"
+    assert entry.why.startswith(
+        "it makes 1 agent object of its own values, and nothing here says who installs it: add the agent's object"
+    )
 
     installed = linked({**files, "root.yaml": APPLICATION % ("argocd", "system/argocd")})
     assert installed.hidden == ()
