@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from posixpath import join
 from typing import TYPE_CHECKING, get_args
 
 from gitops_layout.agents.argocd import renderer_of, with_overrides
@@ -63,12 +64,27 @@ def tree_of(
 def as_local(delivery: Delivery, repo: Repo) -> Delivery:
     """The delivery as its own repository sees it; Argo CD looks at the files to say how a path is rendered."""
     source = replace(delivery.source, local=True, foreign=None)
-    if delivery.renderer != "none" or source.path is None:
+    if source.path is None:
         return replace(delivery, source=source)
-    folder = repo.resolve(source.path) or source.path
+    source = replace(source, path=_in_chart(delivery, repo, source.path))
+    if delivery.renderer != "none":
+        return replace(delivery, source=source)
+    path = source.path or ""
+    folder = repo.resolve(path) or path
     options = {**delivery.options, **with_overrides(repo, folder, delivery.name, delivery.options)}
     renderer = renderer_of(options, repo.folders.get(folder, ()))
     return replace(delivery, source=source, options=options, renderer=renderer)
+
+
+def _in_chart(delivery: Delivery, repo: Repo, path: str) -> str:
+    """The path in the tree. Of a chart that Argo CD pulls as an artifact, it takes the files out of the folder by the
+    chart's name that Helm packs them into (argo-cd v3.1 on), so that its path starts there.
+    """
+    if delivery.agent != "argocd" or not (delivery.source.url or "").startswith("oci://"):
+        return path
+    tops = {file.partition("/")[0] for file in repo.entries}
+    top = next(iter(tops), "")
+    return join(top, path).rstrip("/") if len(tops) == 1 and f"{top}/Chart.yaml" in repo.entries else path
 
 
 def placed(rendered: Rendered, delivery: Delivery) -> Rendered:

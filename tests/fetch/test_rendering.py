@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from gitops_layout.store.lock import LOCK, dump, read
-from tests.fetch.support import Git, Server, application, archive, chart, environment, fetch, write
+from tests.fetch.support import Git, Registry, Server, application, archive, chart, environment, fetch, write
 from tools.controlplane import tool
 
 HELM = tool("helm") or shutil.which("helm")  # before a test changes where caches are
@@ -441,3 +441,19 @@ def test_value_files_of_a_fetched_repository_lead_out_of_nothing(
     code, printed = render(root, SHOP)
     assert code == 3
     assert "value file $values/../secret.yaml leads out of the repository" in printed
+
+
+def test_a_chart_that_argo_cd_pulls_as_an_artifact_is_rendered_after_fetch(
+    root: Path, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_helm(monkeypatch)
+    registry.push("charts/web", "1.5.0", chart("web", "1.5.0"))
+    url = f"oci://{registry.host}/charts/web"
+    source = f"{{repoURL: '{url}', targetRevision: 1.5.0, path: .}}"
+    write(root, {"apps/web.yaml": application("web", source)})
+    assert fetch(root)[0] == 0
+
+    code, printed = render(root, "argocd:Application/argocd/web@apps")
+
+    assert code == 0, printed
+    assert "kind: ConfigMap" in printed

@@ -12,6 +12,7 @@ from gitops_layout.graph.link import link
 from gitops_layout.graph.model import Graph
 from gitops_layout.model import UncheckedClass
 from gitops_layout.render.build import Renders
+from gitops_layout.render.foreign import as_local
 from gitops_layout.repo.load import from_files
 
 SOURCE = """\
@@ -875,3 +876,24 @@ def test_a_manifest_that_cannot_be_read_is_reached_where_every_manifest_is_deliv
     graph = linked({"a.yaml": "kind: [\n"})
     (entry,) = graph.unchecked
     assert graph.reaches(entry)
+
+
+@pytest.mark.parametrize(
+    ("files", "path", "renderer"),
+    [
+        ({"web/Chart.yaml": "", "web/templates/a.yaml": CONFIG_MAP}, "web", "chart"),
+        ({"Chart.yaml": "", "templates/a.yaml": CONFIG_MAP}, "", "chart"),
+        ({"web/Chart.yaml": "", "a.yaml": CONFIG_MAP}, "", "directory"),
+    ],
+)
+def test_a_chart_that_argo_cd_pulls_as_an_artifact_lies_at_its_root(
+    files: dict[str, str], path: str, renderer: str
+):
+    source = "repoURL: 'oci://example.test/charts/web', targetRevision: 1.0.0, path: ."
+    text = (
+        "apiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: {name: web, namespace: argocd}\n"
+        f"spec: {{project: default, source: {{{source}}}, destination: {{name: in-cluster, namespace: web}}}}\n"
+    )
+    (delivery,) = linked({"root/web.yaml": text}).deliveries
+    there = as_local(delivery, from_files(files))
+    assert (there.source.path, there.renderer) == (path, renderer)
