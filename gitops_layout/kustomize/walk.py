@@ -144,18 +144,7 @@ def _check(state: _Walk, found: Kustomization) -> None:
     elif isinstance(version, str) and version and version != wanted:
         why = f"not a kustomize file: {version} {kind}; the apiVersion of a {kind or 'Kustomization'} is {wanted}"
         state.add(BuildClass.SCHEMA, why, found.location.at("apiVersion"))
-    for name in (
-        "patches",
-        "patchesJson6902",
-        "replacements",
-        "configMapGenerator",
-        "secretGenerator",
-        "images",
-    ):
-        for index, item in enumerate(data[name] if isinstance(data.get(name), list) else []):
-            if not isinstance(item, dict):
-                why = f"{name} lists mappings, not {type(item).__name__} values"
-                state.add(BuildClass.SCHEMA, why, found.location.at(name, index))
+    _check_items(state, found)
     if not any(name not in ("apiVersion", "kind", "metadata") for name in data):
         state.add(BuildClass.EMPTY, "the kustomization has no fields", found.location)
     for name in ("helmCharts", "helmChartInflationGenerator"):
@@ -168,6 +157,29 @@ def _check(state: _Walk, found: Kustomization) -> None:
                 where,
                 ("chart", chart),
             )
+
+
+def _check_items(state: _Walk, found: Kustomization) -> None:
+    """Lists of mappings that hold something else, and lists of paths that hold a mapping."""
+    data = found.data
+    for name in (
+        "patches",
+        "patchesJson6902",
+        "replacements",
+        "configMapGenerator",
+        "secretGenerator",
+        "images",
+    ):
+        for index, item in enumerate(data[name] if isinstance(data.get(name), list) else []):
+            if not isinstance(item, dict):
+                why = f"{name} lists mappings, not {type(item).__name__} values"
+                state.add(BuildClass.SCHEMA, why, found.location.at(name, index))
+    for name, _ in REFERENCE_LISTS:
+        for index, item in enumerate(data[name] if isinstance(data.get(name), list) else []):
+            if isinstance(item, dict | list):
+                shape = "a mapping" if isinstance(item, dict) else "a list"
+                why = f"{name} lists paths, and this entry is {shape}"
+                state.add(BuildClass.SCHEMA, why, found.location.at(name, index))
 
 
 _PATH_FIELDS = {
