@@ -156,7 +156,7 @@ class Seeker:
         if found is None:
             # Bootstrap makes this source in the cluster; no file defines it.
             if name == "flux-system" and kind in ("GitRepository", "OCIRepository"):
-                return Source(None, None, folder, local=True)
+                return Source(None, None, self._pushed(kind, folder), local=True)
             return Source(None, None, folder, foreign=f"no file defines {kind} {where}/{name}")
         spec, place = at(found.data, "spec"), found.location
         if kind == "ExternalArtifact":
@@ -173,10 +173,22 @@ class Seeker:
             return Source(None, revision, folder, defined=place, foreign=f"{kind} {where}/{name} has no URL")
         local = kind != "Bucket" and self.context.is_own(url)
         foreign = None if local else f"{kind} {where}/{name} is {url}"
+        folder = self._pushed(kind, folder) if local else folder
         ignore, sparse = left_out(spec)
         return Source(
             url, revision, folder, local=local, defined=place, foreign=foreign, ignore=ignore, sparse=sparse
         )
+
+    def _pushed(self, kind: str, folder: str | None) -> str | None:
+        """The folder here of a path in an artifact that may hold one top folder alone: `flux push artifact --path`.
+
+        Taken where the path does not exist as it is, and exactly one top folder has it.
+        """
+        repo = self.context.repo
+        if kind != "OCIRepository" or not folder or repo.is_folder(folder):
+            return folder
+        inside = [join(top, folder) for top in repo.folders.get("", ()) if repo.is_folder(join(top, folder))]
+        return inside[0] if len(inside) == 1 else folder
 
     def repository_chart(self, chart: Mapping[str, Any], namespace: str) -> Source:
         """A chart's source: a folder of files (its `version` is not looked at), else a repository's chart."""

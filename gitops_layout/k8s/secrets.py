@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 from typing import Literal
 
@@ -45,7 +44,8 @@ _WHERE_OR_WHO = regexp(
     r"(?:^|[-_./]|(?<=[a-z])(?=[A-Z]))"
     r"(?i:host|hostname|port|user|username|login|database|db|dbname|region|endpoint|url|uri|address|email|bucket"
     r"|namespace|type|name|scheme|protocol|sslmode|issuer|domain|path|clientid|client-id|client_id"
-    r"|env|environment|mode|level|stage|version|timezone|tz|timeout|driver|engine)$"
+    r"|env|environment|mode|level|stage|version|timezone|tz|timeout|driver|engine"
+    r"|provider|cipher|algorithm|pbkdf|ip|cidr|subnet)$"
 )
 _ID_KEY = regexp(r"(?:[-_.]|^)(?i:id|uuid)$|(?<=[a-z])I[Dd]$")
 _SECRET_ID = regexp(r"secret|token|passw|session|key", re.IGNORECASE)
@@ -57,6 +57,12 @@ _CREDENTIAL_KEY = regexp(
 )
 _WORDS = regexp(r"[a-z]+(?:[-_./][a-z]+)*$")
 """What is written in words (`generic-openai`) is a choice, unless its key says that it is a credential."""
+_HOST = regexp(
+    r"(?:(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+[a-z]{2,}|\d{1,3}(?:\.\d{1,3}){3}(?:/\d{1,2})?)(?::\d{1,5})?$"
+)
+_ALGORITHM = regexp(
+    r"(?:sha-?(?:1|224|256|384|512)|md5|aes(?:-?[a-z0-9]+)+|argon2(?:i|d|id)?|bcrypt|pbkdf2)$", re.IGNORECASE
+)
 _SWITCH = regexp(r"[\s\w.\"'-]+[:=]\s*[\"']?(?:true|false|yes|no|on|off)[\"']?,?\s*$", re.IGNORECASE)
 _CERTIFICATE = regexp(r"-----BEGIN (?:CERTIFICATE|PUBLIC KEY|TRUSTED CERTIFICATE)-----")
 
@@ -70,7 +76,7 @@ def secret_form(key: str, value: object, *, encoded: bool = False) -> Form:
 
     `setting` is what is no credential: switches, small numbers, addresses, what its key calls a host, a
     user or another name, numbers and UUIDs that it calls an id (of a tenant, a subscription, an account),
-    public certificates, and configuration files in which nothing is called a password, token or key.
+    public certificates, hosts, ciphers, and configuration files in which nothing is called a password, token or key.
     """
     if value is None or value == "":
         return "empty"
@@ -97,7 +103,9 @@ def _is_public(key: str, text: str) -> bool:
         return False
     if "\n" not in text and _WHERE_OR_WHO.search(key):
         return True
-    if _WORDS.match(text) and not _CREDENTIAL_KEY.search(key):
+    if (_WORDS.match(text) or _HOST.match(text)) and not _CREDENTIAL_KEY.search(key):
+        return True
+    if _ALGORITHM.match(text):
         return True
     if _ID_KEY.search(key) and not _SECRET_ID.search(key) and _ID.match(text):
         return True
@@ -114,5 +122,5 @@ def _holds_credential(text: str) -> bool:
 def _decoded(text: str) -> str | None:
     try:
         return base64.b64decode("".join(text.split()), validate=True).decode()
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:  # no base64, no text, or no ASCII
         return None

@@ -126,7 +126,7 @@ def _objects(graph: Graph) -> Iterator[_Row]:
         if rendered is None:
             continue
         # What no agent reaches may be meant for one that substitutes.
-        unreached = delivery.agent == "helm" or (flux and not delivery.live and delivery.agent == "kustomize")
+        unreached = delivery.agent == "helm" or (flux and not delivery.live)
         unseen = bool(rendered.unseen) or rendered.failure is not None or unreached
         for item in rendered.objects:
             if (
