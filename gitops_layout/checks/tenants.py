@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -36,7 +36,9 @@ def out_of_bounds(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
     for tenant in graph.declared.tenants:
         asked: dict[tuple[str, str], dict[str, Fraction]] = {}
         seen: set[tuple[str, str, str, str]] = set()
-        for delivery, item in _brought(graph, tenant):
+        brought = list(_brought(graph, tenant))
+        least = _least_pods(brought)
+        for delivery, item in brought:
             if what := _foreign(delivery, item, tenant):
                 yield _hit(item, delivery, tenant, what, item.origin(("metadata", "name")))
                 continue
@@ -47,7 +49,8 @@ def out_of_bounds(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
             if key not in seen:
                 seen.add(key)
                 total = asked.setdefault((place, namespace), {})
-                yield from _beyond(delivery, item, tenant, total)
+                wanted = least.get((delivery.id, item.ref.namespace, item.ref.kind, item.ref.name), 0)
+                yield from _beyond(delivery, item, tenant, total, max(_pods(item.data), wanted))
 
 
 def _brought(graph: Graph, tenant: DeclaredTenant) -> Iterator[tuple[Delivery, RenderedObject]]:
@@ -57,6 +60,19 @@ def _brought(graph: Graph, tenant: DeclaredTenant) -> Iterator[tuple[Delivery, R
         if any(f"{path}/".startswith(tenant.folders) for path in paths if path):
             for item in graph.rendered[delivery.id].objects:
                 yield delivery, item
+
+
+def _least_pods(
+    brought: Sequence[tuple[Delivery, RenderedObject]],
+) -> dict[tuple[str, str, str, str], int]:
+    """How many pods an autoscaler brings a workload to at least, by delivery, namespace, kind and name."""
+    found = {}
+    for delivery, item in brought:
+        if item.ref.kind == "HorizontalPodAutoscaler":
+            match item.data:
+                case {"spec": {"minReplicas": int(least), "scaleTargetRef": {"kind": kind, "name": name}}}:
+                    found[delivery.id, item.ref.namespace, str(kind), str(name)] = least
+    return found
 
 
 def _foreign(delivery: Delivery, item: RenderedObject, tenant: DeclaredTenant) -> str | None:
@@ -77,14 +93,18 @@ def _foreign(delivery: Delivery, item: RenderedObject, tenant: DeclaredTenant) -
 
 
 def _beyond(
-    delivery: Delivery, item: RenderedObject, tenant: DeclaredTenant, total: dict[str, Fraction]
+    delivery: Delivery,
+    item: RenderedObject,
+    tenant: DeclaredTenant,
+    total: dict[str, Fraction],
+    pods: int,
 ) -> Iterator[Hit]:
-    """Hits where an object's pods bring the sum of a namespace over the quota, each resource once."""
+    """Hits where an object's `pods` bring the sum of a namespace over the quota, each resource once."""
     found = pod_spec(dict(item.data))
     if found is None:
         return
     spec, path = found
-    count = Fraction(_pods(item.data))
+    count = Fraction(pods)
     asks = {"pods": count, **{name: count * _request(spec, name) for name in _DEFAULT}}
     for name, amount in asks.items():
         limit, before = quantity(tenant.quota.get(name)), total.get(name, Fraction(0))

@@ -75,7 +75,8 @@ def read_parts(root: Path) -> dict[str, bytes]:
     """The files of gitops.d/, by path relative to the root; links and other files are not read."""
     from gitops_layout.scaffold.writing import regular
 
-    found = (path.relative_to(root).as_posix() for path in sorted((root / "gitops.d").glob("*.yaml")))
+    several = (path for pattern in ("*.yaml", "*.yml") for path in (root / "gitops.d").glob(pattern))
+    found = (path.relative_to(root).as_posix() for path in sorted(several))
     return {path: _bytes(root / path) for path in found if regular(root, path)}
 
 

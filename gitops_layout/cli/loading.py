@@ -241,7 +241,7 @@ def spec_of(repo: Repo) -> Spec | None:
         return None
     from gitops_layout.spec import load as load_spec
 
-    names = [path for path in repo.under(_PARTS) if path.endswith(".yaml") and path.count("/") == 1]
+    names = [path for path in repo.under(_PARTS) if path.endswith((".yaml", ".yml")) and path.count("/") == 1]
     return load_spec(repo.content(SPEC_FILE), SPEC_FILE, parts={path: repo.content(path) for path in names})
 
 

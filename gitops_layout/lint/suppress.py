@@ -28,7 +28,7 @@ _MOST_SUGGESTIONS = 100  # each costs a comparison with every rule's name
 class Silencer:
     """Applies ignores and remembers which of them were of use.
 
-    An ignore without a reason, or past its day, silences nothing.
+    An ignore without a reason, or past its day, silences nothing; nor does a comment where the rule says so.
     """
 
     def __init__(self, catalogue: Catalogue, policy: Policy, inline: list[Inline], today: date) -> None:
@@ -48,7 +48,8 @@ class Silencer:
 
     def silences(self, finding: Finding) -> bool:
         """Whether an ignore on the finding's line or in the config holds for it."""
-        for ignore in self._lines.get((finding.file, finding.span.line), ()):
+        beside = self._lines.get((finding.file, finding.span.line), ()) if finding.rule.inline else ()
+        for ignore in beside:
             if self._holds(ignore) and finding.rule.id in self._ids(ignore):
                 self._used.add(id(ignore))
                 return True

@@ -25,7 +25,7 @@ __all__ = ["parse"]
 KEYS = (
     "id", "name", "principle", "group", "severity", "scope", "assert", "references", "check", "message",
     "help", "fix", "params", "precision", "public",
-    "cause",
+    "cause", "inline",
 )  # fmt: skip
 _ROW = ("from", "path", "to", "where", "given", "producers", "kind", "world")
 _TIERS: tuple[Tier, ...] = ("prod", "nonprod")
@@ -132,9 +132,7 @@ def _rule(problems: _Problems, data: dict[str, Any], file: str, text: str, built
     message, advice = problems.text(data, "message"), problems.text(data, "help")
     if assertion:
         _check_fields(problems, message, advice, scope)
-    public = data.get("public", False)
-    if not isinstance(public, bool):
-        problems.add("public must be true or false", "public")
+    public, inline = (_flag(problems, data, name) for name in ("public", "inline"))
     precision = problems.choice(
         data.get("precision", "high"), ("very-high", "high", "medium", "low"), "precision"
     )
@@ -157,7 +155,16 @@ def _rule(problems: _Problems, data: dict[str, Any], file: str, text: str, built
         mend=mend,
         public=public is True,
         cause=problems.text(data, "cause") if "cause" in data else "",
+        inline=inline is not False,
     )
+
+
+def _flag(problems: _Problems, data: Mapping[str, Any], name: str) -> bool | None:
+    """A truth value, None where there is none."""
+    value = data.get(name)
+    if value is not None and not isinstance(value, bool):
+        problems.add(f"{name} must be true or false", name)
+    return value if isinstance(value, bool) else None
 
 
 def _mend(problems: _Problems, value: Any, *, own: bool) -> Mend | None:

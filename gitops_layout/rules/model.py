@@ -96,7 +96,8 @@ class Rule:
 
     `file` is where it was read (for messages), `text` the whole file, `builtin` whether it is ours. `public` says of
     a rule about secrets that the lines of its findings hold none and may be printed. `cause` is a text with `{fields}`:
-    findings in which it is the same have one cause, a habit of the repository; empty where each has its own.
+    findings in which it is the same have one cause, a habit of the repository; empty where each has its own. `inline` is
+    false for a rule that a comment beside the finding does not silence: whoever breaks it may write there as well.
     """
 
     id: str
@@ -117,6 +118,7 @@ class Rule:
     mend: Mend | None = None
     public: bool = False
     cause: str = ""
+    inline: bool = True
 
     @property
     def principle(self) -> str | None:

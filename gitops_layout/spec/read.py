@@ -117,7 +117,7 @@ def _part_problems(document: Document, file: str, main: Any) -> Iterator[tuple[s
     try:
         part = TenantFile.model_validate(document.data)
     except ValidationError as error:
-        found += [_translated(item) for item in error.errors()]
+        found += [_translated(item, TenantFile) for item in error.errors()]
     else:
         name, place = part.metadata.name, ("metadata", "name")
         body = main.get("spec") if isinstance(main, dict) else None
@@ -192,14 +192,14 @@ def _check(data: object) -> tuple[Spec | None, list[Problem]]:
     return None, [*found, *reference_problems(data)]
 
 
-def _translated(error: ErrorDetails) -> Problem:
+def _translated(error: ErrorDetails, model: type[BaseModel] = File) -> Problem:
     path = tuple(error["loc"])
     name = str(path[-1]) if path else "gitops.yaml"
     match error["type"]:
         case "extra_forbidden" if name in _NOT_YET:
             return path, True, f"not supported yet: {name}"
         case "extra_forbidden":
-            return path, True, f"unknown field {name}{did_you_mean(name, _fields_at(path[:-1]))}"
+            return path, True, f"unknown field {name}{did_you_mean(name, _fields_at(path[:-1], model))}"
         case "missing":
             return path, False, f"{_dotted(path)} is missing"
         case "value_error":
@@ -262,9 +262,9 @@ def _expected(path: Path) -> str:
             return "is not a DNS label (a lower case letter, then letters, digits, inner dashes)"
 
 
-def _fields_at(path: Path) -> list[str]:
-    """The fields a model has at a path of gitops.yaml; empty where the path leads to none."""
-    model: type[BaseModel] | None = File
+def _fields_at(path: Path, root: type[BaseModel]) -> list[str]:
+    """The fields that a file of the model `root` has at a path; empty where the path leads to none."""
+    model: type[BaseModel] | None = root
     for step in path:
         if isinstance(step, int) or model is None:
             continue

@@ -73,6 +73,34 @@ def test_the_gate_fails_when_a_tenant_leaves_its_bounds(root: Path) -> None:
     assert any("RoleBinding me, which is the platform's" in row[2] for row in said)
 
 
+def test_a_tenant_cannot_silence_its_gate(root: Path) -> None:
+    overlay = root / "apps/ledger/envs/prod"
+    (overlay / "more.yaml").write_text(
+        "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata:\n"
+        "  name: me # gitops-layout: ignore[T001] we need it\nrules: []\n"
+    )
+    kustomization = overlay / "kustomization.yaml"
+    kustomization.write_text(kustomization.read_text().replace("components:", "  - more.yaml\ncomponents:"))
+    done = run(root, "lint", "--format", "json")  # as the gate runs it
+    assert done.returncode == 1
+    assert {item["rule"] for item in json.loads(done.stdout)["findings"]} >= {"T001", "C002"}
+    (root / ".gitops-layout.yaml").write_text("ignore: [{rules: T001, reason: agreed}]\n")
+    agreed = json.loads(run(root, "lint", "--format", "json").stdout)["findings"]
+    assert {item["rule"] for item in agreed} - {"A003"} == {"C002"}  # the comment is of no use
+
+
+def test_the_least_that_an_autoscaler_keeps_counts_against_the_quota(root: Path) -> None:
+    overlay = root / "apps/ledger/envs/prod"
+    (overlay / "more.yaml").write_text(
+        "apiVersion: autoscaling/v2\nkind: HorizontalPodAutoscaler\nmetadata: {name: ledger}\n"
+        "spec: {minReplicas: 101, maxReplicas: 200, scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: ledger}}\n"
+    )
+    kustomization = overlay / "kustomization.yaml"
+    kustomization.write_text(kustomization.read_text().replace("components:", "  - more.yaml\ncomponents:"))
+    said = run(root, "lint", "--select", "T001").stdout
+    assert "more than its quota of 100 pods to namespace payments" in said
+
+
 INTRUDERS = """\
 apiVersion: v1
 kind: ConfigMap
@@ -163,3 +191,11 @@ def test_mistakes_in_a_tenants_file_are_shown_where_they_are(
         load(main, parts={"gitops.d/payments.yaml": part})
     assert f"gitops.d/payments.yaml{place}" in str(caught.value)
     assert words in str(caught.value)
+
+
+def test_a_tenants_file_of_another_ending_is_no_silent_nothing(root: Path) -> None:
+    (root / "gitops.d/payments.yaml").rename(root / "gitops.d/payments.yml")
+    for verb in ("scaffold", "lint"):
+        done = run(root, verb)
+        assert done.returncode == 2
+        assert "call it gitops.d/payments.yaml" in done.stderr
