@@ -91,7 +91,7 @@ def load(
     try:
         if memory is not None:
             repo = from_work_tree(memory.listing, memory.state.contents)
-            memory.ahead.fill(repo)
+            memory.ahead.fill(repo, memory.state.digests)
         else:
             repo = from_work_tree(root) if revision is None else from_revision(root, revision)
         return _linked(

@@ -9,15 +9,15 @@ from __future__ import annotations
 import contextlib
 import marshal
 import os
-from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
+from gitops_layout.repo.digests import content_digest
 from gitops_layout.repo.load import from_work_tree
 from gitops_layout.repo.model import MAX_BYTES, UnreadableError
 from gitops_layout.system import Fork
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from gitops_layout.repo.load import Listing
     from gitops_layout.repo.model import Repo
@@ -47,14 +47,17 @@ class Ahead:
         with contextlib.suppress(OSError):
             self._process = Fork(_read(self._listing, self._chunks))
 
-    def fill(self, repo: Repo) -> None:
-        """Have the stream of every manifest in `repo`, by the other process or by this one; the other has ended then."""
+    def fill(self, repo: Repo, digests: Mapping[str, bytes]) -> None:
+        """Have the stream of every manifest in `repo`, by the other process or by this one; the other has ended then.
+
+        `digests` are those of contents that `repo` has read already.
+        """
         if self._process is None:
             return
         first, last = 0, len(self._chunks)
         while first < last:
             for piece in self._process.arrived():
-                _take(repo, self._chunks[first], piece)
+                _take(repo, self._chunks[first], piece, digests)
                 first += 1
             if first < last:
                 last -= 1
@@ -82,21 +85,17 @@ def _read(listing: Listing, chunks: Sequence[Sequence[str]]) -> Iterator[bytes]:
             if listing.entries[path].size <= MAX_BYTES:
                 with contextlib.suppress(UnreadableError):
                     content = content_of(path)
-                    row = _digest(content), plainly(content)
+                    row = content_digest(content), plainly(content)
             rows.append(row)
         yield marshal.dumps(rows)
 
 
-def _take(repo: Repo, files: Sequence[str], piece: bytes) -> None:
+def _take(repo: Repo, files: Sequence[str], piece: bytes, digests: Mapping[str, bytes]) -> None:
     from gitops_layout.source.reader import read
 
     for path, (digest, plain) in zip(files, marshal.loads(piece), strict=True):
         if plain is not None:
             with contextlib.suppress(UnreadableError):
                 content = repo.content(path)
-                if _digest(content) == digest:
+                if (digests.get(path) or content_digest(content)) == digest:
                     repo.give(path, read(content, path, plain=plain))
-
-
-def _digest(content: bytes) -> bytes:
-    return blake2b(content, digest_size=16).digest()

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from gitops_layout.repo.load import Listing
     from gitops_layout.store.cache import Cache
 
-__all__ = ["State", "state", "unchanged"]
+__all__ = ["State", "content_digest", "state", "unchanged"]
 
 FRESH_NS = 2_000_000_000
 """A file that changed so short a time before we looked may do so again within one tick of its clock."""
@@ -49,13 +49,19 @@ _MOST = 500
 @dataclass(frozen=True, slots=True)
 class State:
     """What a tree holds. `tree` is the digest of all paths and contents; `contents` are those that had to be
-    read. `before` are trees that this one followed, nearest first, each with the files that differ since;
+    read, `digests` are theirs. `before` are trees that this one followed, nearest first, each with the files that differ since;
     only files whose content changed, so with the same paths.
     """
 
     tree: bytes
     contents: dict[str, bytes] = field(default_factory=dict)
+    digests: dict[str, bytes] = field(default_factory=dict)
     before: tuple[tuple[bytes, frozenset[str]], ...] = ()
+
+
+def content_digest(content: bytes) -> bytes:
+    """16 bytes that stand for a file's content."""
+    return blake2b(content, digest_size=16).digest()
 
 
 def state(listing: Listing, cache: Cache, tool: bytes, unknown: Callable[[], object]) -> State:
@@ -64,7 +70,8 @@ def state(listing: Listing, cache: Cache, tool: bytes, unknown: Callable[[], obj
     """
     root = listing.root.encode(errors="surrogateescape")
     contents: dict[str, bytes] = {}
-    read = _hashing(listing, contents)
+    digests: dict[str, bytes] = {}
+    read = _hashing(listing, contents, digests)
     fresh = _fresh(listing, time.time_ns(), read)
     paths = list(listing.entries)
     names = "\0".join(paths).encode(errors="surrogateescape")
@@ -73,7 +80,7 @@ def state(listing: Listing, cache: Cache, tool: bytes, unknown: Callable[[], obj
     if known is None:
         known = _by_contents(listing, cache, tool, fresh, read, unknown)
         cache.put(quick, known)
-    return State(known, contents, _before(cache, tool, known))
+    return State(known, contents, digests, _before(cache, tool, known))
 
 
 def _before(cache: Cache, tool: bytes, tree: bytes) -> tuple[tuple[bytes, frozenset[str]], ...]:
@@ -93,29 +100,33 @@ def _before(cache: Cache, tool: bytes, tree: bytes) -> tuple[tuple[bytes, frozen
     return tuple(found)
 
 
-def _hashing(listing: Listing, contents: dict[str, bytes]) -> Callable[[str], str]:
-    """Read a file and give its digest; contents are kept up to a limit."""
+def _hashing(
+    listing: Listing, contents: dict[str, bytes], digests: dict[str, bytes]
+) -> Callable[[str], bytes]:
+    """Read a file and give its digest; contents, and the digests of those, are kept up to a limit."""
     read = from_work_tree(listing).content
     room = _KEPT
 
-    def hashed(path: str) -> str:
+    def hashed(path: str) -> bytes:
         nonlocal room
         entry = listing.entries[path]
         if entry.size > MAX_BYTES:  # never read whole: its signature has to do
-            return f"large {entry.signature}"
+            return content_digest(f"large {entry.signature}".encode())
         try:
             content = read(path)
         except UnreadableError as error:
-            return f"unreadable: {error.why}"
+            return content_digest(f"unreadable: {error.why}".encode())
+        found = content_digest(content)
         if len(content) <= room:
             room -= len(content)
             contents[path] = content
-        return blake2b(content, digest_size=16).hexdigest()
+            digests[path] = found
+        return found
 
     return hashed
 
 
-def _fresh(listing: Listing, now: int, read: Callable[[str], str]) -> dict[str, str]:
+def _fresh(listing: Listing, now: int, read: Callable[[str], bytes]) -> dict[str, bytes]:
     """Digests of the files that changed just now (or, by their clock, later)."""
     limit = now - FRESH_NS
     return {
@@ -130,7 +141,7 @@ def _packed(signature: Signature) -> bytes:
     return b"".join((part & _MASK).to_bytes(8, "little") for part in signature)
 
 
-def _marks(listing: Listing, paths: Sequence[str], fresh: Mapping[str, str]) -> bytes:
+def _marks(listing: Listing, paths: Sequence[str], fresh: Mapping[str, bytes]) -> bytes:
     """32 bytes a file: of a plain one its signature, of a link its target, of one that is not to be relied on its
     content.
     """
@@ -146,7 +157,7 @@ def _marks(listing: Listing, paths: Sequence[str], fresh: Mapping[str, str]) -> 
     parts = bytearray(marks)
     for n in odd:
         entry = entries[paths[n]]
-        text = f"link {entry.target}" if entry.signature is None else f"fresh {fresh[paths[n]]}"
+        text = f"link {entry.target}" if entry.signature is None else f"fresh {fresh[paths[n]].hex()}"
         parts[n * 32 : n * 32 + 32] = blake2b(text.encode(errors="surrogateescape"), digest_size=32).digest()
     return bytes(parts)
 
@@ -182,8 +193,8 @@ def _by_contents(
     listing: Listing,
     cache: Cache,
     tool: bytes,
-    fresh: dict[str, str],
-    read: Callable[[str], str],
+    fresh: dict[str, bytes],
+    read: Callable[[str], bytes],
     unknown: Callable[[], object],
 ) -> bytes:
     """The tree's digest from those of its files; those whose signature is known are not read."""
@@ -228,7 +239,7 @@ def _parts(listing: Listing) -> list[list[str]]:
 
 
 def _bucket(
-    listing: Listing, paths: list[str], old: _Bucket, fresh: dict[str, str], read: Callable[[str], str]
+    listing: Listing, paths: list[str], old: _Bucket, fresh: dict[str, bytes], read: Callable[[str], bytes]
 ) -> _Bucket:
     marks = _marks(listing, paths, fresh)
     if marks == old.marks and tuple(paths) == old.paths:
@@ -239,8 +250,10 @@ def _bucket(
         mark, content = known.get(path, (b"", b""))
         if mark != marks[number * 32 : number * 32 + 32]:
             target = listing.entries[path].target
-            text = f"link {target}" if target is not None else fresh.get(path) or read(path)
-            content = blake2b(text.encode(errors="surrogateescape"), digest_size=16).digest()
+            if target is not None:
+                content = content_digest(f"link {target}".encode(errors="surrogateescape"))
+            else:
+                content = fresh.get(path) or read(path)
         digests.append(content)
     return _Bucket(tuple(paths), marks, b"".join(digests))
 

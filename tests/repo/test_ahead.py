@@ -64,7 +64,7 @@ def meeting(root: Path, *, wait: bool) -> Repo:
     if wait:
         os.waitid(os.P_PID, both._process.child, os.WEXITED | os.WNOWAIT)
     repo = from_work_tree(listing)
-    both.fill(repo)
+    both.fill(repo, {})
     return repo
 
 
@@ -82,7 +82,7 @@ def test_the_other_process_reads_what_lies_line_by_line(tree: Path) -> None:
     os.waitid(os.P_PID, both._process.child, os.WEXITED | os.WNOWAIT)
     repo = from_work_tree(listing)
     repo.__dict__["give"] = lambda path, _stream: taken.append(path)
-    both.fill(repo)
+    both.fill(repo, {})
     assert set(listing.entries) - set(taken) == {"broken.yaml", "latin.yaml", "twice.yaml", "anchors.yaml"}
 
 
@@ -94,7 +94,7 @@ def test_a_file_that_changed_in_between_is_read_again(tree: Path) -> None:
     os.waitid(os.P_PID, both._process.child, os.WEXITED | os.WNOWAIT)
     (tree / "000.yaml").write_text("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: new}\n")
     repo = from_work_tree(listing)
-    both.fill(repo)
+    both.fill(repo, {})
     assert repo.documents("000.yaml")[0].data["metadata"]["name"] == "new"
 
 
@@ -105,6 +105,6 @@ def test_a_process_that_dies_leaves_its_files_to_the_other(tree: Path) -> None:
     assert both._process is not None
     os.kill(both._process.child, signal.SIGKILL)
     repo = from_work_tree(listing)
-    both.fill(repo)
+    both.fill(repo, {})
     assert read(repo) == read(from_work_tree(tree))
     both.end()  # once more does nothing
