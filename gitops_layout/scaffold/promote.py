@@ -47,6 +47,7 @@ Part = Literal["version", "settings"]
 _PATCHED = ("/targetRevision", "/tag", "/version")
 _MARKER = regexp(rb"[ \t]*#[ \t]*\{\s*\"\$imagepolicy\"[^\n]*")
 _TAG = regexp(rb"(?m)^.*\b(newTag|tag): [^#\s]+")
+_DIGEST = regexp(rb"(?m)^.*\bdigest: sha256:[0-9a-f]+")
 _VERSION = regexp(r"^([A-Za-z0-9_][A-Za-z0-9_.-]{0,127}|sha256:[0-9a-f]{64})$")
 
 
@@ -90,10 +91,16 @@ def promotion(
 
 
 def _own_marker(content: bytes, before: bytes) -> bytes:
-    """A file as it is promoted: the marker by which Flux writes an environment's versions stays where it is."""
+    """A file as it is promoted: the marker by which Flux writes an environment's versions stays where it is, and the
+    digest beside a tag is Flux's to write as well.
+    """
     content = _MARKER.sub(b"", content)
     marker = _MARKER.search(before)
-    return _TAG.sub(rb"\g<0>" + marker[0].replace(b"\\", rb"\\"), content, count=1) if marker else content
+    if marker is None:
+        return content
+    named = marker[0].replace(b':digest"', b':tag"').replace(b"\\", rb"\\")
+    content = _TAG.sub(rb"\g<0>" + named, content, count=1)
+    return _DIGEST.sub(rb"\g<0>" + named.replace(b':tag"', b':digest"'), content, count=1)
 
 
 def release(root: Path, spec: Spec, app: str, *, to: str, version: str) -> Promotion:

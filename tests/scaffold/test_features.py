@@ -194,6 +194,35 @@ def test_renovate_finds_the_versions_that_flux_would_write(tmp_path: Path) -> No
     }
 
 
+PINNED = {
+    "name": "pinned",
+    "image": f"ghcr.io/acme/pinned:1.0.0@sha256:{'a' * 64}",
+    "environments": ["dev", "staging"],
+}
+
+
+def test_the_digest_beside_a_tag_is_written_along_with_it(tmp_path: Path) -> None:
+    given = {**FEATURES["images"], "apps": [PINNED]}
+    write(spec(**given), tmp_path / "flux")
+    version = tmp_path / "flux/apps/pinned/envs/dev/version/kustomization.yaml"
+    marked = version.read_text()
+    assert f'digest: sha256:{"a" * 64} # {{"$imagepolicy": "flux-system:pinned:digest"}}' in marked
+    [policy] = (i["spec"] for i in build(tmp_path / "flux/clusters/lab") if i["kind"] == "ImagePolicy")
+    assert policy["digestReflectionPolicy"] == "IfNotPresent"
+    back = ("promote", "pinned", "--from", "staging", "--to", "dev")
+    (version.parents[2] / "staging/version/kustomization.yaml").write_text(
+        re.sub(r" # .*", "", marked.replace("1.0.0", "1.1.0").replace("aaaa", "bbbb"))
+    )
+    assert run(tmp_path / "flux", *back).returncode == 0
+    assert version.read_text() == marked.replace("1.0.0", "1.1.0").replace("aaaa", "bbbb")
+    write(spec("argocd", **given), tmp_path / "argocd")
+    [manager] = json.loads((tmp_path / "argocd/renovate.json").read_text())["customManagers"][1:]
+    [pattern] = (text.replace("(?<", "(?P<") for text in manager["matchStrings"])
+    found = re.search(pattern, (tmp_path / "argocd" / version.relative_to(tmp_path / "flux")).read_text())
+    assert found is not None
+    assert found.groupdict() == {"currentValue": "1.0.0", "currentDigest": f"sha256:{'a' * 64}"}
+
+
 _CONTROLLER = """\
 apiVersion: apps/v1
 kind: Deployment
