@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from itertools import takewhile
 from typing import Any
 
 from gitops_layout.agents import argocd
 from gitops_layout.agents.context import at, normal_url
+from gitops_layout.checks.flux import near_folder
+from gitops_layout.checks.lines import line_with
 from gitops_layout.checks.mending import add, put
 from gitops_layout.checks.near import near_name
 from gitops_layout.checks.objectlist import objects_of
 from gitops_layout.graph.generators import expansions
 from gitops_layout.graph.model import Graph
 from gitops_layout.model import Affected, Change, Hit, Location, Path, Related
+from gitops_layout.patterns import regexp
 from gitops_layout.repo.model import Resource, object_ref
 
 __all__ = ["cascade", "missing_key", "name_collision", "one_way", "problem", "syntax_mix"]
@@ -56,7 +60,18 @@ def problem(graph: Graph, params: Params) -> Iterator[Hit]:
     for each in found:
         for one in expand(each[0]).problems:
             if one.kind.value in params["kinds"]:
-                yield _hit(each, one.path, what=one.why, subject=one.why)
+                near = _near_pattern(graph, at(each[0].data, *one.path)) if one.kind.value == "empty" else ""
+                yield _hit(each, one.path, what=one.why + near, subject=one.why)
+
+
+def _near_pattern(graph: Graph, pattern: Any) -> str:
+    """The folder that the beginning of a pattern was perhaps meant to name, in words."""
+    parts = pattern.split("/") if isinstance(pattern, str) else []
+    fixed = list(takewhile(lambda part: not set(part) & set("*?[{"), parts))
+    if not fixed or graph.repo.is_folder("/".join(fixed)):
+        return ""
+    near = near_folder(graph.repo, "/".join(fixed))
+    return f' (did you mean "{"/".join((near, *parts[len(fixed) :]))}"?)' if near is not None else ""
 
 
 def _objects(graph: Graph) -> list[Resource]:
@@ -158,6 +173,44 @@ def syntax_mix(graph: Graph, params: Params) -> Iterator[Hit]:
                 here: Path = ("spec", "template", *path)
                 mended = (Change("replace", _place(each[0])(here), right),) if right is not None else ()
                 yield _hit(each, here, mended, what=f"{kind} {shown}", subject=str(path))
+        if go and "{{" in str(at(spec, "template")):
+            yield from _no_functions(graph, each)
+
+
+_NO_FUNCTION = regexp(r'function "(\w+)" not defined')
+
+
+def _no_functions(graph: Graph, found: tuple[Resource, Affected]) -> Iterator[Hit]:
+    """Names without a dot in any text of a Go template, which Go takes for functions and refuses."""
+    # The template engine is imported when the first one is met.
+    from gitops_layout.agents.gotemplate import TemplateError, check
+
+    place = _place(found[0])
+    for path, text in _texts(at(found[0].data, "spec", "template"), ("spec", "template")):
+        if path[2:] in _FIELDS and _PLAIN.search(text):
+            continue
+        try:
+            check(text)
+        except TemplateError as error:
+            match = _NO_FUNCTION.search(str(error))
+            if match is not None:
+                name = match[1]
+                what = f"goTemplate is on, and Go knows no {{{{{name}}}}}"
+                here = line_with(graph, place(path), re.compile(rf"\{{\{{[^}}]*(?<![.\w]){name}\b"))
+                values = {"source": found[0].ref.name, "what": what, "subject": f"{path} {name}"}
+                yield Hit(here, values, (), found[1])
+
+
+def _texts(value: Any, path: Path) -> Iterator[tuple[Path, str]]:
+    match value:
+        case dict():
+            for key, item in value.items():
+                yield from _texts(item, (*path, key))
+        case list():
+            for index, item in enumerate(value):
+                yield from _texts(item, (*path, index))
+        case str() if "{{" in value:
+            yield path, value
 
 
 _WORD = re.compile(r"\{\{-?\s*(\.?)([A-Za-z][\w.]*)\s*-?\}\}")

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
-from posixpath import join
+from posixpath import join, normpath
 from typing import Any
 
+from gitops_layout.agents.argocd import sources
+from gitops_layout.agents.delivery import Source
+from gitops_layout.checks.applications import applications, own_hit
 from gitops_layout.checks.flux import field_of
+from gitops_layout.checks.near import near_name
 from gitops_layout.graph.model import Graph
 from gitops_layout.model import Affected, Hit, Location, ObjectRef, UncheckedClass
 from gitops_layout.patterns import regexp
@@ -42,6 +46,46 @@ def refused(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
             values = {"source": delivery.name, "why": failure.why, "subject": failure.why}
             place = failure.location if cause != "chart" else field_of(delivery, delivery, "path", "chart")
             yield Hit(place, values, (), affected)
+    if params["cause"] == "values-file":
+        yield from _beside_a_chart(graph)
+
+
+def _beside_a_chart(graph: Graph) -> Iterator[Hit]:
+    """Value files of this repository that an Application names for a chart from elsewhere, which need not be rendered
+    to say that they are not there.
+    """
+    for delivery in applications(graph):
+        given = [part.options["refs"] for part in delivery.parts or (delivery,) if "refs" in part.options]
+        refs: Mapping[str, Source] = given[0] if given else {}
+        for path, source in sources.listed(delivery.object.get("spec")) if refs else ():
+            helm = source.get("helm")
+            if not source.get("chart") or not isinstance(helm, dict):
+                continue
+            listed = helm.get("valueFiles")
+            if not isinstance(listed, list) or helm.get("ignoreMissingValueFiles") is True:
+                continue
+            for index, file in enumerate(listed):
+                name, _, rest = file.partition("/") if isinstance(file, str) else ("", "", "")
+                if name not in refs or not refs[name].local or not rest or _UNSURE.search(rest):
+                    continue
+                target = normpath(rest.lstrip("/"))
+                if not graph.repo.is_file(target):
+                    near = _near_file(graph, target, delivery.root.file)
+                    told = f' (did you mean "{name}/{near}"?)' if near is not None else ""
+                    why = f"value file {file} does not exist ({target}){told}"
+                    yield own_hit(delivery, (*path, "helm", "valueFiles", index), why=why, subject=file)
+
+
+def _near_file(graph: Graph, target: str, own: str) -> str | None:
+    """The file that was perhaps meant: one that ends alike, or is called nearly so; never the Application's `own`."""
+    alike = [
+        f for f in graph.repo.files if f.endswith(f"/{target}") or ("/" in f and target.endswith(f"/{f}"))
+    ]
+    return alike[0] if len(alike) == 1 else near_name(target, (f for f in graph.repo.files if f != own))
+
+
+_UNSURE = regexp(r"[*?\[{$<]")
+"""Patterns, and names that are filled in later."""
 
 
 _KEYS = (

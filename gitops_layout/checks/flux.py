@@ -11,6 +11,7 @@ from typing import Any
 from gitops_layout.agents.context import at
 from gitops_layout.agents.delivery import Delivery
 from gitops_layout.checks.delivered import places
+from gitops_layout.checks.lines import line_with
 from gitops_layout.checks.mending import put
 from gitops_layout.checks.near import near_name
 from gitops_layout.checks.objectlist import objects_of, values_at
@@ -133,11 +134,25 @@ def undefined_variable(graph: Graph, params: Params) -> Iterator[Hit]:
         if delivery.agent == "flux" and failure is not None and NOT_SET in failure.why:
             what = failure.why.partition(NOT_SET)[0].strip()
             effect = f"Flux refuses all of {delivery.name}"
-            yield _hit(delivery, failure.location or delivery.root, what=what, subject=what, effect=effect)
+            place = _referring(graph, failure.location or delivery.root, _REFERENCE.findall(what))
+            yield _hit(delivery, place, what=what, subject=what, effect=effect)
         for unset in graph.rendered[delivery.id].unset:
             effect = f"Flux puts nothing there, or refuses all of {delivery.name}"
             what = f"{unset.where}: ${{{unset.name}}}"
-            yield _hit(delivery, unset.location, what=what, subject=unset.name, effect=effect)
+            place = _referring(graph, unset.location, [unset.name])
+            yield _hit(delivery, place, what=what, subject=unset.name, effect=effect)
+
+
+_REFERENCE = regexp(r"\$\{(\w+)\}")
+
+
+def _referring(graph: Graph, place: Location, names: list[str]) -> Location:
+    """The line of a long text on which one of the variables stands, its dollar sign not doubled."""
+    if not names:
+        return place
+    return line_with(
+        graph, place, re.compile(rf"(?<!\$)(?:\$\$)*\$\{{(?:{'|'.join(map(re.escape, names))})\b[^}}]*\}}?")
+    )
 
 
 def undecrypted(graph: Graph, params: Params) -> Iterator[Hit]:

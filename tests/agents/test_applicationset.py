@@ -200,7 +200,7 @@ def test_values_of_a_generator_are_rendered_over_its_own_parameters():
 def test_a_generator_that_matches_nothing_says_so():
     found = expanded(folders("gone/*"))
     assert found.applications == ()
-    assert problem(found) == ("empty", ("spec", "generators", 0, "git", "directories"))
+    assert problem(found) == ("empty", ("spec", "generators", 0, "git", "directories", 0, "path"))
     assert found.problems[0].unchecked is None
 
 

@@ -272,6 +272,7 @@ _OF_ARGO = [
     applied("A017", _SET.format(head=_GO + _STRICT, generator="git: {repoURL: https://github.com/acme/platform.git, revision: main, directories: [{path: app/*}]}", name="'{{.path.basename}}'", path="'{{.path.path}}'"), "path: app/*", "A020", agents=ARGO),
     applied("A018", _SET.format(head=_GO + _STRICT, generator="list: {elements: [{app: one}, {app: two}]}", name="same", path="apps/web/envs/prod"), "- list:", "A020", "L008", "P003", "V005", agents=ARGO),
     applied("A019", _SET.format(head=_GO + _STRICT, generator=_LIST, name="'{{name}}'", path="apps/web/envs/prod"), "name: '{{name}}'", "A020", "A016", agents=ARGO),
+    applied("H002", "apiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata:\n  name: cache\n  namespace: argocd\nspec:\n  project: apps\n  destination:\n    server: https://kubernetes.default.svc\n    namespace: web\n  sources:\n    - repoURL: https://charts.example.org\n      chart: redis\n      targetRevision: 1.2.3\n      helm:\n        valueFiles:\n          - $values/apps/web/cache.yaml\n    - repoURL: https://github.com/acme/platform.git\n      targetRevision: main\n      ref: values\n", "$values/apps", "A003", "P003", "V005", "R014", "R019", agents=ARGO),
     applied("A020", _SET.format(head=_GO + _STRICT, generator=_LIST, name="'{{.app}}'", path="apps/web/envs/prod"), "name: more", "L008", "P003", "V005", agents=ARGO),
 ]  # fmt: skip
 

@@ -162,10 +162,11 @@ class Generators:
             found = [params for file in named for params in self._file(repo.stream(file), prefix, path)]
         if not found:
             what = "directories" if folders else "files"
+            wanted = [index for index, (_, exclude) in enumerate(folders or files) if not exclude]
             self.renderer.note(
                 ProblemKind.EMPTY,
                 f"no {what} of {'this repository' if repo is self.world.repo else url} match",
-                (*path, what),
+                (*path, what, wanted[0], "path") if len(wanted) == 1 else (*path, what),
             )
         return [self._with_values(params, spec, path) for params in found]
 

@@ -28,6 +28,7 @@ __all__ = [
     "Rendering",
     "TemplateError",
     "UnsupportedError",
+    "check",
     "missing_key",
     "render",
     "render_inputs",
@@ -74,6 +75,12 @@ def render(text: str, data: Mapping[str, Any], *, missing: MissingKey = "default
         raise LimitError(f"the template is longer than {_MAX_TEMPLATE} characters", text, 0)
     program = parse(text, argo.NAMES, BRACES)
     return _run(State(program, argo.FUNCTIONS, missing, program.defined), data, text)
+
+
+def check(text: str) -> None:
+    """Parse a template of an ApplicationSet without executing it. Raises TemplateError where Go refuses it."""
+    if "{{" in text and len(text) <= _MAX_TEMPLATE:
+        parse(text, argo.NAMES, BRACES)
 
 
 _GUILLEMETS = Delimiters("<<", ">>")
