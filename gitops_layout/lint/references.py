@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections import defaultdict
 from difflib import SequenceMatcher
 from fnmatch import fnmatchcase
-from posixpath import dirname
+from posixpath import basename, dirname
 from typing import TYPE_CHECKING, Any
 
 from gitops_layout.checks.near import near_name
 from gitops_layout.k8s.pods import pod_spec
+from gitops_layout.kustomize.model import FILE_NAMES
 from gitops_layout.lint.commands import made_by_command
 from gitops_layout.lint.facts import values_at
 from gitops_layout.lint.world import Cluster, Present, World, texts_of
@@ -151,6 +152,9 @@ class _Targets:
         for (known, where, other), target in self.names.items() if strict else ():
             if other == name and where != namespace and kind in (None, known):
                 return target, other
+        for (known, where, other), target in self.names.items():
+            if kind in (None, known) and where in ("", namespace) and _is_hashed(name, target, other):
+                return target, other
         candidates = {
             **{other: maker for (where, other), maker in self.produced.items() if where in ("", namespace)},
             **{
@@ -190,6 +194,17 @@ class _Targets:
         said = _said(beside)
         left = [name for name, item in found.items() if not said[name] - {id(item.data)}]
         return (found[left[0]], left[0]) if len(left) == 1 else None
+
+
+_HASH = regexp(r"-[2456789bcdfghkmt]{10}")
+"""What kustomize writes behind the name of what it generates (api/hasher: hexadecimal, without 0, 1, 3, a and e)."""
+
+
+def _is_hashed(name: str, target: Present, other: str) -> bool:
+    """Whether `other` is what a generator of kustomize calls `name`."""
+    if not other.startswith(f"{name}-") or not _HASH.fullmatch(other[len(name) :]):
+        return False
+    return basename(target.place(("metadata", "name")).file) in FILE_NAMES
 
 
 def _is_slip(name: str, other: str) -> bool:
@@ -271,6 +286,8 @@ def _is_sure(
         return False
     if near is None and any(name in made_by_command(targets.world.repo) for targets in reachable):
         return False
+    if near is not None and _is_hashed(name, *near):
+        return True
     mine = start.affected.delivery
     if near is not None and mine is not None and near[0].affected.delivery == mine and not foreign:
         return True
@@ -290,6 +307,8 @@ def _hit(start: Present, missing: tuple[str, str, str], path: Path, near: _Near)
         target, other = near
         there = target.namespace if other == name else ""
         told = f" (there is one in namespace {there})" if there else f' (did you mean "{other}"?)'
+        if _is_hashed(name, target, other):
+            told = f" (kustomize calls it {other}, and follows that only in references of its own build that it knows)"
         if other == name and target.ref.kind != kind:
             told = f" (there is a {target.ref.kind} of that name)"
         caption = f"{target.ref.kind} {target.ref.name}"
