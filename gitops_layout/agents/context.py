@@ -282,7 +282,9 @@ def _variant(context: Context, cluster: str) -> str | None:
 
 
 def _matches(path: str, glob: str) -> bool:
-    return fnmatch(path, glob) or fnmatch(path, f"{glob.rstrip('/')}/*")
+    """Whether a glob names a path or a folder above it; `live/**` names `live` as well."""
+    folder = glob.removesuffix("/**").rstrip("/")
+    return fnmatch(path, folder) or fnmatch(path, f"{folder}/*")
 
 
 def _named(context: Context, path: str) -> tuple[str, str] | None:

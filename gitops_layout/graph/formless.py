@@ -4,6 +4,7 @@ and templates of objects.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from posixpath import basename
@@ -17,7 +18,7 @@ from gitops_layout.model import Location, Unchecked, UncheckedClass
 from gitops_layout.patterns import regexp
 from gitops_layout.repo.model import Repo, Resource, broken, is_aside, is_template
 
-__all__ = ["formless", "unmade"]
+__all__ = ["formless", "unmade", "unreadable"]
 
 _DELIVERING = frozenset(
     {"Application", "ApplicationSet", "FluxInstance", "HelmRelease", "Kustomization", "ResourceSet"}
@@ -46,6 +47,20 @@ def formless(
             if not is_aside(file) and not is_template(repo, file):
                 entry, own = _entry(document.data, field, Location(file, (), document.index))
                 yield entry, own and not parked(file)
+
+
+_VERSIONS = regexp(r"^apiVersion:[ \t]*[\"']?([^\s\"'#]+)", re.MULTILINE)
+_KINDS = regexp(r"^kind:[ \t]*[\"']?(\w+)", re.MULTILINE)
+
+
+def unreadable(repo: Repo, parked: Callable[[str], bool]) -> Iterator[str]:
+    """Files that are no YAML and hold one of the agents' own objects, to all appearances: nothing else reaches a root."""
+    for file, _ in repo.unparsable:
+        if not (parked(file) or is_aside(file) or is_template(repo, file)):
+            text = repo.stream(file).text
+            versions = (version.startswith(OF_AGENTS) for version in _VERSIONS.findall(text))
+            if any(versions) and not _DELIVERING.isdisjoint(_KINDS.findall(text)):
+                yield file
 
 
 _TEMPLATE = regexp(r"\.ya?ml\.(?:j2|jinja2?|tmpl|tpl|gotmpl|erb|mustache)\Z")

@@ -13,7 +13,7 @@ from gitops_layout.graph import places
 from gitops_layout.graph.charts import loose_charts, unseen_charts
 from gitops_layout.graph.circles import circular
 from gitops_layout.graph.follow import drop_reached, follow, settle
-from gitops_layout.graph.formless import formless, unmade
+from gitops_layout.graph.formless import formless, unmade, unreadable
 from gitops_layout.graph.generators import expander, is_generator
 from gitops_layout.graph.model import Graph
 from gitops_layout.graph.objects import agents_of, pulls
@@ -56,6 +56,7 @@ def link(repo: Repo, *, render: Render, declared: Declared | None = None) -> Gra
     live = _live_files(repo, state, objects)
     if agentless:  # what cannot be read may be a manifest, and all manifests are delivered
         live |= {file for file, _ in repo.unparsable if not (is_aside(file) or is_template(repo, file))}
+    live.update(unreadable(repo, state.parked))
     _note_unchecked(repo, state, live)
     for entry, of_agents in formless(repo, objects, inputs, state.parked):
         state.unchecked.append(entry)

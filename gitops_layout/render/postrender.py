@@ -22,6 +22,8 @@ from gitops_layout.values import dataclass
 
 __all__ = ["Pair", "PostRendered", "post_rendered"]
 
+_OF_BETAS = frozenset({"patchesStrategicMerge", "patchesJson6902"})
+
 Pair = tuple[dict[str, Any], Callable[[Path], Location]]
 """An object, and the look-up for where its values were written."""
 
@@ -45,6 +47,8 @@ def post_rendered(delivery: Delivery, objects: Sequence[Pair], namespace: str) -
     for index, item in enumerate(renderers if isinstance(renderers, list) else ()):
         kustomize = at(item, "kustomize")
         if isinstance(kustomize, dict):
+            if "beta" not in str(delivery.object.get("apiVersion")):
+                kustomize = {name: value for name, value in kustomize.items() if name not in _OF_BETAS}
             where = delivery.root.at("spec", "postRenderers", index, "kustomize")
             built = _kustomized(kustomize, objects, where)
             if built.problem is not None:
@@ -62,15 +66,23 @@ def _is_hook(data: Mapping[str, Any]) -> bool:
 
 
 def _kustomized(options: Mapping[str, Any], objects: Sequence[Pair], where: Location) -> PostRendered:
-    """Patches and images, by kustomize itself on helm's output; nothing else may be named."""
-    kustomization = {
+    """Patches and images, by kustomize itself on helm's output; the older fields for patches are those of the betas."""
+    kustomization: dict[str, Any] = {
         "resources": ["output.json"],
         "patches": [
             {name: item[name] for name in ("patch", "target") if name in item}
             for item in _items(options.get("patches"))
         ],
         "images": _items(options.get("images")),
+        "patchesStrategicMerge": [
+            json.dumps(patch, ensure_ascii=False) for patch in _items(options.get("patchesStrategicMerge"))
+        ],
+        "patchesJson6902": [
+            {"target": item.get("target"), "patch": json.dumps(item.get("patch"), ensure_ascii=False)}
+            for item in _items(options.get("patchesJson6902"))
+        ],
     }
+    kustomization = {name: value for name, value in kustomization.items() if value}
     output = {"apiVersion": "v1", "kind": "List", "items": [data for data, _ in objects]}
     repo = from_files({"kustomization.yaml": json.dumps(kustomization), "output.json": json.dumps(output)})
     closure = walk(repo, "")

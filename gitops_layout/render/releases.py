@@ -122,10 +122,15 @@ def _flux_flags(spec: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _flux_defaults(repo: Repo, delivery: Delivery) -> tuple[dict[str, Any], tuple[str, ...]] | Problem | None:
-    """A chart's `valuesFiles`: merged in order they replace its values.yaml; paths are the source's."""
+    """A chart's `valuesFiles`: merged in order they replace its values.yaml; paths are the source's. The `valuesFile` of the
+    betas of HelmRelease comes before them.
+    """
     chart = _mapping(delivery.options.get("chart"))
-    listed = chart.get("valuesFiles")
-    if not isinstance(listed, list) or not listed or not delivery.source.local:
+    several = chart.get("valuesFiles")
+    listed = several if isinstance(several, list) else []
+    if "beta" in str(delivery.object.get("apiVersion")) and chart.get("valuesFile"):
+        listed = [chart["valuesFile"], *listed]
+    if not listed or not delivery.source.local:
         return None
     where = delivery.place("chart")
     merged: dict[str, Any] = {}

@@ -222,6 +222,22 @@ def test_argo_cd_applications_of_applications_are_followed():
     assert [str(item.ref) for item in web.objects] == ["v1/ConfigMap/web/a"]
 
 
+@pytest.mark.parametrize(
+    ("file", "text", "live"),
+    [
+        ("two.yaml", APPLICATION % ("two", "apps/web"), True),
+        ("two.yaml", APPS, True),
+        ("two.yaml", CONFIG_MAP, False),
+        (".ci/two.yaml", APPLICATION % ("two", "apps/web"), False),
+    ],
+)
+def test_an_agents_object_that_is_no_yaml_is_missed(file: str, text: str, live: bool):
+    one = {"one.yaml": APPLICATION % ("one", "apps/web"), "apps/web/a.yaml": CONFIG_MAP}
+    graph = linked({**one, file: f"{text}  bad: [\n"})
+    assert [delivery.name for delivery in graph.deliveries] == ["one"]
+    assert graph.is_live(file) is live
+
+
 @pytest.mark.parametrize("url", ["", '  repoURL: ""\n'])
 def test_applications_without_a_repository_are_live_where_a_kustomization_completes_them(url: str):
     piece = (

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from gitops_layout.agents.context import Declared, DeclaredEnvironment
 from gitops_layout.graph.explain import whys
 from tests.agents.trees import OWN, application, config_map
 from tests.graph.test_link import APPLICATION, APPS, CONFIG_MAP, FLEET, SOURCE, linked
@@ -27,6 +28,15 @@ def test_what_another_repository_calls_its_folders_counts_where_nothing_here_nam
     )
     (found,) = (delivery for delivery in graph.deliveries if not delivery.source.local)
     assert found.environment == environment
+
+
+@pytest.mark.parametrize("glob", ["overlays/blue", "overlays/blue/", "overlays/blue/**", "overlays/b*/**"])
+def test_a_declared_glob_names_a_folder_and_all_below_it(glob: str):
+    declared = Declared(environments=(DeclaredEnvironment("customers", "prod", (glob,)),))
+    folders = ("overlays/blue", "overlays/blue/more", "overlays/green")
+    files = {f"{folder}/kustomization.yaml": "resources: [a.yaml]\n" for folder in folders}
+    graph = linked({**files, **{f"{folder}/a.yaml": CONFIG_MAP for folder in folders}}, declared)
+    assert [delivery.environment for delivery in graph.deliveries] == ["customers", "customers", None]
 
 
 def test_files_beside_each_other_that_stand_for_clusters_name_their_environments():

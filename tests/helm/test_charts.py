@@ -555,6 +555,36 @@ def test_values_files_of_a_flux_chart_replace_its_own():
 
 
 @pytest.mark.usefixtures("helm")
+@pytest.mark.parametrize(("version", "patched"), [("v2beta1", True), ("v2beta2", True), ("v2", False)])
+def test_the_older_fields_of_a_post_renderer_are_those_of_the_betas(version: str, patched: bool):
+    files = {**WEB, "release.yaml": RELEASE.replace("fluxcd.io/v2\n", f"fluxcd.io/{version}\n")}
+    files["release.yaml"] += """\
+  postRenderers:
+    - kustomize:
+        patchesStrategicMerge:
+          - {apiVersion: apps/v1, kind: Deployment, metadata: {name: web}, spec: {paused: true}}
+        patchesJson6902:
+          - target: {kind: Deployment, name: web}
+            patch: [{op: add, path: /metadata/labels, value: {a: b}}]
+"""
+    (item,) = [found for found in rendered_objects(linked(files)) if found.ref.kind == "Deployment"]
+    assert ("paused" in item.data["spec"], "labels" in item.data["metadata"]) == (patched, patched)
+
+
+@pytest.mark.usefixtures("helm")
+@pytest.mark.parametrize(("version", "only"), [("v2beta1", "7"), ("v2beta2", "7"), ("v2", None)])
+def test_the_one_values_file_of_the_betas_comes_before_the_others(version: str, only: str | None):
+    spec = "      valuesFile: envs/prod.yaml\n      valuesFiles: [charts/web/values.yaml]\n"
+    shows = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: seen}\nvalues: {{ toJson .Values }}\n"
+    files = release(
+        spec, **{"envs/prod.yaml": 'replicas: 7\nonly: "7"\n', "charts/web/templates/seen.yaml": shows}
+    )
+    files["release.yaml"] = files["release.yaml"].replace("fluxcd.io/v2\n", f"fluxcd.io/{version}\n")
+    (item,) = [found for found in rendered_objects(linked(files)) if found.ref.kind == "ConfigMap"]
+    assert (item.data["values"].get("only"), item.data["values"]["replicas"]) == (only, 1)
+
+
+@pytest.mark.usefixtures("helm")
 def test_what_a_chart_renders_is_followed():
     child = APPLICATION.replace("metadata: {name: web,", "metadata: {name: child,")
     files = {**application(), "charts/web/templates/child.yaml": child.replace("charts/web", "plain")}
