@@ -284,6 +284,21 @@ def test_an_apps_own_repository_is_what_copier_makes_too(source: Path, tmp_path:
     assert "promote web --to dev" in steps[-1]["run"]
 
 
+@pytest.mark.parametrize("ci", ["github", "gitlab"])
+def test_every_job_of_the_gate_brings_what_the_lock_pins_before_it_renders(ci: str) -> None:
+    made = render(spec(features={"ci": ci}))
+    file = ".github/workflows/gitops.yaml" if ci == "github" else ".gitlab-ci.yml"
+    jobs = yaml.safe_load(made[file].content)
+    jobs = jobs["jobs"] if ci == "github" else jobs
+    for name, renders in (("lint", "gitops-layout lint"), ("e2e", "gitops-layout reconcile")):
+        job = jobs[name]
+        lines = [step.get("run", "") for step in job["steps"]] if ci == "github" else job["script"]
+        (fetch,) = (n for n, line in enumerate(lines) if "gitops-layout fetch" in line)
+        assert fetch < min(n for n, line in enumerate(lines) if renders in line)
+        if ci == "github":
+            assert any("actions/cache" in step.get("uses", "") for step in job["steps"])
+
+
 def test_a_commit_to_an_apps_code_releases_that_app_on_gitlab_too() -> None:
     made = render(spec(layout="monorepo", features={"ci": "gitlab"}))
     jobs = yaml.safe_load(made[".gitlab-ci.yml"].content)
