@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -58,7 +59,7 @@ def run(
         if (
             isinstance(graph, Graph)
             and options["form"] == "yaml"
-            and not (options["exact"] or options["explain"])
+            and not (options["exact"] or options["explain"] or options["origins"])
         ):
             said.note = _noted(graph, chosen, memory)
     else:
@@ -214,13 +215,31 @@ def _pieces(repo: Repo, chosen: _Chosen, options: dict[str, Any]) -> list[str]:
     """The text, for YAML a piece a delivery."""
     whole = [(delivery, item) for delivery, item in chosen if item.failure is None]
     if options["form"] == "yaml":
-        texts = [to_yaml(found.data for found in item.objects) for _, item in whole]
+        write = partial(_with_places, repo) if options["origins"] else _without
+        texts = [write(item) for _, item in whole]
         texts = [text for text in texts if text]
         return [text if n == 0 else f"---\n{text}" for n, text in enumerate(texts)]
     objects = [found for _, item in whole for found in item.objects]
     if not options["origins"]:
         return [to_json([found.data for found in objects])]
     return [to_json([{"object": found.data, "origins": _origins(repo, found)} for found in objects])]
+
+
+def _without(item: Rendered) -> str:
+    return to_yaml(found.data for found in item.objects)
+
+
+def _with_places(repo: Repo, item: Rendered) -> str:
+    from gitops_layout.output.annotated import annotated
+
+    return annotated((found.data, partial(_said_place, repo, found)) for found in item.objects)
+
+
+def _said_place(repo: Repo, found: RenderedObject, path: tuple[str | int, ...]) -> str:
+    """`file:line` of the last writer; who wrote before it is for `--format json`."""
+    location = found.origin(path)
+    guess = " (approximate)" if found.approximate(path) else ""
+    return f"{location.file}:{repo.span(location).line}{guess}"
 
 
 def _origins(repo: Repo, found: RenderedObject) -> dict[str, Any]:

@@ -25,7 +25,8 @@ __all__ = ["command"]
 @click.option(
     "--origins",
     is_flag=True,
-    help="With --format json: the source place of every value; `approximate` marks a guess.",
+    help="Behind every value the `file:line` that wrote it; `approximate` marks a guess. "
+    "--format json has columns, paths and earlier writers as well.",
 )
 @click.option("--exact", is_flag=True, help="Let real kustomize build everything.")
 @click.option("--verify-render", "verify", is_flag=True, help="Build both ways; exit 1 where they differ.")
@@ -39,8 +40,8 @@ def command(target: str | None, *, no_cache: bool, output: Path | None, **option
     Secret values are printed, as kubectl does. Exit code 3 says that something could not be rendered, 1
     with --verify-render that the two builders differ.
     """
-    if options["origins"] and options["form"] != "json":
-        raise UserError("--origins needs --format json")
+    if options["origins"] and options["verify"]:
+        raise UserError("--verify-render prints differences only", "leave out --origins")
     if options["verify"] and options["exact"]:
         raise UserError("--verify-render builds both ways", "leave out --exact")
     if target is None and not options["everything"] and options["environment"] is None:

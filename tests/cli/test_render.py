@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import yaml
 
 from gitops_layout.cli import _run, manifests
 from gitops_layout.render import overrides
@@ -229,6 +230,29 @@ def test_origins_of_an_exact_render_are_the_same_and_guesses_are_marked(
     assert code == 0
     assert {pointer for pointer, place in origins.items() if "approximate" in place} == {"/spec/x"}
     assert (origins["/spec/x"]["file"], origins["/spec/x"]["line"]) == ("kustomization.yaml", 2)
+
+
+def test_origins_behind_the_values_of_yaml_change_no_object_and_are_those_of_the_json_form(
+    tmp_path: Path, capfd, monkeypatch: pytest.MonkeyPatch
+):
+    file = "a\nkind: # 'Evil'.yaml"
+    write(
+        tmp_path / file,
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, labels: {}}\n"
+        'data:\n  block: |+\n    x # y\n    z\n\n  folded: "a\\u2028b\\r\\nc 😀"\n'
+        "  hash: 'a #b'\n  tail: |-\n    one\n    two\n"
+        f"  {'k' * 200}: long\nlist: [[1, [2, {{a: null}}]], [], {{}}]\nlast: ' x\n\n  y'\n",
+    )
+    write(tmp_path / "kustomization.yaml", f"resources: [{json.dumps(file)}]\nnamePrefix: p-\n")
+    monkeypatch.chdir(tmp_path)
+    plain, told = (said(capfd, monkeypatch, ".", *more)[1] for more in ((), ("--origins",)))
+    made = json.loads(said(capfd, monkeypatch, ".", "--origins", "--format", "json")[1])
+    assert list(yaml.safe_load_all(told)) == list(yaml.safe_load_all(plain)) == [made[0]["object"]]
+    places = [line.rpartition("  # ")[2] for line in told.split("\n") if "  # " in line]
+    assert places == [
+        f"{place['file']}:{place['line']}".replace("\n", "\\n") for place in made[0]["origins"].values()
+    ]
+    assert "  name: p-a  # kustomization.yaml:2\n" in told
 
 
 @pytest.mark.parametrize("closed", [False, True])
