@@ -24,8 +24,8 @@ _RIGHTS = {
     ("", "LimitRange"),
 }
 """Kinds in a tenant's namespace that are the platform's: rights and limits."""
-_DEFAULT = {"cpu": "50m", "memory": "64Mi"}
-"""What the LimitRange that the scaffolder makes gives a container that asks for nothing."""
+_DEFAULT = {("requests", "cpu"): "50m", ("requests", "memory"): "64Mi", ("limits", "memory"): "256Mi"}
+"""What the LimitRange that the scaffolder makes gives a container that asks for nothing: all that its quota counts."""
 
 
 def out_of_bounds(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
@@ -105,12 +105,12 @@ def _beyond(
         return
     spec, path = found
     count = Fraction(pods)
-    asks = {"pods": count, **{name: count * _request(spec, name) for name in _DEFAULT}}
-    for name, amount in asks.items():
-        limit, before = quantity(tenant.quota.get(name)), total.get(name, Fraction(0))
-        total[name] = before + amount
-        if limit is not None and before <= limit < total[name]:
-            words = f"{tenant.quota[name]} {name}" if name != "pods" else f"{tenant.quota[name]} pods"
+    asks = {("", "pods"): count, **{key: count * _asked(spec, *key) for key in _DEFAULT}}
+    for (part, name), amount in asks.items():
+        limit, before = quantity(tenant.quota.get(name)), total.get(part + name, Fraction(0))
+        total[part + name] = before + amount
+        if limit is not None and before <= limit < total[part + name]:
+            words = f"{tenant.quota[name]} {name}" + (" in limits" if part == "limits" else "")
             namespace = item.ref.namespace or delivery.target_namespace
             where = f"namespace {namespace}" if namespace else "one namespace"
             what = f"more than its quota of {words} to {where}, with {item.ref.kind} {item.ref.name}"
@@ -119,19 +119,26 @@ def _beyond(
 
 def _pods(data: Mapping[str, Any]) -> int:
     match data:
-        case {"spec": {"replicas": int(count)}} | {"spec": {"parallelism": int(count)}}:
+        case (
+            {"spec": {"replicas": int(count)}}
+            | {"spec": {"parallelism": int(count)}}
+            | {"spec": {"jobTemplate": {"spec": {"parallelism": int(count)}}}}
+        ):
             return max(count, 0)
         case _:
             return 1
 
 
-def _request(spec: Mapping[str, Any], name: str) -> Fraction:
-    """What one pod asks for: its containers together, or the greediest of those that run first."""
+def _asked(spec: Mapping[str, Any], part: str, name: str) -> Fraction:
+    """What one pod has among its requests or limits: its containers together, or the greediest of those that run first.
+
+    Who only sets a limit requests that.
+    """
 
     def of(container: Any) -> Fraction:
-        asked = at(container, "resources", "requests", name)
+        asked = at(container, "resources", part, name)
         asked = at(container, "resources", "limits", name) if asked is None else asked
-        found = quantity(_DEFAULT[name] if asked is None else asked)
+        found = quantity(_DEFAULT[part, name] if asked is None else asked)
         return found if found is not None else Fraction(0)
 
     lists = [spec.get("containers"), spec.get("initContainers")]

@@ -89,16 +89,35 @@ def test_a_tenant_cannot_silence_its_gate(root: Path) -> None:
     assert {item["rule"] for item in agreed} - {"A003"} == {"C002"}  # the comment is of no use
 
 
-def test_the_least_that_an_autoscaler_keeps_counts_against_the_quota(root: Path) -> None:
+AUTOSCALER = (
+    "apiVersion: autoscaling/v2\nkind: HorizontalPodAutoscaler\nmetadata: {name: ledger}\nspec: {minReplicas: 101, "
+    "maxReplicas: 200, scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: ledger}}\n"
+)
+PODS = (
+    "spec: {template: {spec: {containers: [{name: x, image: a/b:1, resources: {limits: {memory: 900Gi}}}]}}}"
+)
+
+
+@pytest.mark.parametrize(
+    ("brought", "quota"),
+    [
+        (AUTOSCALER, "100 pods"),
+        (f"apiVersion: apps/v1\nkind: DaemonSet\nmetadata: {{name: x}}\n{PODS}\n", "memory in limits"),
+        (
+            "apiVersion: batch/v1\nkind: CronJob\nmetadata: {name: x}\nspec: {schedule: 0 1 * * *, jobTemplate: "
+            + PODS.replace("spec:", "{spec:", 1).replace("{template", "{parallelism: 101, template", 1)
+            + "}}\n",
+            "100 pods",
+        ),
+    ],
+)
+def test_all_that_the_generated_quota_counts_is_counted(root: Path, brought: str, quota: str) -> None:
     overlay = root / "apps/ledger/envs/prod"
-    (overlay / "more.yaml").write_text(
-        "apiVersion: autoscaling/v2\nkind: HorizontalPodAutoscaler\nmetadata: {name: ledger}\n"
-        "spec: {minReplicas: 101, maxReplicas: 200, scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: ledger}}\n"
-    )
+    (overlay / "more.yaml").write_text(brought)
     kustomization = overlay / "kustomization.yaml"
     kustomization.write_text(kustomization.read_text().replace("components:", "  - more.yaml\ncomponents:"))
-    said = run(root, "lint", "--select", "T001").stdout
-    assert "more than its quota of 100 pods to namespace payments" in said
+    done = run(root, "lint", "--select", "T001")
+    assert quota in done.stdout, done.stdout + done.stderr
 
 
 INTRUDERS = """\
@@ -156,6 +175,7 @@ def test_the_gate_of_every_layout_with_tenants_refuses_what_is_not_theirs(agent:
         "Role more, which is the platform's to give",
         "more than its quota of 10",
         "more than its quota of 20Gi memory to namespace payments,",
+        "more than its quota of 20Gi memory in limits to namespace payments,",
         "more than its quota of 100 pods to namespace payments,",
     }
     # The overlay's own `namespace:` brings the ConfigMaps home; without it they are where they say.
