@@ -71,6 +71,18 @@ def _mapping(fields: dict[str, Check]) -> Check:
     return check
 
 
+def _either(*spellings: str) -> Check:
+    """A mapping of one text; kustomize's decoder ignores the case of keys, and its own pages write both."""
+    mapping = _mapping(dict.fromkeys(spellings, _text))
+
+    def check(value: Any, where: Location) -> None:
+        mapping(value, where)
+        if len(value) > 1:
+            decline(f"{' and '.join(value)} are one key to kustomize", where)
+
+    return check
+
+
 def _pairs(value: Any, where: Location) -> None:
     if not isinstance(value, dict):
         decline(f"{where.path[-1]} is no mapping", where)
@@ -122,7 +134,7 @@ _variable = _mapping(
         "objref": _mapping(
             dict.fromkeys(("apiVersion", "group", "version", "kind", "name", "namespace"), _text)
         ),
-        "fieldref": _mapping({"fieldPath": _text}),
+        "fieldref": _either("fieldPath", "fieldpath"),
     }
 )
 _sorting = _mapping(

@@ -70,8 +70,8 @@ def _variable(entry: Mapping[str, Any], where: Location) -> Variable:
         version = written
     api_version = f"{group}/{version}" if group else version
     kind, namespace, name = (reference.get(key) or "" for key in ("kind", "namespace", "name"))
-    path = (entry.get("fieldref") or {}).get("fieldPath") or "metadata.name"
-    steps = tuple(_steps(path, where.at("fieldref", "fieldPath")))
+    field, path = next(iter((entry.get("fieldref") or {}).items()), ("fieldPath", None))
+    steps = tuple(_steps(path or "metadata.name", where.at("fieldref", field)))
     return Variable(entry.get("name") or "", (api_version, kind, namespace, name), steps, where)
 
 
