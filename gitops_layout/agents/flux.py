@@ -5,6 +5,7 @@ from __future__ import annotations
 from gitops_layout.agents import fluxoperator
 from gitops_layout.agents.context import Context, at, environment_of, places, speaking, text, tier_of
 from gitops_layout.agents.delivery import Delivery, Source, SyncPolicy
+from gitops_layout.agents.fluxolder import is_older, unknown_fields
 from gitops_layout.agents.fluxoperator import BUILD_FIELDS
 from gitops_layout.agents.fluxrelease import dependencies, release
 from gitops_layout.agents.fluxsource import Seeker
@@ -105,7 +106,9 @@ def _kustomization(resource: Resource, context: Context, cluster: str) -> Delive
     remote = remote_cluster(context, spec, namespace=namespace, near=root.file, cluster=cluster)
     environment = environment_of(context, remote or cluster, *speaking(source, root.file))
     # Later APIs dropped these two, and a cluster that has only those prunes them.
-    old = _OLD_PATCHES if ref.api_version.endswith(("/v1beta1", "/v1beta2")) else ()
+    older = is_older(ref.api_version)
+    old = _OLD_PATCHES if older else ()
+    unknown = [("spec", name) for name in spec if name not in _UNDERSTOOD and name not in old]
     return Delivery(
         id=f"flux:Kustomization/{namespace}/{ref.name}@{cluster}",
         agent="flux",
@@ -131,7 +134,7 @@ def _kustomization(resource: Resource, context: Context, cluster: str) -> Delive
         depends_on=dependencies(spec, namespace),
         options={name: spec[name] for name in (*BUILD_FIELDS, *old, "postBuild") if name in spec},
         object=data,
-        notes=tuple(("spec", name) for name in spec if name not in _UNDERSTOOD and name not in old),
+        notes=(*unknown, *(unknown_fields("Kustomization", spec) if older else ())),
         origin=resource.origin,
         agent_cluster=cluster if remote else None,
     )

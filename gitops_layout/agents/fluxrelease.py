@@ -7,6 +7,7 @@ from typing import Any
 
 from gitops_layout.agents.context import Context, at, environment_of, places, text, tier_of
 from gitops_layout.agents.delivery import Delivery, SyncPolicy
+from gitops_layout.agents.fluxolder import is_older, unknown_fields
 from gitops_layout.agents.fluxsource import Seeker
 from gitops_layout.agents.kubeconfig import remote_cluster
 from gitops_layout.model import Path
@@ -73,7 +74,7 @@ def release(resource: Resource, context: Context, *, cluster: str) -> Delivery:
         options={"chart": chart},
         object=data,
         origin=resource.origin,
-        notes=(*_notes(spec, chart),),
+        notes=_notes(spec, chart, older=is_older(ref.api_version)),
         agent_cluster=cluster if remote else None,
     )
 
@@ -96,7 +97,7 @@ def _retries(spec: Mapping[str, Any]) -> bool:
     return isinstance(count, int) and count != 0
 
 
-def _notes(spec: Mapping[str, Any], chart: Mapping[str, Any]) -> list[Path]:
+def _notes(spec: Mapping[str, Any], chart: Mapping[str, Any], *, older: bool) -> tuple[Path, ...]:
     unknown: list[Path] = [("spec", name) for name in spec if name not in _UNDERSTOOD]
     if "chartRef" not in spec:
         unknown += [("spec", "chart", "spec", name) for name in chart if name not in _UNDERSTOOD_CHART]
@@ -104,4 +105,5 @@ def _notes(spec: Mapping[str, Any], chart: Mapping[str, Any]) -> list[Path]:
     for index, item in enumerate(renderers if isinstance(renderers, list) else ()):
         others = [name for name in item if name != "kustomize"] if isinstance(item, dict) else []
         unknown += [("spec", "postRenderers", index, name) for name in others]
-    return unknown
+    deeper = unknown_fields("HelmRelease", spec) if older else ()
+    return tuple(dict.fromkeys((*unknown, *deeper)))

@@ -14,7 +14,7 @@ from gitops_layout.agents.context import at
 from gitops_layout.counts import counted
 from gitops_layout.graph.sources import OF_AGENTS
 from gitops_layout.kustomize.model import FILE_NAMES
-from gitops_layout.model import Location, Unchecked, UncheckedClass
+from gitops_layout.model import Location, Unchecked, UncheckedClass, of_object
 from gitops_layout.patterns import regexp
 from gitops_layout.repo.model import Repo, Resource, broken, is_aside, is_template
 
@@ -23,6 +23,7 @@ __all__ = ["formless", "unmade", "unreadable"]
 _DELIVERING = frozenset(
     {"Application", "ApplicationSet", "FluxInstance", "HelmRelease", "Kustomization", "ResourceSet"}
 )
+_FLUX_1 = ("helm.fluxcd.io/", "flux.weave.works/")
 _TYPES = {bool: "a boolean", int: "a number", float: "a number", list: "a list", dict: "a mapping"}
 
 
@@ -34,6 +35,11 @@ def formless(
     """
     for resource in objects:
         ref = resource.ref
+        if ref.kind == "HelmRelease" and ref.api_version.startswith(_FLUX_1) and not is_aside(resource.file):
+            what = f"{ref.kind} {ref.namespace or 'default'}/{ref.name} of {ref.api_version}"
+            why = "the operator of Flux 1 installs its chart, and that is not read here: Flux 2 has HelmReleases of its own"
+            subject = of_object(ref.kind, ref.namespace or "default", ref.name)
+            yield Unchecked(what, UncheckedClass.EXTERNAL, why, resource.location, subject), False
         if not ref.name and ref.kind in _DELIVERING and ref.api_version.startswith(OF_AGENTS):
             file = resource.location.file
             if at(resource.data, "metadata", "generateName") is None and not is_aside(file):

@@ -127,7 +127,7 @@ def _facts(graph: Graph, delivery: Delivery, environment: str | None) -> str:
         made,
         f"environment {environment}" if environment is not None else None,
         f"namespace {delivery.target_namespace}" if delivery.target_namespace else None,
-        f"by the agent in {delivery.home}" if delivery.home != delivery.cluster else None,
+        f"by the agent in {delivery.home}" if delivery.home not in ("", delivery.cluster) else None,
         f"every {sync.interval}" if sync.interval else None,
         "suspended" if sync.suspended else None,
         "synced by hand" if not sync.automated else None,
