@@ -14,17 +14,30 @@ from urllib.parse import urlsplit
 import yaml
 
 from gitops_layout.errors import UserError
+from gitops_layout.patterns import regexp
 from gitops_layout.source import reader
 from gitops_layout.store.content import is_sha256
 from gitops_layout.values import dataclass
 
 if TYPE_CHECKING:
+    import re
     from collections.abc import Iterable, Mapping
 
     from gitops_layout.model import Path
     from gitops_layout.source.document import Document
 
-__all__ = ["LOCK", "Asked", "Entry", "Kind", "Lock", "Reference", "dump", "read", "without_password"]
+__all__ = [
+    "LOCK",
+    "Asked",
+    "Entry",
+    "Kind",
+    "Lock",
+    "Reference",
+    "dump",
+    "read",
+    "without_password",
+    "without_passwords",
+]
 
 LOCK = ".gitops-layout/fetch.lock.yaml"
 
@@ -34,6 +47,7 @@ Asked = Literal["", "version", "tag", "semver", "digest", "branch", "commit"]
 
 _KINDS: tuple[Kind, ...] = get_args(Kind)
 _ASKED: tuple[Asked, ...] = get_args(Asked)[1:]
+_WITH_USER = regexp(r"\b([A-Za-z][A-Za-z0-9+.\-]{0,19})://([^\s/?#\"]*)@")
 _RESOLVED = ("version", "commit", "digest")
 
 
@@ -54,6 +68,16 @@ def without_password(url: str) -> str:
     user, _, host = parts.netloc.rpartition("@")
     kept = "" if parts.scheme in ("http", "https") else f"{user.partition(':')[0]}@"
     return parts._replace(netloc=f"{kept}{host}").geturl()
+
+
+def without_passwords(text: str) -> str:
+    """A text in which every URL has lost what may be a secret in it, as of `without_password`."""
+
+    def cleaned(found: re.Match[str]) -> str:
+        scheme, user = found[1], found[2].partition(":")[0]
+        return f"{scheme}://" if scheme.lower() in ("http", "https") else f"{scheme}://{user}@"
+
+    return _WITH_USER.sub(cleaned, text) if "@" in text else text
 
 
 @dataclass(frozen=True, slots=True, order=True)

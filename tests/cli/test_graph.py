@@ -34,3 +34,38 @@ def test_explain_takes_a_path_and_names_and_nothing_else_does(
     assert run(monkeypatch, "graph", "--explain", "nothing") == 2
     assert run(monkeypatch, "graph", ".", "web") == 2
     assert run(monkeypatch, "graph", "--explain", ".", "web", "--format", "json") == 2
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [(), ("--explain",), ("--format", "json"), ("--format", "mermaid"), ("--format", "dot"), ("--files",)],
+)
+def test_no_form_shows_the_password_of_a_url(
+    arguments: tuple[str, ...],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    urls = (
+        "https://me:hidden@example.org/x.git",
+        "https://hidden@[::1]:8443/y.git",
+        "ssh://git:hid@hidden@example.org/z",
+    )
+    sources = (
+        f"source: {{repoURL: '{url}', path: q}}, destination: {{namespace: b, name: in-cluster}}"
+        for url in urls
+    )
+    for number, source in enumerate(sources):
+        (tmp_path / f"{number}.yaml").write_text(
+            "apiVersion: argoproj.io/v1alpha1\nkind: Application\n"
+            f"metadata: {{name: a{number}, namespace: argocd}}\nspec: {{project: default, {source}}}\n"
+        )
+    assert run(monkeypatch, "graph", *arguments) == 0
+    out = capsys.readouterr().out
+    assert "hid" not in out
+    if arguments in ((), ("--format", "json")):
+        assert all(
+            url in out
+            for url in ("https://example.org/x.git", "https://[::1]:8443/y", "ssh://git@example.org/z")
+        )
