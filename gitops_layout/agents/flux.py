@@ -31,7 +31,7 @@ _KUSTOMIZATION_PLACES = {
 _UNDERSTOOD = {
     *BUILD_FIELDS, "path", "sourceRef", "prune", "wait", "suspend", "interval", "dependsOn", "postBuild", "timeout",
     "retryInterval", "force", "healthChecks", "healthCheckExprs", "serviceAccountName", "deletionPolicy",
-    "kubeConfig", "decryption", "ignore", "ignoreMissingComponents", "validation",
+    "kubeConfig", "decryption", "ignore", "ignoreMissingComponents", "validation", "buildMetadata",
 }  # fmt: skip
 
 _OLD_PATCHES = ("patchesStrategicMerge", "patchesJson6902")
@@ -132,7 +132,9 @@ def _kustomization(resource: Resource, context: Context, cluster: str) -> Delive
         places=places(data, root, _KUSTOMIZATION_PLACES),
         target_namespace=text(spec.get("targetNamespace")),
         depends_on=dependencies(spec, namespace),
-        options={name: spec[name] for name in (*BUILD_FIELDS, *old, "postBuild") if name in spec},
+        options={
+            name: spec[name] for name in (*BUILD_FIELDS, *old, "buildMetadata", "postBuild") if name in spec
+        },
         object=data,
         notes=(*unknown, *(unknown_fields("Kustomization", spec) if older else ())),
         origin=resource.origin,

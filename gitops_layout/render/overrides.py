@@ -107,6 +107,9 @@ def _flux(data: dict[str, Any], options: Mapping[str, Any], folder: str, written
     _components(data, options, folder)
     _old_patches(data, options, written)
     _merged_images(data, _list(options, "images"), written)
+    if _list(options, "buildMetadata"):  # it replaces the kustomization's own; an empty list leaves that
+        data["buildMetadata"] = _list(options, "buildMetadata")
+        written["buildMetadata",] = ("buildMetadata",)
 
 
 def _appended(data: dict[str, Any], options: Mapping[str, Any], name: str, written: dict[Path, Path]) -> None:

@@ -43,6 +43,7 @@ spec:
   kubeConfig: {secretRef: {name: stage-kubeconfig}, configMapRef: {name: way}}
   decryption: {provider: sops, secretRef: {name: keys}}
   ignore: [{paths: [/spec/a], target: {kind: Deployment}}]
+  buildMetadata: [originAnnotations]
 ---
 apiVersion: helm.toolkit.fluxcd.io/v2
 kind: HelmRelease
