@@ -175,7 +175,8 @@ def _external(report: Report, today: date, fetchable: AbstractSet[tuple[str, str
             found[seen.unchecked.subject].append(seen)
     reason = _quoted(f"detected by --init on {today.isoformat()}; say why it may stay")
     later = {subject: entries for subject, entries in found.items() if subject in fetchable}
-    declared = {subject: entries for subject, entries in found.items() if subject not in fetchable}
+    broad = {subject: entries for subject, entries in found.items() if _is_too_broad(subject)}
+    declared = {key: entries for key, entries in found.items() if key not in fetchable and key not in broad}
     if declared:
         yield "external:"
         yield from _declarations(declared, reason, "")
@@ -184,8 +185,19 @@ def _external(report: Report, today: date, fetchable: AbstractSet[tuple[str, str
         yield "# What is to stay outside for good is declared, and then left alone:"
         yield from () if declared else ("# external:",)
         yield from _declarations(later, _quoted("why it is not looked at"), "# ")
+    if broad:
+        yield "# Only an older version of these kinds has no schema here. Declared, what is not seen of the current one"
+        yield "# would be accepted as well, so move the objects to that version instead:"
+        yield from () if declared else ("# external:",)
+        yield from _declarations(broad, reason, "# ")
     if rest:
         yield f"# {counted(rest, 'more thing')} could not be looked at and cannot be declared; `lint -v` lists them"
+
+
+def _is_too_broad(subject: tuple[str, str]) -> bool:
+    """Whether it is a kind of Flux: each has a schema, so the object is of a version that has none."""
+    kind, pattern = subject
+    return kind == "kind" and pattern.partition("/")[0].endswith(".toolkit.fluxcd.io")
 
 
 def _declarations(found: Mapping[tuple[str, str], Sequence[Seen]], reason: str, mark: str) -> Iterator[str]:

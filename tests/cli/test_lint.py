@@ -314,3 +314,19 @@ def test_a_chart_of_agents_objects_that_nobody_installs_is_unchecked_until_the_c
     assert "name the chart under `external:`" in capsys.readouterr().out
     (tmp_path / ".gitops-layout.yaml").write_text("external: [{chart: apps, reason: installed by hand}]\n")
     assert run(monkeypatch, "lint", str(tmp_path)) == 0
+
+
+def test_init_does_not_declare_a_kind_of_flux_for_an_older_version_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.yaml").write_text(
+        "apiVersion: notification.toolkit.fluxcd.io/v1alpha1\nkind: Alert\nmetadata: {name: a, namespace: b}\n---\n"
+        "apiVersion: example.org/v1\nkind: Odd\nmetadata: {name: o, namespace: b}\n"
+    )
+    run(monkeypatch, "lint", "--init")
+    text = (tmp_path / ".gitops-layout.yaml").read_text()
+    declared = [line for line in text.splitlines() if line.startswith("  - {kind:")]
+    assert len(declared) == 1
+    assert "example.org/Odd" in declared[0]
+    assert '#   - {kind: "notification.toolkit.fluxcd.io/Alert"' in text
