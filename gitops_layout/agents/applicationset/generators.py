@@ -247,7 +247,7 @@ class Generators:
         selector = spec.get("selector") or {}
         test = selects(selector, (*path, "selector"))
         if self.world.clusters is None:
-            why = "clusters are known only to Argo CD: no cluster Secret is here and none is declared"
+            why = "clusters are known only to Argo CD: no readable Secret here names one with its server, and none is declared"
             raise StopError(ProblemKind.EXTERNAL, why, path)
         known = {cluster.name: cluster for cluster in self.world.clusters if test(cluster.labels)}
         found = [self._cluster(known[name]) for name in sorted(known)]
