@@ -30,14 +30,15 @@ def clamped(path: str | None) -> str:
 
 
 def revision_of(reference: Any) -> Revision | None:
-    """Flux's own precedence: commit, digest, name (a full reference), semver, tag, branch."""
+    """Flux's own precedence: commit, digest, name (a full reference), semver, tag, branch. A branch is called as people do."""
     for field, kind in (
         ("commit", "commit"), ("digest", "digest"), ("name", "branch"), ("semver", "semver"), ("tag", "tag"),
         ("branch", "branch"),
     ):  # fmt: skip
         value = text(at(reference, field))
         if value is not None:
-            return Revision("tag" if value.startswith("refs/tags/") else kind, value)  # type: ignore[arg-type]
+            name = value.removeprefix("refs/heads/")
+            return Revision("tag" if value.startswith("refs/tags/") else kind, name)  # type: ignore[arg-type]
     return None
 
 

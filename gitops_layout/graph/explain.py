@@ -74,12 +74,17 @@ def whys(graph: Graph) -> Iterator[tuple[Delivery, Why]]:
             delivery,
             Why(
                 _live(graph, delivery, brought),
-                place[1]
-                if place is not None
-                else "no folder and no cluster of it is called like an environment",
+                place[1] if place is not None else _inherited(delivery, brought),
                 _source(graph, delivery),
             ),
         )
+
+
+def _inherited(delivery: Delivery, above: Mapping[str, tuple[str, ...]]) -> str:
+    """Why a delivery is where it is, or nowhere, that neither a folder nor a cluster speaks of."""
+    if delivery.environment is not None and above.get(delivery.id):
+        return f"{above[delivery.id][0]} is in it and brings its object"
+    return "no folder and no cluster of it is called like an environment"
 
 
 def _live(graph: Graph, delivery: Delivery, above: Mapping[str, tuple[str, ...]]) -> str:

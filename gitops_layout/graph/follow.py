@@ -139,7 +139,8 @@ def _brought_by(state: State, parent: Delivery) -> list[Delivery]:
     cluster = parent.cluster or cluster_of_root(state.context, parent.root.file)
     children: dict[str, Delivery] = {}
     for resource in agents_of(state, agents_rendered(state.rendered[parent.id])):
-        made = Made(resource, cluster, parent.live, parent.id, parked=state.parked(resource.file))
+        parked = state.parked(resource.file)
+        made = Made(resource, cluster, parent.live, parent.id, parked=parked, environment=parent.environment)
         child = meaning(made, state.context)
         if state.made.setdefault(child.id, made).parent == parent.id:
             state.made[child.id] = made

@@ -8,7 +8,7 @@ from posixpath import dirname
 from typing import Any
 
 from gitops_layout.agents import argocd, flux
-from gitops_layout.agents.context import Context, at
+from gitops_layout.agents.context import Context, at, tier_of
 from gitops_layout.agents.delivery import Delivery
 from gitops_layout.graph.generators import is_generator
 from gitops_layout.graph.roots import closure, kustomizations
@@ -44,8 +44,13 @@ def agents_of(state: State, objects: Iterable[Resource]) -> list[Resource]:
 
 
 def meaning(made: Made, context: Context) -> Delivery:
-    """The delivery of an agent's object: live if it pulls and nobody parked it, or if what brings it is live."""
+    """The delivery of an agent's object: live if it pulls and nobody parked it, or if what brings it is live. Where nothing
+    else speaks of its environment, it is in that of what brings it.
+    """
     delivery = delivery_of(made.resource, context, made.cluster)
+    if delivery.environment is None and made.environment is not None:
+        tier = tier_of(context, made.environment)
+        delivery = replace(delivery, environment=made.environment, tier=tier)
     live = made.whole and (made.live or (pulls(made.resource) and not made.parked))
     return delivery if live else replace(delivery, live=False)
 

@@ -55,11 +55,7 @@ def _on_its_branch(delivery: Delivery, context: Context) -> Delivery:
     source, revision = delivery.source, delivery.source.revision
     if not source.local or source.path is None or revision is None or "${" in source.path:
         return delivery
-    if (
-        revision.kind != "branch"
-        or revision.name.removeprefix("refs/heads/") in _TRUNKS
-        or context.repo.is_folder(source.path)
-    ):
+    if revision.kind != "branch" or revision.name in _TRUNKS or context.repo.is_folder(source.path):
         return delivery
     foreign = f"{source.path} is on branch {revision.name} of this repository, if anywhere"
     return replace(delivery, source=replace(source, local=False, foreign=foreign))

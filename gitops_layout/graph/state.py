@@ -35,7 +35,8 @@ class Render(Protocol):
 @dataclass(frozen=True, slots=True)
 class Made:
     """An agent's object: its cluster, whether what brings it is live, the delivery that brings it, whether
-    it is applied as it is rather than completed by a patch, and whether its file is out of use.
+    it is applied as it is rather than completed by a patch, whether its file is out of use, and the environment of what
+    brings it.
     """
 
     resource: Resource
@@ -44,6 +45,7 @@ class Made:
     parent: str | None = None
     whole: bool = True
     parked: bool = False
+    environment: str | None = None
 
 
 @dataclass(slots=True)

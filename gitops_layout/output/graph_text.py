@@ -61,7 +61,8 @@ def _clusters(graph: Graph, live: Sequence[Delivery]) -> Iterator[list[str]]:
         groups[delivery.cluster].append(delivery)
     brought, names = parents(graph), {cluster.name for cluster in graph.clusters}
     for cluster, members in sorted(groups.items(), key=lambda group: (group[0] not in names, group[0])):
-        common = Counter(delivery.environment for delivery in members).most_common(1)[0][0]
+        several = {delivery.environment for delivery in members} - {None}
+        common = several.pop() if len(several) == 1 else None
         if cluster in names:
             head = f"cluster {cluster}" + (f" · environment {common}" if common is not None else "")
         elif cluster or any(delivery.agent in ("flux", "argocd") for delivery in members):

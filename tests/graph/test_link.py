@@ -497,9 +497,9 @@ def test_variables_come_from_what_other_deliveries_bring_to_the_cluster():
 
 
 def test_fields_that_are_not_understood_are_listed():
-    graph = linked({**FLEET, "clusters/prod-eu/apps.yaml": APPS + "  buildMetadata: [originAnnotations]\n"})
+    graph = linked({**FLEET, "clusters/prod-eu/apps.yaml": APPS + "  buildMetaData: [originAnnotations]\n"})
     (entry,) = graph.unchecked
-    assert entry.what == "spec.buildMetadata of delivery flux:Kustomization/flux-system/apps@prod-eu"
+    assert entry.what == "spec.buildMetaData of delivery flux:Kustomization/flux-system/apps@prod-eu"
 
 
 KUSTOMIZE_OPTIONS = (
@@ -534,7 +534,7 @@ def test_fields_of_the_wrong_shape_never_raise(value: str):
     [
         ("{branch: main, tag: v1}", "tag", "v1"),
         ("{tag: v1, semver: 1.x}", "semver", "1.x"),
-        ("{semver: 1.x, name: refs/heads/main}", "branch", "refs/heads/main"),
+        ("{semver: 1.x, name: refs/heads/main}", "branch", "main"),
         ("{name: refs/tags/v1}", "tag", "refs/tags/v1"),
         ("{name: refs/heads/main, commit: abc}", "commit", "abc"),
     ],

@@ -39,6 +39,27 @@ def test_a_declared_glob_names_a_folder_and_all_below_it(glob: str):
     assert [delivery.environment for delivery in graph.deliveries] == ["customers", "customers", None]
 
 
+def test_what_a_delivery_brings_is_where_that_is_unless_something_else_says_so():
+    declared = Declared(
+        environments=tuple(
+            DeclaredEnvironment(name, "nonprod", (f"apps/*/envs/{name}",)) for name in ("dev", "qa")
+        )
+    )
+    files = {"clusters/one/source.yaml": SOURCE}
+    for name in ("dev", "qa"):
+        apps = APPS.replace("name: apps", f"name: apps-{name}").replace("envs/prod", f"envs/{name}")
+        files[f"clusters/one/{name}.yaml"] = apps
+        overlay = f"namePrefix: {name}-\nresources: [../../base]\n"
+        files[f"apps/web/envs/{name}/kustomization.yaml"] = overlay
+    files["apps/web/base/kustomization.yaml"] = "resources: [child.yaml]\n"
+    files["apps/web/base/child.yaml"] = APPLICATION % ("child", "common")
+    graph = linked({**files, "common/a.yaml": CONFIG_MAP}, declared)
+    found = {delivery.name: delivery.environment for delivery in graph.deliveries}
+    assert found == {"apps-dev": "dev", "dev-child": "dev", "apps-qa": "qa", "qa-child": "qa"}
+    reasons = {delivery.name: why.environment for delivery, why in whys(graph)}
+    assert reasons["qa-child"].endswith("apps-qa@one is in it and brings its object")
+
+
 def test_files_beside_each_other_that_stand_for_clusters_name_their_environments():
     roots = {f"root/root-{name}.yaml": APPLICATION % ("root", "apps") for name in ("dev", "stag", "prod")}
     graph = linked({**roots, "apps/web.yaml": APPLICATION % ("web", "web"), "web/a.yaml": CONFIG_MAP})
