@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from gitops_layout.errors import UserError
 from gitops_layout.scaffold.structure import dump, load
 from gitops_layout.source.document import Document, Node
 from gitops_layout.source.reader import read
+from gitops_layout.source.typing import NotJsonError, plain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,12 +23,30 @@ if TYPE_CHECKING:
 __all__ = ["append", "assign", "remove", "replace"]
 
 
+def _plain(value: Any) -> Any:
+    """The same value, its texts in quotes where they would be read as something else: `n` and `yes` are truth values."""
+    match value:
+        case dict():
+            return {_plain(key): _plain(inner) for key, inner in value.items()}
+        case list() | tuple():
+            return [_plain(inner) for inner in value]
+        case str():
+            try:
+                clear = isinstance(plain(value, "kubectl"), str)
+            except NotJsonError:
+                clear = False
+            return value if clear or "\n" in value else DoubleQuotedScalarString(value)
+        case _:
+            return value
+
+
 def append(content: bytes, path: Path, item: object) -> bytes:
     """Add `item` at the end of the list at `path`, which may be absent or empty.
 
     A list in block style gets new lines and nothing else changes; any other is written anew with the
     file's own indentation. Raises UserError when the file cannot be edited safely.
     """
+    item = _plain(item)
     document = _document(content)
     node = _at(document.node, path)
     if node is not None and isinstance(node.items, list) and node.items:
@@ -47,7 +67,7 @@ def assign(content: bytes, values: Mapping[Path, object]) -> bytes:
     """Set the value at each path, creating the maps on the way."""
     tree = _tree(content)
     for path, value in values.items():
-        _parent(tree, path)[path[-1]] = value
+        _parent(tree, path)[path[-1]] = _plain(value)
     return dump(tree, like=content)
 
 

@@ -18,6 +18,7 @@ from gitops_layout.graph.link import link
 from gitops_layout.patterns import regexp
 from gitops_layout.render.build import Renders
 from gitops_layout.repo.load import from_files
+from gitops_layout.repo.model import is_yaml
 from gitops_layout.scaffold.structure import dump, load
 from gitops_layout.scaffold.writing import regular, write
 from gitops_layout.semver import parse_version
@@ -83,11 +84,20 @@ def promotion(
         given = {path.removeprefix(here): content for path, content in tree.items() if path.startswith(here)}
         if not given:
             raise UserError(f"{here} holds nothing to promote", "gitops-layout scaffold makes it anew")
+        _readable(here, given)
         old = {path.removeprefix(there): content for path, content in tree.items() if path.startswith(there)}
         given = {name: _own_marker(data, old.get(name, b"")) for name, data in given.items()}
         files |= {f"{there}{name}": data for name, data in given.items() if old.get(name) != data}
         files |= {f"{there}{name}": None for name in old if name not in given}
     return _shown(root, tree, f"{_home(spec, app)}/envs/{to}", files, tuple(_skipped(spec, app, start, to)))
+
+
+def _readable(folder: str, files: Mapping[str, bytes]) -> None:
+    """Raises UserError for what would be broken in the next environment as well."""
+    for name, content in files.items():
+        for problem in read(content, name).problems[:1] if is_yaml(name) else ():
+            place = f"{folder}{name}:{problem.line}:{problem.column}"
+            raise UserError(f"{place}: {problem.message}", "mend it before it is promoted")
 
 
 def _own_marker(content: bytes, before: bytes) -> bytes:

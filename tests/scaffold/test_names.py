@@ -11,6 +11,7 @@ import yaml
 from gitops_layout.errors import UserError
 from gitops_layout.scaffold.edit import append
 from gitops_layout.scaffold.names import removed, renamed
+from gitops_layout.source.reader import read
 from gitops_layout.spec import load
 from tests.scaffold.command import run
 from tests.scaffold.specs import data
@@ -214,3 +215,16 @@ def test_components_are_listed_renamed_and_removed(platform: Path) -> None:
     done = run(platform, "remove", "component", "redis")
     assert done.returncode == 0, done.stderr
     assert not (platform / "infrastructure").exists()
+
+
+@pytest.mark.parametrize(
+    "word", ["n", "yes", "on", "5", "1e3", "~", "null", "2020-01-02", "0x1", "plain", "two words: x"]
+)
+def test_a_word_that_is_added_is_read_as_that_word(word: str) -> None:
+    text = append(
+        b"spec:\n  apps:\n    - name: a\n", ("spec", "apps"), {"name": word, "answers": {word: word}}
+    )
+    (stream,) = read(text, "gitops.yaml").documents
+    assert stream.data["spec"]["apps"][1] == {"name": word, "answers": {word: word}}
+    fresh = append(b"spec: {}\n", ("spec", "apps"), {"name": word})
+    assert read(fresh, "gitops.yaml").documents[0].data["spec"]["apps"] == [{"name": word}]

@@ -54,6 +54,16 @@ def test_a_version_moves_stage_by_stage_and_takes_nothing_local_along(root: Path
     assert converged.returncode == 0, "converging would revert a promotion"
 
 
+def test_what_is_no_yaml_stays_where_it_is(root: Path) -> None:
+    with (root / "apps/web/envs/dev/version/kustomization.yaml").open("a") as file:
+        file.write("- broken: [\n")
+    before = (root / "apps/web/envs/staging/version/kustomization.yaml").read_bytes()
+    done = run(root, "promote", "web", "--to", "staging")
+    assert done.returncode == 2
+    assert "apps/web/envs/dev/version/kustomization.yaml:" in done.stderr
+    assert (root / "apps/web/envs/staging/version/kustomization.yaml").read_bytes() == before
+
+
 def test_leaping_a_stage_warns_and_a_stage_that_the_app_is_not_in_is_no_stage(root: Path) -> None:
     assert "this skips staging" in run(root, "promote", "web", "--from", "dev", "--to", "prod").stdout
     api = run(root, "promote", "api", "--to", "prod")  # in dev and prod only

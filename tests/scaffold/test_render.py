@@ -299,6 +299,37 @@ def test_every_job_of_the_gate_brings_what_the_lock_pins_before_it_renders(ci: s
             assert any("actions/cache" in step.get("uses", "") for step in job["steps"])
 
 
+@pytest.mark.parametrize(
+    ("more", "decides"),
+    [
+        ({}, True),
+        ({"features": {"secrets": "sealed-secrets"}}, False),
+        (
+            {
+                "apps": [
+                    {
+                        "name": "db",
+                        "chart": {"name": "db", "repo": "https://c.example.org", "version": "1.0.0"},
+                    }
+                ]
+            },
+            False,
+        ),
+    ],
+)
+def test_the_end_to_end_job_decides_only_where_an_empty_cluster_can_bring_all_up(
+    more: dict[str, Any],
+    decides: bool,
+) -> None:
+    on = {
+        name: {**more, "features": {**more.get("features", {}), "ci": name}} for name in ("github", "gitlab")
+    }
+    protection = json.loads(render(spec(**on["github"]))[".github/branch-protection.json"].content)
+    assert ("e2e" in protection["required_status_checks"]["contexts"]) is decides
+    job = yaml.safe_load(render(spec(**on["gitlab"]))[".gitlab-ci.yml"].content)["e2e"]
+    assert job.get("allow_failure", False) is not decides
+
+
 def test_a_commit_to_an_apps_code_releases_that_app_on_gitlab_too() -> None:
     made = render(spec(layout="monorepo", features={"ci": "gitlab"}))
     jobs = yaml.safe_load(made[".gitlab-ci.yml"].content)
