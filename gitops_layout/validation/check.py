@@ -184,14 +184,14 @@ def _by_schema(
 ) -> tuple[list[Violation], list[RuleProblem]]:
     if known.drops_status and "status" in data:
         data = {key: value for key, value in data.items() if key != "status"}
-    valid = known.validator.is_valid(data)
+    valid, written = known.validator.is_valid(data), data
     if valid and not known.ruled:
         return [], []
     if known.structural is not None:
         data = filled(data, known.structural, known.definitions, apply=apply)
         valid = known.validator.is_valid(data)
     if not valid:
-        return list(islice(_errors(ref, data, known, apply=apply), _MOST)), []
+        return list(islice(_errors(ref, data, known, written, apply=apply), _MOST)), []
     if known.structural is None:
         return [], []
     found: list[Violation] = []
@@ -224,11 +224,16 @@ _MANY = 3
 """So many unknown fields of one mapping are one mistake: a block that stands too deep, or in the wrong place."""
 
 
-def _errors(ref: ObjectRef, data: dict[str, Any], known: Known, *, apply: bool) -> Iterator[Violation]:
+def _errors(
+    ref: ObjectRef, data: dict[str, Any], known: Known, written: dict[str, Any], *, apply: bool
+) -> Iterator[Violation]:
+    """What a schema refuses of an object; `written` is the same before defaults, and with its nulls."""
     secret = ref.kind == "Secret"
     of = f" in {known.release}" if known.release else ""
     release = of
-    for error in known.validator.iter_errors(data):
+    errors = list(known.validator.iter_errors(data))
+    lacking = {tuple(error.instance_path) for error in errors if error.kind.name == "required"}
+    for error in errors:
         path: Path = tuple(error.instance_path)
         of = "" if path[:1] == ("metadata",) else release  # every kind has the same metadata, of Kubernetes
         match error.kind.name:
@@ -242,8 +247,10 @@ def _errors(ref: ObjectRef, data: dict[str, Any], known: Known, *, apply: bool) 
                     continue
                 for name in error.kind.unexpected:
                     near = tuple(difflib.get_close_matches(name, names, n=1))
-                    home = "" if near else _one_level_off(known.document, path, name, names)
-                    kind: Literal["newer", "unknown"] = "newer" if of and not near and not home else "unknown"
+                    home = "" if near else _one_level_off(known.document, written, path, name)
+                    # A later version may have more fields, and still wants those that this one requires.
+                    slip = near or home or path in lacking
+                    kind: Literal["newer", "unknown"] = "newer" if of and not slip else "unknown"
                     yield Violation(kind, (*path, name), f'unknown field "{name}"{home or of}', near=near)
             case "falseSchema" if isinstance(below := _at(data, path), dict):
                 yield from (Violation("unknown", (*path, name), f'unknown field "{name}"') for name in below)
@@ -258,8 +265,12 @@ def _errors(ref: ObjectRef, data: dict[str, Any], known: Known, *, apply: bool) 
 
 
 def _at(data: Any, path: Path) -> Any:
+    """The value at a path; None where there is none."""
     for step in path:
-        data = data[step]
+        try:
+            data = data[step]
+        except (KeyError, IndexError, TypeError):
+            return None
     return data
 
 
@@ -321,11 +332,17 @@ def _properties(document: dict[str, Any], path: Path) -> set[str]:
     return set(node.get("properties") or ()) if isinstance(node, dict) else set()
 
 
-def _one_level_off(document: dict[str, Any], path: Path, name: str, beside: list[str]) -> str:
+def _one_level_off(document: dict[str, Any], data: Any, path: Path, name: str) -> str:
     """Where a field belongs that is indented a level too deep or not deep enough; no release has it where it stands."""
     above = path[:-1] if path and isinstance(path[-1], str) else path[:-2]
     if path and name in _properties(document, above):
         return f" (it belongs beside {next(str(step) for step in reversed(path) if isinstance(step, str))})"
+    there = _at(data, path)
+    empty = [key for key, value in there.items() if value in (None, {})] if isinstance(there, dict) else []
+    left = [key for key in empty if name in _properties(document, (*path, key))]
+    if len(left) == 1:
+        return f" (it belongs into {left[0]}, which is empty)"
+    beside = sorted(_properties(document, path))
     inner = [other for other in beside if name in _properties(document, (*path, other, 0))]
     return f" (it belongs into the items of {inner[0]})" if len(inner) == 1 and len(name) >= _LONG else ""
 

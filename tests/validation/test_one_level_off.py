@@ -19,6 +19,10 @@ MONITOR = {
 }
 
 
+SOLVER = {"dns01": {"cloudflare": {"apiTokenSecretRef": None, "name": "token", "key": "token"}}}
+ACME = {"server": "https://acme.example.org", "privateKeySecretRef": {"name": "a"}, "solvers": [SOLVER]}
+
+
 @pytest.mark.parametrize(
     ("version", "kind", "spec", "words"),
     [
@@ -49,3 +53,33 @@ def test_a_field_that_no_level_has_may_be_newer() -> None:
     }
     verdict = validate(ref, data, schemas=Schemas(()), kubernetes=bundle.VERSIONS[-1:], apply=True)
     assert [violation.kind for violation in verdict.violations] == ["newer"]
+
+
+def test_what_stands_where_a_required_field_is_lacking_is_no_newer_field() -> None:
+    ref = ObjectRef("cert-manager.io/v1", "Certificate", "b", "a")
+    store = {"create": True, "passwordSecretRef": {"localObjectReference": "x", "key": "k"}}
+    spec = {
+        "secretName": "s",
+        "issuerRef": {"name": "i"},
+        "dnsNames": ["a.b"],
+        "keystores": {"pkcs12": store},
+    }
+    named = {"name": "a", "namespace": "b"}
+    data = {"apiVersion": ref.api_version, "kind": ref.kind, "metadata": named, "spec": spec}
+    verdict = validate(ref, data, schemas=Schemas(()), kubernetes=bundle.VERSIONS[-1:], apply=True)
+    assert {violation.kind for violation in verdict.violations} == {"missing", "unknown"}
+
+
+@pytest.mark.parametrize("apply", [True, False])
+def test_fields_beside_an_empty_one_that_has_them_belong_into_it(apply: bool) -> None:
+    ref = ObjectRef("cert-manager.io/v1", "ClusterIssuer", "", "a")
+    data = {
+        "apiVersion": ref.api_version,
+        "kind": ref.kind,
+        "metadata": {"name": "a"},
+        "spec": {"acme": ACME},
+    }
+    verdict = validate(ref, data, schemas=Schemas(()), kubernetes=bundle.VERSIONS[-1:], apply=apply)
+    found = [v.message for v in verdict.violations if v.kind == "unknown"]
+    assert len(found) == 2
+    assert all("it belongs into apiTokenSecretRef, which is empty" in message for message in found)
