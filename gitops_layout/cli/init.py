@@ -327,6 +327,11 @@ def _next_steps(folder: Path, spec: Spec, missing: tuple[str, ...]) -> str:
         steps.append(f"gitops-layout fetch, then {command}: the source of an app that starts from a skeleton")
     if spec.repo.url.startswith(_NOBODY):
         steps.append("gitops.yaml: set repo.url to where the clusters pull from, then gitops-layout scaffold")
+    if spec.layout == "platform" and not spec.repo.owners:
+        steps.append(
+            "gitops.yaml: set repo.owners to the platform's team (@ORG/TEAM), then gitops-layout scaffold: nobody reviews "
+            "tenants/ and clusters/ for it yet"
+        )
     if not spec.apps:
         steps.append("gitops-layout add app NAME --image REGISTRY/NAME:VERSION")
     start = (

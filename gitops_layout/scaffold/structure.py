@@ -62,7 +62,8 @@ def merge(
     base: bytes | None, ours: bytes, theirs: bytes, *, prefer: Literal["ours", "theirs"] | None = None
 ) -> Structured | None:
     """`ours` with the changes from `base` to `theirs`; None where a structural merge cannot be trusted."""
-    trees = [load(content) for content in (base or b"{}\n", ours, theirs)]
+    body, tail = _tailed(ours)
+    trees = [load(content) for content in (base or b"{}\n", body, theirs)]
     if any(not isinstance(tree, CommentedMap) for tree in trees):
         return None
     old, tree, new = trees
@@ -70,13 +71,28 @@ def merge(
     _merge_maps(state, old, tree, new, "")
     if state.conflicts:
         return Structured(UNREADABLE, ours, tuple(state.conflicts))
-    content = dump(tree, like=ours)
+    content = dump(tree, like=body) + tail
     stream = read(content, "")
     if stream.problems or len(stream.documents) != 1 or stream.documents[0].data != json.loads(_text(tree)):
         return None
     if _comments(ours) - _comments(base or b"") - _comments(content):
         return None
     return Structured(stream.documents[0].data, content)
+
+
+def _tailed(content: bytes) -> tuple[bytes, bytes]:
+    """A file without the comments at its end, and these: to the reader they are the last item's, and go where that goes."""
+    lines = content.splitlines(keepends=True)
+    end = len(lines)
+    while end and (lines[end - 1].startswith(b"#") or not lines[end - 1].strip()):
+        end -= 1
+    if (
+        not end
+        or not any(line.startswith(b"#") for line in lines[end:])
+        or not lines[end - 1].endswith(b"\n")
+    ):
+        return content, b""
+    return b"".join(lines[:end]), b"".join(lines[end:])
 
 
 def load(content: bytes) -> Any:

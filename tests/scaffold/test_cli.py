@@ -24,6 +24,14 @@ def _files(root: Path) -> dict[str, bytes]:
     return {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()}
 
 
+def test_init_asks_for_the_owners_of_a_platform(tmp_path: Path) -> None:
+    url = ("--repo-url", "https://github.com/acme/p.git", "--layout", "platform", "--env", "dev")
+    without = run(tmp_path, "init", "a", *url)
+    given = run(tmp_path, "init", "b", *url, "--set", 'repo.owners=["@acme/platform"]')
+    assert "set repo.owners" in without.stdout
+    assert (given.returncode, "set repo.owners" in given.stdout) == (0, False), given.stderr
+
+
 @pytest.mark.parametrize("agent", ["flux", "argocd"])
 def test_from_an_empty_folder_to_two_apps_in_three_environments(tmp_path: Path, agent: str) -> None:
     done = run(tmp_path, "init", "shop", "--agent", agent, "--defaults")

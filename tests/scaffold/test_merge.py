@@ -49,6 +49,13 @@ def test_items_appended_by_both_sides_are_both_kept() -> None:
     assert merged.startswith(b"# delivered by Flux\n")
 
 
+@pytest.mark.parametrize("note", [b"# note\n", b"\n# a\n# b\n\n"])
+def test_a_comment_at_the_end_stays_there(note: bytes) -> None:
+    theirs = BASE.replace(b"  - name: proxy\n    image: proxy:1\n", b"  - name: agent\n    image: agent:1\n")
+    assert _merged(BASE + note, theirs) == theirs + note
+    assert _merged(BASE + note, BASE + b"  - name: agent\n    image: agent:1\n").endswith(b"agent:1\n" + note)
+
+
 def test_a_changed_list_item_and_an_added_one_merge() -> None:
     ours = BASE.replace(b"image: proxy:1\n", b"image: proxy:2\n")
     theirs = BASE + b"  - name: agent\n    image: agent:1\n"
