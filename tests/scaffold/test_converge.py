@@ -107,7 +107,7 @@ def test_an_app_more_renders_few_files_again() -> None:
     now = render.render(spec(apps=[*APPS, {"name": "new"}]), old)
     again = {path for path, file in now.items() if path in old and file.inputs != old[path].inputs}
     assert again == {
-        ".github/CODEOWNERS", "AGENTS.md", "README.md", "gitops.yaml", "renovate.json",
+        ".github/CODEOWNERS", ".github/branch-protection.json", "AGENTS.md", "README.md", "gitops.yaml", "renovate.json",
         "clusters/eu/kustomization.yaml", "clusters/lab/kustomization.yaml",
     }  # fmt: skip
 
