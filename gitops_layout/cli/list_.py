@@ -49,8 +49,14 @@ def _items(spec: Spec, kind: str) -> list[dict[str, Any]]:
 
 
 def _word(value: Any) -> str:
-    if isinstance(value, list):
-        return ",".join(map(str, value))
-    if isinstance(value, dict):
-        return ",".join(f"{key}:{inner}" for key, inner in value.items())
-    return str(value)
+    match value:
+        case list():
+            return ",".join(map(_word, value))
+        case dict():
+            kept = {key: inner for key, inner in value.items() if inner not in (None, "", {}, [])}
+            return ",".join(
+                f"{key}:{{{_word(inner)}}}" if isinstance(inner, dict) else f"{key}:{_word(inner)}"
+                for key, inner in kept.items()
+            )
+        case _:
+            return str(value)

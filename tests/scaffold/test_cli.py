@@ -24,6 +24,16 @@ def _files(root: Path) -> dict[str, bytes]:
     return {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()}
 
 
+def test_a_list_shows_a_skeleton_in_words_of_its_own(tmp_path: Path) -> None:
+    url = ("--repo-url", "https://github.com/acme/p.git", "--env", "dev", "--layout", "monorepo")
+    assert run(tmp_path, "init", "a", *url).returncode == 0
+    skeleton = ("--skeleton", "https://github.com/acme/t.git@v1.0.0", "--answer", "n=5")
+    done = run(tmp_path / "a", "add", "app", "web", "--image", "ghcr.io/acme/web:1.0.0", *skeleton)
+    assert done.returncode in (0, 3), done.stderr  # its source is not fetched yet
+    listed = run(tmp_path / "a", "list", "app").stdout
+    assert "skeleton=url:https://github.com/acme/t.git,revision:v1.0.0,answers:{n:5}" in listed
+
+
 def test_init_asks_for_the_owners_of_a_platform(tmp_path: Path) -> None:
     url = ("--repo-url", "https://github.com/acme/p.git", "--layout", "platform", "--env", "dev")
     without = run(tmp_path, "init", "a", *url)
