@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from gitops_layout import rules
 from gitops_layout.cli import targets
-from gitops_layout.cli.lintoptions import baseline_of, cut, policy_of, said_of, target_of, word
+from gitops_layout.cli.lintoptions import baseline_of, policy_of, said_of, target_of, worded
 from gitops_layout.cli.loading import Loaded, load
 from gitops_layout.cli.remembered import Said
 from gitops_layout.cli.roots import SPEC_FILE
@@ -21,7 +21,6 @@ from gitops_layout.lint import baseline as baselines
 from gitops_layout.lint.policy import policy
 from gitops_layout.lint.report import Report
 from gitops_layout.lint.run import lint
-from gitops_layout.model import Severity
 from gitops_layout.system import write_named
 
 if TYPE_CHECKING:
@@ -75,17 +74,16 @@ def run(root: Path, options: dict[str, Any], memory: Memory) -> Said:
         return fixed(loaded, report, options, partial(_judged, options=options, known=known, before=before))
     if writing:
         return _write_baseline(report, where)
-    said = said_of(report, Severity(options["fail_on"]) if options["fail_on"] else loaded.config.fail_on)
+    if options["score"]:
+        first, said = None, said_of(report, loaded.config, options)
+        said.out = [_score(report, loaded, options)]
+    else:
+        first = _first(report, loaded, options)
+        said = worded(report, loaded.config, options, first)
     said.lasting = (
         not report.crashes and not loaded.config.checkouts and (given is not None or _listed(memory, loaded))
     )
-    if options["score"]:
-        said.out = [_score(report, loaded, options)]
-        return said
-    word(said, report, options)
-    first = _first(report, loaded, options)
-    cut(said, report, first, options)
-    if said.lasting and memory.cache.usable:
+    if said.lasting and memory.cache.usable and not options["score"]:
         from gitops_layout.cli.again import hangs_on_commit
         from gitops_layout.cli.lintagain import noted
 

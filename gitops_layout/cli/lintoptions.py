@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from gitops_layout.repo.model import Repo
     from gitops_layout.rules import Catalogue
 
-__all__ = ["asked_again", "baseline_of", "cut", "policy_of", "said_of", "target_of", "word", "worded"]
+__all__ = ["asked_again", "baseline_of", "policy_of", "said_of", "target_of", "worded"]
 
 
 def asked_again(
@@ -52,13 +52,14 @@ def asked_again(
 
 def worded(report: Report, config: Config, options: Mapping[str, Any], first: Sequence[str] | None) -> Said:
     """A report in the words that the options ask for."""
-    said = said_of(report, Severity(options["fail_on"]) if options["fail_on"] else config.fail_on)
-    word(said, report, options)
-    cut(said, report, first, options)
+    said = said_of(report, config, options)
+    _word(said, report, options)
+    _cut(said, report, first, options)
     return said
 
 
 def baseline_of(path: Path, *, needed: bool) -> baselines.Baseline | None:
+    """The baseline in a file, None without one. Raises UserError where it is `needed` or cannot be read."""
     try:
         return baselines.parse(path.read_bytes(), str(path))
     except FileNotFoundError:
@@ -70,11 +71,13 @@ def baseline_of(path: Path, *, needed: bool) -> baselines.Baseline | None:
 
 
 def target_of(repo: Repo, config: Config, options: Mapping[str, Any]) -> Target:
+    """The versions and schemas to judge by: those that the options name, else what the declared clusters run."""
     named = options["versions"], options["locations"], options["crds"]
     return targets.target(*named, clusters=declared(repo, config).clusters)
 
 
 def policy_of(catalogue: Catalogue, config: Config, options: Mapping[str, Any]) -> Policy:
+    """Which rules judge, and how strictly: the config's word, and the options' before it."""
     return policy(
         catalogue,
         config,
@@ -89,8 +92,9 @@ def _split(words: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(word for part in words for word in part.split(",") if word)
 
 
-def said_of(report: Report, fail_on: Severity) -> Said:
-    code = exit_code(report, fail_on)
+def said_of(report: Report, config: Config, options: Mapping[str, Any]) -> Said:
+    """The exit code of a report, and what standard error says of it; no words yet."""
+    code = exit_code(report, Severity(options["fail_on"]) if options["fail_on"] else config.fail_on)
     if code != 3:
         return Said(code=code)
     pending = report.coverage.open
@@ -100,7 +104,7 @@ def said_of(report: Report, fail_on: Severity) -> Said:
     return Said(code=code, err=f"incomplete: not everything was checked ({counts})\n")
 
 
-def word(said: Said, report: Report, options: Mapping[str, Any]) -> None:
+def _word(said: Said, report: Report, options: Mapping[str, Any]) -> None:
     """Standard output in the wanted form unless a bare FILE diverts it; FORMAT=FILE writes more."""
     diverted = False
     for target in options["outputs"]:
@@ -126,7 +130,7 @@ def _text(form: str, report: Report, options: Mapping[str, Any]) -> str:
     return render(gathered(report) if form == "json" else report)
 
 
-def cut(said: Said, report: Report, first: Sequence[str] | None, options: Mapping[str, Any]) -> None:
+def _cut(said: Said, report: Report, first: Sequence[str] | None, options: Mapping[str, Any]) -> None:
     """Replace a long report by its short form, if it has one."""
     from gitops_layout.output.first import LINES, SEEN, first_answer
     from gitops_layout.output.text import painter

@@ -12,6 +12,7 @@ from typing import Any
 
 from gitops_layout.agents.context import at
 from gitops_layout.agents.delivery import Delivery
+from gitops_layout.agents.fluxolder import is_older
 from gitops_layout.helm.chart import Problem
 from gitops_layout.k8s.scope import builtin_scope
 from gitops_layout.kustomize.exact import Build, build
@@ -47,7 +48,7 @@ def post_rendered(delivery: Delivery, objects: Sequence[Pair], namespace: str) -
     for index, item in enumerate(renderers if isinstance(renderers, list) else ()):
         kustomize = at(item, "kustomize")
         if isinstance(kustomize, dict):
-            if "beta" not in str(delivery.object.get("apiVersion")):
+            if not is_older(str(delivery.object.get("apiVersion"))):
                 kustomize = {name: value for name, value in kustomize.items() if name not in _OF_BETAS}
             where = delivery.root.at("spec", "postRenderers", index, "kustomize")
             built = _kustomized(kustomize, objects, where)

@@ -16,6 +16,7 @@ from typing import Any
 from gitops_layout.agents.context import at
 from gitops_layout.agents.context import text as text_of
 from gitops_layout.agents.delivery import Delivery
+from gitops_layout.agents.fluxolder import is_older
 from gitops_layout.helm.assign import assign
 from gitops_layout.helm.chart import Problem
 from gitops_layout.helm.origins import Written
@@ -128,7 +129,7 @@ def _flux_defaults(repo: Repo, delivery: Delivery) -> tuple[dict[str, Any], tupl
     chart = _mapping(delivery.options.get("chart"))
     several = chart.get("valuesFiles")
     listed = several if isinstance(several, list) else []
-    if "beta" in str(delivery.object.get("apiVersion")) and chart.get("valuesFile"):
+    if is_older(str(delivery.object.get("apiVersion"))) and chart.get("valuesFile"):
         listed = [chart["valuesFile"], *listed]
     if not listed or not delivery.source.local:
         return None
