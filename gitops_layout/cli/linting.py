@@ -37,6 +37,7 @@ def run(root: Path, options: dict[str, Any], memory: Memory) -> Said:
     paths, environment = options["paths"], options["environment"]
     named = options["versions"], options["locations"], options["crds"]
     asked = targets.target(*named)  # refuses what cannot be meant before anything is read
+    rules.builtin()  # what the tree has no say in, while another process may be reading that
     loaded = load(
         root,
         config_file=options["config_file"],

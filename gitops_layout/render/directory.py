@@ -39,7 +39,7 @@ def directory(repo: Repo, delivery: Delivery, lookup: Lookup) -> Rendered:
         if failure is not None:
             return Rendered(delivery.id, files=read, failure=failure)
     objects = [
-        Made(resource.data, _identity(resource.location))
+        Made(resource.data, _identity(resource.location), ref=resource.ref)
         for file in files
         if not file.endswith(".jsonnet")
         for resource in repo.objects(file)

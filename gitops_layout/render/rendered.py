@@ -24,12 +24,15 @@ def _surely(_path: Path) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """An object as a build made it, before the agent's own steps; its places as in RenderedObject."""
+    """An object as a build made it, before the agent's own steps; its places as in RenderedObject. `ref` may be left to
+    who needs it.
+    """
 
     data: dict[str, Any]
     origin: Callable[[Path], Location]
     earlier: Callable[[Path], tuple[Location, ...]] = _nobody
     approximate: Callable[[Path], bool] = _surely
+    ref: ObjectRef | None = None
 
 
 @dataclass(frozen=True, slots=True)

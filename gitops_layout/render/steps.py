@@ -61,7 +61,9 @@ def finished(
     objects = []
     for item in built:
         applied, origin, approximate = _labelled(delivery, _namespaced(delivery, item.data, lookup), item)
-        ref = object_ref(applied, str(applied.get("apiVersion", "")), str(applied.get("kind", "")))
+        ref = item.ref
+        if ref is None or applied is not item.data:
+            ref = object_ref(applied, str(applied.get("apiVersion", "")), str(applied.get("kind", "")))
         objects.append(RenderedObject(ref, applied, origin, item.earlier, approximate))
     return Rendered(delivery.id, tuple(objects), files, failure, tuple(unseen), unset=tuple(unset))
 

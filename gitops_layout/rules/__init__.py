@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING
 
 from gitops_layout import bundle
@@ -85,10 +85,13 @@ def from_folder(folder: Path) -> Catalogue:
     )
 
 
-def _built_in_rules() -> Iterator[Rule | list[str]]:
+@cache
+def _built_in_rules() -> tuple[Rule | list[str], ...]:
     root = bundle.root() / "rules"
-    for path in sorted(root.glob("*/*.md")):
-        yield parse(path.read_text("utf-8"), f"rules/{path.relative_to(root).as_posix()}", builtin=True)
+    return tuple(
+        parse(path.read_text("utf-8"), f"rules/{path.relative_to(root).as_posix()}", builtin=True)
+        for path in sorted(root.glob("*/*.md"))
+    )
 
 
 def _repository_rules(repo: Repo, folders: tuple[str, ...]) -> Iterator[Rule | list[str]]:
@@ -108,15 +111,17 @@ def _repository_rules(repo: Repo, folders: tuple[str, ...]) -> Iterator[Rule | l
 def _catalogue(parsed: Iterable[Rule | list[str]]) -> Catalogue:
     problems: list[str] = []
     rules: dict[str, Rule] = {}
+    files: dict[str, str] = {}
     for result in parsed:
         if isinstance(result, list):
             problems += result
             continue
-        taken = next((r for r in rules.values() if r.id == result.id or r.name == result.name), None)
+        taken = files.get(result.id) or files.get(result.name)
         if taken is not None:
-            problems.append(f"{result.file}: {result.id} {result.name} is taken by {taken.file}")
+            problems.append(f"{result.file}: {result.id} {result.name} is taken by {taken}")
             continue
         rules[result.id] = result
+        files[result.id] = files[result.name] = result.file
         if not result.builtin and result.assertion:
             problems += _uncompilable(result)
     if problems:

@@ -117,6 +117,7 @@ def find(group: str, version: str, kind: str, *, kubernetes: str) -> Packed | No
     return None
 
 
+@lru_cache(maxsize=256)
 def served(group: str, version: str, kind: str) -> tuple[str, ...]:
     """The packed Kubernetes versions that have one of their own kinds, oldest first."""
     if "kubernetes" not in _packs_of().get(group, ()):
