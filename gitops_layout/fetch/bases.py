@@ -108,15 +108,15 @@ def _split_default(text: str) -> tuple[str, str]:
     return ("/".join(parts[:2]), "/".join(parts[2:])) if len(parts) > 1 and parts[1] else ("", "")
 
 
-async def resolve(http: httpx2.AsyncClient, text: str, *, commit: str = "", timeout: float) -> Found:
+async def resolve(http: httpx2.AsyncClient, text: str, *, exact: str = "", timeout: float) -> Found:
     """What a remote reference is now: as kustomize tries it, a file where a URL can be one, else git.
 
-    A `commit` overrules the revision in the text. Raises FetchError.
+    An `exact` tag or commit overrules the revision in the text. Raises FetchError.
     """
     base = git_base(text)
     why = "kustomize knows no such reference"
     web = text.lower().startswith(("http://", "https://"))
-    if web and not commit and (base is None or not base.explicit):
+    if web and not exact and (base is None or not base.explicit):
         content, why = await _manifest(http, text)
         if content is not None:
             sha256 = put(content)
@@ -127,7 +127,7 @@ async def resolve(http: httpx2.AsyncClient, text: str, *, commit: str = "", time
             return Found(kept, sha256=sha256)
     if base is None:
         raise FetchError(f"{without_password(text)}: {why}")
-    ref = commit or base.ref
+    ref = exact or base.ref
     found = await git.resolve(base.url, "branch" if ref else "", ref, order=git.TAGS_FIRST, timeout=timeout)
 
     async def bring() -> Brought:

@@ -141,7 +141,7 @@ class _Run:
             return Outcome(want, "kept", entry=entry)
         found = await self._resolve(want)
         if self.mode == "check":
-            return _checked(want, entry, found, here=here)
+            return await self._checked(want, entry, found, here=here)
         if entry is None:
             brought = await found.bring()
             return Outcome(want, "fetched", entry=found.entry(want.reference, brought))
@@ -152,9 +152,9 @@ class _Run:
     async def _restore(self, want: Want, entry: Entry, found: Found) -> Outcome:
         """Bring again exactly what the lock names."""
         if not found.agrees(entry):
-            if not found.floating:
+            found = await self._as_locked(want, entry, found)
+            if not found.agrees(entry):
                 return _moved(want, entry, found.identity)
-            found = await self._resolve(want, entry)
         brought = await found.bring()
         if brought.sha256 != entry.sha256:
             return _moved(want, entry, f"sha256:{brought.sha256}")
@@ -169,25 +169,55 @@ class _Run:
             return Outcome(want, "kept" if here else "fetched", entry=entry)
         return Outcome(want, "updated", f"was {_identity(entry)}", new)
 
+    async def _checked(self, want: Want, entry: Entry | None, found: Found, *, here: bool) -> Outcome:
+        if entry is None:
+            return Outcome(want, "missing", "not in the lock")
+        if found.agrees(entry):
+            why = "in the lock, but not in the store"
+            return Outcome(want, "kept" if here else "missing", "" if here else why, entry)
+        then = await self._as_locked(want, entry, found)
+        if not then.agrees(entry):
+            return _moved(want, entry, then.identity)
+        return Outcome(want, "newer", f"the lock has {_identity(entry)}, now it is {found.identity}", entry)
+
+    async def _as_locked(self, want: Want, entry: Entry, found: Found) -> Found:
+        """What the source now has by the name that the lock resolved to: a branch or range, `found` anew, may rightly
+        lead elsewhere, but the version or tag that it led to stays what it is. A tag that is gone from there has not
+        moved: its commit or digest is asked for.
+        """
+        if not found.floating or (found.version and found.version == entry.version):
+            return found
+        if not entry.version:
+            return await self._resolve(want, entry)
+        try:
+            return await self._resolve(want, replace(entry, commit="", digest=""))
+        except FetchError:
+            if not (entry.commit or entry.digest):
+                raise
+            return await self._resolve(want, replace(entry, version=""))
+
     async def _resolve(self, want: Want, pinned: Entry | None = None) -> Found:
-        """Ask the source what the reference is now, or with `pinned` for just that."""
+        """Ask the source what the reference is now, or with `pinned` for just what that says: its version, if it has
+        one, else its commit or digest.
+        """
         reference, url = want.reference, want.url
         if is_variable(want):
             raise FetchError("holds a variable that only the cluster knows")
         match reference.kind:
             case "kustomize-base":
-                commit = pinned.commit if pinned is not None else ""
-                return await bases.resolve(self.http, url, commit=commit, timeout=self.timeout)
+                exact = "" if pinned is None else pinned.version or pinned.commit
+                return await bases.resolve(self.http, url, exact=exact, timeout=self.timeout)
             case "git-source":
-                exact = _pinned(reference, "commit", pinned)
-                return await git.resolve(url, exact.asked, exact.value, timeout=self.timeout)
+                asked = _pinned(reference, pinned, "tag", "commit")
+                return await git.resolve(url, asked.asked, asked.value, timeout=self.timeout)
             case "oci-artifact":
-                return await oci.artifact(self.http, url, _pinned(reference, "digest", pinned))
+                return await oci.artifact(self.http, url, _pinned(reference, pinned, "tag", "digest"))
         if url.startswith("oci://") or "://" not in url:
-            return await helm.from_registry(self.http, url, _pinned(reference, "digest", pinned))
+            return await helm.from_registry(self.http, url, _pinned(reference, pinned, "tag", "digest"))
         if not url.startswith(("https://", "http://")):
             raise FetchError("charts are fetched from https://, http:// and oci:// only")
-        return helm.from_index(self.http, await self._index(url), _pinned(reference, "version", pinned))
+        index = await self._index(url)
+        return helm.from_index(self.http, index, _pinned(reference, pinned, "version", "digest"))
 
     async def _index(self, url: str) -> helm.Index:
         """The index of a chart repository, read once; a reference that gives up does not end it for others."""
@@ -197,23 +227,17 @@ class _Run:
 
 
 def _pinned(
-    reference: Reference, asked: Literal["digest", "version", "commit"], entry: Entry | None
+    reference: Reference,
+    entry: Entry | None,
+    name: Literal["tag", "version"],
+    content: Literal["digest", "commit"],
 ) -> Reference:
-    return reference if entry is None else replace(reference, asked=asked, value=getattr(entry, asked))
-
-
-def _checked(want: Want, entry: Entry | None, found: Found, *, here: bool) -> Outcome:
+    """The reference, as asking for what an entry says."""
     if entry is None:
-        return Outcome(want, "missing", "not in the lock")
-    if not found.agrees(entry):
-        if not found.floating or (found.version and found.version == entry.version):
-            return _moved(
-                want, entry, found.identity
-            )  # a range, too, leads to versions that stay what they are
-        return Outcome(want, "newer", f"the lock has {_identity(entry)}, now it is {found.identity}", entry)
-    if not here:
-        return Outcome(want, "missing", "in the lock, but not in the store", entry)
-    return Outcome(want, "kept", entry=entry)
+        return reference
+    if entry.version:
+        return replace(reference, asked=name, value=entry.version)
+    return replace(reference, asked=content, value=getattr(entry, content))
 
 
 def _identity(entry: Entry) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import signal
 import threading
@@ -124,6 +125,22 @@ def test_the_locked_version_is_brought_although_a_newer_one_is_out(
     assert fetch(root, "--check")[:2] == (0, {"web": "kept"})
     charts.serve({"web": {"1.0.0": old, "1.1.0": chart("web", "1.1.0", "replaced")}})
     assert fetch(root, "--check")[:2] == (1, {"web": "moved"})
+
+
+def test_a_version_that_was_replaced_under_a_range_is_an_error_although_a_newer_one_is_out(
+    root: Path, charts: Server, tmp_path: Path
+) -> None:
+    old, replaced, new = (chart("web", v, note) for v, note in (("1.0.0", ""), ("1.0.0", "x"), ("1.1.0", "")))
+    charts.serve({"web": {"1.0.0": old}})
+    write(root, {"web.yaml": app(charts)})
+    fetch(root)
+    charts.serve({"web": {"1.0.0": replaced, "1.1.0": new}})
+    assert fetch(root, "--check")[:2] == (1, {"web": "moved"})
+    (tmp_path / "cache").rename(tmp_path / "gone")
+
+    code, status, printed = fetch(root)
+    assert (code, status) == (3, {"web": "moved"})
+    assert all(hashlib.sha256(content).hexdigest() in printed for content in (old, replaced))
 
 
 def test_check_says_what_is_missing_and_writes_nothing(root: Path, charts: Server, tmp_path: Path) -> None:

@@ -106,6 +106,33 @@ def test_a_moved_tag_is_an_error_and_a_moved_branch_is_brought_as_locked(
     assert second in (root / LOCK).read_text()
 
 
+@pytest.mark.parametrize("newer", [False, True])
+@pytest.mark.parametrize("revision", ["1.*", "refs/tags/v1.0.0"])
+def test_a_tag_that_moved_under_a_range_is_an_error_that_names_both_commits(
+    root: Path, upstream: Git, tmp_path: Path, revision: str, newer: bool
+) -> None:
+    first = upstream.commit({"deploy/a.yaml": MANIFEST})
+    upstream.git("tag", "v1.0.0")
+    write(root, {"platform.yaml": source(upstream.url, revision)})
+    fetch(root)
+    second = upstream.commit({"deploy/a.yaml": f"{MANIFEST}data: {{x: y}}\n"})
+    upstream.git("tag", "--force", "v1.0.0")
+    if newer:
+        upstream.git("tag", "v1.1.0")
+    (tmp_path / "cache").rename(tmp_path / "gone")
+
+    for arguments, expected in ((["--check"], 1), ([], 3)):
+        code, status, printed = fetch(root, *arguments)
+        assert (code, status) == (expected, {upstream.url: "moved"})
+        assert f"v1.0.0 {first}" in printed
+        assert second in printed
+
+    upstream.git("tag", "--delete", "v1.0.0")
+    if newer and revision == "1.*":  # the commit of a tag that is gone has not moved
+        assert fetch(root)[:2] == (0, {upstream.url: "fetched"})
+        assert first in (root / LOCK).read_text()
+
+
 def test_what_is_not_there_is_a_failure_in_gits_words(root: Path, upstream: Git) -> None:
     upstream.commit({"a.yaml": MANIFEST})
     for url, revision, words in (

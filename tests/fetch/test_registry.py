@@ -101,6 +101,35 @@ def test_a_tag_that_moved_is_an_error_that_names_both_digests(
     assert (tree / "deploy/a.yaml").read_text() == "a: 2\n"
 
 
+@pytest.mark.parametrize("newer", [False, True])
+@pytest.mark.parametrize("chart_of_it", [False, True])
+def test_a_tag_that_moved_under_a_range_is_an_error_that_names_both_digests(
+    root: Path, registry: Registry, tmp_path: Path, chart_of_it: bool, newer: bool
+) -> None:
+    def push(version: str, note: str) -> str:
+        if chart_of_it:
+            return registry.push("acme/web", version, chart("web", version, note))
+        return registry.push("acme/web", version, archive({"deploy/a.yaml": f"a: {note}\n"}), FLUX_LAYER)
+
+    url = f"oci://{registry.host}/acme/web"
+    first = push("1.0.0", "1")
+    write(
+        root,
+        {"web.yaml": helm_app(registry.host, "1.x") if chart_of_it else oci_source(url, "{semver: 1.x}")},
+    )
+    assert fetch(root)[0] == 0
+    second = push("1.0.0", "2")
+    if newer:
+        push("1.1.0", "3")
+    (tmp_path / "cache").rename(tmp_path / "gone")
+
+    for arguments, expected in ((["--check"], 1), ([], 3)):
+        code, status, printed = fetch(root, *arguments)
+        assert (code, list(status.values())) == (expected, ["moved"])
+        assert first in printed
+        assert second in printed
+
+
 def test_an_artifact_by_range_digest_or_default(root: Path, registry: Registry) -> None:
     digest = registry.push("acme/one", "1.2.0", archive({"a.yaml": "a: 1\n"}), FLUX_LAYER)
     registry.push("acme/two", "1.2.0", archive({"a.yaml": "a: 2\n"}), FLUX_LAYER)
