@@ -24,8 +24,10 @@ _MARKERS = ("<<<<<<< ", "=======", ">>>>>>> ")
 
 def conflict_marker(graph: Graph, params: Params) -> Iterator[Hit]:
     """Files with all three marks of a merge that somebody committed before it was done."""
-    for path in manifests(graph.repo):
-        text = graph.repo.stream(path).text
+    read = set(manifests(graph.repo))
+    beside = [path for path in graph.repo.files if _steers(path) and path not in read]
+    for path in (*manifests(graph.repo), *beside):
+        text = graph.repo.stream(path).text if path in read else graph.repo.text(path)
         if _MARKERS[0] not in text or _MARKERS[2] not in text:
             continue
         lines = text.split("\n")
@@ -34,6 +36,13 @@ def conflict_marker(graph: Graph, params: Params) -> Iterator[Hit]:
             first = starts[0]
             span = Span(first, 1, first, len(lines[first - 1]) + 1, 0, 0)
             yield Hit(Location(path, span=span), {"count": len(starts), "subject": "conflict"})
+
+
+def _steers(path: str) -> bool:
+    """Whether a file says who reviews and what CI runs: no manifest, and as broken with marks in it."""
+    if path.rpartition("/")[2] in ("CODEOWNERS", ".gitlab-ci.yml"):
+        return True
+    return path.startswith(".github/workflows/") and path.endswith((".yaml", ".yml"))
 
 
 _NAMES = frozenset(

@@ -41,7 +41,7 @@ def plan_json(plan: Plan, *, written: bool) -> str:
 def summary(plan: Plan, *, written: bool) -> str:
     """`3 to create, 1 to merge` (`3 created, 1 merged` once written), or that there is nothing to do."""
     shown = _shown(plan)
-    counts = Counter(action.do for action in shown)
+    counts = Counter("unresolved" if action.do == "keep" else str(action.do) for action in shown)
     if not counts:
         if plan.relock:
             return "the tree is as gitops.yaml says; the lock " + (
@@ -51,6 +51,8 @@ def summary(plan: Plan, *, written: bool) -> str:
     words = [
         f"{count} in conflict"
         if do == "conflict"
+        else f"{count} with conflict markers"
+        if do == "unresolved"
         else f"{count} {do.rstrip('e')}ed"
         if written
         else f"{count} to {do}"

@@ -21,7 +21,7 @@ from gitops_layout.values import dataclass
 if TYPE_CHECKING:
     from gitops_layout.scaffold.structure import Conflict
 
-__all__ = ["Merged", "Side", "merge", "put_block"]
+__all__ = ["Merged", "Side", "marked", "merge", "put_block"]
 
 Side = Literal["ours", "theirs"]
 
@@ -83,7 +83,7 @@ def _merge_lines(base: bytes, ours: bytes, theirs: bytes, prefer: Side | None) -
     ):  # git counts conflicts up to 127; above are failures: binary files
         why = structure.Conflict("", "your bytes", "the rendered bytes")
         return Merged(ours if prefer != "theirs" else theirs, () if prefer else (why,))
-    return Merged(done.stdout, tuple(_hunks(done.stdout.decode(errors="replace"))))
+    return Merged(done.stdout, marked(done.stdout))
 
 
 def _merge_file(base: bytes, ours: bytes, theirs: bytes, prefer: Side | None) -> system.Completed:
@@ -95,6 +95,11 @@ def _merge_file(base: bytes, ours: bytes, theirs: bytes, prefer: Side | None) ->
         labels = ("-L", "yours", "-L", "as generated before", "-L", "generated now")
         how = ("--diff3",) if prefer is None else (f"--{prefer}",)
         return system.git(Path(folder), "merge-file", "-p", *how, *labels, *names)
+
+
+def marked(content: bytes) -> tuple[Conflict, ...]:
+    """What stands between git's conflict markers in a text, both sides of each; nothing where none do."""
+    return tuple(_hunks(content.decode(errors="replace"))) if b"<<<<<<< " in content else ()
 
 
 def _hunks(text: str) -> list[Conflict]:
@@ -109,11 +114,11 @@ def _hunks(text: str) -> list[Conflict]:
             side = ours
         elif line.startswith("||||||| "):
             side = None
-        elif line == "=======":
+        elif line == "=======" and start:
             side = theirs
-        elif line.startswith(">>>>>>> "):
+        elif line.startswith(">>>>>>> ") and side is theirs:
             found.append(structure.Conflict(f"line {start}", "\n".join(ours), "\n".join(theirs)))
-            side = None
+            side, start = None, 0
         elif side is not None:
             side.append(line)
     return found

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from gitops_layout.scaffold.lock import Entry, Lock, blob_id
-from gitops_layout.scaffold.merge import put_block
+from gitops_layout.scaffold.merge import marked, put_block
 from gitops_layout.scaffold.render import File, Ownership
 from gitops_layout.scaffold.structure import Conflict
 from gitops_layout.values import dataclass
@@ -20,6 +20,7 @@ __all__ = ["YOURS", "Action", "Do", "OnConflict", "Plan", "make", "needs_base"]
 
 YOURS = "yours"
 """Why a seed is kept that people edited, or had before."""
+_MARKS = "conflict markers stand in it"
 OnConflict = Literal["fail", "markers", "ours", "theirs"]
 
 
@@ -121,9 +122,13 @@ def make(
             if action := _removal(path, entries[path], now, prune=prune, prefer=prefer):
                 actions.append(action)
         elif decided := _without_merge(path, file, entry, now, same_templates=same_templates):
-            actions.append(decided)
+            actions.append(_unresolved(decided, now))
+        elif now is not None and file.owner is not Ownership.ROBOT and (left := marked(now)):
+            why = f"{_MARKS}: resolve them, this file is to change again"
+            actions.append(Action(path, Do.CONFLICT, file.owner, why, now, left))
         elif now is not None:
-            merged = _merge(path, bases.get(path), now, file, merge=merge, prefer=prefer)
+            base, known = bases.get(path), entry is not None
+            merged = _merge(path, base, now, file, merge=merge, prefer=prefer, known=known)
             actions.append(_marked(merged) if on_conflict == "markers" else merged)
     return Plan(tuple(actions), *_relocked(old, new))
 
@@ -168,12 +173,30 @@ def _without_merge(
     return None
 
 
+def _unresolved(action: Action, now: bytes | None) -> Action:
+    """The action; one that keeps a file in which conflict markers stand says so."""
+    if action.do is not Do.KEEP or action.owner not in (Ownership.MANAGED, Ownership.FRAGMENT):
+        return action
+    left = marked(now or b"")
+    return replace(action, why=f"{_MARKS}: resolve them", conflicts=left) if left else action
+
+
 def _merge(
-    path: str, base: bytes | None, now: bytes, file: File, *, merge: Merge, prefer: Side | None
+    path: str,
+    base: bytes | None,
+    now: bytes,
+    file: File,
+    *,
+    merge: Merge,
+    prefer: Side | None,
+    known: bool,
 ) -> Action:
+    """`known` files were generated before: in others nothing is ours, so that nothing need be brought into them."""
     if base is None and file.owner is Ownership.FRAGMENT and not path.endswith(".yaml"):
         return _settled(path, put_block(now, file.content), now, file)
     if base is None and file.owner is Ownership.MANAGED:
+        if prefer == "ours" and known:
+            return _settled(path, merge(path, None, now, file.content, prefer=prefer).content, now, file)
         if prefer is not None:
             return _settled(path, now if prefer == "ours" else file.content, now, file)
         why = "differs from what is generated, and nothing tells who changed what"

@@ -72,6 +72,8 @@ def merge(
     if state.conflicts:
         return Structured(UNREADABLE, ours, tuple(state.conflicts))
     content = dump(tree, like=body) + tail
+    if lost := _comments(ours) - _comments(base or b"") - _comments(content):
+        content = _put_back(content, ours, lost)
     stream = read(content, "")
     if stream.problems or len(stream.documents) != 1 or stream.documents[0].data != json.loads(_text(tree)):
         return None
@@ -257,6 +259,31 @@ def _shares(tree: Any, seen: set[int]) -> bool:
         return True
     seen.add(id(tree))
     return any(_shares(item, seen) for item in (tree.values() if isinstance(tree, CommentedMap) else tree))
+
+
+def _put_back(content: bytes, ours: bytes, lost: set[str]) -> bytes:
+    """The text with comments that went with what they followed; they stand again before the line they stood before.
+
+    Where that line is gone or stands twice, a comment follows the line it followed, else it ends the file. Whoever
+    calls looks whether the text still says the same.
+    """
+    lines = content.decode().splitlines(keepends=True)
+    mine = ours.decode("utf-8-sig").splitlines(keepends=True)
+    for index, line in enumerate(mine):
+        if line.strip() not in lost:
+            continue
+        code = [(at, text) for at, text in enumerate(mine) if text.strip() not in lost and text.strip()]
+        below = next((text for at, text in code if at > index), "")
+        above = next((text for at, text in reversed(code) if at < index), "")
+        place = lines.index(below) if lines.count(below) == 1 else None
+        if place is None:
+            place = lines.index(above) + 1 if lines.count(above) == 1 else len(lines)
+            while (
+                place < len(lines) and lines[place].strip() in lost
+            ):  # of the same block, put there before it
+                place += 1
+        lines.insert(place, line if line.endswith("\n") else f"{line}\n")
+    return "".join(lines).encode()
 
 
 def _comments(content: bytes) -> set[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -232,9 +233,7 @@ def test_a_conflict_names_both_values_and_nothing_is_written(root: Path) -> None
 
 
 @pytest.mark.usefixtures("changed_templates")
-@pytest.mark.parametrize(
-    ("decision", "text"), [("ours", "1m"), ("theirs", "30m"), ("markers", "<<<<<<< yours")]
-)
+@pytest.mark.parametrize(("decision", "text"), [("ours", "1m"), ("theirs", "30m")])
 def test_a_conflict_can_be_decided(root: Path, decision: Any, text: str) -> None:
     _commit(root)
     _edit(root, FLUX, "interval: 10m", "interval: 1m")
@@ -242,6 +241,36 @@ def test_a_conflict_can_be_decided(root: Path, decision: Any, text: str) -> None
     assert text in (root / FLUX).read_text()
     assert "30m" in (root / "clusters/eu/apps/prod/web.yaml").read_text()
     assert converge.plan(root, spec()).empty
+
+
+@pytest.mark.usefixtures("changed_templates")
+def test_conflict_markers_are_told_until_they_are_resolved(root: Path) -> None:
+    _commit(root)
+    _edit(root, FLUX, "interval: 10m", "interval: 1m")
+    converge.apply(root, converge.plan(root, spec(), on_conflict="markers"))
+    marked = (root / FLUX).read_text()
+    assert "<<<<<<< yours" in marked
+    for decision in ("fail", "markers", "ours"):
+        (left,) = converge.plan(root, spec(), on_conflict=decision).conflicts
+        assert (left.path, left.do) == (FLUX, Do.KEEP)
+        assert [(item.ours.strip(), item.theirs.strip()) for item in left.conflicts] == [
+            ("interval: 1m", "interval: 30m")
+        ]
+    (root / FLUX).write_text(
+        re.sub(r"(?s)<<<<<<< yours\n(.*?)\|{7}.*?>>>>>>> generated now\n", r"\1", marked)
+    )
+    assert converge.plan(root, spec()).empty
+
+
+@pytest.mark.usefixtures("changed_templates")
+def test_what_is_generated_anew_comes_along_where_ours_is_kept_and_nothing_tells_who_changed_what(
+    root: Path,
+) -> None:
+    _edit(root, CLUSTER, "resources:\n", "resources:\n  - mine.yaml\n")
+    _edit(root, FLUX, "  prune: true\n", "")
+    converge.apply(root, converge.plan(root, spec(), on_conflict="ours"))
+    assert "prune: true" in (root / FLUX).read_text()
+    assert "interval: 10m" in (root / FLUX).read_text()
 
 
 def test_removing_an_app_takes_its_untouched_files_and_asks_about_the_edited(root: Path) -> None:

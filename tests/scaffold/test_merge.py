@@ -132,6 +132,28 @@ def test_a_comment_of_the_user_is_never_lost() -> None:
     assert b"# until the migration is done" in result.content
 
 
+@pytest.mark.parametrize("prefer", [None, "ours", "theirs"])
+def test_a_comment_beside_what_goes_drops_nothing_else(prefer: Any) -> None:
+    base = b"resources:\n  - a.yaml\n  - b.yaml\n  - c.yaml\n"
+    ours = base.replace(b"  - b.yaml\n", b"  - b.yaml\n  # mine:\n  # not yet\n  - mine.yaml\n")
+    theirs = base.replace(b"  - b.yaml\n", b"  - new.yaml\n")
+    result = merge("a.yaml", base, ours, theirs, prefer=prefer)
+    assert result.conflicts == ()
+    assert sorted(_data(result.content)["resources"]) == ["a.yaml", "c.yaml", "mine.yaml", "new.yaml"]
+    assert b"  # mine:\n  # not yet\n  - mine.yaml\n" in result.content
+
+
+@pytest.mark.parametrize("prefer", ["ours", "theirs"])
+def test_only_what_collides_is_decided(prefer: Any) -> None:
+    ours = BASE.replace(b"10m", b"1m").replace(
+        b"  - base.yaml\n", b"  # all of it\n  - base.yaml\n  - mine.yaml\n"
+    )
+    theirs = BASE.replace(b"10m", b"5m").replace(b"  - base.yaml\n", b"  - base.yaml\n  - generated.yaml\n")
+    data = _data(merge("a.yaml", BASE, ours, theirs, prefer=prefer).content)
+    assert sorted(data["resources"]) == ["base.yaml", "generated.yaml", "mine.yaml"]
+    assert data["spec"]["interval"] == {"ours": "1m", "theirs": "5m"}[prefer]
+
+
 def test_the_marked_block_is_replaced_and_the_rest_kept() -> None:
     block = b"# gitops-layout: begin\n* @new\n# gitops-layout: end\n"
     assert (
