@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from itertools import takewhile
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gitops_layout.agents import argocd
 from gitops_layout.agents.context import at, normal_url
@@ -19,6 +19,9 @@ from gitops_layout.graph.model import Graph
 from gitops_layout.model import Affected, Change, Hit, Location, Path, Related
 from gitops_layout.patterns import regexp
 from gitops_layout.repo.model import Resource, object_ref
+
+if TYPE_CHECKING:
+    from gitops_layout.agents.applicationset.model import Problem
 
 __all__ = ["cascade", "missing_key", "name_collision", "one_way", "problem", "syntax_mix"]
 
@@ -58,10 +61,14 @@ def problem(graph: Graph, params: Params) -> Iterator[Hit]:
         return
     expand = expansions(graph.repo, graph.declared, _objects(graph), _is_own(graph))
     for each in found:
+        asked: dict[Path, list[Problem]] = {}
         for one in expand(each[0]).problems:
             if one.kind.value in params["kinds"]:
-                near = _near_pattern(graph, at(each[0].data, *one.path)) if one.kind.value == "empty" else ""
-                yield _hit(each, one.path, what=one.why + near, subject=one.why)
+                asked.setdefault(one.path, []).append(one)
+        for path, (one, *more) in asked.items():
+            near = _near_pattern(graph, at(each[0].data, *path)) if one.kind.value == "empty" else ""
+            others = f"; {len(more)} more there {'are' if len(more) > 1 else 'is'} unknown" if more else ""
+            yield _hit(each, path, what=one.why + near + others, subject=one.why)
 
 
 def _near_pattern(graph: Graph, pattern: Any) -> str:

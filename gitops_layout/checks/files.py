@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from posixpath import dirname
+from posixpath import basename, dirname
 from typing import Any
 
 from gitops_layout.checks.once import once
@@ -88,6 +88,7 @@ def duplicate_key(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
         if is_aside(path) and not graph.is_live(path):
             continue
         for document in graph.repo.documents(path):
+            then = _then(path, document.data)
             mappings: dict[Path, list[Duplicate]] = {}
             for twice in document.duplicates:
                 mappings.setdefault(twice.path[:-1], []).append(twice)
@@ -98,13 +99,33 @@ def duplicate_key(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
                 for twice in repeated[:1] if pasted else repeated:
                     place = Location(path, twice.path, document.index, span=twice.second)
                     before = Location(path, twice.path, document.index, span=twice.first)
-                    values = {"key": str(twice.path[-1]), "more": more, "subject": _dotted(twice.path)}
+                    values = {
+                        "key": str(twice.path[-1]),
+                        "more": more,
+                        "then": then,
+                        "subject": _dotted(twice.path),
+                    }
                     last = () if pasted else (Change("single", Location(path, twice.path, document.index)),)
                     yield Hit(place, values, (Related(before, "first written here"),), Affected(), last)
     for delivery in graph.deliveries:
         for key, place in graph.rendered[delivery.id].doubled:
             who = Affected(None, delivery.id, delivery.environment, delivery.cluster)
-            yield Hit(place, {"key": str(key[-1]), "more": "", "subject": _dotted(key)}, (), who)
+            values = {"key": str(key[-1]), "more": "", "then": _OF_OBJECTS, "subject": _dotted(key)}
+            yield Hit(place, values, (), who)
+
+
+_OF_OBJECTS = "kubectl takes the last one, kustomize refuses the file"
+
+
+def _then(path: str, data: Any) -> str:
+    """What the programs that read such a file do with a key that it has twice."""
+    if (isinstance(data, dict) and {"apiVersion", "kind"} & data.keys()) or basename(path).lower().startswith(
+        "kustomization"
+    ):
+        return _OF_OBJECTS
+    if "values" in basename(path):
+        return "Helm takes the last one and says nothing"
+    return "programs do not agree which of them counts"
 
 
 def list_wrapper(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:

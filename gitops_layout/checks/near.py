@@ -1,11 +1,11 @@
-"""Names that were perhaps meant."""
+"""Names in messages: those that were perhaps meant, and kinds with their article."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-__all__ = ["near_name"]
+__all__ = ["near_name", "with_article"]
 
 
 def near_name(name: str, known: Iterable[str]) -> str | None:
@@ -16,3 +16,10 @@ def near_name(name: str, known: Iterable[str]) -> str | None:
         return close[0]
     parts = [other for other in names if other and (other in name or name in other)]
     return parts[0] if len(parts) == 1 and len(parts[0]) >= 4 and len(name) >= 4 else None
+
+
+def with_article(kind: str) -> str:
+    """`an Ingress`, `a Job`: as it is spoken, so the first letter of an abbreviation by its name (`an HTTPRoute`)."""
+    spelled = len(kind) > 1 and kind[0].isupper() and (kind[1].isupper() or kind[1].isdigit())
+    vowels = "AEFHILMNORSX" if spelled else "AEIOaeio"
+    return f"{'an' if kind[:1] in vowels else 'a'} {kind}"

@@ -11,6 +11,7 @@ from gitops_layout.agents.context import at, text
 from gitops_layout.agents.delivery import Delivery
 from gitops_layout.checks.delivered import Item, affected, delivered, place, places
 from gitops_layout.checks.mending import add
+from gitops_layout.checks.near import with_article
 from gitops_layout.graph.model import Graph
 from gitops_layout.model import Change, Hit, Path, Related
 
@@ -44,7 +45,7 @@ def definition_later(graph: Graph, params: Params) -> Iterator[Hit]:
             names = ("spec", "dependsOn") if item.delivery.depends_on else ("metadata", "name")
             values = {"name": item.delivery.name, "kind": kind, "owner": first.name, "subject": first.id}
             related = (
-                Related(item.object.origin(("kind",)), f"a {kind}"),
+                Related(item.object.origin(("kind",)), with_article(kind)),
                 Related(crds[0].object.origin(("metadata", "name")), "its definition"),
             )
             entry = {"name": first.name}

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from posixpath import basename, dirname, join, splitext
 from typing import Any
 
+from gitops_layout.checks.near import with_article
 from gitops_layout.checks.plugins import PLUGINS, generated_from
 from gitops_layout.graph.model import Graph
 from gitops_layout.kustomize.model import FILE_NAMES, Kustomization, find, references
@@ -88,7 +89,7 @@ def not_listed(graph: Graph, params: Params) -> Iterator[Hit]:
                     Location(path, span=_FIRST) if generates else kustomization.location.key_at("resources")
                 )
                 listing_it = kustomization.location.at(field)
-                yield _hit(place, name, f"a {kind}", field, path, Change("add", listing_it, name))
+                yield _hit(place, name, with_article(kind), field, path, Change("add", listing_it, name))
 
 
 def _plain(name: str, kind: str) -> str:
@@ -153,7 +154,9 @@ def _last_of_a_folder(graph: Graph, kustomization: Kustomization, reached: set[s
             found = _manifest(graph, join(folder, left[0]))
             if found is not None:
                 place = kustomization.location.key_at("resources")
-                yield _hit(place, join(folder, left[0]), f"a {found[1]}", "resources", join(folder, left[0]))
+                yield _hit(
+                    place, join(folder, left[0]), with_article(found[1]), "resources", join(folder, left[0])
+                )
 
 
 def folder_not_listed(graph: Graph, params: Params) -> Iterator[Hit]:

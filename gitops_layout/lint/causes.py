@@ -18,6 +18,8 @@ __all__ = ["gathered"]
 
 _MANY = 5
 """From so many findings on, what they have in common is a habit; fewer are told where they stand."""
+_MANY_IN_ONE = 2
+"""The same for the parts of one object that a rule judges each by itself: the object is what has to be mended."""
 
 
 def gathered(report: Report) -> Report:
@@ -42,9 +44,14 @@ def _gathered(findings: Iterable[Finding]) -> list[Finding]:
     told = [
         one
         for found in habits.values()
-        for one in ([_habit(found)] if len(found) >= _MANY and found[0].cause else found)
+        for one in ([_habit(found)] if found[0].cause and len(found) >= _least(found) else found)
     ]
     return sorted(told, key=lambda finding: finding.order)
+
+
+def _least(found: Sequence[Finding]) -> int:
+    parts = bool(found[0].rule.scope.each) and len({finding.file for finding in found}) == 1
+    return _MANY_IN_ONE if parts else _MANY
 
 
 def _habit(found: Sequence[Finding]) -> Finding:

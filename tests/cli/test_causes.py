@@ -48,3 +48,19 @@ def test_five_findings_of_one_cause_are_told_as_one(
     (tmp_path / "app-f.yaml").write_text(APPLICATION.format(name="app-f"))
     [new] = json.loads(said("--format", "json"))["findings"]
     assert (new["file"], new["also"]) == ("app-f.yaml", [])
+
+
+def test_the_keys_of_one_secret_are_told_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
+    keys = "".join(f"  {name}: correct-horse-battery-{name}\n" for name in ("password", "token"))
+    secret = "apiVersion: v1\nkind: Secret\nmetadata: {{name: {}, namespace: shop}}\nstringData:\n" + keys
+    for name in ("database", "queue"):
+        (tmp_path / f"{name}.yaml").write_text(secret.format(name))
+    run(monkeypatch, "lint", "--select", "S001", "--format", "json")
+    told = json.loads(capsys.readouterr().out)["findings"]
+    assert [(each["file"], each["line"]) for each in told] == [("database.yaml", 5), ("queue.yaml", 5)]
+    assert [place["line"] for place in told[0]["also"]] == [6]
+    assert told[0]["message"] == "Secret database holds `password` in clear text; 1 more like it in this file"
