@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from gitops_layout.passwords import without_passwords
+
 __all__ = ["UserError"]
 
 
@@ -13,9 +15,9 @@ class UserError(Exception):
     """
 
     def __init__(self, message: str, hint: str | None = None, *, exit_code: int = 2) -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
+        super().__init__(without_passwords(message))
+        self.message = without_passwords(message)
+        self.hint = None if hint is None else without_passwords(hint)
         self.exit_code = exit_code
 
     def __str__(self) -> str:

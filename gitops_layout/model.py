@@ -9,6 +9,7 @@ from dataclasses import field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Literal
 
+from gitops_layout.passwords import cleaned, without_passwords
 from gitops_layout.values import dataclass
 
 if TYPE_CHECKING:
@@ -142,6 +143,9 @@ class Related:
     location: Location
     caption: str
 
+    def __post_init__(self) -> None:
+        cleaned(self, "caption")
+
 
 @dataclass(frozen=True, slots=True)
 class Edit:
@@ -216,6 +220,11 @@ class Unchecked:
     location: Location | None = None
     subject: tuple[str, str] | None = None
     delivery: str | None = None
+
+    def __post_init__(self) -> None:
+        cleaned(self, "what", "why")
+        if self.subject is not None and "@" in self.subject[1]:
+            object.__setattr__(self, "subject", (self.subject[0], without_passwords(self.subject[1])))
 
 
 def of_object(kind: str, namespace: str, name: str) -> tuple[str, str]:

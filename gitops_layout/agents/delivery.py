@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import field
 from typing import TYPE_CHECKING, Any, Literal
 
+from gitops_layout.passwords import cleaned, without_passwords
 from gitops_layout.values import dataclass
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ class Revision:
 class Source:
     """Where a delivery comes from.
 
-    `url` is as written (None for this tree without an agent object); `path` is relative to the
+    `url` is as written, but for a password (None for this tree without an agent object), and `login` the same with it; `path` is relative to the
     repository's root, normalised, "" for the root, None where there is none (a chart). `local` says
     that the source is this very repository. `chart` names a Helm chart instead of a path. `defined`
     is the object that defines the source, where another one does (Flux). `foreign` says why a source
@@ -66,6 +67,19 @@ class Source:
     ignore: str | None = None
     sparse: tuple[str, ...] = ()
     assembled: Assembled | None = None
+    login: str | None = None
+
+    def __post_init__(self) -> None:
+        bare = without_passwords(self.url or "")
+        if bare != (self.url or ""):
+            object.__setattr__(self, "login", self.url)
+            object.__setattr__(self, "url", bare)
+        cleaned(self, "foreign")
+
+    @property
+    def address(self) -> str | None:
+        """The URL as it is written, to ask the source by: never to be shown."""
+        return self.login or self.url
 
 
 @dataclass(frozen=True, slots=True)

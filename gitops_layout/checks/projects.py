@@ -103,11 +103,11 @@ def _refused(graph: Graph, delivery: Delivery, projects: list[Project]) -> Itera
         return Hit(place, values, (Related(projects[0].location, "the project"),), affected)
 
     for part in delivery.parts or (delivery,):
-        url = part.source.url
+        url, address = part.source.url, part.source.address or ""
         if (
             url
             and not any(sign in url for sign in _FILLED_IN)
-            and not any(permits_source(item, url) for item in projects)
+            and not any(permits_source(item, address) for item in projects)
         ):
             yield hit(f"the repository {url}", part.place("url", "source"))
     if not any(

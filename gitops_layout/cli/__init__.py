@@ -11,6 +11,7 @@ import click
 
 from gitops_layout import __version__
 from gitops_layout.errors import UserError
+from gitops_layout.passwords import without_passwords
 
 __all__ = ["main", "root"]
 
@@ -122,7 +123,7 @@ def _internal(error: Exception) -> int:
     while where is not None and where.tb_next is not None:
         where = where.tb_next
     place = f" at {where.tb_frame.f_code.co_filename}:{where.tb_lineno}" if where is not None else ""
-    click.echo(f"internal error: {type(error).__name__}: {error}{place}", err=True)
+    click.echo(f"internal error: {type(error).__name__}: {without_passwords(str(error))}{place}", err=True)
     click.echo(
         "  help: this is a bug of gitops-layout; GITOPS_LAYOUT_DEBUG=1 shows the whole trace", err=True
     )

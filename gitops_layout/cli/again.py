@@ -231,7 +231,7 @@ _FIELDS = (
     "id", "agent", "kind", "namespace", "name", "cluster", "environment", "tier", "renderer",
     "target_namespace", "project", "options", "object", "live",
 )  # fmt: skip
-_SOURCE_FIELDS = ("url", "path", "chart", "local", "foreign", "ignore", "sparse")
+_SOURCE_FIELDS = ("url", "path", "chart", "local", "foreign", "ignore", "sparse", "login")
 
 
 def _coded(delivery: Delivery) -> str | None:

@@ -12,6 +12,7 @@ from gitops_layout.cli.remembered import Said
 from gitops_layout.lint import fix
 from gitops_layout.lint.report import exit_code
 from gitops_layout.model import Severity
+from gitops_layout.passwords import without_passwords
 from gitops_layout.system import write_named
 
 if TYPE_CHECKING:
@@ -131,9 +132,10 @@ def _words(
     if options["dry_run"]:
         for name, content in sorted(files.items()):
             old, new = loaded.graph.repo.text(name), content.decode("utf-8-sig")
-            lines += difflib.unified_diff(
+            shown = difflib.unified_diff(
                 old.splitlines(), new.splitlines(), f"a/{name}", f"b/{name}", lineterm="", n=2
             )
+            lines += map(without_passwords, shown)
     for finding in mended:
         lines.append(
             f"{finding.file}:{finding.span.line}: mended[{finding.rule.id} {finding.rule.name}] {finding.message}"

@@ -62,7 +62,6 @@ def _run(root: Path, options: dict[str, Any], memory: remembered.Memory) -> reme
     from gitops_layout.cli.loading import load
     from gitops_layout.output import graph as output
     from gitops_layout.output.graph_text import explained, to_text
-    from gitops_layout.store.lock import without_passwords
     from gitops_layout.validation.misread import misread
 
     loaded = load(root, memory=memory, beside=options["beside"])
@@ -80,5 +79,4 @@ def _run(root: Path, options: dict[str, Any], memory: remembered.Memory) -> reme
         said.out[:] = [explained(graph, options["names"])]
     elif options["explain"] and form == "text" and not options["files"]:
         said.out.append(f"\n{explained(graph)}")
-    said.out[:] = map(without_passwords, said.out)  # a URL stands in reasons and failures, too
     return said

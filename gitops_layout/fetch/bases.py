@@ -22,7 +22,6 @@ from gitops_layout.patterns import regexp
 from gitops_layout.source.reader import read
 from gitops_layout.store.archive import RefusedError, tree
 from gitops_layout.store.content import put
-from gitops_layout.store.lock import without_password
 from gitops_layout.values import dataclass
 
 __all__ = ["GitBase", "git_base", "resolve"]
@@ -126,7 +125,7 @@ async def resolve(http: httpx2.AsyncClient, text: str, *, exact: str = "", timeo
 
             return Found(kept, sha256=sha256)
     if base is None:
-        raise FetchError(f"{without_password(text)}: {why}")
+        raise FetchError(f"{text}: {why}")
     ref = exact or base.ref
     found = await git.resolve(base.url, "branch" if ref else "", ref, order=git.TAGS_FIRST, timeout=timeout)
 
@@ -154,10 +153,10 @@ def _check_folder(sha256: str, base: GitBase) -> None:
     try:
         root = tree(sha256)
     except RefusedError as error:
-        raise FetchError(f"{without_password(base.url)} is refused: {error}") from None
+        raise FetchError(f"{base.url} is refused: {error}") from None
     if (
         root is None
         or not (root / base.path).resolve().is_relative_to(root.resolve())
         or not (root / base.path).is_dir()
     ):
-        raise FetchError(f"{without_password(base.url)} has no folder {base.path}")
+        raise FetchError(f"{base.url} has no folder {base.path}")

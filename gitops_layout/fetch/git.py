@@ -18,11 +18,12 @@ from typing import IO, cast
 
 from gitops_layout.config import did_you_mean
 from gitops_layout.fetch.model import Brought, FetchError, Found, none_fits
+from gitops_layout.passwords import without_passwords
 from gitops_layout.patterns import regexp
 from gitops_layout.semver import newest
 from gitops_layout.store.archive import MAX_FILES, MAX_UNPACKED, leads_out
 from gitops_layout.store.content import incoming, scratch
-from gitops_layout.store.lock import Asked, without_password
+from gitops_layout.store.lock import Asked
 from gitops_layout.system import Completed, git
 from gitops_layout.values import dataclass
 
@@ -41,7 +42,6 @@ _ALLOWED = (
     "-c", "protocol.git.allow=always",
 )  # fmt: skip
 _COMMIT = regexp(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
-_USER_IN_URL = regexp(r"://[^/@\s']+@")
 _BATCH = 32 * 2**20
 """Bytes of blobs that are in memory at a time, unless one alone is larger."""
 
@@ -71,7 +71,7 @@ async def resolve(
         name = next((name for name in names if name in refs), "")
         name = name or _range(refs, value, url)
     if name not in refs:
-        raise FetchError(f"{without_password(url)} has no {name}")
+        raise FetchError(f"{url} has no {name}")
     tag = name.removeprefix("refs/tags/") if name.startswith("refs/tags/") else ""
     floating = not tag or tag != value
     return _found(url, refs[name], name, tag, floating=floating, timeout=timeout)
@@ -90,9 +90,9 @@ def _range(refs: Mapping[str, str], asked: str, url: str) -> str:
         tag = newest(tags, asked)
     except ValueError:
         hint = did_you_mean(asked, {name.split("/", 2)[2] for name in refs if name.count("/") > 1})
-        raise FetchError(f"{without_password(url)} has no branch, tag or commit {asked!r}{hint}") from None
+        raise FetchError(f"{url} has no branch, tag or commit {asked!r}{hint}") from None
     if tag is None:
-        raise none_fits(without_password(url), tags, asked)
+        raise none_fits(url, tags, asked)
     return f"refs/tags/{tag}"
 
 
@@ -100,7 +100,7 @@ def _run(folder: Path, url: str, *arguments: str, timeout: float) -> Completed:
     """git with only the protocols that we allow. Raises FetchError when it does not end in time."""
     done = git(folder, *_ALLOWED, *arguments, timeout=timeout)
     if done.code is None:
-        raise FetchError(f"{without_password(url)}: no answer within {timeout:.0f} s")
+        raise FetchError(f"{url}: no answer within {timeout:.0f} s")
     return done
 
 
@@ -110,8 +110,8 @@ def _failure(url: str, done: Completed) -> FetchError:
         (line for line in lines if line.startswith(("fatal:", "ERROR:"))), lines[0] if lines else "git failed"
     )
     # What git shows may be a URL of the user's own configuration, with a token in it.
-    words = _USER_IN_URL.sub("://", words.removeprefix("fatal: "))[:300]
-    return FetchError(f"{without_password(url)}: {words}")
+    words = without_passwords(words.removeprefix("fatal: "))[:300]
+    return FetchError(f"{url}: {words}")
 
 
 def _refs(url: str, value: str, timeout: float) -> dict[str, str]:
@@ -145,7 +145,7 @@ def _obtain(folder: Path, url: str, commit: str, name: str, timeout: float) -> N
             return
     if done.code != 0:
         raise _failure(url, done)
-    raise FetchError(f"{without_password(url)} has no commit {commit}")
+    raise FetchError(f"{url} has no commit {commit}")
 
 
 def _blobs(folder: Path, url: str, commit: str, timeout: float) -> list[_Blob]:
@@ -162,7 +162,7 @@ def _blobs(folder: Path, url: str, commit: str, timeout: float) -> list[_Blob]:
             blobs.append(_Blob(os.fsdecode(path), oid, int(size), mode))
     if len(blobs) > MAX_FILES or sum(blob.size for blob in blobs) > MAX_UNPACKED:
         limits = f"{MAX_FILES:,} files or {MAX_UNPACKED // 2**20} MiB"
-        raise FetchError(f"{without_password(url)} holds more than {limits}")
+        raise FetchError(f"{url} holds more than {limits}")
     return blobs
 
 
@@ -175,7 +175,7 @@ def _pack(folder: Path, blobs: list[_Blob], url: str, timeout: float) -> str:
                 out = git(folder, "cat-file", "--batch", stdin=asked, timeout=timeout).stdout
                 for blob, content in zip(batch, _contents(out), strict=False):
                     if len(content) != blob.size:
-                        raise FetchError(f"{without_password(url)}: {blob.path} is incomplete")
+                        raise FetchError(f"{url}: {blob.path} is incomplete")
                     _add(archive, blob, content)
         return file.keep()
 

@@ -23,7 +23,7 @@ from gitops_layout.fetch.oci import CHART_LAYERS, Repository, repository
 from gitops_layout.semver import is_exact, newest
 from gitops_layout.store.archive import RefusedError, tree
 from gitops_layout.store.content import is_sha256
-from gitops_layout.store.lock import Reference, without_password
+from gitops_layout.store.lock import Reference
 from gitops_layout.values import dataclass
 
 __all__ = ["Index", "from_index", "from_registry", "read_index"]
@@ -47,7 +47,7 @@ async def read_index(http: httpx2.AsyncClient, url: str) -> Index:
     if answer.status != 200:
         hint = "; log in with `helm repo add --username`" if answer.status in (401, 403) else ""
         hint = "; no chart repository is at this address" if answer.status in (404, 410) else hint
-        raise FetchError(f"{without_password(url)}: index.yaml: {answer.status}{hint}")
+        raise FetchError(f"{url}: index.yaml: {answer.status}{hint}")
     return Index(url, await asyncio.to_thread(_parse, answer.content, url))
 
 
@@ -70,7 +70,7 @@ def _parse(content: bytes, url: str) -> dict[str, dict[str, tuple[str, str]]]:
         data = None
     entries = data.get("entries") if isinstance(data, dict) else None
     if not isinstance(entries, dict):
-        raise FetchError(f"{without_password(url)}: index.yaml is not the index of a chart repository")
+        raise FetchError(f"{url}: index.yaml is not the index of a chart repository")
     return {
         name: {row["version"]: _place(row) for row in rows if _usable(row)}
         for name, rows in entries.items()

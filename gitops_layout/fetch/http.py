@@ -12,7 +12,6 @@ import httpx2
 from gitops_layout import __version__
 from gitops_layout.fetch.model import FetchError
 from gitops_layout.store.content import Incoming, TooLargeError, incoming
-from gitops_layout.store.lock import without_password
 from gitops_layout.values import dataclass
 
 __all__ = ["Answer", "client", "download", "get", "is_loopback"]
@@ -122,7 +121,7 @@ async def _open(
 
 def _shown(url: str) -> str:
     """A URL for people: without password, and without a query, where signed URLs carry their key."""
-    return without_password(url).partition("?")[0]
+    return url.partition("?")[0]
 
 
 def is_loopback(host: str) -> bool:

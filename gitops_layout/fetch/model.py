@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Literal
 
 from gitops_layout.model import Location
+from gitops_layout.passwords import cleaned
 from gitops_layout.semver import newest
 from gitops_layout.store.lock import Entry, Reference
 from gitops_layout.values import dataclass
@@ -24,7 +25,7 @@ resolves to something else. `external`: the config declares it outside, so it wa
 
 
 class FetchError(Exception):
-    """Why something could not be fetched; never holds a credential."""
+    """Why something could not be fetched; the outcome that is made of it holds no password."""
 
 
 _SHOWN = 3
@@ -104,3 +105,6 @@ class Outcome:
     status: Status
     why: str = ""
     entry: Entry | None = None
+
+    def __post_init__(self) -> None:
+        cleaned(self, "why")

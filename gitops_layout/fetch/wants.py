@@ -156,7 +156,7 @@ def _of_delivery(repo: Repo, delivery: Delivery, own: frozenset[str]) -> Iterato
 
 def _address(source: Source) -> str | None:
     """Where a source lies, if it can be brought from there: not from this repository, and not from a bucket."""
-    url = source.url
+    url = source.address
     return url if url is not None and not source.local and not url.startswith(BUCKET) else None
 
 

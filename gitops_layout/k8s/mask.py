@@ -10,6 +10,7 @@ import base64
 import binascii
 from typing import TYPE_CHECKING, Any
 
+from gitops_layout.passwords import without_passwords
 from gitops_layout.patterns import regexp
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from gitops_layout.model import Path
 
-__all__ = ["MASK", "is_secret", "mask_object", "mask_text", "mask_value", "secret_values"]
+__all__ = ["MASK", "is_secret", "mask_object", "mask_text", "mask_value", "printable", "secret_values"]
 
 MASK = "***"
 
@@ -47,10 +48,22 @@ def mask_object(data: Mapping[str, Any]) -> dict[str, Any]:
     return masked
 
 
+def printable(value: Any) -> Any:
+    """A value, or what is left of an object when it is masked, with no password in the URLs of its texts."""
+    match value:
+        case str():
+            return without_passwords(value)
+        case dict():
+            return {key: printable(held) for key, held in value.items()}
+        case list():
+            return [printable(held) for held in value]
+    return value
+
+
 def mask_value(data: Mapping[str, Any], path: Path, value: object) -> object:
     """`value`, the field at `path` of `data`, as it may be printed."""
     if not is_secret(data) or value is None:
-        return value
+        return printable(value)
     if path[:1] in (("data",), ("stringData",)) or path == ("metadata", "annotations", _LAST_APPLIED):
         return MASK
     if path == ("metadata", "annotations") and isinstance(value, dict) and _LAST_APPLIED in value:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gitops_layout.passwords import cleaned
 from gitops_layout.values import dataclass
 
 if TYPE_CHECKING:
@@ -45,6 +46,9 @@ class Finding:
     excerpt: str | None
     cause: str = ""
     also: tuple[RelatedPlace, ...] = ()
+
+    def __post_init__(self) -> None:
+        cleaned(self, "message", "help", "excerpt")
 
     @property
     def file(self) -> str:

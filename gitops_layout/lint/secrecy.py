@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from gitops_layout.k8s.mask import MASK, is_secret
+from gitops_layout.passwords import without_passwords
 from gitops_layout.patterns import regexp
 from gitops_layout.repo.model import is_yaml
 
@@ -53,10 +54,10 @@ class Excerpts:
         lines = self._lines[file]
         if not 0 < span.line <= len(lines):
             return None
-        line = lines[span.line - 1].rstrip("\r")[:_MAX_WIDTH]
+        line = lines[span.line - 1].rstrip("\r")
         if secret or any(hidden.line <= span.line <= hidden.end_line for hidden in self._secret[file]):
-            return masked(line)
-        return None if self._unread(file) else line
+            return masked(line[:_MAX_WIDTH])
+        return None if self._unread(file) else without_passwords(line)[:_MAX_WIDTH]
 
     def _unread(self, file: str) -> bool:
         """Whether the file could not be read whole, and the rest of it might be a Secret's."""

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from gitops_layout.passwords import without_passwords
 from gitops_layout.patterns import regexp
 
 __all__ = ["UnfilledError", "filled"]
@@ -29,7 +30,7 @@ def filled(template: str, values: Mapping[str, object]) -> str:
             value = value.get(step) if isinstance(value, dict) else None
         if isinstance(value, bool):
             return str(value).lower()
-        return "(none)" if value is None else _one_line(str(value))
+        return "(none)" if value is None else _one_line(without_passwords(str(value)))
 
     return _FIELD.sub(look_up, template)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from gitops_layout.diff.effects import What
 from gitops_layout.diff.objects import ABSENT
-from gitops_layout.k8s.mask import mask_object
+from gitops_layout.k8s.mask import mask_object, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -129,9 +129,15 @@ def _effects(delivery: str, shown: Sequence[Effect]) -> dict[str, Any]:
 def object_data(changes: Sequence[ObjectChange]) -> dict[str, Any]:
     """Objects that come, go and change, as they stand in JSON."""
     return {
-        "added": [mask_object(change.after) for change in changes if change.before is None and change.after],
+        "added": [
+            printable(mask_object(change.after))
+            for change in changes
+            if change.before is None and change.after
+        ],
         "removed": [
-            mask_object(change.before) for change in changes if change.after is None and change.before
+            printable(mask_object(change.before))
+            for change in changes
+            if change.after is None and change.before
         ],
         "changed": [
             {"object": str(change.ref), "fields": [_field_data(field) for field in change.fields]}

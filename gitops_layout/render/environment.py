@@ -38,7 +38,7 @@ class Environment:
             "ARGOCD_APP_REVISION": revision,
             "ARGOCD_APP_REVISION_SHORT": revision[:7],
             "ARGOCD_APP_REVISION_SHORT_8": revision[:8],
-            "ARGOCD_APP_SOURCE_REPO_URL": source.url or "",
+            "ARGOCD_APP_SOURCE_REPO_URL": source.address or "",
             "ARGOCD_APP_SOURCE_PATH": source.path or "",
             "ARGOCD_APP_SOURCE_TARGET_REVISION": source.revision.name if source.revision else "",
         }.get(match[1] or match[2], "")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from itertools import zip_longest
 from typing import Any
 
-from gitops_layout.k8s.mask import mask_object
+from gitops_layout.k8s.mask import mask_object, printable
 from gitops_layout.render.rendered import Rendered
 
 __all__ = ["differences"]
@@ -49,7 +49,7 @@ def _objects(ours: Rendered, exact: Rendered) -> Iterator[str]:
 
 
 def _hidden(name: str, ours: dict[str, Any], exact: dict[str, Any]) -> Iterator[str]:
-    shown = list(_values(mask_object(ours), mask_object(exact), ""))
+    shown = list(_values(printable(mask_object(ours)), printable(mask_object(exact)), ""))
     yield from (f"~ {name}{line}" for line in shown)
     if not shown:
         yield f"~ {name}: a masked value differs"

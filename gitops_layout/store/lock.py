@@ -9,18 +9,16 @@ from __future__ import annotations
 
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, get_args
-from urllib.parse import urlsplit
 
 import yaml
 
 from gitops_layout.errors import UserError
-from gitops_layout.patterns import regexp
+from gitops_layout.passwords import cleaned
 from gitops_layout.source import reader
 from gitops_layout.store.content import is_sha256
 from gitops_layout.values import dataclass
 
 if TYPE_CHECKING:
-    import re
     from collections.abc import Iterable, Mapping
 
     from gitops_layout.model import Path
@@ -35,8 +33,6 @@ __all__ = [
     "Reference",
     "dump",
     "read",
-    "without_password",
-    "without_passwords",
 ]
 
 LOCK = ".gitops-layout/fetch.lock.yaml"
@@ -47,37 +43,7 @@ Asked = Literal["", "version", "tag", "semver", "digest", "branch", "commit"]
 
 _KINDS: tuple[Kind, ...] = get_args(Kind)
 _ASKED: tuple[Asked, ...] = get_args(Asked)[1:]
-_WITH_USER = regexp(r"\b([A-Za-z][A-Za-z0-9+.\-]{0,19})://([^\s/?#\"]*)@")
 _RESOLVED = ("version", "commit", "digest")
-
-
-def without_password(url: str) -> str:
-    """The URL without what may be a secret in it: it goes into no file and no output.
-
-    A web URL loses its user, too: tokens are often written there. `ssh://git@…` keeps it.
-    """
-    try:
-        parts = urlsplit(url)
-        secret = (
-            parts.username is not None if parts.scheme in ("http", "https") else parts.password is not None
-        )
-    except ValueError:  # an IPv6 address that never ends
-        return url
-    if not secret:
-        return url
-    user, _, host = parts.netloc.rpartition("@")
-    kept = "" if parts.scheme in ("http", "https") else f"{user.partition(':')[0]}@"
-    return parts._replace(netloc=f"{kept}{host}").geturl()
-
-
-def without_passwords(text: str) -> str:
-    """A text in which every URL has lost what may be a secret in it, as of `without_password`."""
-
-    def cleaned(found: re.Match[str]) -> str:
-        scheme, user = found[1], found[2].partition(":")[0]
-        return f"{scheme}://" if scheme.lower() in ("http", "https") else f"{scheme}://{user}@"
-
-    return _WITH_USER.sub(cleaned, text) if "@" in text else text
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -96,7 +62,7 @@ class Reference:
     value: str = ""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "url", without_password(self.url))
+        cleaned(self, "url")
 
     def __str__(self) -> str:
         what = f"{self.kind} {self.name} of {self.url}" if self.name else f"{self.kind} {self.url}"

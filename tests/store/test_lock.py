@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gitops_layout.errors import UserError
+from gitops_layout.passwords import without_passwords
 from gitops_layout.store.content import put
 from gitops_layout.store.fetched import Fetched, fetched
-from gitops_layout.store.lock import Entry, Lock, Reference, dump, read, without_password
+from gitops_layout.store.lock import Entry, Lock, Reference, dump, read
 from tests.store.test_archive import tarred
 
 SHA = "0" * 64
@@ -57,14 +58,14 @@ def test_two_entries_for_one_reference_are_refused() -> None:
 
 
 def test_passwords_in_urls_are_dropped() -> None:
-    assert without_password("https://bot:s3cret@git.test:8443/a?x=1") == "https://git.test:8443/a?x=1"
+    assert without_passwords("https://bot:s3cret@git.test:8443/a?x=1") == "https://git.test:8443/a?x=1"
     assert (
         "s3cret" not in dump([Entry(Reference("git-source", "https://bot:s3cret@git.test/a"), SHA)]).decode()
     )
-    assert without_password("https://ghp_token@github.com/a/b") == "https://github.com/a/b"
-    assert without_password("ssh://git:s3cret@host/a") == "ssh://git@host/a"
+    assert without_passwords("https://ghp_token@github.com/a/b") == "https://github.com/a/b"
+    assert without_passwords("ssh://git:s3cret@host/a") == "ssh://git@host/a"
     for harmless in ("git@github.com:a/b", "ssh://git@host/a", "https://[::1", "github.com/a/b"):
-        assert without_password(harmless) == harmless
+        assert without_passwords(harmless) == harmless
 
 
 def test_the_path_of_an_entry_cannot_leave_its_tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
