@@ -272,6 +272,10 @@ def source_shape(graph: Graph, params: Params) -> Iterator[Hit]:
                 yield own_hit(
                     delivery, (*path, "chart"), what="has a chart without targetRevision", subject=str(path)
                 )
+            revision = text(source.get("targetRevision")) or ""
+            if "://" in revision and not any(mark in revision for mark in ("${", "{{")):
+                what = f"asks for the revision {revision}, which is a URL and no name of a revision"
+                yield own_hit(delivery, (*path, "targetRevision"), what=what, subject=f"{path} revision")
         where = ("spec", "destination")
         if text(at(spec, "destination", "server")) and text(at(spec, "destination", "name")):
             what = "has a destination with both name and server"

@@ -8,6 +8,7 @@ from posixpath import basename, dirname, join, normpath
 from typing import Any
 
 from gitops_layout.agents.delivery import Delivery
+from gitops_layout.checks.inflated import values_missing
 from gitops_layout.checks.plugins import generated_from
 from gitops_layout.graph.model import Graph
 from gitops_layout.k8s.secrets import secret_form
@@ -84,6 +85,8 @@ def reference_missing(graph: Graph, params: Params) -> Iterator[Hit]:
     for place, named, target, real in generated_from(graph.repo):
         if real is None and not _OPEN.search(target):
             yield Hit(place, {"problem": f"{target}, which {named} reads, does not exist"})
+    for place, why in values_missing(graph.repo):
+        yield Hit(place, {"problem": why})
 
 
 def _is_fragment(graph: Graph, folder: str) -> bool:

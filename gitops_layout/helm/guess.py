@@ -18,7 +18,7 @@ from gitops_layout.model import UncheckedClass
 from gitops_layout.patterns import regexp
 from gitops_layout.repo.model import Repo
 
-__all__ = ["guessed"]
+__all__ = ["guessed", "is_certain"]
 
 _TRIES = 8
 """So often a chart is rendered, with one value more or one template less each time."""
@@ -26,9 +26,10 @@ _TRIES = 8
 _SCHEMA = "values.schema.json"
 _NEEDED = {"apiVersion": "v2", "name": "chart", "version": "0.0.0"}
 _OF_ANY_VALUES = regexp(
-    r"parse error|function \S+ not defined|template \S+ not defined|no template \S+ associated", re.IGNORECASE
+    r"parse error(?! on)|function \S+ not defined|wrong number of args for \w+", re.IGNORECASE
 )
-"""What helm says of templates that fail whatever values they get."""
+_OF_ITS_TEMPLATES = regexp(r"template \S+ not defined|no template \S+ associated", re.IGNORECASE)
+"""What helm says of templates that fail whatever values they get; the latter may be in a chart that is not there."""
 
 _TEMPLATE = regexp(r"[\w.-]+(?:/charts/[\w.-]+)*/templates/[^\s:()\"]+")
 
@@ -41,10 +42,11 @@ def guessed(
     *,
     flags: tuple[str, ...],
     kept: Store | None = None,
+    whole: bool = True,
 ) -> tuple[Templated, Problem | None]:
     """The objects that can be made, and the worst of what kept others from being made.
 
-    Subcharts that are here are switched on; what is filled in fits no schema of values, so that is left out.
+    Subcharts that are here are switched on (not `whole`: others are missing); what is filled in fits no schema of values, so that is left out.
     """
     values: dict[str, Any] = {**required(repo, chart)}
     _switch_on(repo, chart, values)
@@ -61,7 +63,7 @@ def guessed(
         if more is not None:
             values = more
             continue
-        certain = _OF_ANY_VALUES.search(result.problem.why) is not None
+        certain = is_certain(result.problem.why, whole=whole)
         if worst is None or (certain and worst.kind is not UncheckedClass.BROKEN):
             worst = result.problem if certain else _perhaps(result.problem)
         lost = _culprit(repo, chart, result.problem.why)
@@ -69,6 +71,13 @@ def guessed(
             break
         chart = replace(chart, files={p: f for p, f in chart.files.items() if p not in lost})
     return result, worst
+
+
+def is_certain(why: str, *, whole: bool) -> bool:
+    """Whether helm refuses a chart's templates for what no values change, nor, unless it is `whole`, the dependencies that
+    are not here.
+    """
+    return bool(_OF_ANY_VALUES.search(why) or (whole and _OF_ITS_TEMPLATES.search(why)))
 
 
 def _perhaps(problem: Problem) -> Problem:

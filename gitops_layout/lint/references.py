@@ -57,8 +57,12 @@ def hits(rule: Rule, world: World) -> Iterator[Hit]:
 
 def _values(data: dict[str, Any], path: str) -> Iterator[tuple[Any, Path]]:
     """The values at a row's path: one that begins with `pod.` starts at the pod spec, where there is one; what follows
-    `**` is looked for at any depth.
+    `**` is looked for at any depth. `annotation:` names an annotation of the object, or of what the values of its chart
+    annotate.
     """
+    if path.startswith(_ANNOTATION):
+        yield from _annotated(data, path.removeprefix(_ANNOTATION))
+        return
     above, deep, below = path.partition(".**.")
     if deep:
         for value, at in values_at(data, above):
@@ -67,6 +71,31 @@ def _values(data: dict[str, Any], path: str) -> Iterator[tuple[Any, Path]]:
         yield from values_at(data, path)
     elif (pod := pod_spec(data)) is not None:
         yield from ((value, (*pod[1], *at)) for value, at in values_at(pod[0], path.removeprefix("pod.")))
+
+
+_ANNOTATION = "annotation:"
+_VALUES = ("spec.values", "spec.source.helm.valuesObject", "spec.sources[].helm.valuesObject")
+
+
+def _annotated(data: dict[str, Any], key: str) -> Iterator[tuple[Any, Path]]:
+    """The values of an annotation; none where another one (`KEY-kind`) says that something else is named."""
+    found = [
+        (data.get("metadata"), ("metadata",)),
+        *(each for path in _VALUES for each in values_at(data, path)),
+    ]
+    for value, where in found:
+        for known, here in _holding(value, key, where):
+            if not known.keys() & {f"{key}-kind", f"{key}-group"}:
+                yield known[key], (*here, key)
+
+
+def _holding(value: Any, key: str, at: Path) -> Iterator[tuple[dict[str, Any], Path]]:
+    if isinstance(value, dict) and key in value:
+        yield value, at
+    steps = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for step, item in steps:
+        if isinstance(item, dict | list):
+            yield from _holding(item, key, (*at, step))
 
 
 _CAPTURE = regexp(r"\{[A-Za-z_]\w*\}")
@@ -242,8 +271,7 @@ def _follow(
             namespace = value.get("namespace") or start.namespace
         case _:
             return
-    if start.ref.kind == "HelmRelease" and path[:2] == ("spec", "values"):
-        namespace = str(start.data["spec"].get("targetNamespace") or namespace)
+    namespace = _of_its_chart(start, path) or namespace
     if not name or _OPEN_NAME.search(f"{name}{namespace}{kind}") or (kind is not None and kind not in wanted):
         return
     if any(targets.has(kind, namespace, name) for targets in reachable):
@@ -259,7 +287,10 @@ def _follow(
         )
     told = bool(namespace) or row.where != "namespace" or (kind or "").startswith("Cluster")
     told = told or _goes_along(start, name, namespace, near)
-    if row.world != "closed" and not (told and _is_sure(row, start, (namespace, name), near, reachable)):
+    sure = told and (
+        _is_sure(row, start, (namespace, name), near, reachable) or _by_hand(start, kind, name, reachable)
+    )
+    if row.world != "closed" and not sure:
         return
     if near is not None and near[1] == name and isinstance(value, dict) and "namespace" in value:
         where = (*path, "namespace")  # it is there, but not there
@@ -297,6 +328,29 @@ def _is_sure(
     if near is not None and row.where == "namespace":
         return namespace not in unseen
     return not (unseen if row.where == "cluster" else {"*", namespace} & unseen)
+
+
+def _of_its_chart(start: Present, path: Path) -> str:
+    """The namespace that a chart's objects go to, where `path` is among the values that an agent gives it."""
+    spec = start.data.get("spec")
+    if start.ref.kind == "HelmRelease" and path[:2] == ("spec", "values") and isinstance(spec, dict):
+        return str(spec.get("targetNamespace") or "")
+    destination = (
+        spec.get("destination") if start.ref.kind == "Application" and isinstance(spec, dict) else None
+    )
+    return str(destination.get("namespace") or "") if isinstance(destination, dict) else ""
+
+
+_BY_HAND = frozenset({"ClusterIssuer", "ClusterSecretStore"})
+"""Kinds that charts of others hardly ever bring: where the repository declares some, it declares all."""
+
+
+def _by_hand(start: Present, kind: str | None, name: str, reachable: list[_Targets]) -> bool:
+    """Whether one of a kind that people declare themselves is missing beside others of its kind."""
+    if kind not in _BY_HAND or any("*" in targets.cluster.unseen for targets in reachable):
+        return False
+    has_some = any(known == kind for targets in reachable for known, _ in targets.any_namespace)
+    return has_some and not any(targets.cluster.mentioned(name, start) for targets in reachable)
 
 
 def _hit(start: Present, missing: tuple[str, str, str], path: Path, near: _Near) -> Hit:

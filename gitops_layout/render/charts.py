@@ -18,7 +18,7 @@ from gitops_layout.agents.context import at
 from gitops_layout.agents.delivery import Delivery
 from gitops_layout.helm.chart import Chart, Fetched, Problem, nothing_fetched, walk, without_absent
 from gitops_layout.helm.find import Helm, Library, NoHelm, find
-from gitops_layout.helm.guess import guessed
+from gitops_layout.helm.guess import guessed, is_certain
 from gitops_layout.helm.kept import Store
 from gitops_layout.helm.origins import Origins, Written, last_written
 from gitops_layout.helm.template import Release, Template, Templated, template
@@ -190,12 +190,20 @@ class Charts:
             return Rendered(delivery.id, files=files, failure=why.unchecked(what, delivery.id))
         if delivery.agent == "helm":
             result, problem = guessed(
-                helm, self.repo, reduced, wanted.release, flags=self._flags(wanted.release), kept=self.kept
+                helm,
+                self.repo,
+                reduced,
+                wanted.release,
+                flags=self._flags(wanted.release),
+                kept=self.kept,
+                whole=reduced is chart,
             )
         else:
             release = replace(wanted.release, flags=self._flags(wanted.release))
             result, problem = template(helm, self.repo, reduced, release, self.kept), None
-            if result.problem is not None and reduced is chart:
+            if result.problem is not None and (
+                reduced is chart or is_certain(result.problem.why, whole=False)
+            ):
                 written = self._written(chart, wanted)
                 problem = _blamed(delivery, result.problem, result, wanted, written)
         problem = problem or next(iter(chart.problems), None)

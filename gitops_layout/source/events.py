@@ -81,7 +81,7 @@ def _documents(source: Text, file: str, mode: Mode) -> Iterator[Document]:
         line, column = source.position(min(refused.offset, len(source.text)))
         raise _StoppedError(done, SyntaxProblem(refused.message, line, column, refused.bound)) from None
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
+        mark = _mark(error)
         words = " ".join(part for part in (error.context, error.problem) if part)
         offset = mark.index if mark is not None else 0
         line, column = source.position(min(offset, len(source.text)))
@@ -93,6 +93,21 @@ def _documents(source: Text, file: str, mode: Mode) -> Iterator[Document]:
     except yaml.YAMLError as error:
         raise _StoppedError(done, SyntaxProblem(str(error), 1, 1)) from None
     yield from done
+
+
+_BEGUN = {
+    "while scanning a simple key": ("could not find expected ':'",),
+    "while scanning a quoted scalar": (
+        "found unexpected end of stream",
+        "found unexpected document indicator",
+    ),
+}
+"""Errors that libyaml notices behind what it was reading: the mistake is where that begins."""
+
+
+def _mark(error: yaml.MarkedYAMLError) -> yaml.Mark | None:
+    begun = error.problem in _BEGUN.get(error.context or "", ())
+    return (begun and error.context_mark) or error.problem_mark or error.context_mark
 
 
 def _unreadable(source: Text, error: yaml.reader.ReaderError) -> SyntaxProblem:

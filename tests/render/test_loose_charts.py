@@ -119,6 +119,33 @@ def test_the_own_templates_of_a_chart_whose_dependency_is_elsewhere_are_judged()
     assert found(files) == [("M002", "web/templates/web.yaml", 12, False)]
 
 
+@pytest.mark.parametrize(
+    "mistake",
+    ["{{- if .Values.on }}\na: b\n", "{{- if not (empty .Values.a .Values.b) }}\na: b\n{{- end }}\n"],
+)
+def test_what_no_values_mend_is_told_though_a_dependency_is_elsewhere(mistake: str):
+    chart = CHART + "dependencies:\n  - {name: db, version: 1.0.0, repository: 'https://charts.test'}\n"
+    application = """\
+apiVersion: argoproj.io/v1alpha1
+kind: Application
+metadata: {name: web, namespace: argocd}
+spec:
+  project: default
+  destination: {server: https://kubernetes.default.svc, namespace: web}
+  source: {repoURL: https://git.example.org/acme/fleet, targetRevision: main, path: web}
+"""
+    files = {"web/Chart.yaml": chart, "web/templates/web.yaml": DEPLOYMENT % "" + mistake}
+    assert [each[:2] for each in found(files)] == [("H015", "web/templates/web.yaml")]
+    told = [each for each in found({**files, "argo/web.yaml": application}) if each[0] == "H015"]
+    assert [(file, live) for _, file, _, live in told] == [("web/templates/web.yaml", True)]
+
+
+def test_a_template_that_a_dependency_elsewhere_may_bring_is_not_missed():
+    chart = CHART + "dependencies:\n  - {name: db, version: 1.0.0, repository: 'https://charts.test'}\n"
+    files = {"web/Chart.yaml": chart, "web/templates/web.yaml": '{{ include "db.secret" . }}\n'}
+    assert found(files) == []
+
+
 def test_a_key_that_a_template_writes_twice_is_found_at_its_line():
     twice = DEPLOYMENT % "image: web:1.2.4"
     files = {"web/Chart.yaml": CHART, "web/templates/web.yaml": twice}

@@ -126,6 +126,19 @@ def test_what_kubectl_refuses_is_a_problem_with_its_place(body: str, line: int, 
     assert word in problem.message
 
 
+@pytest.mark.parametrize(
+    ("text", "line", "column"),
+    [
+        ("metadata:\n  name: web\n  namespace:web\nspec: {}\n", 3, 3),
+        ('a: 1\nb: "never closed\nc: 2\nd: 3\n', 2, 4),
+        ("a: [1, 2\nb: 3\n", 2, 2),
+    ],
+)
+def test_a_mistake_is_placed_where_it_begins(text: str, line: int, column: int):
+    (problem,) = read(text, "f.yaml").problems
+    assert (problem.line, problem.column) == (line, column)
+
+
 def test_documents_before_a_syntax_error_are_kept():
     stream = read("a: 1\n---\nb: [\n", "f.yaml")
     assert [document.data for document in stream.documents] == [{"a": 1}]
