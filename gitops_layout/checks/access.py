@@ -138,7 +138,8 @@ def store_missing(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
         if name is None or any(sign in name for sign in "${<"):
             continue
         known = [s for s in stores if s.delivery.cluster == item.delivery.cluster and s.ref.kind == kind]
-        if not known or (kind, name) in written:
+        loose = item.delivery.agent == "helm"  # where such a chart goes is not known
+        if not known or loose or (kind, name) in written:
             continue
         if any(
             s.ref.name == name and (kind != "SecretStore" or s.namespace == item.namespace) for s in known

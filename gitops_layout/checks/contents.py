@@ -17,6 +17,7 @@ from gitops_layout.k8s.pods import containers
 from gitops_layout.kustomize.model import find
 from gitops_layout.model import Affected, Hit, Location, Related, Span
 from gitops_layout.patterns import regexp
+from gitops_layout.render.directory import passed_over
 from gitops_layout.render.overrides import generated
 from gitops_layout.repo.model import Repo, is_aside, is_yaml
 
@@ -30,11 +31,15 @@ def _affected(delivery: Delivery) -> Affected:
 
 
 def not_object(graph: Graph, params: Params) -> Iterator[Hit]:
-    """Documents without apiVersion and kind, in folders of which an agent applies every file."""
+    """Documents without apiVersion and kind, in folders of which an agent applies every file. Argo CD passes over a file
+    that looks like no manifest at all.
+    """
     for delivery in graph.deliveries:
         if not delivery.live or delivery.agent not in ("flux", "argocd") or not delivery.source.local:
             continue
         for file in _all_of(graph, delivery):
+            if delivery.agent == "argocd" and passed_over(graph.repo, file):
+                continue
             for document in graph.repo.documents(file):
                 problem = _lacks(document.data)
                 if problem is not None:

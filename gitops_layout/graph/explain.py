@@ -28,7 +28,7 @@ def parents(graph: Graph) -> Mapping[str, tuple[str, ...]]:
     """The deliveries that bring the agent object of a delivery, by its id; roots have none.
 
     An Application's object lies in another cluster than what it delivers, so its place decides, and of several
-    that have it, those of its own cluster.
+    that have it, those of its own cluster. An object that a chart's ApplicationSet stands for has no place that tells.
     """
     context = Context(graph.repo, graph.declared, stages=stages(graph.repo))
     homes = {d.id: d.cluster or cluster_of(context, d.root.file) for d in graph.deliveries}
@@ -53,7 +53,8 @@ def parents(graph: Graph) -> Mapping[str, tuple[str, ...]]:
                 ):
                     found[child.id].append(delivery.id)
     near = {d.id: [one for one in found[d.id] if homes[one] == d.home] for d in graph.deliveries}
-    return {child: tuple(near[child] or ids) for child, ids in found.items() if ids}
+    known = {child: (above,) for child, above in graph.brought_by.items() if above in homes}
+    return known | {child: tuple(near[child] or ids) for child, ids in found.items() if ids}
 
 
 def _is_it(child: Delivery, delivery: Delivery, item: RenderedObject) -> bool:

@@ -86,6 +86,7 @@ def link(repo: Repo, *, render: Render, declared: Declared | None = None) -> Gra
         unchecked=(*repo.unchecked, *state.unchecked),
         explain=tuple(state.explain),
         hidden=names,
+        brought_by={key: made.parent for key, made in state.made.items() if made.parent is not None},
     )
     roots = [key for key, made in state.made.items() if made.parent is None]
     return replace(graph, unchecked=(*graph.unchecked, *circular(graph, roots)))

@@ -104,6 +104,8 @@ class Graph:
     """What the same repository delivered at the revision that a change is compared with."""
     hidden: tuple[str, ...] = ()
     """What may make agents' objects that were not seen, where no other agent's object pulls: `chart system/argocd`."""
+    brought_by: Mapping[str, str] = field(default_factory=dict)
+    """By the id of a delivery that of the first one that brings its object, as linking met it."""
 
     def is_live(self, file: str) -> bool:
         """Whether an agent object reaches `file`."""

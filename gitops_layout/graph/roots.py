@@ -10,7 +10,7 @@ from gitops_layout.agents import builtin
 from gitops_layout.agents.context import Context
 from gitops_layout.agents.delivery import Delivery
 from gitops_layout.kustomize.model import FILE_NAMES, Kustomization, Problem, find, references
-from gitops_layout.repo.model import Repo, is_aside, is_template
+from gitops_layout.repo.model import Repo, is_aside, is_template, is_test_data
 
 __all__ = ["closure", "kustomizations", "kustomize_roots", "plain_folders"]
 
@@ -52,9 +52,10 @@ def kustomize_roots(repo: Repo, context: Context, reached: AbstractSet[str], *, 
             roots.append(folder)
             entered |= {folder} | closure(folder, includes)
     own = [
-        builtin.kustomize_root(folder, found[folder].file, context, live=live)
+        builtin.kustomize_root(folder, file, context, live=live and not is_test_data(file))
         for folder in sorted(roots)
-        if not found[folder].is_component and found[folder].file not in reached
+        for file in (found[folder].file,)
+        if not found[folder].is_component and file not in reached
     ]
     if live:
         targets = set().union(*(_included(repo, item) for item in found.values()))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-__all__ = ["makers"]
+__all__ = ["makers", "of_agents"]
 
 _FLUX = "source.toolkit.fluxcd.io"
 _ROOT = ("fluxcd.controlplane.io/FluxInstance", "spec.sync.name")
@@ -43,6 +43,30 @@ _MAKERS = {
     "kustomize.toolkit.fluxcd.io/Kustomization": (_ROOT,),
 }
 """By the kind that is brought: the kinds that do, and where the name stands in their objects."""
+
+
+_OF_AGENTS = {
+    "Service": frozenset(
+        {
+            "argocd-applicationset-controller",
+            "argocd-dex-server",
+            "argocd-metrics",
+            "argocd-notifications-controller-metrics",
+            "argocd-repo-server",
+            "argocd-server",
+            "argocd-server-metrics",
+            "notification-controller",
+            "source-controller",
+            "webhook-receiver",
+        }
+    )
+}
+"""What the agents' own installations bring that others refer to, by kind."""
+
+
+def of_agents(kind: str | None, name: str) -> bool:
+    """Whether an object comes with an agent, whose installation need not be in the repository."""
+    return name in _OF_AGENTS.get(kind or "", ())
 
 
 def makers(kinds: Iterable[str]) -> Iterator[tuple[str, str]]:

@@ -14,6 +14,7 @@ from posixpath import basename, dirname
 from typing import TYPE_CHECKING, Any
 
 from gitops_layout.checks.near import near_name
+from gitops_layout.k8s.makers import of_agents
 from gitops_layout.k8s.pods import pod_spec
 from gitops_layout.kustomize.model import FILE_NAMES
 from gitops_layout.lint.commands import made_by_command
@@ -158,7 +159,7 @@ class _Targets:
 
     def has(self, kind: str | None, namespace: str, name: str) -> bool:
         """Whether the cluster has it, or may have it."""
-        if any(fnmatchcase(name, pattern) for pattern in self.row.given):
+        if any(fnmatchcase(name, pattern) for pattern in self.row.given) or of_agents(kind, name):
             return True
         for where, pattern in self.patterns:
             if (not where or not namespace or where == namespace) and fnmatchcase(name, pattern):

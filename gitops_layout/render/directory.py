@@ -19,7 +19,7 @@ from gitops_layout.render.rendered import Made, Rendered
 from gitops_layout.render.steps import finished
 from gitops_layout.repo.model import Repo, is_yaml
 
-__all__ = ["directory", "directory_files"]
+__all__ = ["directory", "directory_files", "passed_over"]
 
 _EXTENSIONS = (".yaml", ".yml", ".json", ".jsonnet")
 _SKIPPED = "+argocd:skip-file-rendering"
@@ -52,18 +52,18 @@ def directory(repo: Repo, delivery: Delivery, lookup: Lookup) -> Rendered:
 def _unreadable(repo: Repo, delivery: Delivery, file: str) -> Unchecked | None:
     """What fails the delivery; a file without any object that looks like no manifest is passed over."""
     problems = () if file.endswith(".jsonnet") else repo.stream(file).problems
-    if not problems:
-        return None
-    text = repo.stream(file).text
-    if (
-        delivery.agent == "argocd"
-        and not repo.documents(file)
-        and not all(word in text for word in _MANIFEST)
-    ):
+    if not problems or (delivery.agent == "argocd" and passed_over(repo, file)):
         return None
     why = f"{file}:{problems[0].line}:{problems[0].column}: {problems[0].message}"
     problem = Problem(BuildClass.NO_MANIFEST, why, Location(file))
     return problem.unchecked(f"delivery {delivery.id}", delivery.id)
+
+
+def passed_over(repo: Repo, file: str) -> bool:
+    """Whether Argo CD takes a YAML file that begins with no object for somebody else's: it has not all words of one."""
+    first = next((document.data for document in repo.documents(file) if document.data is not None), None)
+    begun = isinstance(first, dict) and isinstance(first.get("kind"), str)
+    return not (begun or file.endswith(".json") or all(word in repo.stream(file).text for word in _MANIFEST))
 
 
 def _jsonnet(delivery: Delivery, file: str) -> Unchecked:

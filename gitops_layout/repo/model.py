@@ -34,6 +34,7 @@ __all__ = [
     "is_aside",
     "is_parked",
     "is_template",
+    "is_test_data",
     "is_yaml",
     "object_ref",
 ]
@@ -52,7 +53,12 @@ def is_aside(path: str) -> bool:
 
     `test` alone is an environment as often as a folder of tests, so it does not count.
     """
-    return any(part.startswith(".") or part in _TOOLS for part in path.split("/")[:-1])
+    return is_test_data(path) or any(part.startswith(".") for part in path.split("/")[:-1])
+
+
+def is_test_data(path: str) -> bool:
+    """Whether a file lies in a folder of tests or of what they read."""
+    return not _TOOLS.isdisjoint(path.split("/")[:-1])
 
 
 _MARKS = regexp(r"\{\{|\{%|^[ \t]*+(?:- *+)?<[A-Z][A-Z0-9_]++>[ \t]*+$|<<[^:]", re.MULTILINE)

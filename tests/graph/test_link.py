@@ -10,6 +10,7 @@ from gitops_layout.agents.context import Declared, DeclaredCluster, DeclaredEnvi
 from gitops_layout.graph.explain import parents
 from gitops_layout.graph.link import link
 from gitops_layout.graph.model import Graph
+from gitops_layout.helm.find import NoHelm, find
 from gitops_layout.model import UncheckedClass
 from gitops_layout.render.build import Renders
 from gitops_layout.render.foreign import as_local
@@ -913,3 +914,50 @@ def test_a_chart_that_argo_cd_pulls_as_an_artifact_lies_at_its_root(
     (delivery,) = linked({"root/web.yaml": text}).deliveries
     there = as_local(delivery, from_files(files))
     assert (there.source.path, there.renderer) == (path, renderer)
+
+
+def test_a_kustomization_among_test_data_is_delivered_by_nobody():
+    graph = linked(
+        {
+            "web/kustomization.yaml": "resources: [a.yaml]\n",
+            "web/a.yaml": CONFIG_MAP,
+            "scripts/tests/data/kustomization.yaml": "resources: [gone.yaml]\n",
+        }
+    )
+    assert {d.source.path: d.live for d in graph.deliveries} == {"web": True, "scripts/tests/data": False}
+
+
+@pytest.mark.skipif(isinstance(find(), NoHelm), reason="no helm here")
+def test_what_the_set_of_a_chart_makes_is_brought_by_whoever_installs_the_chart():
+    application = """\
+apiVersion: argoproj.io/v1alpha1
+kind: Application
+metadata: {name: NAME, namespace: argocd}
+spec:
+  destination: {namespace: argocd, server: https://kubernetes.default.svc}
+  source: {repoURL: https://example.test/acme/fleet, path: sets, targetRevision: main, helm: {parameters: [{name: of, value: NAME}]}}
+"""
+    made = """\
+apiVersion: argoproj.io/v1alpha1
+kind: ApplicationSet
+metadata: {name: "{{ .Values.of }}", namespace: argocd}
+spec:
+  generators: [{list: {elements: [{part: web}]}}]
+  template:
+    metadata: {name: '{{ .Values.of }}-{{ "{{part}}" }}'}
+    spec:
+      destination: {namespace: web, server: https://kubernetes.default.svc}
+      source: {repoURL: https://example.test/acme/fleet, path: web, targetRevision: main}
+"""
+    graph = linked(
+        {
+            "a.yaml": application.replace("NAME", "a"),
+            "b.yaml": application.replace("NAME", "b"),
+            "sets/Chart.yaml": "apiVersion: v2\nname: sets\nversion: 1.0.0\n",
+            "sets/templates/set.yaml": made,
+            "web/a.yaml": CONFIG_MAP,
+        }
+    )
+    names = {delivery.id: delivery.name for delivery in graph.deliveries}
+    above = {names[child]: [names[parent] for parent in found] for child, found in parents(graph).items()}
+    assert above == {"a-web": ["a"], "b-web": ["b"]}
