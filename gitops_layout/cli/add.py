@@ -52,6 +52,11 @@ def command() -> None:
     help="The cookiecutter or Copier template that its source starts from, at a tag or commit; in layouts monorepo and split.",
 )
 @click.option(
+    "--skeleton-directory",
+    metavar="PATH",
+    help="The template's folder in that repository; its top if absent.",
+)
+@click.option(
     "--answer", "answers", metavar="K=V", multiple=True, help="An answer to the skeleton's questions."
 )
 @trusting
@@ -69,6 +74,7 @@ def app(
     namespace: str | None,
     port: int | None,
     skeleton: str | None,
+    skeleton_directory: str | None,
     answers: tuple[str, ...],
     trust_hooks: bool,
     folder: Path | None,
@@ -84,7 +90,7 @@ def app(
         "port": port,
         "environments": environments,
         "namespace": namespace,
-        "skeleton": _skeleton(skeleton, answers),
+        "skeleton": _skeleton(skeleton, skeleton_directory, answers),
     }
     item = {"name": name, **{key: value for key, value in fields.items() if value is not None}}
 
@@ -247,9 +253,13 @@ def tenant(
     return edit_and_converge(folder, edit, only_plan=only_plan, form=form)
 
 
-def _skeleton(text: str | None, answers: tuple[str, ...]) -> dict[str, Any] | None:
-    """`URL@REVISION` and `K=V`s as the spec's field."""
+def _skeleton(text: str | None, directory: str | None, answers: tuple[str, ...]) -> dict[str, Any] | None:
+    """`URL@REVISION`, a folder there and `K=V`s as the spec's field."""
     if text is None:
+        if directory is not None:
+            raise UserError(
+                "--skeleton-directory names a folder of a skeleton, and none is given", "add --skeleton"
+            )
         if answers:
             raise UserError(
                 "--answer answers the questions of a skeleton, and none is given", "add --skeleton"
@@ -263,7 +273,8 @@ def _skeleton(text: str | None, answers: tuple[str, ...]) -> dict[str, Any] | No
     pairs = dict(answer.split("=", 1) for answer in answers if "=" in answer)
     if len(pairs) < len(answers):
         raise UserError("--answer takes NAME=VALUE, each name once")
-    return {"url": url, "revision": revision, **({"answers": pairs} if pairs else {})}
+    more = {"directory": directory.strip("/") if directory is not None else None, "answers": pairs}
+    return {"url": url, "revision": revision, **{key: value for key, value in more.items() if value}}
 
 
 def _chart(text: str) -> dict[str, str]:

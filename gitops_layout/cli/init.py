@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -260,20 +261,45 @@ def _ask(
     """Layout, agent, environments, URL and settings, asked for where they are not given; enter takes the default."""
     from click.core import ParameterSource
 
+    _environments(" ".join(environments))
+    if repo_url is not None:
+        _url(repo_url)
     source = click.get_current_context().get_parameter_source("layout")
     if source is ParameterSource.DEFAULT:
         layout = _choose("Layout", [*_LAYOUTS[:-1]], layout)
     agent = agent or _choose("Agent", [*_AGENTS], "flux")
     if not environments:
-        text = click.prompt("Environments, in order of promotion", default=" ".join(_ENVIRONMENTS))
-        environments = tuple(text.replace(",", " ").split())
+        environments = click.prompt(
+            "Environments, in order of promotion", default=" ".join(_ENVIRONMENTS), value_proc=_environments
+        )
     default = _origin(folder) or f"{_NOBODY}{_slug(folder.resolve().name)}.git"
-    repo_url = repo_url or str(click.prompt("URL the clusters pull from", default=default))
+    repo_url = repo_url or str(click.prompt("URL the clusters pull from", default=default, value_proc=_url))
     features = {"policy": _choose("Policy against unsafe objects", ["none", "vap"], "vap")}
     if agent != "builtin":
         features["secrets"] = _choose("Secrets", ["none", "sealed-secrets", "external-secrets"], "none")
     chosen = (f"features.{name}={value}" for name, value in features.items() if value != "none")
     return layout, agent, environments, repo_url, tuple(chosen)
+
+
+def _environments(answer: str) -> tuple[str, ...]:
+    """The names in an answer; click asks again where one cannot be."""
+    from gitops_layout.spec import name_problem
+
+    names = tuple(answer.replace(",", " ").split())
+    for name in names:
+        if problem := name_problem(name):
+            raise click.BadParameter(problem)
+        if names.count(name) > 1:
+            raise click.BadParameter(f"{name} stands twice")
+    return names
+
+
+def _url(answer: str) -> str:
+    from gitops_layout.spec import url_problem
+
+    if problem := url_problem(answer):
+        raise click.BadParameter(problem)
+    return answer
 
 
 def _choose(what: str, choices: list[str], default: str) -> str:
@@ -322,6 +348,8 @@ def _origin(folder: Path) -> str | None:
 
 def _next_steps(folder: Path, spec: Spec, missing: tuple[str, ...]) -> str:
     steps = []
+    if folder.resolve() != Path.cwd():
+        steps.append(f"cd {shlex.quote(str(folder))}")
     if missing:
         command = "gitops-layout scaffold" + (" --app ../app" if spec.layout == "split" else "")
         steps.append(f"gitops-layout fetch, then {command}: the source of an app that starts from a skeleton")
@@ -338,4 +366,6 @@ def _next_steps(folder: Path, spec: Spec, missing: tuple[str, ...]) -> str:
         "git add -A && git commit" if (folder / ".git").exists() else "git init && git add -A && git commit"
     )
     steps += ["gitops-layout lint", f"{start}, then push; README.md says how a cluster starts"]
+    if spec.layout == "split" and spec.apps:
+        steps.append(f"{start} in ../app, too, the repository of {spec.apps[0].name}")
     return "\nnext:\n" + "".join(f"  {number}. {step}\n" for number, step in enumerate(steps, 1))

@@ -13,6 +13,7 @@ from posixpath import dirname
 from typing import TYPE_CHECKING
 
 from gitops_layout.scaffold import converge
+from gitops_layout.scaffold import lock as locks
 from gitops_layout.scaffold.merge import merge
 from gitops_layout.scaffold.plan import Action, Do, Plan
 from gitops_layout.scaffold.render import Ownership, places, render
@@ -49,6 +50,10 @@ def plan(root: Path, old: Spec, new: Spec, *, spec_file: bytes, spec_name: str =
         target = moved[path]
         actions[target] = _moved(path, target, before[path].content, after[target], content)
         actions[path] = Action(path, Do.DELETE, after[target].owner, f"moves to {target}")
+    for path in _deleted(root, moved):
+        target = moved[path]
+        if after[target].owner is Ownership.SEED and not converge.regular(root, target):
+            actions[target] = Action(target, Do.KEEP, Ownership.SEED, f"{path} was deleted by you")
     started = {
         f"src/{a.name}": f"src/{b.name}"
         for a, b in zip(old.apps, new.apps, strict=True)
@@ -63,6 +68,14 @@ def plan(root: Path, old: Spec, new: Spec, *, spec_file: bytes, spec_name: str =
             clash = (Conflict("", "a file of yours", f"what {target} is to hold"),)
             actions[target] = replace(actions[target], do=Do.CONFLICT, why="is in the way", conflicts=clash)
     return replace(made, actions=tuple(actions[path] for path in sorted(actions)))
+
+
+def _deleted(root: Path, moved: Mapping[str, str]) -> Iterator[str]:
+    """Files that were generated under the old name and are not there any more."""
+    if not converge.regular(root, locks.LOCK):
+        return
+    known = locks.read((root / locks.LOCK).read_bytes()).files
+    yield from (path for path in moved if path in known and not converge.regular(root, path))
 
 
 def _moved(path: str, target: str, base: bytes, file: File, content: bytes) -> Action:

@@ -1,8 +1,8 @@
 """Draw one skeleton: a process of its own, since a template that nobody trusts may loop for ever or eat all memory.
 
 `python -m gitops_layout.scaffold.skeleton_process` reads `{engine, folder, answers, trusted, url, version}` as JSON
-and prints `{files: {path: [content in base64, executable]}, notes: [text]}` or `{error: text}`. Whoever starts it
-sets the limits.
+and prints `{files: {path: [content in base64, executable]}, notes: [text]}` or `{error: text, answer: name}`, the
+answer that is at fault or nothing. Whoever starts it sets the limits.
 
 Without trust nothing of a template runs but Jinja in a sandbox: no hook, no task, no extension, no migration.
 """
@@ -17,6 +17,7 @@ import re
 import sys
 import tempfile
 from dataclasses import dataclass
+from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -45,7 +46,11 @@ Files = dict[str, tuple[bytes, bool]]
 
 
 class SkeletonError(Exception):
-    """What is wrong with the template or the answers."""
+    """What is wrong with the template, or with one `answer`."""
+
+    def __init__(self, message: str, *, answer: str = "") -> None:
+        super().__init__(message)
+        self.answer = answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +67,9 @@ def engine_of(folder: Path) -> str:
         return "cookiecutter"
     if any((folder / name).is_file() for name in _COPIER_QUESTIONS):
         return "copier"
-    raise SkeletonError("neither a cookiecutter.json nor a copier.yml is there: it is no template")
+    raise SkeletonError(
+        "neither a cookiecutter.json nor a copier.yml is there: it is no template; where it lies in a folder, directory says so"
+    )
 
 
 def draw(
@@ -163,10 +170,7 @@ def _slug(text: object, separator: str = "-") -> str:
 
 def _answered(questions: Mapping[str, Any], answers: Mapping[str, Any], jinja: Environment) -> dict[str, Any]:
     """Every question with its answer, else its default; a default may speak of the answers before it."""
-    asked = [name for name in questions if not name.startswith("_")]
-    for name in answers:
-        if name not in asked:
-            raise SkeletonError(f"it does not ask for {name}, only for {', '.join(asked) or 'nothing'}")
+    _refuse_unknown(answers, [name for name in questions if not name.startswith("_")])
     known: dict[str, Any] = {}
     for name, default in questions.items():
         if name == "__prompts__":
@@ -180,10 +184,19 @@ def _answered(questions: Mapping[str, Any], answers: Mapping[str, Any], jinja: E
             known[name] = value if choices is None else choices[0] if choices else ""
         elif choices is not None and answers[name] not in choices:
             words = ", ".join(map(str, choices))
-            raise SkeletonError(f"{name} is {answers[name]}, and may be {words}")
+            raise SkeletonError(f"{name} is {answers[name]}, and may be {words}", answer=name)
         else:
             known[name] = _of_kind(default, name, answers[name])
     return known
+
+
+def _refuse_unknown(answers: Mapping[str, Any], asked: list[str]) -> None:
+    for name in answers:
+        if name not in asked:
+            near = get_close_matches(name, asked, 1, 0.6)
+            perhaps = f", did you mean {near[0]}?" if near else ""
+            text = f"it does not ask for {name}, only for {', '.join(asked) or 'nothing'}{perhaps}"
+            raise SkeletonError(text, answer=name)
 
 
 def _of_kind(default: object, name: str, answer: object) -> object:
@@ -191,7 +204,7 @@ def _of_kind(default: object, name: str, answer: object) -> object:
     if isinstance(default, bool) and not isinstance(answer, bool):
         word = str(answer).lower()
         if word not in ("1", "true", "yes", "y", "on", "0", "false", "no", "n", "off"):
-            raise SkeletonError(f"{name} is {answer}, and may be true or false")
+            raise SkeletonError(f"{name} is {answer}, and may be true or false", answer=name)
         return word in ("1", "true", "yes", "y", "on")
     return answer if isinstance(default, list | bool) else str(answer)
 
@@ -318,6 +331,8 @@ def _by_copier(folder: Path, answers: Mapping[str, Any], *, trusted: bool, url: 
         from jinja2_ansible_filters import core_filters  # type: ignore[import-untyped,unused-ignore]
     except ImportError:
         raise SkeletonError("Copier is not installed: pipx install 'gitops-layout[copier]'") from None
+    if (asked := _copier_asks(folder)) is not None:  # Copier itself takes any answer, and forgets it
+        _refuse_unknown(answers, asked)
     if not trusted:
         every = core_filters.FilterModule.filters
         core_filters.FilterModule.filters = lambda self: {
@@ -349,6 +364,20 @@ def _by_copier(folder: Path, answers: Mapping[str, Any], *, trusted: bool, url: 
         for path, (content, executable) in drawn.files.items()
     }
     return Drawn(files, tuple(notes))
+
+
+def _copier_asks(folder: Path) -> list[str] | None:
+    """The names of a Copier template's questions; None where they stand in other files, too, or cannot be read."""
+    import yaml
+
+    text = next(folder / name for name in _COPIER_QUESTIONS if (folder / name).is_file()).read_text("utf-8")
+    try:
+        documents = list(yaml.safe_load_all(text))  # which knows no !include
+    except (yaml.YAMLError, ValueError):
+        return None
+    if not all(isinstance(document, dict) for document in documents):
+        return None
+    return [str(name) for document in documents for name in document if not str(name).startswith("_")]
 
 
 def _has_tasks(folder: Path) -> bool:
@@ -392,7 +421,7 @@ def main() -> None:
                 version=asked["version"],
             )
         except SkeletonError as error:
-            answer = {"error": str(error)[:1000]}
+            answer = {"error": str(error)[:1000], "answer": error.answer}
         else:
             files = {
                 path: [base64.b64encode(content).decode(), executable]

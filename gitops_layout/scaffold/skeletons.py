@@ -95,7 +95,14 @@ def added(
             what = f"{place}: the source of app {app.name} starts in its own repository: {again}"
             made = replace(made, missing=(*made.missing, what))
             continue
-        drawn = _draw(folder, app, place, version=entry.version or entry.commit, trusted=trusted)
+        try:
+            drawn = _draw(folder, app, version=entry.version or entry.commit, trusted=trusted)
+        except _AnswerError as error:
+            at = ("spec", "apps", places[app.name], "skeleton", "answers", error.name)
+            span = document.span(at, key=True) if document.has(at) else span
+            raise UserError(f"gitops.yaml:{span.line}:{span.column}: {error}") from None
+        except UserError as error:
+            raise UserError(f"{place}: {error}") from None
         warnings = (f"skeleton of {app.name}: {note}" for note in drawn.notes)
         if beside is not None and apart:
             made = replace(made, apart=tuple(_actions(beside, "", drawn)), apart_in=beside.as_posix())
@@ -143,7 +150,16 @@ def _folder(entry: fetched.Entry | None, skeleton: Skeleton, place: str) -> Path
     return folder
 
 
-def _draw(folder: Path, app: App, place: str, *, version: str, trusted: bool) -> _Drawn:
+class _AnswerError(Exception):
+    """An answer that the template does not ask for, or does not take."""
+
+    def __init__(self, message: str, name: str) -> None:
+        super().__init__(message)
+        self.name = name
+
+
+def _draw(folder: Path, app: App, *, version: str, trusted: bool) -> _Drawn:
+    """What the template in `folder` makes; raises UserError, and _AnswerError where an answer is at fault."""
     assert app.skeleton is not None
     asked: dict[str, Any] = {
         "folder": str(folder.resolve()),
@@ -152,7 +168,7 @@ def _draw(folder: Path, app: App, place: str, *, version: str, trusted: bool) ->
         "url": app.skeleton.url,
         "version": version,
     }
-    what = f"{place}: the skeleton of app {app.name} ({app.skeleton.url} at {app.skeleton.revision})"
+    what = f"the skeleton of app {app.name} ({app.skeleton.url} at {app.skeleton.revision})"
     with tempfile.TemporaryDirectory() as scratch:
         # Nothing of ours is a template's business: no variable that may hold a secret, no file of the user's home.
         bare = {
@@ -176,6 +192,8 @@ def _draw(folder: Path, app: App, place: str, *, version: str, trusted: bool) ->
     except ValueError:
         last = (done.stderr.strip().splitlines() or ["no answer"])[-1]
         raise UserError(f"{what}: {last[:300]}") from None
+    if answer.get("answer"):
+        raise _AnswerError(f"{what}: {answer['error']}", str(answer["answer"]))
     if "error" in answer:
         raise UserError(f"{what}: {answer['error']}")
     files = {

@@ -21,7 +21,7 @@ from gitops_layout.spec.model import (
     json_schema,
     namespace_of,
 )
-from gitops_layout.spec.read import PARTS, load, name_problem, parse
+from gitops_layout.spec.read import PARTS, load, name_problem, parse, url_problem
 
 __all__ = [
     "API_VERSION",
@@ -44,4 +44,5 @@ __all__ = [
     "name_problem",
     "namespace_of",
     "parse",
+    "url_problem",
 ]

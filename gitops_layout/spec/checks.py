@@ -10,7 +10,7 @@ from gitops_layout.spec.model import File, Spec, Tenancy, complete, in_environme
 from gitops_layout.spec.words import MAX_NAME
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from gitops_layout.model import Path
 
@@ -20,13 +20,16 @@ Problem = tuple["Path", bool, str]
 """Path in gitops.yaml, whether its key (rather than its value) is at fault, and what is wrong."""
 
 
-def reference_problems(data: object) -> Iterator[Problem]:
-    """What names what: tolerant of any shape, so that these mistakes show beside those of shape."""
+def reference_problems(data: object, stands: Callable[[Path], str]) -> Iterator[Problem]:
+    """What names what: tolerant of any shape, so that these mistakes show beside those of shape.
+
+    `stands` words where a path is that another one repeats.
+    """
     body = data.get("spec") if isinstance(data, dict) else None
     if not isinstance(body, dict):
         return
     for kind in ("environments", "clusters", "tenants", "components", "apps"):
-        yield from _duplicates(body, kind)
+        yield from _duplicates(body, kind, stands)
     environments = _named(body, "environments")
     yield from _references(body, list(environments))
     yield from _tenants(body)
@@ -46,13 +49,13 @@ def reference_problems(data: object) -> Iterator[Problem]:
                 )
 
 
-def _duplicates(body: dict[str, Any], kind: str) -> Iterator[Problem]:
+def _duplicates(body: dict[str, Any], kind: str, stands: Callable[[Path], str]) -> Iterator[Problem]:
     first: dict[str, int] = {}
     items = body.get(kind)
     for index, item in enumerate(items if isinstance(items, list) else []):
         name = item.get("name") if isinstance(item, dict) else None
         if isinstance(name, str) and first.setdefault(name, index) != index:
-            text = f"{kind[:-1]} {name} is already spec.{kind}[{first[name]}]"
+            text = f"{kind[:-1]} {name} is already {stands(('spec', kind, first[name], 'name'))}"
             yield ("spec", kind, index, "name"), False, text
 
 

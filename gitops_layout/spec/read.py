@@ -19,11 +19,11 @@ from gitops_layout.spec.checks import (
     tenancy_problems,
 )
 from gitops_layout.spec.feature_checks import feature_problems
-from gitops_layout.spec.model import KIND, TENANT_KIND, File, Metadata, Spec, TenantFile, complete
+from gitops_layout.spec.model import KIND, TENANT_KIND, File, Metadata, Repository, Spec, TenantFile, complete
 from gitops_layout.values import dataclass
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from pydantic_core import ErrorDetails
 
@@ -76,7 +76,12 @@ def load(
             apps = data["spec"].get("apps") or []
             files.append(_Part(part_file, document, len(apps)))
             data = {**data, "spec": {**data["spec"], "apps": [*apps, *own]}}
-    spec, mistakes = _check(data)
+
+    def stands(path: Path) -> str:
+        part, inner = _placed(files, path)
+        return f"at {part.file}:{part.document.span(inner).line}"
+
+    spec, mistakes = _check(data, stands)
     for path, key, message in mistakes:
         part, inner = _placed(files, path)
         span = part.document.span(inner, key=key)
@@ -158,6 +163,15 @@ def name_problem(name: str) -> str | None:
     return None
 
 
+def url_problem(url: str) -> str | None:
+    """Why no repository can be pulled from there; None where one can."""
+    try:
+        Repository(url=url)
+    except ValidationError as error:
+        return _translated(error.errors()[0])[2].removeprefix("url: ")
+    return None
+
+
 def parse(data: object, what: str = "spec") -> Spec:
     """Check plain data of gitops.yaml's shape; UserError names every mistake by its path."""
     spec, found = _check(data)
@@ -171,15 +185,22 @@ def parse(data: object, what: str = "spec") -> Spec:
     return spec
 
 
-def _check(data: object) -> tuple[Spec | None, list[Problem]]:
-    """Every mistake: of shape first, and of what names what where the shape allows to look."""
+def _named(path: Path) -> str:
+    return _dotted(path[:-1])
+
+
+def _check(data: object, stands: Callable[[Path], str] = _named) -> tuple[Spec | None, list[Problem]]:
+    """Every mistake: of shape first, and of what names what where the shape allows to look.
+
+    `stands` words where the other of two places is, by its path.
+    """
     found: list[Problem] = []
     try:
         file = File.model_validate(data)
     except ValidationError as error:
         found += [_translated(item) for item in error.errors()]
     else:
-        found += [*reference_problems(data)] or [
+        found += [*reference_problems(data, stands)] or [
             *agent_problems(file),
             *chart_problems(file),
             *skeleton_problems(file),
@@ -189,7 +210,7 @@ def _check(data: object) -> tuple[Spec | None, list[Problem]]:
             *delivery_name_problems(file),
         ]
         return (None, found) if found else (complete(file), [])
-    return None, [*found, *reference_problems(data)]
+    return None, [*found, *reference_problems(data, stands)]
 
 
 def _translated(error: ErrorDetails, model: type[BaseModel] = File) -> Problem:

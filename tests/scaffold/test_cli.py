@@ -222,6 +222,30 @@ def test_a_terminal_is_asked_a_few_things_and_enter_takes_what_is_usual(tmp_path
     assert load((tmp_path / "set/gitops.yaml").read_bytes()).features.policy is None
 
 
+def test_what_cannot_be_is_asked_again_at_once(tmp_path: Path) -> None:
+    ours, theirs = pty.openpty()
+    os.write(ours, b"\n\ndev ../x\ndev dev\ndev live\nnowhere\nhttps://github.com/acme/a.git\n\n\n")
+    command = [sys.executable, "-m", "gitops_layout", "init", "shop"]
+    done = subprocess.run(
+        command, cwd=tmp_path, stdin=theirs, capture_output=True, text=True, timeout=60, check=False
+    )
+    os.close(ours)
+    os.close(theirs)
+    assert done.returncode == 0, done.stderr
+    said = [
+        line.partition("Error: ")[2] for line in (done.stdout + done.stderr).splitlines() if "Error: " in line
+    ]
+    assert len(said) == 3
+    assert said[0].startswith("'../x' is not a DNS label")
+    assert said[1] == "dev stands twice"
+    assert said[2].startswith("'nowhere' is not a git URL")
+    spec = load((tmp_path / "shop/gitops.yaml").read_bytes())
+    assert ([item.name for item in spec.environments], spec.repo.url) == (
+        ["dev", "live"],
+        "https://github.com/acme/a.git",
+    )
+
+
 SPEC = b"""\
 # top
 spec:

