@@ -46,7 +46,9 @@ def not_permitted(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
 
 
 def _projects(graph: Graph) -> dict[str, list[Project]]:
-    """The projects by name: as they are delivered, else as they stand in files."""
+    """The projects by name: as they are delivered, else as they stand in files. One that may permit more than we see
+    hides all of its name.
+    """
     rendered = [
         Resource(item.ref, item.data, item.origin(()))
         for delivery in graph.deliveries
@@ -59,8 +61,9 @@ def _projects(graph: Graph) -> dict[str, list[Project]]:
     for resource in (*rendered, *written):
         found.setdefault(resource.ref.name, []).append(project(resource))
     told = settings(_config_maps(graph))
+    whole = {name: [_whole(item, found, told) for item in several] for name, several in found.items()}
     return {
-        name: [p for item in several for p in _whole(item, found, told)] for name, several in found.items()
+        name: [p for p in several if p is not None] for name, several in whole.items() if None not in several
     }
 
 
@@ -69,15 +72,13 @@ def _config_maps(graph: Graph) -> Iterator[tuple[ObjectRef, Mapping[str, Any]]]:
     yield from ((item.ref, item.data) for rendered in graph.rendered.values() for item in rendered.objects)
 
 
-def _whole(own: Project, known: Mapping[str, list[Project]], told: Settings | None) -> Iterator[Project]:
+def _whole(own: Project, known: Mapping[str, list[Project]], told: Settings | None) -> Project | None:
     """The project with what global projects add, which select it by its labels.
 
-    Nothing where Argo CD's settings are not here, so that a labelled project may have more than we see.
+    None where Argo CD's settings are not here, so that a labelled project may have more than we see.
     """
     if told is None:
-        if not own.labels:
-            yield own
-        return
+        return None if own.labels else own
     from gitops_layout.agents.applicationset.model import StopError
     from gitops_layout.agents.applicationset.selector import selects
 
@@ -88,7 +89,7 @@ def _whole(own: Project, known: Mapping[str, list[Project]], told: Settings | No
             continue
         for common in known.get(wanted.name, ()) if selected else ():
             own = inherited(own, common)
-    yield own
+    return own
 
 
 def _is_project(ref: ObjectRef) -> bool:

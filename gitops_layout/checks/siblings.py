@@ -77,6 +77,7 @@ def neighbours_part(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
         if item.identity:
             continue
         used.add((bool(item.kinds), item.value))
+    used |= {(True, delivery.project) for delivery in graph.deliveries if delivery.project}
     objects = {(r.ref.kind, r.ref.name): r for r in graph.repo.resources}
     environments = ENVIRONMENT_NAMES | {environment.name for environment in graph.environments}
     for item in named:
