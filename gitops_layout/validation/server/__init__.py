@@ -31,6 +31,7 @@ _KINDS: dict[tuple[str, str], str] = {
     (group, kind): function
     for group, kinds in {
         "": {
+            "Binding": "pods.binding",
             "ConfigMap": "config.config_map",
             "Endpoints": "services.endpoints",
             "Event": "events.event",

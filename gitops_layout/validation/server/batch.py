@@ -29,6 +29,8 @@ __all__ = ["cron_job", "job"]
 
 _MANY = 100_000
 _CRON_NAME = 52
+_NAMES = ("batch.kubernetes.io/job-name", "job-name")
+_UIDS = ("batch.kubernetes.io/controller-uid", "controller-uid")
 
 _SPEC: tuple[Row, ...] = (
     *(
@@ -93,9 +95,9 @@ def job(at: At) -> Iterator[Refusal]:
             yield spec["selector"].refuse("is required with manualSelector: true")
         elif not matches(spec["selector"], spec["template"]["metadata"]["labels"]):
             yield spec["selector"].refuse("does not match the labels of the template")
-    elif spec["selector"].value is not None:
-        yield spec["selector"].refuse("is generated, unless manualSelector is true")
-    elif len(at["metadata"]["name"].text) > 63:
+    else:
+        yield from _generated(spec, at["metadata"]["name"].text)
+    if not spec["manualSelector"].is_true and len(at["metadata"]["name"].text) > 63:
         yield at["metadata"]["name"].refuse(
             "must have at most 63 characters, as it becomes a label of its pods"
         )
@@ -108,6 +110,20 @@ def job(at: At) -> Iterator[Refusal]:
         and formats.label(f"{name.text}-{last}")
     ):
         yield name.refuse(f"the host name of its last pod, {shown(f'{name.text}-{last}')}, is no DNS label")
+
+
+def _generated(spec: At, name: str) -> Iterator[Refusal]:
+    """validateGeneratedSelector: the server adds labels with the Job's name and uid, and selects by them."""
+    have = spec["template"]["metadata"]["labels"]
+    for key in _NAMES:
+        if have[key].value is not None and have[key].text != name:
+            yield have[key].refuse("is generated, as the name of the Job")
+    for key in _UIDS:
+        if have[key].value is not None:
+            yield have[key].refuse("is generated, as the uid of the Job")
+    own = At({**dict.fromkeys(_NAMES, name), **dict.fromkeys(_UIDS, "\0")})
+    if spec["selector"].is_map and not matches(spec["selector"], own):
+        yield spec["selector"].refuse("is generated, unless manualSelector is true")
 
 
 def cron_job(at: At) -> Iterator[Refusal]:

@@ -11,7 +11,6 @@ from gitops_layout.validation.server import formats
 from gitops_layout.validation.server.checks import (
     any_quantity,
     choice,
-    not_negative_quantity,
     option,
     positive_quantity,
     required,
@@ -20,7 +19,7 @@ from gitops_layout.validation.server.checks import (
 )
 from gitops_layout.validation.server.cursor import At, Refusal, Row, evaluate
 
-__all__ = ["access_modes", "claim_spec"]
+__all__ = ["access_modes", "claim_spec", "claim_template"]
 
 _MODES = ("ReadWriteOnce", "ReadOnlyMany", "ReadWriteMany", "ReadWriteOncePod")
 
@@ -32,7 +31,7 @@ _TABLE: tuple[Row, ...] = (
     ("ValidatePersistentVolumeClaimSpec", "resources!.requests!.storage", required),
     ("ValidatePersistentVolumeClaimSpec", "resources!.requests!.storage", positive_quantity),
     # Other amounts are only decoded.
-    ("Quantity", "resources.limits{}", not_negative_quantity),
+    ("Quantity", "resources.limits{}", any_quantity),
     ("Quantity", "resources.requests{}", any_quantity),
 )
 
@@ -48,15 +47,27 @@ def access_modes(at: At) -> Iterator[Refusal]:
 
 def claim_spec(at: At) -> Iterator[Refusal]:
     """The spec of a claim; `at` is the spec."""
-    if not at.is_map:
-        return
-    yield from access_modes(at["accessModes"])
-    yield from evaluate(_TABLE, at)
     source, reference = at["dataSource"], at["dataSourceRef"]
     if not _kept(source):
         source = At(None, source.path)
     if reference["namespace"].text:
         reference = At(None, reference.path)  # an alpha feature: without it the server drops the reference
+    yield from _claim(at, source, reference)
+
+
+def claim_template(at: At) -> Iterator[Refusal]:
+    """The spec of a claim that something else makes; here nothing is dropped."""
+    yield from _claim(at, at["dataSource"], at["dataSourceRef"])
+
+
+def _claim(at: At, source: At, reference: At) -> Iterator[Refusal]:
+    if not at.is_map:
+        return
+    yield from access_modes(at["accessModes"])
+    yield from evaluate(_TABLE, at)
+    if source.is_map and reference["namespace"].text:
+        yield source.refuse("excludes dataSourceRef.namespace")
+        return
     for each in (source, reference):
         if not each.is_map:
             continue

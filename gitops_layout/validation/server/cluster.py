@@ -21,6 +21,7 @@ from gitops_layout.validation.server.checks import (
     required,
 )
 from gitops_layout.validation.server.cursor import At, Refusal, Row, evaluate, find, shown
+from gitops_layout.validation.server.security import parsed
 
 __all__ = ["csi_node", "flow_schema", "node", "priority_level"]
 
@@ -223,6 +224,19 @@ def csi_node(at: At) -> Iterator[Refusal]:
             yield driver["topologyKeys"].refuse("repeats a key")
 
 
+def _avoided(note: At) -> Iterator[Refusal]:
+    """ValidateAvoidPodsInNodeAnnotations."""
+    if not note.text:
+        return
+    value = parsed(note.text)
+    if not isinstance(value, dict | None):
+        yield note.refuse("is no object in JSON")
+        return
+    for entry in At(value)["preferAvoidPods"]:
+        if not entry["podSignature"]["podController"].is_map:
+            yield note.refuse("needs a podController for each entry")
+
+
 _TAINTS: tuple[Row, ...] = (
     ("validateNodeTaints", "spec.taints[].key", named(formats.qualified)),
     ("validateNodeTaints", "spec.taints[].value", exact(formats.label_value)),
@@ -241,6 +255,7 @@ def node(at: At) -> Iterator[Refusal]:
     for item in ranges:
         if fault := formats.network(item.text):
             yield item.refuse(f"{shown(item.text)} {fault}")
+    yield from _avoided(at["metadata"]["annotations"]["scheduler.alpha.kubernetes.io/preferAvoidPods"])
     if len(ranges) > 1 and all(formats.is_cidr(item.text) for item in ranges):
         families = [ipaddress.ip_network(item.text).version for item in ranges]
         if len(families) != len(set(families)):

@@ -305,8 +305,6 @@ def _probes(at: At, pod: Pod) -> Iterator[Refusal]:
     for name in ("postStart", "preStop"):
         if at["lifecycle"][name].is_map:
             yield from _handler(at["lifecycle"][name], _HOOK_HANDLERS, pod)
-    if at["lifecycle"]["stopSignal"] and not pod.os:
-        yield at["lifecycle"]["stopSignal"].refuse("needs os.name in the pod")
 
 
 def _handler(at: At, kinds: tuple[str, ...], pod: Pod) -> Iterator[Refusal]:

@@ -41,7 +41,8 @@ _SEMVER = regexp(
     rf"{_NUMBER}\.{_NUMBER}\.{_NUMBER}(?:-{_PRE}(?:\.{_PRE})*)?(?:\+[0-9a-zA-Z-]+(?:\.[0-9a-zA-Z-]+)*)?",
     re.ASCII,
 )
-_VALUES = ("bool", "int", "string", "version", "bools", "ints", "strings", "versions")
+_VALUES = ("bool", "int", "string", "version")
+"""Lists of them are dropped by default: a feature that is off (DRAListTypeAttributes)."""
 _NODES = ("nodeName", "nodeSelector", "allNodes", "perDeviceNodeSelection")
 
 
@@ -85,6 +86,7 @@ _WANTED: tuple[Row, ...] = (
     ("validateDeviceAllocationMode", "allocationMode", one_of("All", "ExactCount")),
     ("validateDeviceAllocationMode", "count", at_least(0)),
     ("validateDeviceToleration", "tolerations", size(16)),
+    ("Quantity", "capacity.requests{}", any_quantity),
 )
 
 
@@ -243,12 +245,7 @@ def resource_slice(at: At) -> Iterator[Refusal]:
     # An empty list counts: only an absent one is none.
     if spec["devices"].value is not None and spec["sharedCounters"].value is not None:
         yield spec["sharedCounters"].refuse("excludes devices")
-    advanced = any(
-        device["taints"]
-        or device["consumesCounters"]
-        or any(attribute[name] for _, attribute in device["attributes"].pairs for name in _VALUES[4:])
-        for device in spec["devices"]
-    )
+    advanced = any(device["taints"] or device["consumesCounters"] for device in spec["devices"])
     yield from size(64 if advanced else 128)(spec["devices"])
     for counters in find(spec, "sharedCounters[]"):
         yield from _counters(counters["counters"])
@@ -275,6 +272,7 @@ _DEVICE: tuple[Row, ...] = (
     ("validateDeviceTaint", "taints[].value", exact(formats.label_value)),
     ("validateDeviceTaint", "taints[].effect", choice(*_EFFECTS)),
     ("Quantity", "capacity{}.value", any_quantity),
+    ("Quantity", "nodeAllocatableResourceMappings{}.allocationMultiplier", any_quantity),
     ("Quantity", "consumesCounters[].counters{}.value", any_quantity),
     ("validateDevice", "consumesCounters", size(2)),
     ("validateDevice", "consumesCounters", distinct("counterSet")),
@@ -319,14 +317,12 @@ def _attribute(at: At) -> Iterator[Refusal]:
     given = [name for name in _VALUES if at[name].value is not None]
     if len(given) != 1:
         yield at.refuse("needs exactly one value")
-    for name in given:
-        if at[name].value == []:
-            yield at[name].refuse("must not be empty")
-        for text in [at[name]] if isinstance(at[name].value, str) else at[name]:
-            if len(text.text.encode("utf-8", "replace")) > _TEXT:
-                yield text.refuse(f"must have at most {_TEXT} characters")
-            if name.startswith("version") and not _SEMVER.fullmatch(text.text):
-                yield text.refuse(f"{shown(text.text)} is no semantic version such as 1.2.3")
+    for name in ("string", "version"):
+        text = at[name]
+        if len(text.text.encode("utf-8", "replace")) > _TEXT:
+            yield text.refuse(f"must have at most {_TEXT} characters")
+        if name == "version" and text.is_text and not _SEMVER.fullmatch(text.text):
+            yield text.refuse(f"{shown(text.text)} is no semantic version such as 1.2.3")
 
 
 def _counters(at: At) -> Iterator[Refusal]:

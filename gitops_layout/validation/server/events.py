@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from gitops_layout.validation.server import formats
 from gitops_layout.validation.server.checks import choice, named
-from gitops_layout.validation.server.cursor import At, Refusal
+from gitops_layout.validation.server.cursor import At, Refusal, shown
 
 __all__ = ["event"]
 
@@ -28,6 +28,11 @@ def event(at: At) -> Iterator[Refusal]:
         mismatch = (about["namespace"].text or "default") != namespace
     if mismatch:
         yield about["namespace"].refuse("does not match the namespace of the event")
+    seen = at["series"]["lastObservedTime"]
+    if seen.text and not formats.is_time(seen.text, micro=True):
+        yield seen.refuse(
+            f"{shown(seen.text)} is no time with microseconds, as in 2026-01-31T12:00:00.000000Z"
+        )
     if not newer:
         return
     if at["eventTime"].value is None:

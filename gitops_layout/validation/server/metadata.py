@@ -16,7 +16,7 @@ from gitops_layout.validation.server.checks import labels, required
 from gitops_layout.validation.server.clean import Clean, content
 from gitops_layout.validation.server.cursor import At, Check, Refusal, shown
 
-__all__ = ["annotation_map", "metadata"]
+__all__ = ["STAMPS", "annotation_map", "metadata"]
 
 _ANNOTATIONS_LIMIT = 256 * 1024
 _STANDARD_FINALIZERS = ("kubernetes", "orphan", "foregroundDeletion")
@@ -48,6 +48,7 @@ _NAMES: dict[tuple[str, str], Callable[[str], str | None]] = {
     ("certificates.k8s.io", "CertificateSigningRequest"): formats.path_segment,
 }
 
+STAMPS = ("creationTimestamp", "deletionTimestamp")
 _OPENSHIFT = frozenset(
     f"{name}.openshift.io"
     for name in (
@@ -89,6 +90,10 @@ _ANONYMOUS = frozenset(
 """Kinds whose metadata nobody looks at, or that may have none."""
 
 
+_LATE = frozenset({("", "ReplicationController"), ("resource.k8s.io", "DeviceClass")})
+"""Kinds whose generateName is judged by what it makes only (ValidateObjectMetaWithOpts)."""
+
+
 def metadata(group: str, kind: str, at: At, *, apply: bool) -> Iterator[Refusal]:
     """What is wrong with `metadata`; `at` is the whole object."""
     meta = at["metadata"]
@@ -101,7 +106,8 @@ def metadata(group: str, kind: str, at: At, *, apply: bool) -> Iterator[Refusal]
         return
     namespaced = builtin_scope(group, kind)
     named = apply or (group, kind) not in _GENERATED
-    yield from _name(form, meta, apply=apply, named=named)
+    late = (group, kind) in _LATE
+    yield from _name(form, meta, apply=apply, named=named, late=late)
     if namespaced is not False and (fault := formats.label(meta["namespace"].text or "default")):
         yield meta["namespace"].refuse(f"{shown(meta['namespace'].text)} {fault}")
     yield from (
@@ -112,11 +118,17 @@ def metadata(group: str, kind: str, at: At, *, apply: bool) -> Iterator[Refusal]
     yield from annotation_map(meta["annotations"])
     yield from _owners(meta["ownerReferences"])
     yield from _finalizers(meta["finalizers"], standard=namespaced is not None and group not in _GENERIC)
-    for name in ("creationTimestamp", "deletionTimestamp"):
+    # Of what is applied, the server reads the times of custom kinds from what it stored.
+    for name in () if apply and namespaced is None else STAMPS:
         if meta[name].text and not formats.is_time(meta[name].text):
             yield meta[name].refuse(f"{shown(meta[name].text)} is no time such as 2026-01-31T12:00:00Z")
-    if apply and meta["managedFields"]:
-        yield meta["managedFields"].refuse("must be empty in what is applied")
+    revision = meta["resourceVersion"].text
+    if apply and revision and not (revision.isascii() and revision.isdigit()):
+        yield meta["resourceVersion"].refuse(
+            f"{shown(revision)} is no number, and nothing that a manifest knows"
+        )
+    if apply and meta["managedFields"].value is not None:
+        yield meta["managedFields"].refuse("must be absent in what is applied")
     if (meta["generation"].number or 0) < 0:
         yield meta["generation"].refuse("must not be negative")
 
@@ -157,7 +169,9 @@ def _all_good(value: Any, check: Check, clean: Clean) -> bool:
     return True
 
 
-def _name(form: Callable[[str], str | None], meta: At, *, apply: bool, named: bool) -> Iterator[Refusal]:
+def _name(
+    form: Callable[[str], str | None], meta: At, *, apply: bool, named: bool, late: bool
+) -> Iterator[Refusal]:
     name, generated = meta["name"], meta["generateName"]
     if named and name.empty and (apply or generated.empty):
         yield name.refuse("is required")
@@ -165,7 +179,7 @@ def _name(form: Callable[[str], str | None], meta: At, *, apply: bool, named: bo
         yield name.refuse(f"{shown(name.text)} {fault}")
     # A prefix may end in what the random suffix completes (NameIsDNSSubdomain, prefix=true).
     prefix = generated.text[:-1] + "a" if generated.text.endswith("-") else generated.text
-    if prefix and (fault := form(prefix)):
+    if prefix and not (late and name.text) and (fault := form(prefix)):
         yield generated.refuse(f"{shown(generated.text)} {fault}")
 
 

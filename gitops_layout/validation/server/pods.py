@@ -28,12 +28,18 @@ from gitops_layout.validation.server.clean import Clean, content, lean, lean_con
 from gitops_layout.validation.server.containers import Pod, containers
 from gitops_layout.validation.server.cursor import At, Refusal, Row, evaluate, find, shown
 from gitops_layout.validation.server.metadata import annotation_map
-from gitops_layout.validation.server.resources import amount, container_resource, pod_resource, requirements
+from gitops_layout.validation.server.resources import (
+    amount,
+    container_resource,
+    pod_resource,
+    requirements,
+    whole_pod,
+)
 from gitops_layout.validation.server.scheduling import affinity, spreading, tolerations
 from gitops_layout.validation.server.security import pod_annotations, pod_security
 from gitops_layout.validation.server.volumes import volumes
 
-__all__ = ["affordable", "bare_pod", "pod_template", "template"]
+__all__ = ["affordable", "bare_pod", "binding", "pod_template", "template"]
 
 _GRACE = 30
 
@@ -106,6 +112,12 @@ def pod_template(at: At) -> Iterator[Refusal]:
     yield from template(at["template"])
 
 
+def binding(at: At) -> Iterator[Refusal]:
+    """A Binding of a pod to a node (ValidatePodBinding); `at` is the object."""
+    yield from one_of("Node")(at["target"]["kind"])
+    yield from required(at["target"]["name"])
+
+
 def _pod_spec(at: At, *, bare: bool, owner: str) -> Iterator[Refusal]:
     if at.is_map and not _taken(at.value, bare=bare, owner=owner):
         yield from _judged(at, bare=bare, owner=owner)
@@ -126,7 +138,12 @@ def _taken(spec: dict[str, Any], *, bare: bool, owner: str) -> bool:
 
 
 def affordable(spec: dict[str, Any]) -> bool:
-    """Whether the limits and requests of all containers are clean: what `lean` leaves out."""
+    """Whether the limits and requests of all containers are clean: what `lean` leaves out.
+
+    Where the whole pod has some, too, that cannot be said of each container alone.
+    """
+    if isinstance(spec.get("resources"), dict):
+        return False
     lists = (spec.get(kind) for kind in ("containers", "initContainers"))
     items = (item for found in lists if isinstance(found, list) for item in found if isinstance(item, dict))
     return all(_amounts_taken(item.get("resources")) for item in items)
@@ -146,7 +163,7 @@ def _amounts_taken(resources: Any) -> bool:
 
 
 def _judged(at: At, *, bare: bool, owner: str) -> Iterator[Refusal]:
-    usable, refusals = volumes(at["volumes"], owner)
+    usable, refusals = volumes(at["volumes"], owner, bare=bare)
     yield from refusals
     yield from evaluate(_TABLE, at)
     grace = at["terminationGracePeriodSeconds"].number
@@ -174,7 +191,9 @@ def _judged(at: At, *, bare: bool, owner: str) -> Iterator[Refusal]:
 
 
 def _names(at: At) -> Iterator[Refusal]:
-    """validatePodDNSConfig, validatePodHostName."""
+    """validatePodDNSConfig, validatePodHostName; serviceAccount is an older name of serviceAccountName."""
+    if not at["serviceAccountName"].text:
+        yield from valid(formats.subdomain)(at["serviceAccount"])
     if at["dnsPolicy"].text == "None" and not at["dnsConfig"]["nameservers"]:
         yield at["dnsConfig"]["nameservers"].refuse("is required with dnsPolicy None")
     override = at["hostnameOverride"]
@@ -210,6 +229,7 @@ def _amounts(at: At, claims: set[str]) -> Iterator[Refusal]:
         if resources["claims"].value is not None:
             yield resources["claims"].refuse("has no place in the resources of a whole pod")
         yield from requirements(resources, claims, pod_resource)
+        yield from whole_pod(at)
     for name, value in at["overhead"].pairs:
         if fault := container_resource(name):
             yield value.refuse(f"{shown(name)} {fault}")

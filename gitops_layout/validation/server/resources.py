@@ -22,6 +22,7 @@ __all__ = [
     "quota_resource",
     "requirements",
     "resource_name",
+    "whole_pod",
 ]
 
 _CONTAINER = {"cpu", "memory", "ephemeral-storage"}
@@ -146,6 +147,41 @@ def _against_limit(name: str, asked: At, limit: At | None) -> Iterator[Refusal]:
 
 def _number(at: At) -> Fraction | None:
     return None if at.value is None or isinstance(at.value, bool | list) else quantity(at.value)
+
+
+def whole_pod(spec: At) -> Iterator[Refusal]:
+    """What a pod asks for against what its containers do (validatePodResourceConsistency)."""
+    limits, asked = (dict(spec["resources"][name].pairs) for name in ("limits", "requests"))
+    for name, place in {**limits, **asked}.items():
+        # What is not asked for the pod is filled in from its containers, and has to keep the limit.
+        have, needed = _number(place), _aggregated(spec, name)
+        if have is not None and needed > have and (name in asked or _overcommits(name)):
+            yield place.refuse(f"is {place.value}, less than what the containers ask for together")
+    for container in spec["containers"]:
+        for name, limit in container["resources"]["limits"].pairs:
+            have = _number(limits[name]) if name in limits else None
+            if have is not None and (_number(limit) or 0) > have:
+                yield limit.refuse(f"is {limit.value}, more than the limit of the pod, {limits[name].value}")
+
+
+def _aggregated(spec: At, name: str) -> Fraction:
+    """AggregateContainerRequests: containers and sidecars together, or the greatest step on the way there."""
+    total = sum((_request(container, name) for container in spec["containers"]), Fraction(0))
+    sidecars = most = Fraction(0)
+    for container in spec["initContainers"]:
+        one = _request(container, name)
+        if container["restartPolicy"].text == "Always":
+            total += one
+            sidecars += one
+            one = Fraction(0)
+        most = max(most, sidecars + one)
+    return max(total, most)
+
+
+def _request(container: At, name: str) -> Fraction:
+    resources = container["resources"]
+    asked = resources["requests"][name]
+    return _number(resources["limits"][name] if asked.value is None else asked) or Fraction(0)
 
 
 def _claims(at: At, known: set[str]) -> Iterator[Refusal]:

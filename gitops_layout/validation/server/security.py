@@ -6,6 +6,7 @@ the Go function that they follow.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 
@@ -14,10 +15,15 @@ from gitops_layout.validation.server import formats
 from gitops_layout.validation.server.checks import between, choice, distinct, exact, items, one_of, required
 from gitops_layout.validation.server.cursor import At, Refusal, Row, evaluate, find, shown
 
-__all__ = ["container_security", "pod_annotations", "pod_security"]
+__all__ = ["container_security", "parsed", "pod_annotations", "pod_security"]
 
 _ID = between(0, 2**31 - 1)
 _PROFILES = ("Localhost", "RuntimeDefault", "Unconfined")
+_CONTROL = regexp(r"[\x00-\x1f\x7f]")
+_NETBIOS = regexp(r'[^\\/:*?"<>|.][^\\/:*?"<>|]{0,14}')
+_LABEL = r"[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?"
+_DOMAIN = regexp(rf"{_LABEL}(?:\.{_LABEL})*")
+_NO_USER = regexp(r'["/\\:;|=,+*?<>@\[\]]')
 _SYSCTL = regexp(r"(?:[a-z0-9](?:[-_a-z0-9]*[a-z0-9])?[./])*[a-z0-9](?:[-_a-z0-9]*[a-z0-9])?")
 
 
@@ -31,6 +37,18 @@ def _sysctl_name(at: At) -> Iterator[Refusal]:
         yield at.refuse(f"{shown(at.text)} {fault}")
 
 
+def _windows_user(text: str) -> str | None:
+    """A user, a domain and a backslash before it or not (validateWindowsSecurityContextOptions)."""
+    domain, backslash, user = text.rpartition("\\")
+    if _CONTROL.search(text) or "\\" in domain:
+        return "must have no control characters, and one backslash at most"
+    if backslash and (len(domain) >= 256 or not (_NETBIOS.fullmatch(domain) or _DOMAIN.fullmatch(domain))):
+        return "must have the name of a domain before the backslash"
+    if not 0 < len(user.encode("utf-8", "replace")) <= 104 or not user.strip(". ") or _NO_USER.search(user):
+        return 'must name a user in 1 to 104 characters, none of them among "/\\[]:;|=,+*?<>@'
+    return None
+
+
 _SHARED: tuple[Row, ...] = (
     ("IsValidUserID", "runAsUser", _ID),
     ("IsValidGroupID", "runAsGroup", _ID),
@@ -41,6 +59,12 @@ _SHARED: tuple[Row, ...] = (
         "windowsOptions.gmsaCredentialSpecName",
         exact(formats.subdomain),
     ),
+    (
+        "validateWindowsSecurityContextOptions",
+        "windowsOptions.gmsaCredentialSpec",
+        exact(lambda text: None if 0 < len(text) <= 64 * 1024 else "must have 1 character to 64 KiB"),
+    ),
+    ("validateWindowsSecurityContextOptions", "windowsOptions.runAsUserName", exact(_windows_user)),
 )
 _POD: tuple[Row, ...] = (
     *_SHARED,
@@ -160,6 +184,14 @@ def _localhost(at: At) -> Iterator[Refusal]:
             yield path.refuse("is for type Localhost only")
 
 
+def parsed(text: str) -> object:
+    """The value of a text in JSON; the text itself where it is none."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+
+
 def pod_annotations(at: At, spec: At) -> Iterator[Refusal]:
     """Annotations that speak of pods (ValidatePodSpecificAnnotations)."""
     names = {name.text for kind in ("containers", "initContainers") for name in find(spec, f"{kind}[].name")}
@@ -175,6 +207,11 @@ def pod_annotations(at: At, spec: At) -> Iterator[Refusal]:
                 yield value.refuse(f"there is no container {shown(key.removeprefix(_APPARMOR))}")
             if text not in ("", "runtime/default", "unconfined") and not text.startswith("localhost/"):
                 yield value.refuse(f"{shown(text)} is no AppArmor profile")
+    mirror, old = at["kubernetes.io/config.mirror"], at["scheduler.alpha.kubernetes.io/tolerations"]
+    if mirror.value is not None and not spec["nodeName"].text:
+        yield mirror.refuse("needs spec.nodeName")
+    if old.text and not isinstance(parsed(old.text), list | None):
+        yield old.refuse("is no list in JSON")
     cost = at["controller.kubernetes.io/pod-deletion-cost"]
     if cost.text and not re.fullmatch(r"0|-?[1-9][0-9]{0,9}", cost.text):
         yield cost.refuse(f"{shown(cost.text)} is no 32-bit integer")

@@ -136,6 +136,7 @@ def _addresses(at: At, spec: At, kind: str) -> Iterator[Refusal]:
     if kind != "ExternalName":
         yield from _cluster_ips(spec)
         yield from duplicates(spec["ipFamilies"], lambda item: (item.text,))
+        yield from _single_stack(spec)
 
 
 def _cluster_ips(spec: At) -> Iterator[Refusal]:
@@ -158,6 +159,14 @@ def _cluster_ips(spec: At) -> Iterator[Refusal]:
     for family, version in zip(spec["ipFamilies"], found or _version(one), strict=False):
         if family.text in ("IPv4", "IPv6") and family.text != f"IPv{version}":
             yield family.refuse("differs from the family of the address")
+
+
+def _single_stack(spec: At) -> Iterator[Refusal]:
+    """initIPFamilyFields: two families or addresses, and a policy that wants one, as it does where it is absent."""
+    if spec["ipFamilyPolicy"].text in ("", "SingleStack"):
+        for name in ("ipFamilies", "clusterIPs"):
+            if len(spec[name].texts) > 1:
+                yield spec[name].refuse("needs ipFamilyPolicy PreferDualStack or RequireDualStack")
 
 
 def _version(at: At) -> list[int]:
@@ -192,6 +201,8 @@ def _local_multicast(text: str) -> bool:
 _SUBSETS: tuple[Row, ...] = (
     ("validateEndpointAddress", "addresses[].hostname", valid(formats.label)),
     ("validateEndpointAddress", "notReadyAddresses[].hostname", valid(formats.label)),
+    ("validateEndpointAddress", "addresses[].nodeName", exact(formats.subdomain)),
+    ("validateEndpointAddress", "notReadyAddresses[].nodeName", exact(formats.subdomain)),
     ("validateEndpointPort", "ports[].name", valid(formats.label)),
     ("validateEndpointPort", "ports[].port", required),
     ("validateEndpointPort", "ports[].port", port),
@@ -224,10 +235,12 @@ _SLICE: tuple[Row, ...] = (
     ("validateEndpoints", "endpoints[].addresses", size(100)),
     ("validateEndpoints", "endpoints[].nodeName", exact(formats.subdomain)),
     ("validateEndpoints", "endpoints[].hostname", valid(formats.label)),
-    ("validateEndpoints", "endpoints[].deprecatedTopology", labels),
     ("validateHints", "endpoints[].hints.forZones", size(8)),
     ("validateHints", "endpoints[].hints.forZones", distinct("name")),
     ("validateHints", "endpoints[].hints.forZones[].name", exact(formats.label_value)),
+    ("validateHints", "endpoints[].hints.forNodes", size(8)),
+    ("validateHints", "endpoints[].hints.forNodes", distinct("name")),
+    ("validateHints", "endpoints[].hints.forNodes[].name", exact(formats.subdomain)),
     ("validatePorts", "ports[].name", valid(formats.label)),
     ("validatePorts", "ports[].protocol", option("TCP", "UDP", "SCTP")),
     ("validatePorts", "ports[].appProtocol", valid(formats.qualified)),
@@ -235,7 +248,7 @@ _SLICE: tuple[Row, ...] = (
 
 
 def endpoint_slice(at: At) -> Iterator[Refusal]:
-    """ValidateEndpointSliceCreate."""
+    """ValidateEndpointSliceCreate; deprecatedTopology is dropped before (dropTopologyOnV1)."""
     yield from evaluate(_SLICE, at)
     family = at["addressType"].text
     names: set[str] = set()

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 from gitops_layout.validation.server import formats
 from gitops_layout.validation.server.checks import (
+    any_quantity,
     at_least,
     between,
     choice,
@@ -83,11 +84,7 @@ def persistent_volume(at: At) -> Iterator[Refusal]:
     for name, value in spec["capacity"].pairs:
         if name != "storage":
             yield value.refuse("only storage can be the capacity of a volume")
-    sources = [name for name in _SOURCES if spec[name].value is not None]
-    if not sources:
-        yield spec.refuse("needs a volume type")
-    for extra in sources[1:]:
-        yield spec[extra].refuse(f"excludes {sources[0]}: a volume has one type")
+    yield from _one_type(spec)
     affinity = spec["nodeAffinity"]
     if affinity.is_map:
         if not affinity["required"].is_map:
@@ -104,6 +101,15 @@ def persistent_volume(at: At) -> Iterator[Refusal]:
         yield from named(formats.subdomain)(attributes)
         if not spec["csi"].is_map:
             yield attributes.refuse("needs a volume of type csi")
+
+
+def _one_type(spec: At) -> Iterator[Refusal]:
+    sources = [name for name in _SOURCES if spec[name].value is not None]
+    if not sources:
+        yield spec.refuse("needs a volume type")
+    # The server counts a flexVolume, and does not ask what stands beside it already.
+    for extra in (name for name in sources[1:] if name != "flexVolume"):
+        yield spec[extra].refuse(f"excludes {sources[0]}: a volume has one type")
 
 
 def persistent_volume_claim(at: At) -> Iterator[Refusal]:
@@ -189,6 +195,7 @@ def csi_storage_capacity(at: At) -> Iterator[Refusal]:
     yield from selector(at["nodeTopology"])
     yield from named(formats.subdomain)(at["storageClassName"])
     yield from not_negative_quantity(at["capacity"])
+    yield from any_quantity(at["maximumVolumeSize"])
 
 
 _ATTACHMENT: tuple[Row, ...] = (
@@ -198,13 +205,30 @@ _ATTACHMENT: tuple[Row, ...] = (
 )
 
 
+_INLINE: tuple[Row, ...] = (
+    *SHARED,
+    ("ValidatePersistentVolumeSpec", "persistentVolumeReclaimPolicy", one_of("Retain")),
+    ("ValidatePersistentVolumeSpec", "volumeMode", option("Block", "Filesystem")),
+    ("validateCSIPersistentVolumeSource", "csi.volumeHandle", required),
+)
+
+
 def volume_attachment(at: At) -> Iterator[Refusal]:
     """ValidateVolumeAttachment."""
     yield from evaluate(_ATTACHMENT, at)
     source = at["spec"]["source"]
     if (source["inlineVolumeSpec"].value is None) == (source["persistentVolumeName"].value is None):
         yield source.refuse("needs either persistentVolumeName or inlineVolumeSpec")
-    inline = source["inlineVolumeSpec"]
+    elif source["inlineVolumeSpec"].is_map:
+        yield from _inline(source["inlineVolumeSpec"])
+
+
+def _inline(inline: At) -> Iterator[Refusal]:
+    """ValidatePersistentVolumeSpec for a volume that no object stands for."""
+    yield from access_modes(inline["accessModes"])
+    yield from required(inline["csi"])
+    yield from evaluate(_INLINE, inline)
+    yield from _one_type(inline)
     for name in ("claimRef", "capacity", "nodeAffinity", "storageClassName"):
         if not inline[name].empty:
             yield inline[name].refuse("has no place in an inline volume")

@@ -19,7 +19,7 @@ from gitops_layout.validation.server.checks import (
     required,
     valid,
 )
-from gitops_layout.validation.server.claims import claim_spec
+from gitops_layout.validation.server.claims import claim_template
 from gitops_layout.validation.server.containers import object_field, resource_field
 from gitops_layout.validation.server.cursor import At, Check, Refusal, Row, evaluate, find, shown
 from gitops_layout.validation.server.metadata import annotation_map
@@ -52,6 +52,10 @@ def _initiator(text: str) -> str | None:
 
 def _absolute(text: str) -> str | None:
     return None if text.startswith("/") else "must be an absolute path"
+
+
+def _descending(text: str) -> str | None:
+    return "must be a relative path" if text.startswith("/") else formats.has_backstep(text)
 
 
 def _no_slash(text: str) -> str | None:
@@ -132,6 +136,7 @@ _POD: tuple[Row, ...] = (
     *SHARED,
     ("validateVolumeSource", "emptyDir.sizeLimit", not_negative_quantity),
     ("validateGitRepoVolumeSource", "gitRepo.repository", required),
+    ("validateGitRepoVolumeSource", "gitRepo.directory", valid(_descending)),
     ("validateSecretVolumeSource", "secret.secretName", required),
     ("validateSecretVolumeSource", "secret.defaultMode", _MODE),
     *_under("secret", _ITEMS),
@@ -153,24 +158,23 @@ _POD: tuple[Row, ...] = (
     ("validateEphemeralVolumeSource", "ephemeral.volumeClaimTemplate", required),
     ("ValidateTemplateObjectMeta", "ephemeral.volumeClaimTemplate.metadata.labels", labels),
     ("ValidateTemplateObjectMeta", "ephemeral.volumeClaimTemplate.metadata.annotations", annotation_map),
-    ("validateImageVolumeSource", "image.reference", required),
     ("validatePullPolicy", "image.pullPolicy", one_of("Always", "IfNotPresent", "Never")),
 )
 _PROJECTED = ("secret", "configMap", "downwardAPI", "serviceAccountToken")
 """Trust bundles and pod certificates are dropped by default: features that are off."""
 
 
-def volumes(at: At, owner: str) -> tuple[dict[str, At], list[Refusal]]:
+def volumes(at: At, owner: str, *, bare: bool) -> tuple[dict[str, At], list[Refusal]]:
     """The usable volumes of a pod by name, and what is wrong with the others (ValidateVolumes).
 
-    `owner` is the pod's own name, empty in templates. A faulty volume is missing for the mounts, too.
+    `owner` is the pod's own name, empty in templates; `bare` tells a Pod from a template. A faulty volume is missing for the mounts, too.
     """
     usable: dict[str, At] = {}
     refusals: list[Refusal] = []
     for volume in at:
         if not volume.is_map:
             continue
-        faults = list(_volume(volume, owner))
+        faults = list(_volume(volume, owner, bare=bare))
         name = volume["name"].text
         if name in usable:
             faults.append(volume["name"].refuse(f"{shown(name)} is the name of another volume"))
@@ -180,12 +184,14 @@ def volumes(at: At, owner: str) -> tuple[dict[str, At], list[Refusal]]:
     return usable, refusals
 
 
-def _volume(at: At, owner: str) -> Iterator[Refusal]:
+def _volume(at: At, owner: str, *, bare: bool) -> Iterator[Refusal]:
     types = [name for name in VOLUME_TYPES if at[name].value is not None]
     for extra in types[1:]:
         yield at[extra].refuse(f"excludes {types[0]}: a volume has one type")
     yield from evaluate(_POD, at)
     yield from shared_relations(at)
+    if bare and at["image"].is_map:
+        yield from required(at["image"]["reference"])
     for path in ("downwardAPI.items[]", "projected.sources[].downwardAPI.items[]"):
         for item in find(at, path):
             yield from _downward(item)
@@ -193,7 +199,7 @@ def _volume(at: At, owner: str) -> Iterator[Refusal]:
         yield from _projection(at["projected"])
     template = at["ephemeral"]["volumeClaimTemplate"]
     if template.is_map:
-        yield from claim_spec(At(template["spec"].value or {}, template["spec"].path))
+        yield from claim_template(At(template["spec"].value or {}, template["spec"].path))
         for name, value in template["metadata"].pairs:
             if name not in ("labels", "annotations", "creationTimestamp") and not value.empty:
                 yield value.refuse("cannot be set in the template of a claim")

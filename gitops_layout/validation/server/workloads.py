@@ -11,7 +11,7 @@ from typing import Any
 
 from gitops_layout.validation.server import formats
 from gitops_layout.validation.server.checks import at_least, int_or_percent, one_of, required, selector, valid
-from gitops_layout.validation.server.claims import claim_spec
+from gitops_layout.validation.server.claims import claim_template
 from gitops_layout.validation.server.clean import Clean, content, lean
 from gitops_layout.validation.server.cursor import At, Check, Refusal, Row, evaluate, shown
 from gitops_layout.validation.server.pods import affordable, template
@@ -61,7 +61,7 @@ _STATEFUL_SET: tuple[Row, ...] = (
         "spec.persistentVolumeClaimRetentionPolicy.whenScaled",
         one_of("Retain", "Delete"),
     ),
-    ("validateVolumeClaimTemplates", "spec.volumeClaimTemplates[].spec!", claim_spec),
+    ("validateVolumeClaimTemplates", "spec.volumeClaimTemplates[].spec!", claim_template),
 )
 _DAEMON_SET: tuple[Row, ...] = (
     *_counts("ValidateDaemonSetSpec", "minReadySeconds", "revisionHistoryLimit"),
