@@ -14,6 +14,7 @@ from gitops_layout.checks.ci.deploys import changes
 from gitops_layout.checks.ci.shell import commands
 from gitops_layout.graph.model import Graph
 from gitops_layout.k8s.pods import containers
+from gitops_layout.kustomize.model import GROUP as KUSTOMIZE
 from gitops_layout.kustomize.model import find
 from gitops_layout.model import Affected, Hit, Location, Related, Span
 from gitops_layout.patterns import regexp
@@ -31,7 +32,7 @@ def _affected(delivery: Delivery) -> Affected:
 
 
 def not_object(graph: Graph, params: Params) -> Iterator[Hit]:
-    """Documents without apiVersion and kind, in folders of which an agent applies every file. Argo CD passes over a file
+    """Documents without apiVersion and kind, or that are kustomize's own, in folders of which an agent applies every file. Argo CD passes over a file
     that looks like no manifest at all.
     """
     for delivery in graph.deliveries:
@@ -66,6 +67,8 @@ def _lacks(data: Any) -> str | None:
     match data:
         case None:
             return None
+        case {"apiVersion": str(version), "kind": str(kind)} if version.startswith(KUSTOMIZE):
+            return f"is a {kind} of kustomize, which no API server knows"
         case {"apiVersion": str(), "kind": str()}:
             return None
         case {"kind": str()}:

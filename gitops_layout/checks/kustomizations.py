@@ -14,6 +14,7 @@ from gitops_layout.graph.model import Graph
 from gitops_layout.k8s.secrets import secret_form
 from gitops_layout.kustomize.model import (
     FILE_NAMES,
+    GROUP,
     BuildClass,
     Kustomization,
     Problem,
@@ -254,7 +255,7 @@ def misnamed(graph: Graph, params: Params) -> Iterator[Hit]:
 def _is_kustomization(data: object) -> bool:
     match data:
         case {"apiVersion": str(version), "kind": "Kustomization" | "Component"}:
-            return version.startswith("kustomize.config.k8s.io/")
+            return version.startswith(GROUP)
         case {"apiVersion": _} | {"kind": _}:
             return False
         case {"resources": list()}:

@@ -11,6 +11,7 @@ from gitops_layout.checks.delivered import metadata
 from gitops_layout.checks.once import once
 from gitops_layout.fields import dotted
 from gitops_layout.graph.model import Graph
+from gitops_layout.kustomize.model import GROUP as KUSTOMIZE
 from gitops_layout.model import Hit, Path, Related
 from gitops_layout.patterns import regexp
 from gitops_layout.validation.check import as_stored
@@ -49,6 +50,8 @@ def _refused(graph: Graph) -> tuple[tuple[Subject, Refusal], ...]:
 def _find(graph: Graph) -> Iterator[tuple[Subject, Refusal]]:
     guessed = {delivery.id for delivery in graph.deliveries if delivery.agent == "helm"}
     for subject in judged(graph).subjects:
+        if subject.ref.api_version.startswith(KUSTOMIZE):
+            continue  # no server has it: what delivers it is told as such
         known = {v.path for v in subject.verdict.violations if v.kind != "wraps"}
         data = as_stored(subject.data, subject.verdict)
         shape = subject.shape if data is subject.data else None

@@ -31,6 +31,9 @@ __all__ = [
     "strings",
 ]
 
+GROUP = "kustomize.config.k8s.io/"
+"""How the `apiVersion`s of kustomize's own documents begin, which no API server knows."""
+
 FILE_NAMES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 """The names kustomize recognises, in its order."""
 
