@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,6 +12,13 @@ from gitops_layout.cli import remembered
 from gitops_layout.cli.roots import located
 from gitops_layout.errors import UserError
 from gitops_layout.model import UncheckedClass
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from gitops_layout.config import Config
+    from gitops_layout.graph.model import Graph
+    from gitops_layout.model import Unchecked
 
 __all__ = ["command"]
 
@@ -47,6 +54,13 @@ def command(arguments: tuple[str, ...], *, no_cache: bool, **options: Any) -> in
     return remembered.command("graph", root, options, partial(_run, root, options), use=not no_cache)
 
 
+def _open(graph: Graph, config: Config) -> Iterator[Unchecked]:
+    """What could not be seen, without what the config declares to lie outside."""
+    for entry in graph.unchecked:
+        if entry.kind is UncheckedClass.BROKEN or config.declares(entry.subject) is None:
+            yield entry
+
+
 def _told_apart(arguments: tuple[str, ...], *, explain: bool) -> tuple[tuple[Path, ...], tuple[str, ...]]:
     """The path, which comes first, and the names that are to be explained: what is no path is one."""
     first = arguments[:1] if arguments and (Path(arguments[0]).exists() or not explain) else ()
@@ -74,7 +88,11 @@ def _run(root: Path, options: dict[str, Any], memory: remembered.Memory) -> reme
         "mermaid": output.to_mermaid,
         "dot": output.to_dot,
     }
-    said = remembered.Said([words[form](graph)], lasting=lasting, code=3 if broken else 0)
+    # What is declared to lie outside is no news to anybody; the JSON has it all the same.
+    shown = graph if form == "json" else replace(graph, unchecked=tuple(_open(graph, loaded.config)))
+    said = remembered.Said([words[form](shown)], lasting=lasting, code=3 if broken else 0)
+    if form == "text" and not options["files"] and (declared := len(graph.unchecked) - len(shown.unchecked)):
+        said.out.append(f"not looked at, as the config declares: {declared}; --format json lists it\n")
     if options["names"]:
         said.out[:] = [explained(graph, options["names"])]
     elif options["explain"] and form == "text" and not options["files"]:

@@ -136,6 +136,10 @@ class Config:
     external: tuple[External, ...] = ()
     document: Document | None = field(default=None, repr=False, compare=False)
 
+    def declares(self, subject: tuple[str, str] | None) -> External | None:
+        """The declaration that speaks of what could not be looked at, by its `subject`; None without one."""
+        return next((e for e in self.external if subject is not None and e.declares(*subject)), None)
+
     def where(self, *path: str | int) -> str:
         """`file:line:column` of a key or item, for messages; the bare file name where there is none."""
         if self.document is None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from enum import StrEnum
 from posixpath import basename, dirname, join
 
@@ -13,6 +15,7 @@ from gitops_layout.graph.parked import switched_off
 from gitops_layout.kustomize.model import FILE_NAMES
 from gitops_layout.model import ObjectRef, UncheckedClass
 from gitops_layout.patterns import regexp
+from gitops_layout.render.directory import left_out
 from gitops_layout.repo.model import Resource, is_template, is_yaml
 from gitops_layout.values import dataclass
 
@@ -64,6 +67,7 @@ def accounts(graph: Graph) -> Iterator[Account]:
         if not delivery.live and _is_part(delivery)
     }
     unbuilt = dict(_unbuilt(graph))
+    directories = _directories(graph)
     manifests, files = frozenset(graph.repo.manifests), graph.repo.files
     for file in (file for file in files if is_yaml(file) and graph.repo.entries[file].target is None):
         if file not in manifests and file not in read:
@@ -90,7 +94,8 @@ def accounts(graph: Graph) -> Iterator[Account]:
             yield Account(file, State.UNREACHED, why)
         else:
             why_failed = failed.get(file) or _below(file, unbuilt)
-            yield _rest(file, file in objects, why_failed, _chart_of(graph, file), stages)
+            why = _left_out(graph, file, directories) or "no agent object and no kustomization names it"
+            yield _rest(file, file in objects, why_failed, _chart_of(graph, file), stages, why)
 
 
 def _unbuilt(graph: Graph) -> Iterator[tuple[str, str]]:
@@ -106,6 +111,27 @@ def _unbuilt(graph: Graph) -> Iterator[tuple[str, str]]:
                 failure = graph.rendered[delivery.id].failure
                 why = failure.why if failure is not None else "what renders it is not here"
                 yield part.source.path, f"{why} for {delivery.id}"
+
+
+def _directories(graph: Graph) -> Mapping[str, list[Delivery]]:
+    """What Argo CD reads as folders of manifests, by the folder: each part with the id of its delivery."""
+    found: dict[str, list[Delivery]] = defaultdict(list)
+    for delivery in graph.deliveries:
+        for part in (delivery.parts or (delivery,)) if delivery.live and delivery.agent == "argocd" else ():
+            if part.renderer == "directory" and part.source.local and part.source.path is not None:
+                found[part.source.path].append(replace(part, id=delivery.id))
+    return found
+
+
+def _left_out(graph: Graph, file: str, directories: Mapping[str, list[Delivery]]) -> str | None:
+    """What of an Application that reads the folder above a file leaves the file out."""
+    folder = dirname(file) if directories else ""
+    while folder and folder not in directories:
+        folder = dirname(folder)
+    for delivery in directories.get(folder, ()):
+        if (why := left_out(graph.repo, delivery, file)) is not None:
+            return f"{delivery.id} {why}"
+    return None
 
 
 def _below(file: str, folders: Mapping[str, str]) -> str | None:
@@ -135,7 +161,9 @@ def _chart_of(graph: Graph, file: str) -> str | None:
     return folder if "Chart.yaml" in graph.repo.folders.get(folder, ()) else None
 
 
-def _rest(file: str, is_object: bool, failure: str | None, chart: str | None, stages: set[str]) -> Account:
+def _rest(
+    file: str, is_object: bool, failure: str | None, chart: str | None, stages: set[str], unnamed: str
+) -> Account:
     folder = _ASIDE.search("/".join(part for part in dirname(file).split("/") if part not in stages))
     hidden = next((part for part in file.split("/") if part.startswith(".")), None)
     if is_object and (folder is not None or hidden is not None):
@@ -150,4 +178,4 @@ def _rest(file: str, is_object: bool, failure: str | None, chart: str | None, st
         return Account(file, State.UNREACHED, "a kustomization that nothing includes")
     if not is_object:
         return Account(file, State.TOOL, "holds no Kubernetes object")
-    return Account(file, State.UNREACHED, "no agent object and no kustomization names it")
+    return Account(file, State.UNREACHED, unnamed)

@@ -44,7 +44,8 @@ def formless(
             file = resource.location.file
             if at(resource.data, "metadata", "generateName") is None and not is_aside(file):
                 why = "metadata.name is missing or no text, so no agent takes it: give it a name"
-                yield broken(f"a {ref.kind} without a name", why, resource.location), not parked(file)
+                article = "an" if ref.kind.startswith("A") else "a"
+                yield broken(f"{article} {ref.kind} without a name", why, resource.location), not parked(file)
     for file in repo.manifests:
         for document in repo.documents(file):
             field = _odd(document.data)

@@ -39,7 +39,7 @@ def _registered(objects: Iterable[Resource]) -> Iterator[Cluster]:
 def clusters_of(objects: Iterable[Resource]) -> tuple[DeclaredCluster, ...]:
     """The clusters that Secrets in the repository register with Argo CD."""
     return tuple(
-        DeclaredCluster(cluster.name, server=cluster.server, origin="secret")
+        DeclaredCluster(cluster.name or cluster.server, server=cluster.server, origin="secret")
         for cluster in _registered(objects)
     )
 
@@ -87,7 +87,7 @@ def _world(
     """What generators can look at. Clusters are unknown where neither a Secret nor spec or config names one."""
     from gitops_layout.agents.applicationset import Cluster, World
 
-    known = {cluster.name: cluster for cluster in _registered(objects)}
+    known = {cluster.name or cluster.server: cluster for cluster in _registered(objects)}
     for cluster in declared.clusters:
         if cluster.server is not None:
             known.setdefault(

@@ -21,8 +21,9 @@ from gitops_layout.graph.parked import parked
 from gitops_layout.graph.roots import kustomize_roots, plain_folders
 from gitops_layout.graph.sources import context_of, is_agent
 from gitops_layout.graph.state import Render, State, add
+from gitops_layout.kustomize.exact import KUSTOMIZE_VERSION
 from gitops_layout.kustomize.named import named
-from gitops_layout.model import Location, Unchecked, UncheckedClass
+from gitops_layout.model import Location, Unchecked, UncheckedClass, of_object
 from gitops_layout.render.rendered import Rendered, RenderedObject
 from gitops_layout.repo.model import Repo, Resource, broken, is_aside, is_template
 
@@ -40,7 +41,7 @@ def link(repo: Repo, *, render: Render, declared: Declared | None = None) -> Gra
     objects = [resource for resource in repo.resources if resource.file not in inputs]
     context, reason = context_of(repo, declared, objects)
     expand = expander(repo, context.declared, objects, context.is_own, render.tree)
-    state = State(context, expand, render, parked(repo), explain=[reason] if reason else [])
+    state = State(context, expand, render, parked(repo, context, objects), explain=[reason] if reason else [])
     agents = agents_of(state, objects)
     pulling = (r for r in objects if is_generator(r) or (is_agent(r) and pulls(r)))
     pulled = any(not state.parked(resource.file) for resource in pulling)
@@ -150,9 +151,12 @@ def _note_unchecked(repo: Repo, state: State, live: set[str]) -> None:
         state.unchecked.extend(state.rendered[delivery.id].unseen)
         for note in delivery.notes:
             what = f"{dotted(note)} of delivery {delivery.id}"
-            why = "it is no field that is known here; the delivery is shown without it"
+            why, subject = "it is no field that is known here; the delivery is shown without it", None
+            if delivery.agent == "argocd" and note[-2:] == ("kustomize", "version"):
+                why = f"Argo CD builds it with a kustomize of its installation, and here it is {KUSTOMIZE_VERSION}"
+                subject = of_object(delivery.kind, delivery.namespace, delivery.name)
             place = place_of(delivery.root, delivery.origin, note)
-            state.unchecked.append(Unchecked(what, UncheckedClass.EXTERNAL, why, place, None, delivery.id))
+            state.unchecked.append(Unchecked(what, UncheckedClass.EXTERNAL, why, place, subject, delivery.id))
     texts = named(repo, "input") if repo.unparsable else frozenset()
     for file, problem in repo.unparsable:
         if file in texts:

@@ -12,7 +12,7 @@ from gitops_layout.patterns import regexp
 from gitops_layout.system import run
 from gitops_layout.values import dataclass
 
-__all__ = ["Helm", "Library", "NoHelm", "find"]
+__all__ = ["NO_HELM", "Helm", "Library", "NoHelm", "find"]
 
 OLDEST = (3, 14)
 """Older ones merge null values otherwise than Flux and Argo CD do today."""
@@ -26,6 +26,10 @@ class Helm:
 
     program: Path
     version: str
+
+
+NO_HELM = "helm is not installed, nor is the extra gitops-layout[helm]"
+"""Why no chart is rendered where no helm is: a fact about the machine and not about the repository."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +53,7 @@ def find() -> Helm | Library | NoHelm:
         return _asked(program)
     if find_spec("helm_python") is not None:
         return Library(Path(sys.executable))
-    return NoHelm("helm is not installed, nor is the extra gitops-layout[helm]")
+    return NoHelm(NO_HELM)
 
 
 @cache

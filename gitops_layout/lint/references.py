@@ -371,7 +371,7 @@ def _hit(start: Present, missing: tuple[str, str, str], path: Path, near: _Near)
     facts = {
         "kind": kind,
         "name": name,
-        "namespace": namespace,
+        "namespace": namespace or "default",
         "subject": name,
         "from": str(start.ref.kind),
         "source": start.ref.name,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from gitops_layout.agents.context import below_clusters, normal_url
 from gitops_layout.counts import counted
+from gitops_layout.helm.find import NO_HELM
 from gitops_layout.model import UncheckedClass
 
 if TYPE_CHECKING:
@@ -173,6 +174,11 @@ def _external(report: Report, today: date, fetchable: AbstractSet[tuple[str, str
             rest += 1
         else:
             found[seen.unchecked.subject].append(seen)
+    unrendered = {
+        subject: found.pop(subject)
+        for subject, entries in list(found.items())
+        if all(seen.unchecked.why.endswith(NO_HELM) for seen in entries)
+    }
     reason = _quoted(f"detected by --init on {today.isoformat()}; say why it may stay")
     later = {subject: entries for subject, entries in found.items() if subject in fetchable}
     broad = {subject: entries for subject, entries in found.items() if _is_too_broad(subject)}
@@ -190,6 +196,9 @@ def _external(report: Report, today: date, fetchable: AbstractSet[tuple[str, str
         yield "# would be accepted as well, so move the objects to that version instead:"
         yield from () if declared else ("# external:",)
         yield from _declarations(broad, reason, "# ")
+    if unrendered:
+        yield f"# {counted(len(unrendered), 'chart')} not rendered, as {NO_HELM}: that is"
+        yield "# this machine's affair and nothing to declare"
     if rest:
         yield f"# {counted(rest, 'more thing')} could not be looked at and cannot be declared; `lint -v` lists them"
 

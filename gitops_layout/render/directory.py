@@ -19,7 +19,7 @@ from gitops_layout.render.rendered import Made, Rendered
 from gitops_layout.render.steps import finished
 from gitops_layout.repo.model import Repo, is_yaml
 
-__all__ = ["directory", "directory_files", "passed_over"]
+__all__ = ["directory", "directory_files", "excludes", "left_out", "passed_over"]
 
 _EXTENSIONS = (".yaml", ".yml", ".json", ".jsonnet")
 _SKIPPED = "+argocd:skip-file-rendering"
@@ -87,6 +87,27 @@ def directory_files(repo: Repo, delivery: Delivery) -> tuple[str, ...]:
     return tuple(file for file in found if not _skipped(repo, file))
 
 
+def left_out(repo: Repo, delivery: Delivery, file: str) -> str | None:
+    """Why Argo CD does not read a file below the folder that it reads, in words that follow the delivery's name."""
+    folder = repo.resolve(delivery.source.path or "") or ""
+    given = delivery.options.get("directory")
+    options: Mapping[str, Any] = given if isinstance(given, dict) else {}
+    below = file.removeprefix(f"{folder}/" if folder else "")
+    if "/" in below and options.get("recurse") is not True:
+        return "does not recurse into this folder"
+    if excludes(options, below):
+        return "leaves it out: directory.exclude names it"
+    if (include := _glob(options, "include")) and not matches(include, below):
+        return "leaves it out: directory.include does not name it"
+    return f"leaves it out: {_SKIPPED} stands in it" if _skipped(repo, file) else None
+
+
+def excludes(options: Mapping[str, Any], below: str) -> bool:
+    """Whether `directory.exclude` names a path below the folder."""
+    exclude = _glob(options, "exclude")
+    return bool(exclude) and matches(exclude, below)
+
+
 def _skipped(repo: Repo, file: str) -> bool:
     text = repo.stream(file).text if is_yaml(file) else repo.text(file)
     return _SKIPPED in text
@@ -99,12 +120,12 @@ def _candidates(repo: Repo, folder: str, options: Mapping[str, Any]) -> Iterator
     else:
         paths = (prefix + name for name in repo.folders.get(folder, ()))
     any_name = options.get("disableExtensionFilter") is True
-    include, exclude = _glob(options, "include"), _glob(options, "exclude")
+    include = _glob(options, "include")
     for path in paths:
         if not any_name and not basename(path).endswith(_EXTENSIONS):
             continue
         below = path.removeprefix(prefix)
-        if (exclude and matches(exclude, below)) or (include and not matches(include, below)):
+        if excludes(options, below) or (include and not matches(include, below)):
             continue
         real = repo.resolve(path)  # a link counts as the file that it leads to
         if real is not None and real in repo.entries:

@@ -360,6 +360,23 @@ def test_a_patch_cannot_merge_into_what_values_object_holds(value: Any):
     assert problem(found) == ("invalid", ("spec", "templatePatch"))
 
 
+@pytest.mark.parametrize(
+    "patch",
+    [
+        "spec: {syncPolicy: {automated: {prune: 'true'}}}",
+        "spec: {source: {helm: {valueFiles: a.yaml}}}",
+        "spec: {syncPolicy: {retry: {limit: '3'}}}",
+        "spec: {destination: null, source: {path: 1}}",
+        "spec: {source: x}",
+    ],
+)
+def test_a_patch_of_a_type_that_argo_cd_cannot_decode_makes_no_application(patch: str):
+    template = {"metadata": {"name": "a"}, "spec": {"source": {"path": "p"}, "destination": {"name": "c"}}}
+    found = expanded(listed({"x": "a"}), template=template, templatePatch=patch)
+    assert found.applications == ()
+    assert problem(found) == ("wrong-type", ("spec", "templatePatch"))
+
+
 @pytest.mark.parametrize("kind", ["scmProvider", "pullRequest", "plugin", "clusterDecisionResource", "oci"])
 def test_what_needs_the_network_is_external_and_the_other_generators_go_on(kind: str):
     found = expanded({kind: {}}, listed({"x": "a"}))
@@ -450,6 +467,10 @@ def test_a_cluster_secret_is_a_cluster_whether_encoded_or_not():
     assert found is not None
     assert (found.name, found.server, found.labels["env"]) == ("eu", "https://eu", "prod")
     assert cluster_of_secret({**secret, "stringData": {}}) is None
+    nameless = cluster_of_secret({**secret, "data": {}})
+    assert nameless is not None
+    assert (nameless.name, nameless.server) == ("", "https://eu")
+    assert cluster_of_secret({**secret, "stringData": {"server": "ENC[AES256_GCM,data:x]"}}) is None
     assert cluster_of_secret({**secret, "metadata": {}}) is None
 
 

@@ -69,3 +69,24 @@ def test_no_form_shows_the_password_of_a_url(
             url in out
             for url in ("https://example.org/x.git", "https://[::1]:8443/y", "ssh://git@example.org/z")
         )
+
+
+def test_what_the_config_declares_to_lie_outside_is_not_listed_as_unseen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.yaml").write_text(
+        "apiVersion: source.toolkit.fluxcd.io/v1\nkind: Bucket\nmetadata: {name: b, namespace: flux-system}\n"
+        "spec: {interval: 5m, endpoint: minio.example.org, bucketName: apps}\n---\n"
+        "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata: {name: b, namespace: flux-system}\n"
+        "spec: {interval: 5m, prune: true, path: ./x, sourceRef: {kind: Bucket, name: b}}\n"
+    )
+    assert run(monkeypatch, "graph") == 0
+    assert "not seen: 1" in capsys.readouterr().out
+    (tmp_path / ".gitops-layout.yaml").write_text(
+        "external: [{source: '*minio.example.org*', reason: big}]\n"
+    )
+    assert run(monkeypatch, "graph") == 0
+    out = capsys.readouterr().out
+    assert "not seen: " not in out
+    assert "as the config declares: 1" in out

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -330,3 +331,29 @@ def test_init_does_not_declare_a_kind_of_flux_for_an_older_version_of_it(
     assert len(declared) == 1
     assert "example.org/Odd" in declared[0]
     assert '#   - {kind: "notification.toolkit.fluxcd.io/Alert"' in text
+
+
+def test_init_declares_no_local_chart_because_helm_is_not_on_this_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bare = tmp_path / "bin"
+    bare.mkdir()
+    (bare / "git").symlink_to(str(shutil.which("git")))
+    monkeypatch.setenv("PATH", str(bare))
+    monkeypatch.setattr("gitops_layout.helm.find.find_spec", lambda _name: None)
+    root = tmp_path / "repository"
+    for name, text in {
+        "charts/web/Chart.yaml": "apiVersion: v2\nname: web\nversion: 1.0.0\n",
+        "charts/web/templates/a.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: {{ .Release.Name }}}\n",
+        "apps/web.yaml": "apiVersion: argoproj.io/v1alpha1\nkind: Application\n"
+        "metadata: {name: web, namespace: argocd}\nspec: {project: default, destination: {name: a, namespace: b}, "
+        "source: {repoURL: https://example.org/own.git, path: charts/web}}\n",
+    }.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    (root / ".git").mkdir()
+    monkeypatch.chdir(root)
+    assert run(monkeypatch, "lint", "--init", ".") == 0
+    text = (root / ".gitops-layout.yaml").read_text()
+    assert "external:" not in text
+    assert "# 1 chart not rendered, as helm is not installed" in text

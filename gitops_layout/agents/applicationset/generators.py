@@ -249,7 +249,9 @@ class Generators:
         if self.world.clusters is None:
             why = "clusters are known only to Argo CD: no readable Secret here names one with its server, and none is declared"
             raise StopError(ProblemKind.EXTERNAL, why, path)
-        known = {cluster.name: cluster for cluster in self.world.clusters if test(cluster.labels)}
+        known = {
+            cluster.name or cluster.server: cluster for cluster in self.world.clusters if test(cluster.labels)
+        }
         found = [self._cluster(known[name]) for name in sorted(known)]
         chooses = bool(selector.get("matchLabels") or selector.get("matchExpressions"))
         if not chooses and not any(cluster.server == _IN_CLUSTER.server for cluster in known.values()):

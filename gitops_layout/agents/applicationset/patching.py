@@ -6,6 +6,7 @@ import copy
 from typing import Any
 
 from gitops_layout.agents.applicationset.model import ProblemKind, StopError
+from gitops_layout.agents.argocd.fields import mistyped
 from gitops_layout.agents.gotemplate.encoding import read_json, read_yaml
 from gitops_layout.agents.gotemplate.errors import FunctionError
 from gitops_layout.model import Path
@@ -46,6 +47,10 @@ def patched(application: dict[str, Any], text: str, path: Path) -> dict[str, Any
     for name in ("metadata", "spec"):
         if not isinstance(done.get(name), dict):
             done[name] = {}
+    if (wrong := mistyped(done["spec"])) is not None and mistyped(application["spec"]) is None:
+        name, words = wrong
+        why = f"{name} of the patch has to be {words}: Argo CD refuses it, and makes nothing of the whole set"
+        raise StopError(ProblemKind.WRONG_TYPE, why, path)
     before = application["spec"].get("project")
     done["spec"] = {key: value for key, value in done["spec"].items() if key != "project"}
     if before is not None:

@@ -13,7 +13,7 @@ __all__ = ["cluster_of_secret"]
 def cluster_of_secret(data: dict[str, Any]) -> Cluster | None:
     """The cluster that a Secret registers with Argo CD; None for any other object.
 
-    Without readable `name` and `server` (an encrypted Secret) there is no cluster to work with: None.
+    Without a readable `server` (an encrypted Secret) there is no cluster to work with: None. A `name` need not be there.
     """
     match data:
         case {"kind": "Secret", "metadata": {"labels": {"argocd.argoproj.io/secret-type": "cluster"}}}:
@@ -21,8 +21,8 @@ def cluster_of_secret(data: dict[str, Any]) -> Cluster | None:
         case _:
             return None
     values = _values(data)
-    name, server = values.get("name"), values.get("server")
-    if not name or not server:
+    name, server = values.get("name", ""), values.get("server", "")
+    if "://" not in server or "://" in name:
         return None
     return Cluster(
         name,
