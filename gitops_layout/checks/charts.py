@@ -8,12 +8,12 @@ from posixpath import join, normpath
 from typing import Any
 
 from gitops_layout.agents.argocd import sources
-from gitops_layout.agents.delivery import Source
+from gitops_layout.agents.delivery import Delivery, Source
 from gitops_layout.checks.applications import applications, own_hit
 from gitops_layout.checks.flux import field_of
 from gitops_layout.checks.near import near_name
 from gitops_layout.graph.model import Graph
-from gitops_layout.model import Affected, Hit, Location, ObjectRef, UncheckedClass
+from gitops_layout.model import Affected, Hit, Location, ObjectRef, Unchecked, UncheckedClass
 from gitops_layout.patterns import regexp
 from gitops_layout.repo.model import is_aside
 
@@ -32,13 +32,12 @@ _CAUSES = (
 def refused(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
     """Charts of this repository that are not rendered for the cause `cause`."""
     for delivery in graph.deliveries:
-        failure = graph.rendered[delivery.id].failure
-        if failure is None or failure.kind is not UncheckedClass.BROKEN or delivery.renderer != "chart":
-            continue
-        if failure.location is None or not delivery.source.local:
-            continue
-        cause = next(name for name, words in _CAUSES if words.search(failure.why))
-        if cause == params["cause"]:
+        for failure in _failures(graph, delivery):
+            if failure.kind is not UncheckedClass.BROKEN:
+                continue
+            cause = next(name for name, words in _CAUSES if words.search(failure.why))
+            if cause != params["cause"] or failure.location is None:
+                continue
             version = str(delivery.object.get("apiVersion", ""))
             named = ObjectRef(version, delivery.kind, delivery.namespace, delivery.name)
             ref = named if version else None  # nobody's object speaks of a chart that nobody installs
@@ -48,6 +47,23 @@ def refused(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
             yield Hit(place, values, (), affected)
     if params["cause"] == "values-file":
         yield from _beside_a_chart(graph)
+
+
+def _failures(graph: Graph, delivery: Delivery) -> Iterator[Unchecked]:
+    """Why a delivery's local charts cannot be rendered; of several sources each has a reason of its own."""
+    rendered = graph.rendered[delivery.id]
+    if not delivery.parts:
+        of_chart = delivery.renderer == "chart" and delivery.source.local
+        yield from (rendered.failure,) if of_chart and rendered.failure is not None else ()
+        return
+    charts = {
+        f", source {number} of {len(delivery.parts)}"
+        for number, part in enumerate(delivery.parts, 1)
+        if part.renderer == "chart" and part.source.local
+    }
+    for failure in (rendered.failure, *rendered.unseen):
+        if failure is not None and failure.what.endswith(tuple(charts)):
+            yield failure
 
 
 def _beside_a_chart(graph: Graph) -> Iterator[Hit]:

@@ -177,16 +177,16 @@ def undecrypted(graph: Graph, params: Params) -> Iterator[Hit]:
                 break
 
 
+_SYNC = ("Kustomization", "flux-system", "gotk-sync.yaml")
+
+
 def sync_path(graph: Graph, params: Params) -> Iterator[Hit]:
-    """The sync object that bootstrap wrote, and that points to another cluster's folder than its own."""
+    """The sync object that bootstrap wrote, or a FluxInstance, that points to another cluster's folder than its own."""
     for delivery in graph.deliveries:
         file, path = delivery.root.file, delivery.source.path
         home = dirname(dirname(file))
-        if (delivery.kind, delivery.name, basename(file)) != (
-            "Kustomization",
-            "flux-system",
-            "gotk-sync.yaml",
-        ):
+        bootstrapped = (delivery.kind, delivery.name, basename(file)) == _SYNC
+        if not bootstrapped and delivery.kind != "FluxInstance":
             continue
         if path is None or not home or basename(dirname(file)) != "flux-system" or _OPEN.search(path):
             continue

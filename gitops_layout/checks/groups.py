@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from gitops_layout.agents.context import at, text
+from gitops_layout.checks.delivered import delivered
 from gitops_layout.checks.objectlist import values_at
 from gitops_layout.checks.once import once
 from gitops_layout.graph.model import Graph
@@ -17,7 +18,7 @@ from gitops_layout.repo.model import Resource, is_aside, is_parked
 from gitops_layout.validation import bundle
 from gitops_layout.values import dataclass
 
-__all__ = ["another_group", "version_without_number"]
+__all__ = ["another_group", "version_not_served", "version_without_number"]
 
 Params = Mapping[str, Any]
 _RBAC = "rbac.authorization.k8s.io"
@@ -159,3 +160,27 @@ def _hit(resource: Resource, path: Path, name: str, group: str, found: tuple[str
     values = {"name": name, "group": group, "home": found[0], "subject": f"{group}/{name}"}
     related = (Related(found[1], f"{name} of {found[0]}"),)
     return Hit(resource.location.at(*path), values, related)
+
+
+def version_not_served(graph: Graph, params: Params) -> Iterator[Hit]:
+    """Objects of a version that no delivered definition of their kind serves."""
+    served: dict[tuple[str, str], set[str]] = defaultdict(set)
+    homes: dict[tuple[str, str], Location] = {}
+    for item in delivered(graph).of("apiextensions.k8s.io", "CustomResourceDefinition"):
+        spec = at(item.data, "spec")
+        key = (text(at(spec, "group")) or "", text(at(spec, "names", "kind")) or "")
+        versions = at(spec, "versions")
+        for version in versions if isinstance(versions, list) else ():
+            if at(version, "served") is True:
+                served[key].add(f"{key[0]}/{at(version, 'name')}")
+        if key in served:
+            homes.setdefault(key, item.object.origin(("spec", "versions")))
+    for (group, kind), known in served.items():
+        for item in delivered(graph).of(group, kind):
+            version = item.ref.api_version
+            if version in known or _BARE.search(version):  # M036 tells of these
+                continue
+            names = sorted(name.rpartition("/")[2] for name in known)
+            values = {"version": version, "kind": kind, "served": " and ".join(names), "subject": version}
+            related = (Related(homes[group, kind], "what is served"),)
+            yield Hit(item.object.origin(("apiVersion",)), values, related, item.affected)

@@ -25,6 +25,8 @@ Params = Mapping[str, Any]
 _PLAIN = regexp(r"[A-Za-z0-9][A-Za-z0-9._/:@-]{7,149}")
 """What may be a name that others must spell alike: no blanks, no template, no prose."""
 _PROSE = frozenset({"description", "title", "summary", "image", "tag", "version", "targetRevision", "ref"})
+_TYPE = frozenset({"apiVersion", "kind"})
+"""What a document is, and not what its file is about."""
 _LARGE = 200_000
 
 
@@ -153,7 +155,8 @@ def another_files_constant(graph: Graph, params: Params) -> Iterator[Hit]:
     for file, texts in groupby(_texts(graph), lambda text: text.document.file):
         home, name = dirname(dirname(file)), basename(file)
         for text in texts:
-            groups[home, name, text.called].setdefault(file, []).append(text)
+            if text.called[-1] not in _TYPE:
+                groups[home, name, text.called].setdefault(file, []).append(text)
     constants: dict[tuple[str, tuple[str, ...]], dict[str, tuple[str, _Text]]] = defaultdict(dict)
     odd: list[tuple[str, str, tuple[str, ...], _Text]] = []
     for (home, name, called), files in groups.items():

@@ -142,19 +142,27 @@ def build_fails(graph: Graph, params: Params) -> Iterator[Hit]:
     seen: set[Location] = set()
     for problem in _problems(graph):
         seen.add(problem.location)
+        if _unreadable(graph.repo, problem.location.file):
+            continue  # D001 says so
         if problem.kind not in kinds or _OPEN.search(problem.why) or problem.why.endswith(_WE_ALONE):
             continue
         if graph.is_live(problem.location.file) or not is_template(graph.repo, problem.location.file):
             yield Hit(problem.location, {"problem": problem.why})
     if params.get("rest"):
         yield from _halved_patches(graph.repo)
-    for delivery in graph.deliveries if params.get("rest") or "outside" in kinds else ():
+    if params.get("rest") or "outside" in kinds:
+        yield from _of_builds(graph, seen, outside="outside" in kinds)
+
+
+def _of_builds(graph: Graph, seen: set[Location], *, outside: bool) -> Iterator[Hit]:
+    """What only the build says, at places that are not `seen`; or, instead, what lies `outside` its folder."""
+    for delivery in graph.deliveries:
         failure = graph.rendered[delivery.id].failure
         if failure is None or failure.kind is not UncheckedClass.BROKEN or delivery.renderer != "kustomize":
             continue
-        if (_BEYOND.search(failure.why) is None) == ("outside" in kinds):
+        if (_BEYOND.search(failure.why) is None) == outside:
             continue
-        if "outside" in kinds:
+        if outside:
             yield from _beyond(graph.repo, delivery, failure.why)
             continue
         if NOT_SET in failure.why or "include each other" in failure.why:
@@ -166,8 +174,14 @@ def build_fails(graph: Graph, params: Params) -> Iterator[Hit]:
             basename(place.file) in FILE_NAMES
             or (_explained(failure.why) and not _over_helm(graph.repo, place))
         )
-        if place is not None and named and place not in seen and not _NOT_THE_AUTHORS.search(failure.why):
+        if place is None or not named or place in seen or _unreadable(graph.repo, place.file):
+            continue
+        if not _NOT_THE_AUTHORS.search(failure.why):
             yield Hit(place, {"problem": failure.why})
+
+
+def _unreadable(repo: Repo, file: str) -> bool:
+    return is_yaml(file) and bool(repo.stream(file).problems)
 
 
 _BEYOND = regexp(r"security; file|is not in or below")

@@ -52,11 +52,26 @@ def directory(repo: Repo, delivery: Delivery, lookup: Lookup) -> Rendered:
 def _unreadable(repo: Repo, delivery: Delivery, file: str) -> Unchecked | None:
     """What fails the delivery; a file without any object that looks like no manifest is passed over."""
     problems = () if file.endswith(".jsonnet") else repo.stream(file).problems
-    if not problems or (delivery.agent == "argocd" and passed_over(repo, file)):
+    if delivery.agent == "argocd" and passed_over(repo, file):
         return None
+    if not problems:
+        return _no_object(repo, delivery, file)
     why = f"{file}:{problems[0].line}:{problems[0].column}: {problems[0].message}"
     problem = Problem(BuildClass.NO_MANIFEST, why, Location(file))
     return problem.unchecked(f"delivery {delivery.id}", delivery.id)
+
+
+def _no_object(repo: Repo, delivery: Delivery, file: str) -> Unchecked | None:
+    """A document without `kind`: Argo CD refuses the file in which one follows an object, or that looks like a manifest."""
+    if delivery.agent != "argocd" or not is_yaml(file):
+        return None
+    for document in repo.documents(file):
+        data = document.data
+        if data is not None and not (isinstance(data, dict) and isinstance(data.get("kind"), str)):
+            place = Location(file, (), document.index)
+            problem = Problem(BuildClass.NO_MANIFEST, f"a document of {file} has no kind", place)
+            return problem.unchecked(f"delivery {delivery.id}", delivery.id)
+    return None
 
 
 def passed_over(repo: Repo, file: str) -> bool:

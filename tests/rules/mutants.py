@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-__all__ = ["MUTANTS", "Mutant"]
+__all__ = ["MUTANTS", "Mutant", "applied", "brought", "synced"]
 
 WEB = "apps/web/base/deployment.yaml"
 SERVICE = "apps/web/base/service.yaml"
@@ -27,7 +27,9 @@ class Mutant:
     `marker` is the text whose line is right, the first line of `new` where it is empty; it stands in `where`, or in
     the file itself. `also` are further changes that the mistake is made of, `(file, old, new)`; an empty `old` means a
     new file. `beside` are rules that may say what the mistake brings about. `inert` says that the mistake is one of
-    form: what is delivered stays the same.
+    form: what is delivered stays the same. `of` names the scaffold, `given` are changes of the same form that are no
+    mistakes, made before: a habit, or a chart's value that something reads. `links` are symbolic links, path and target,
+    `tags` the files that tags hold. `since` judges the mistake as a change of the scaffold.
     """
 
     rule: str
@@ -40,6 +42,11 @@ class Mutant:
     where: str = ""
     also: tuple[tuple[str, str, str], ...] = ()
     inert: bool = field(default=False)
+    of: str = "monorepo"
+    given: tuple[tuple[str, str, str], ...] = ()
+    links: tuple[tuple[str, str], ...] = ()
+    tags: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    since: bool = False
 
 
 FLUX, ARGO = ("flux",), ("argocd",)
@@ -67,36 +74,36 @@ def synced(rule: str, text: str, marker: str, *beside: str, **more: object) -> M
 
 
 _JOB = "apiVersion: batch/v1\nkind: Job\nmetadata:\n  name: {name}\nspec:\n  template:\n    spec:\n      restartPolicy: Never\n      automountServiceAccountToken: false\n      securityContext: {{runAsNonRoot: true, runAsUser: 65532, seccompProfile: {{type: RuntimeDefault}}}}\n      containers:\n        - name: job\n          image: ghcr.io/acme/tools:1.0.0\n          command: {command}\n          securityContext: {{allowPrivilegeEscalation: false, capabilities: {{drop: [ALL]}}}}\n"
-_GIT = "apiVersion: source.toolkit.fluxcd.io/v1\nkind: GitRepository\nmetadata:\n  name: other\n  namespace: flux-system\nspec:\n  interval: {interval}\n  url: {url}\n  ref:\n    branch: main\n"
+GIT = "apiVersion: source.toolkit.fluxcd.io/v1\nkind: GitRepository\nmetadata:\n  name: other\n  namespace: flux-system\nspec:\n  interval: {interval}\n  url: {url}\n  ref:\n    branch: main\n"
 _OCI = "apiVersion: source.toolkit.fluxcd.io/v1\nkind: OCIRepository\nmetadata:\n  name: other\n  namespace: flux-system\nspec:\n  interval: 10m\n  url: {url}\n  ref:\n    tag: {tag}\n"
 _HELM_SOURCE = "apiVersion: source.toolkit.fluxcd.io/v1\nkind: HelmRepository\nmetadata:\n  name: charts\n  namespace: flux-system\nspec:\n  interval: 1h\n  url: https://charts.example.org\n---\n"
 _RELEASE = "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata:\n  name: cache\n  namespace: flux-system\nspec:\n  interval: 10m\n"
 _CHART = "  chart:\n    spec:\n      chart: redis\n      version: {version}\n      sourceRef:\n        kind: HelmRepository\n        name: charts\n"
-_SET = "apiVersion: argoproj.io/v1alpha1\nkind: ApplicationSet\nmetadata:\n  name: more\n  namespace: argocd\nspec:\n{head}  generators:\n    - {generator}\n  template:\n    metadata:\n      name: {name}\n    spec:\n      project: apps\n      source:\n        repoURL: https://github.com/acme/platform.git\n        targetRevision: main\n        path: {path}\n      destination:\n        server: https://kubernetes.default.svc\n        namespace: web\n"
+SET = "apiVersion: argoproj.io/v1alpha1\nkind: ApplicationSet\nmetadata:\n  name: more\n  namespace: argocd\nspec:\n{head}  generators:\n    - {generator}\n  template:\n    metadata:\n      name: {name}\n    spec:\n      project: apps\n      source:\n        repoURL: https://github.com/acme/platform.git\n        targetRevision: main\n        path: {path}\n      destination:\n        server: https://kubernetes.default.svc\n        namespace: web\n"
 _GO = "  goTemplate: true\n"
 _STRICT = '  goTemplateOptions: ["missingkey=error"]\n'
-_LIST = "list: {elements: [{app: one}]}"
-_MAP = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: more\n"
+LIST = "list: {elements: [{app: one}]}"
+MAP = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: more\n"
 _POLICY = "apiVersion: image.toolkit.fluxcd.io/v1\nkind: ImagePolicy\nmetadata:\n  name: web\n  namespace: {namespace}\nspec:\n  imageRepositoryRef:\n    name: {repository}\n  policy:\n    semver:\n      range: 1.x\n"
 _REPOSITORY = "apiVersion: image.toolkit.fluxcd.io/v1\nkind: ImageRepository\nmetadata:\n  name: web\n  namespace: {namespace}\nspec:\n  interval: 10m\n  image: {image}\n"
-_AUTOMATION = "apiVersion: image.toolkit.fluxcd.io/v1\nkind: ImageUpdateAutomation\nmetadata:\n  name: images\n  namespace: flux-system\nspec:\n  interval: 10m\n  sourceRef:\n    kind: GitRepository\n    name: flux-system\n{more}  git:\n    commit:\n      author:\n        name: flux\n        email: flux@example.org\n{push}  update:\n    path: {path}\n    strategy: Setters\n"
-_AUTOMATED = "{}---\n{}---\n{}".format(
+AUTOMATION = "apiVersion: image.toolkit.fluxcd.io/v1\nkind: ImageUpdateAutomation\nmetadata:\n  name: images\n  namespace: flux-system\nspec:\n  interval: 10m\n  sourceRef:\n    kind: GitRepository\n    name: flux-system\n{more}  git:\n    commit:\n      author:\n        name: flux\n        email: flux@example.org\n{push}  update:\n    path: {path}\n    strategy: Setters\n"
+AUTOMATED = "{}---\n{}---\n{}".format(
     _REPOSITORY.format(namespace="flux-system", image="ghcr.io/acme/web"),
     _POLICY.format(namespace="flux-system", repository="web"),
     "{automation}",
 )
-_PUSH = "    push:\n      branch: image-updates\n"
-_SHOWN = ("F013", "V009", "R011", "R014", "V005", "F026", "V008", "V004")
+PUSH = "    push:\n      branch: image-updates\n"
+SHOWN = ("F013", "V009", "R011", "R014", "V005", "F026", "V008", "V004")
 """What is said of any such object in the strict profile."""
 
 _FIELDS = [
-    Mutant("D001", WEB, "  name: web\n", "  name: web: x\n", beside=("K016",)),
+    Mutant("D001", WEB, "  name: web\n", "  name: web: x\n"),
     Mutant("D002", WEB, "  name: web\n", "  name: web\n  name: web\n", marker="  name: web", beside=("K016",)),
     Mutant("D005", WEB, "  name: web\n", "  name: web\n  uid: 5c4a5bbd-0000-0000-0000-000000000000\n", marker="  uid:"),
     Mutant("D006", SERVICE, "  name: web\n", "  generateName: web-\n", beside=("K016", "L003", "M019")),
     Mutant("D016", WEB, "  name: web\n", "<<<<<<< HEAD\n  name: web\n=======\n  name: www\n>>>>>>> other\n", beside=("D001", "K016")),
     Mutant("K001", PROD, "  - disruption-budget.yaml\n", "  - disruption-budgets.yaml\n", beside=("K002",)),
-    Mutant("K002", BASE, "  - service.yaml\n", "  - settings.yaml\n", marker="resources:", also=(("apps/web/base/settings.yaml", "", f"{_MAP}data: {{a: b}}\n"),), beside=("L003",)),
+    Mutant("K002", BASE, "  - service.yaml\n", "  - settings.yaml\n", marker="resources:", also=(("apps/web/base/settings.yaml", "", f"{MAP}data: {{a: b}}\n"),), beside=("L003",)),
     Mutant("K003", PROD, "labels:\n  - pairs:\n      app.kubernetes.io/instance: web-prod\n    includeTemplates: true\n",
            "commonAnnotations:\n  owner: web\nbases:\n  - ../../base\n", marker="bases:", beside=("K016", "L008")),
     Mutant("K004", PROD, "  - path: local.yaml\n", "  - path: local.yaml\n    target: {kind: Deployment, name: wob}\n", marker="target", beside=("L004",)),
@@ -106,7 +113,7 @@ _FIELDS = [
     Mutant("K016", "apps/web/base/kustomization.yaml", "v1beta1", "v1beta2"),
     Mutant("L001", PROD, "  - ../../base\n", "  - ../staging\n", beside=("K016", "L002", "K001")),
     Mutant("L003", PROD, "  - ../../base\n", "  - ../../base/deployment.yaml\n", marker="resources:", agents=FLUX),
-    Mutant("L012", "apps/web/extra/kustomize.yaml", "", "resources: [settings.yaml]\n", inert=True, also=(("apps/web/extra/settings.yaml", "", f"{_MAP}data: {{a: b}}\n"),)),
+    Mutant("L012", "apps/web/extra/kustomize.yaml", "", "resources: [settings.yaml]\n", inert=True, also=(("apps/web/extra/settings.yaml", "", f"{MAP}data: {{a: b}}\n"),)),
     Mutant("L013", "apps/web/base/kustomization.yml", "", "resources: [deployment.yaml]\n", marker="apiVersion", where=BASE, beside=("K016",)),
     Mutant("M001", WEB, "containerPort: 3000", "containerPort: web"),
     Mutant("M002", WEB, "containerPort: 3000", "containerPorts: 3000", beside=("M001",)),
@@ -151,7 +158,7 @@ _BROUGHT = [
     brought("D007", _JOB.format(name="migrate-1", command="[kubectl, apply, -f, /manifests]"), "command:", "V002"),
     brought("D012", "apiVersion: v1\nkind: List\nitems:\n  - apiVersion: v1\n    kind: ConfigMap\n    metadata: {name: more}\n    data: {a: b}\n", "kind: List", "L003"),
     brought("D017", "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata:\n  name: web\nspec:\n  defaultBackend: {service: {name: web, port: {name: http}}}\n  rules:\n    - host: web.example.org\"\n", "host:", "M025", "M001", "M019"),
-    brought("D018", f"{_MAP}data:\n  board.json: |\n    {{\n      \"timezone\": \"browser\",,\n      \"version\": 3\n    }}\n", "browser"),
+    brought("D018", f"{MAP}data:\n  board.json: |\n    {{\n      \"timezone\": \"browser\",,\n      \"version\": 3\n    }}\n", "browser"),
     brought("D009", "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata:\n  name: web\nspec:\n  rules:\n    - host: web.<CLUSTER_NAME>.example.org\n      http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: web, port: {name: http}}}}]}\n", "CLUSTER_NAME", "M025"),
     brought("M010", "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata:\n  name: web\nspec:\n  defaultBackend:\n    service:\n      name: wob\n      port: {name: http}\n", "name: wob"),
     brought("M013", "apiVersion: autoscaling/v2\nkind: HorizontalPodAutoscaler\nmetadata:\n  name: web\nspec:\n  minReplicas: 2\n  maxReplicas: 4\n  metrics:\n    - {type: Resource, resource: {name: cpu, target: {type: Utilization, averageUtilization: 80}}}\n  scaleTargetRef:\n    apiVersion: apps/v1\n    kind: Deployment\n    name: wob\n", "name: wob"),
@@ -161,13 +168,13 @@ _BROUGHT = [
     brought("R017", _JOB.format(name="migrate", command="[migrate]"), "name: migrate", "V002"),
     brought("S001", "apiVersion: v1\nkind: Secret\nmetadata:\n  name: access\nstringData:\n  password: hunter2hunter2\n", "password"),
     brought("S003", "apiVersion: v1\nkind: Secret\nmetadata:\n  name: access\nstringData:\n  password: hunter2hunter2\nsops:\n  mac: ENC[AES256_GCM,data:qg==,iv:MDAw,tag:MDAw,type:str]\n  version: 3.9.0\n", "password", "F007", "S001", "D009"),
-    brought("S005", f"{_MAP}data:\n  tls.key: |\n    -----BEGIN RSA PRIVATE KEY-----\n    MIIEpAIBAAKCAQEAn6wJQ5pPp0Kq7xgq8o2Xw6h5oVxJmK1sQ9y0u1c8Z4bT2dRf\n    -----END RSA PRIVATE KEY-----\n", "BEGIN RSA", "S006"),
-    brought("S006", f"{_MAP}data:\n  DB_PASSWORD: q7Vx9mLw2ZkP\n", "DB_PASSWORD"),
+    brought("S005", f"{MAP}data:\n  tls.key: |\n    -----BEGIN RSA PRIVATE KEY-----\n    MIIEpAIBAAKCAQEAn6wJQ5pPp0Kq7xgq8o2Xw6h5oVxJmK1sQ9y0u1c8Z4bT2dRf\n    -----END RSA PRIVATE KEY-----\n", "BEGIN RSA", "S006"),
+    brought("S006", f"{MAP}data:\n  DB_PASSWORD: q7Vx9mLw2ZkP\n", "DB_PASSWORD"),
     brought("S007", "apiVersion: external-secrets.io/v1\nkind: SecretStore\nmetadata:\n  name: vaults\nspec:\n  provider: {fake: {data: [{key: a, value: b}]}}\n---\napiVersion: external-secrets.io/v1\nkind: ExternalSecret\nmetadata:\n  name: access\nspec:\n  refreshInterval: 1h\n  secretStoreRef:\n    kind: SecretStore\n    name: vault\n  target: {name: access}\n  data:\n    - {secretKey: password, remoteRef: {key: web, property: password}}\n", "name: vault\n"),
     brought("S012", "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: argocd-rbac-cm\ndata:\n  policy.default: role:admin\n", "policy.default"),
-    brought("R013", f"{_MAP}  annotations:\n    kustomize.toolkit.fluxcd.io/prun: disabled\ndata: {{a: b}}\n", "prun:", agents=FLUX),
-    brought("A011", f"{_MAP}  annotations:\n    argocd.argoproj.io/hook: PreSyncs\ndata: {{a: b}}\n", "hook:", agents=ARGO),
-    brought("A012", f"{_MAP}  annotations:\n    argocd.argoproj.io/sync-wave: first\ndata: {{a: b}}\n", "sync-wave", agents=ARGO),
+    brought("R013", f"{MAP}  annotations:\n    kustomize.toolkit.fluxcd.io/prun: disabled\ndata: {{a: b}}\n", "prun:", agents=FLUX),
+    brought("A011", f"{MAP}  annotations:\n    argocd.argoproj.io/hook: PreSyncs\ndata: {{a: b}}\n", "hook:", agents=ARGO),
+    brought("A012", f"{MAP}  annotations:\n    argocd.argoproj.io/sync-wave: first\ndata: {{a: b}}\n", "sync-wave", agents=ARGO),
 ]  # fmt: skip
 
 _OF_FLUX = [
@@ -198,34 +205,34 @@ _OF_FLUX = [
                  ("apps/api/base/crd.yaml", "", "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: queues.example.org}\nspec:\n  group: example.org\n  names: {kind: Queue, plural: queues, singular: queue, listKind: QueueList}\n  scope: Namespaced\n  versions:\n    - {name: v1, served: true, storage: true, schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}}\n"))),
     applied("L008", "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata:\n  name: web-copy\n  namespace: flux-system\nspec:\n  interval: 10m\n  retryInterval: 1m\n  timeout: 5m\n  sourceRef: {kind: GitRepository, name: flux-system}\n  path: ./apps/web/envs/prod\n  prune: true\n  wait: true\n",
             "namespace: web", "V005", where=PROD),
-    applied("L011", f"{_MAP}  namespace: messagin\ndata: {{a: b}}\n", "messagin"),
-    applied("P010", _GIT.format(interval="5s", url="https://github.com/acme/other"), "interval: 5s", *_SHOWN),
-    applied("P011", _GIT.format(interval="5m", url="http://git.example.org/acme/other"), "url: http:", *_SHOWN),
-    applied("M006", _GIT.format(interval="5m", url="https://github.com/acme/other").replace("io/v1", "io/v1beta2"), "v1beta2", *_SHOWN),
-    applied("V004", _GIT.format(interval="5m", url="https://github.com/elsewhere/other") + "---\napiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata:\n  name: other\n  namespace: flux-system\nspec:\n  interval: 10m\n  retryInterval: 1m\n  timeout: 5m\n  sourceRef: {kind: GitRepository, name: other}\n  path: ./deploy\n  prune: true\n  wait: true\n",
-            "  ref:\n", *_SHOWN),
-    applied("V008", _OCI.format(url="oci://ghcr.io/acme/infra", tag="latest"), "tag: latest", *_SHOWN),
-    applied("V009", _OCI.format(url="oci://ghcr.io/acme/infra", tag="1.0.0"), "url: oci", *_SHOWN),
-    applied("F013", _OCI.format(url="oci://123456789012.dkr.ecr.eu-central-1.amazonaws.com/infra", tag="1.0.0"), "url: oci", *_SHOWN),
-    applied("H012", _HELM_SOURCE.replace("---\n", "").replace("https://charts.example.org\n", "oci://ghcr.io/acme\n  type: oci\n"), "type: oci", *_SHOWN),
-    applied("V003", _HELM_SOURCE + _RELEASE + _CHART.format(version='"*"'), "version:", *_SHOWN),
-    applied("R011", _HELM_SOURCE + _RELEASE + _CHART.format(version="1.2.3"), "name: cache", *_SHOWN),
-    applied("R014", _HELM_SOURCE + _RELEASE + "  driftDetection: {mode: enabled}\n" + _CHART.format(version="1.2.3"), "name: cache", *_SHOWN),
-    applied("H005", _HELM_SOURCE + _RELEASE + _CHART.format(version="1.2.3") + "  valuesFrom:\n    - kind: ConfigMap\n      name: cache-value\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: cache-values, namespace: flux-system}\ndata: {values.yaml: \"a: b\"}\n", "name: cache-value\n", *_SHOWN),
-    applied("H008", _HELM_SOURCE + _RELEASE + _CHART.format(version="1.2.3") + "  targetNamespace: cache\n", "targetNamespace", "L011", *_SHOWN),
-    applied("H001", _RELEASE + "  chart:\n    spec:\n      chart: ./charts/cache\n      sourceRef: {kind: GitRepository, name: flux-system}\n", "chart: ./charts/cache", *_SHOWN),
-    applied("M003", _RELEASE, "spec:", *_SHOWN),
-    applied("S006", _HELM_SOURCE + _RELEASE + _CHART.format(version="1.2.3") + "  values:\n    auth:\n      password: q7Vx9mLw2ZkP\n", "password", *_SHOWN),
+    applied("L011", f"{MAP}  namespace: messagin\ndata: {{a: b}}\n", "messagin"),
+    applied("P010", GIT.format(interval="5s", url="https://github.com/acme/other"), "interval: 5s", *SHOWN),
+    applied("P011", GIT.format(interval="5m", url="http://git.example.org/acme/other"), "url: http:", *SHOWN),
+    applied("M006", GIT.format(interval="5m", url="https://github.com/acme/other").replace("io/v1", "io/v1beta2"), "v1beta2", *SHOWN),
+    applied("V004", GIT.format(interval="5m", url="https://github.com/elsewhere/other") + "---\napiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata:\n  name: other\n  namespace: flux-system\nspec:\n  interval: 10m\n  retryInterval: 1m\n  timeout: 5m\n  sourceRef: {kind: GitRepository, name: other}\n  path: ./deploy\n  prune: true\n  wait: true\n",
+            "  ref:\n", *SHOWN),
+    applied("V008", _OCI.format(url="oci://ghcr.io/acme/infra", tag="latest"), "tag: latest", *SHOWN),
+    applied("V009", _OCI.format(url="oci://ghcr.io/acme/infra", tag="1.0.0"), "url: oci", *SHOWN),
+    applied("F013", _OCI.format(url="oci://123456789012.dkr.ecr.eu-central-1.amazonaws.com/infra", tag="1.0.0"), "url: oci", *SHOWN),
+    applied("H012", _HELM_SOURCE.replace("---\n", "").replace("https://charts.example.org\n", "oci://ghcr.io/acme\n  type: oci\n"), "type: oci", *SHOWN),
+    applied("V003", _HELM_SOURCE + _RELEASE + _CHART.format(version='"*"'), "version:", *SHOWN),
+    applied("R011", _HELM_SOURCE + _RELEASE + _CHART.format(version="1.2.3"), "name: cache", *SHOWN),
+    applied("R014", _HELM_SOURCE + _RELEASE + "  driftDetection: {mode: enabled}\n" + _CHART.format(version="1.2.3"), "name: cache", *SHOWN),
+    applied("H005", _HELM_SOURCE + _RELEASE + _CHART.format(version="1.2.3") + "  valuesFrom:\n    - kind: ConfigMap\n      name: cache-value\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: cache-values, namespace: flux-system}\ndata: {values.yaml: \"a: b\"}\n", "name: cache-value\n", *SHOWN),
+    applied("H008", _HELM_SOURCE + _RELEASE + _CHART.format(version="1.2.3") + "  targetNamespace: cache\n", "targetNamespace", "L011", *SHOWN),
+    applied("H001", _RELEASE + "  chart:\n    spec:\n      chart: ./charts/cache\n      sourceRef: {kind: GitRepository, name: flux-system}\n", "chart: ./charts/cache", *SHOWN),
+    applied("M003", _RELEASE, "spec:", *SHOWN),
+    applied("S006", _HELM_SOURCE + _RELEASE + _CHART.format(version="1.2.3") + "  values:\n    auth:\n      password: q7Vx9mLw2ZkP\n", "password", *SHOWN),
     applied("F026", _POLICY.format(namespace="flux-system", repository="web"), "name: web\n  policy", "F010", "F009"),
-    applied("F008", _AUTOMATED.format(automation=_AUTOMATION.format(more="", push=_PUSH, path="./apps")), "flux-system:wob", where=VERSION,
+    applied("F008", AUTOMATED.format(automation=AUTOMATION.format(more="", push=PUSH, path="./apps")), "flux-system:wob", where=VERSION,
             also=((VERSION, 'newTag: "1.4.0"', 'newTag: "1.4.0" # {"$imagepolicy": "flux-system:wob:tag"}'),)),
-    applied("F009", f"{_REPOSITORY.format(namespace='web', image='ghcr.io/acme/web')}---\n{_POLICY.format(namespace='web', repository='web')}---\n" + _AUTOMATION.format(more="", push=_PUSH, path="./apps"),
+    applied("F009", f"{_REPOSITORY.format(namespace='web', image='ghcr.io/acme/web')}---\n{_POLICY.format(namespace='web', repository='web')}---\n" + AUTOMATION.format(more="", push=PUSH, path="./apps"),
             "name: images", "F010", "F011", "F008",
             also=((VERSION, 'newTag: "1.4.0"', 'newTag: "1.4.0" # {"$imagepolicy": "web:web:tag"}'),)),
-    applied("F010", _AUTOMATED.format(automation=_AUTOMATION.format(more="  policySelector: {matchLabels: {team: wob}}\n", push=_PUSH, path="./apps")), "name: images", "F011"),
-    applied("F011", _AUTOMATED.format(automation=_AUTOMATION.format(more="", push=_PUSH, path="./clusters")), "flux-system:web", where=VERSION,
+    applied("F010", AUTOMATED.format(automation=AUTOMATION.format(more="  policySelector: {matchLabels: {team: wob}}\n", push=PUSH, path="./apps")), "name: images", "F011"),
+    applied("F011", AUTOMATED.format(automation=AUTOMATION.format(more="", push=PUSH, path="./clusters")), "flux-system:web", where=VERSION,
             also=((VERSION, 'newTag: "1.4.0"', 'newTag: "1.4.0" # {"$imagepolicy": "flux-system:web:tag"}'),)),
-    applied("V011", _AUTOMATED.format(automation=_AUTOMATION.format(more="", push="    checkout: {ref: {branch: main}}\n", path="./apps")), "    commit:", "V005",
+    applied("V011", AUTOMATED.format(automation=AUTOMATION.format(more="", push="    checkout: {ref: {branch: main}}\n", path="./apps")), "    commit:", "V005",
             also=((VERSION, 'newTag: "1.4.0"', 'newTag: "1.4.0" # {"$imagepolicy": "flux-system:web:tag"}'),)),
     applied("F014", "apiVersion: notification.toolkit.fluxcd.io/v1beta3\nkind: Alert\nmetadata:\n  name: web\n  namespace: flux-system\nspec:\n  providerRef:\n    name: chat\n  eventSources:\n    - {kind: Kustomization, name: web-prod}\n", "name: chat"),
     applied("F015", "apiVersion: notification.toolkit.fluxcd.io/v1\nkind: Receiver\nmetadata:\n  name: push\n  namespace: flux-system\nspec:\n  type: github\n  secretRef: {name: webhook-token}\n  resources:\n    - {kind: GitRepository, name: wob}\n", "name: wob", "M011"),
@@ -237,7 +244,7 @@ _OF_ARGO = [
     Mutant("A003", PROJECT, "      namespace: web\n", "      namespace: wob\n", marker="destination:", where=UNIT, agents=ARGO),
     Mutant("A005", UNIT, "path: apps/web/envs/prod", "path: apps/web/env/prod", agents=ARGO, beside=("L003",)),
     Mutant("A006", UNIT, "    path: apps/web/envs/prod\n", "", marker="source:", where=UNIT, agents=ARGO, beside=("D003",)),
-    applied("L011", f"{_MAP.replace('more', 'notes')}  namespace: messagin\ndata: {{a: b}}\n", "messagin", "A003", agents=ARGO),
+    applied("L011", f"{MAP.replace('more', 'notes')}  namespace: messagin\ndata: {{a: b}}\n", "messagin", "A003", agents=ARGO),
     Mutant("A008", UNIT, "project: apps", "project: default", agents=ARGO, beside=("A003",)),
     Mutant("A009", PROJECT, "    - https://github.com/acme/platform.git\n", "    - '*'\n", agents=ARGO,
            also=((PROJECT, "    - server: https://kubernetes.default.svc\n      namespace: api\n", "    - server: '*'\n      namespace: '*'\n"),)),
@@ -267,13 +274,13 @@ _OF_ARGO = [
     Mutant("V012", UNIT, "  annotations:\n", "  annotations:\n    argocd-image-updater.argoproj.io/image-list: web=ghcr.io/acme/web\n", marker="image-list", agents=ARGO),
     Mutant("V016", UNIT, 'targetRevision: "main"', 'targetRevision: prod', agents=ARGO, beside=("V005", "P009", "L003"),
            also=(("clusters/lab/apps/staging/web.yaml", 'targetRevision: "main"', 'targetRevision: staging'),)),
-    applied("A015", _SET.format(head=_GO, generator=_LIST, name="'{{.app}}'", path="apps/web/envs/prod"), "goTemplate", "A020", "L008", "P003", "V005", agents=ARGO),
-    applied("A016", _SET.format(head=_GO + _STRICT, generator=_LIST, name="'{{.app}}'", path="'apps/{{.ap}}'"), "path:", "A020", agents=ARGO),
-    applied("A017", _SET.format(head=_GO + _STRICT, generator="git: {repoURL: https://github.com/acme/platform.git, revision: main, directories: [{path: app/*}]}", name="'{{.path.basename}}'", path="'{{.path.path}}'"), "path: app/*", "A020", agents=ARGO),
-    applied("A018", _SET.format(head=_GO + _STRICT, generator="list: {elements: [{app: one}, {app: two}]}", name="same", path="apps/web/envs/prod"), "- list:", "A020", "L008", "P003", "V005", agents=ARGO),
-    applied("A019", _SET.format(head=_GO + _STRICT, generator=_LIST, name="'{{name}}'", path="apps/web/envs/prod"), "name: '{{name}}'", "A020", "A016", agents=ARGO),
+    applied("A015", SET.format(head=_GO, generator=LIST, name="'{{.app}}'", path="apps/web/envs/prod"), "goTemplate", "A020", "L008", "P003", "V005", agents=ARGO),
+    applied("A016", SET.format(head=_GO + _STRICT, generator=LIST, name="'{{.app}}'", path="'apps/{{.ap}}'"), "path:", "A020", agents=ARGO),
+    applied("A017", SET.format(head=_GO + _STRICT, generator="git: {repoURL: https://github.com/acme/platform.git, revision: main, directories: [{path: app/*}]}", name="'{{.path.basename}}'", path="'{{.path.path}}'"), "path: app/*", "A020", agents=ARGO),
+    applied("A018", SET.format(head=_GO + _STRICT, generator="list: {elements: [{app: one}, {app: two}]}", name="same", path="apps/web/envs/prod"), "- list:", "A020", "L008", "P003", "V005", agents=ARGO),
+    applied("A019", SET.format(head=_GO + _STRICT, generator=LIST, name="'{{name}}'", path="apps/web/envs/prod"), "name: '{{name}}'", "A020", "A016", agents=ARGO),
     applied("H002", "apiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata:\n  name: cache\n  namespace: argocd\nspec:\n  project: apps\n  destination:\n    server: https://kubernetes.default.svc\n    namespace: web\n  sources:\n    - repoURL: https://charts.example.org\n      chart: redis\n      targetRevision: 1.2.3\n      helm:\n        valueFiles:\n          - $values/apps/web/cache.yaml\n    - repoURL: https://github.com/acme/platform.git\n      targetRevision: main\n      ref: values\n", "$values/apps", "A003", "P003", "V005", "R014", "R019", agents=ARGO),
-    applied("A020", _SET.format(head=_GO + _STRICT, generator=_LIST, name="'{{.app}}'", path="apps/web/envs/prod"), "name: more", "L008", "P003", "V005", agents=ARGO),
+    applied("A020", SET.format(head=_GO + _STRICT, generator=LIST, name="'{{.app}}'", path="apps/web/envs/prod"), "name: more", "L008", "P003", "V005", agents=ARGO),
 ]  # fmt: skip
 
 MUTANTS = [*_FIELDS, *_BROUGHT, *_OF_FLUX, *_OF_ARGO]

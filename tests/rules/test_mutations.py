@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date
 from functools import cache
 
@@ -15,73 +16,86 @@ import pytest
 import yaml
 
 from gitops_layout import rules
-from gitops_layout.cli.loading import declared
+from gitops_layout.cli.loading import configured, declared
 from gitops_layout.config import Config
 from gitops_layout.graph.link import link
+from gitops_layout.graph.model import Graph
 from gitops_layout.lint.policy import policy
 from gitops_layout.lint.run import lint
 from gitops_layout.render.build import Renders
 from gitops_layout.repo.load import from_files
+from gitops_layout.repo.model import Repo
 from gitops_layout.scaffold.render import render
-from tests.rules.mutants import MUTANTS, SERVICE, WEB, Mutant
-from tests.scaffold.specs import spec
+from tests.rules import mutants, mutants_more
+from tests.rules.mutants import SERVICE, WEB, Mutant
+from tests.scaffold.specs import APPS, FEATURES, OWN_CHART, PLATFORM, spec
 
 Files = dict[str, str]
 Found = tuple[str, str, int, str]
 """Rule, file, line, fingerprint."""
 
-CONFIG = Config(sources=("https://github.com/acme/platform.git",))
+MUTANTS = [*mutants.MUTANTS, *mutants_more.MUTANTS]
 CASES = [(agent, mutant) for mutant in MUTANTS for agent in mutant.agents]
+SCAFFOLDS = {
+    "monorepo": {"layout": "monorepo"},
+    "platform": PLATFORM,
+    "chart": {"layout": "monorepo", "apps": [*APPS, OWN_CHART]},
+    "policies": {"layout": "monorepo", **FEATURES["policies"]},
+}
+SOURCES = ("https://github.com/acme/platform.git", "https://github.com/bakery/platform.git")
+Given = tuple[tuple[str, str, str], ...]
 
 
 @cache
-def _clean(agent: str) -> tuple[tuple[str, str], ...]:
-    made = render(spec(agent, layout="monorepo"))
+def _clean(agent: str, of: str = "monorepo") -> tuple[tuple[str, str], ...]:
+    made = render(spec(agent, **SCAFFOLDS[of]))
     return tuple((path, file.content.decode()) for path, file in sorted(made.items()))
 
 
-def _found(files: Files) -> Iterator[Found]:
-    repo = from_files(files)
-    graph = link(repo, render=Renders(repo), declared=declared(repo, CONFIG))
+def _config(repo: Repo) -> Config:
+    return replace(configured(repo, None), sources=SOURCES)
+
+
+def _linked(files: Files, mutant: Mutant | None = None) -> Graph:
+    repo = from_files(dict(files), dict(mutant.links) if mutant else {}, dict(mutant.tags) if mutant else {})
+    return link(repo, render=Renders(repo), declared=declared(repo, _config(repo)))
+
+
+def _said(graph: Graph) -> Iterator[Found]:
     catalogue = rules.builtin()
-    report = lint(
-        graph, catalogue, policy=policy(catalogue, CONFIG, profile="strict"), today=date(2026, 1, 1)
-    )
+    judged = policy(catalogue, _config(graph.repo), profile="strict")
+    report = lint(graph, catalogue, policy=judged, today=date(2026, 1, 1))
     assert report.crashes == ()
     for finding in report.findings:
         yield finding.rule.id, finding.file, finding.span.line, finding.fingerprint
 
 
 @cache
-def _before(agent: str) -> frozenset[str]:
-    return frozenset(fingerprint for *_, fingerprint in _found(dict(_clean(agent))))
+def _before(agent: str, of: str = "monorepo", given: Given = ()) -> tuple[Graph, frozenset[str], str]:
+    """The scaffold, with what is given: its graph, the fingerprints of what is said of it, and what it delivers."""
+    graph = _linked(edited(dict(_clean(agent, of)), given))
+    return graph, frozenset(fingerprint for *_, fingerprint in _said(graph)), _delivered(graph)
 
 
-def _delivered(files: Files) -> str:
+def _delivered(graph: Graph) -> str:
     """What agents' objects say and bring, and where they fail: a mutant that changes none of it is no mistake."""
-    repo = from_files(files)
-    graph = link(repo, render=Renders(repo), declared=declared(repo, CONFIG))
     state = {
         delivery.id: (
             delivery.object,
             [item.data for item in graph.rendered[delivery.id].objects],
             graph.rendered[delivery.id].failure is not None,
             [str(unset) for unset in graph.rendered[delivery.id].unset],
+            [unseen.why for unseen in graph.rendered[delivery.id].unseen],
         )
         for delivery in graph.deliveries
     }
     return json.dumps(state, sort_keys=True, default=str)
 
 
-@cache
-def _delivered_before(agent: str) -> str:
-    return _delivered(dict(_clean(agent)))
-
-
-def planted(files: Files, mutant: Mutant) -> Files:
-    """The files with the mistake."""
+def edited(files: Files, edits: Given) -> Files:
+    """The files with each text replaced once; an empty text stands for a new file."""
     changed = dict(files)
-    for file, old, new in ((mutant.file, mutant.old, mutant.new), *mutant.also):
+    for file, old, new in edits:
         if old:
             assert old in changed[file], f"nothing to break in {file}"
             changed[file] = changed[file].replace(old, new, 1)
@@ -91,8 +105,16 @@ def planted(files: Files, mutant: Mutant) -> Files:
     return changed
 
 
+def planted(files: Files, mutant: Mutant) -> Files:
+    """The files with the mistake."""
+    first = ((mutant.file, mutant.old, mutant.new),) if mutant.file else ()
+    return edited(files, (*mutant.given, *first, *mutant.also))
+
+
 def line_of(files: Files, mutant: Mutant) -> int:
-    """The line that is to be reported."""
+    """The line that is to be reported; a link has one line."""
+    if (mutant.where or mutant.file) in dict(mutant.links):
+        return 1
     text = files[mutant.where or mutant.file]
     marker = mutant.marker or mutant.new.strip("\n").split("\n")[0]
     start = 0 if mutant.where or not mutant.new else text.index(mutant.new)
@@ -105,13 +127,27 @@ def line_of(files: Files, mutant: Mutant) -> int:
     ("agent", "mutant"), CASES, ids=[f"{a}-{m.rule}-{n}" for n, (a, m) in enumerate(CASES)]
 )
 def test_a_planted_mistake_is_found_on_its_line_and_nothing_else_is_said(agent: str, mutant: Mutant) -> None:
-    files = planted(dict(_clean(agent)), mutant)
-    new = [found for found in _found(files) if found[3] not in _before(agent)]
+    clean, known, delivered = _before(agent, mutant.of, mutant.given)
+    files = planted(dict(_clean(agent, mutant.of)), mutant)
+    graph = _linked(files, mutant)
+    new = [
+        found
+        for found in _said(replace(graph, before=clean) if mutant.since else graph)
+        if found[3] not in known
+    ]
     there = {(rule, file, where) for rule, file, where, _ in new}
     assert (mutant.rule, mutant.where or mutant.file, line_of(files, mutant)) in there, sorted(there)
     noise = {found for found in there if found[0] not in (mutant.rule, *mutant.beside)}
     assert not noise, sorted(noise)
-    assert mutant.inert == (_delivered(files) == _delivered_before(agent)), "inert, or not"
+    assert mutant.inert == (_delivered(graph) == delivered), "inert, or not"
+
+
+def test_each_rule_has_a_mutant_or_a_reason_why_it_has_none() -> None:
+    planted_rules = {mutant.rule for mutant in MUTANTS}
+    without = mutants_more.WITHOUT
+    assert planted_rules.isdisjoint(without), "a rule that has a mutant needs no reason"
+    assert planted_rules | without.keys() == {rule.id for rule in rules.builtin().rules}
+    assert all(without.values())
 
 
 def _written(text: str, *, turned: bool) -> str:
@@ -140,8 +176,8 @@ def test_an_edit_that_changes_nothing_adds_no_finding(agent: str, edit: str) -> 
         files["apps/web/base/kustomization.yaml"] = files["apps/web/base/kustomization.yaml"].replace(
             "  - deployment.yaml\n  - service.yaml\n", "  - all.yaml\n"
         )
-    before = {rule for rule, *_ in _found(dict(_clean(agent)))}
-    after = list(_found(files))
+    before = {rule for rule, *_ in _said(_before(agent)[0])}
+    after = list(_said(_linked(files)))
     if edit in ("reformatted", "commented"):
-        assert {fingerprint for *_, fingerprint in after} == _before(agent)
+        assert {fingerprint for *_, fingerprint in after} == _before(agent)[1]
     assert {rule for rule, *_ in after} == before
