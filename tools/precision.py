@@ -1,17 +1,34 @@
-"""How often each rule is right, counted from the verdicts in tests/corpus/labels: a table for docs/truth.md."""
+"""How often each rule is right, counted from the verdicts in tests/corpus/labels: two tables for docs/truth.md.
+
+`python -m tools.precision` counts the findings of the checkouts below $GITOPS_LAYOUT_CORPUS anew, into tests/corpus/found.txt.
+"""
 
 from __future__ import annotations
 
+import os
 from collections import Counter
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-__all__ = ["END", "START", "labels", "replaced", "table"]
+from gitops_layout import rules
+from gitops_layout.cli.loading import configured, load_graph
+from gitops_layout.lint.policy import policy
+from gitops_layout.lint.run import lint
+from gitops_layout.model import Severity
+from gitops_layout.rules.model import Rule
+from gitops_layout.system import write_atomic
+
+__all__ = ["BARS", "END", "START", "bars", "labels", "replaced", "table"]
 
 LABELS = Path(__file__).resolve().parent.parent / "tests" / "corpus" / "labels"
+FOUND = LABELS.with_name("found.txt")
 START, END = "<!-- precision -->", "<!-- /precision -->"
+BARS = ("<!-- bars -->", "<!-- /bars -->")
+_BARS = {Severity.ERROR: 98, Severity.WARNING: 90, Severity.INFO: 90}
+_ENOUGH = 10
 
 _READERS = ("author", "second")
 
@@ -51,7 +68,76 @@ def _row(rule: str, counts: Counter[tuple[str, str, str]]) -> str:
     return f"| {rule} | {cells[0]} | {cells[1]} | {mended or ''} | {standing or ''} |"
 
 
+def bars() -> str:
+    """One row for each rule of which something is known: its severity, what was found and judged, and whether it meets
+    the bar. What was wrong and is said no longer does not count.
+    """
+    found = _found()
+    judged: Counter[tuple[str, str]] = Counter()
+    for entry in labels():
+        fate = "right" if entry["verdict"] == "right" else "mended" if entry.get("mended") else "standing"
+        judged[entry["rule"], fate] += 1
+    rows = [
+        "| rule | severity | findings | judged | right | wrong, mended | wrong, still said | bar | verdict |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for rule in rules.builtin().rules:
+        counts = [judged[rule.id, fate] for fate in ("right", "mended", "standing")]
+        if not found[rule.id] and not any(counts):
+            continue
+        profile, severity = _severity(rule)
+        bar = _BARS[severity]
+        cells = (rule.id, f"{severity.value}{profile}", found[rule.id], sum(counts), *counts, f"{bar} %")
+        rows.append(f"| {' | '.join(map(str, cells))} | {_verdict(found[rule.id], counts, bar)} |")
+    return "\n".join(rows)
+
+
+def _verdict(found: int, counts: list[int], bar: int) -> str:
+    right, mended, standing = counts
+    if not right + standing:
+        return "nothing left to judge" if mended else "not judged"
+    if 100 * right < bar * (right + standing):
+        return "missed"
+    return "met" if sum(counts) >= min(found, _ENOUGH) else "met so far"
+
+
+def _severity(rule: Rule) -> tuple[str, Severity]:
+    """The rule's highest severity where it is told first, and the profile unless that is `recommended`."""
+    for profile in ("recommended", "strict"):
+        told = [severity for severity in rule.severity[profile].values() if severity is not None]
+        if told:
+            return "" if profile == "recommended" else f" ({profile})", max(told, key=_BARS.__getitem__)
+    return " (off)", Severity.INFO
+
+
+def _found() -> Counter[str]:
+    lines = [line.split() for line in FOUND.read_text().splitlines() if not line.startswith("#")]
+    return Counter({rule: int(number) for rule, number in lines})
+
+
 def replaced(text: str) -> str:
-    """`text` with the table between its two marks."""
-    before, _, rest = text.partition(START)
-    return f"{before}{START}\n\n{table()}\n\n{END}{rest.partition(END)[2]}"
+    """`text` with the tables between their marks."""
+    for (start, end), made in (((START, END), table), (BARS, bars)):
+        before, mark, rest = text.partition(start)
+        if mark:
+            text = f"{before}{start}\n\n{made()}\n\n{end}{rest.partition(end)[2]}"
+    return text
+
+
+def main() -> None:
+    """Count the findings of each rule, profile strict, over the checkouts."""
+    catalogue = rules.builtin()
+    found: Counter[str] = Counter()
+    today = datetime.now(UTC).date()
+    folders = sorted(path for path in Path(os.environ["GITOPS_LAYOUT_CORPUS"]).iterdir() if path.is_dir())
+    for folder in folders:
+        graph = load_graph([folder]).graph
+        judged = policy(catalogue, configured(graph.repo, None), profile="strict")
+        report = lint(graph, catalogue, policy=judged, today=today)
+        found.update(finding.rule.id for finding in report.findings)
+    head = f"# Findings of each rule in {len(folders)} public repositories, by python -m tools.precision on {today}\n"
+    write_atomic(FOUND, head + "".join(f"{rule} {number}\n" for rule, number in sorted(found.items())))
+
+
+if __name__ == "__main__":
+    main()
