@@ -26,7 +26,7 @@ _PLACEHOLDER = regexp(
     | [\w -]+[-_ ]here$
     | fake[-_ ]\w+$
     | (?-i:(?:UPDATE|REPLACE|INSERT|ENTER|YOUR)_[A-Z0-9_]+$)
-    | (?:\*{3,}|x{3,}|\.{3,}|todo|tbd|dummy|placeholder|redacted|example|unused|not[-_ ]?used|not[-_ ]?set|ignored)$
+    | (?:\*{3,}|x{3,}|\.{3,}|todo|tbd|dummy|hoge|fuga|placeholder|redacted|example|unused|not[-_ ]?used|not[-_ ]?set|ignored)$
     """,
     re.VERBOSE | re.IGNORECASE,
 )
