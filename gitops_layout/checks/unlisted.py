@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from posixpath import basename, dirname, join, splitext
+from posixpath import basename, dirname, join, split, splitext
 from typing import Any
 
 from gitops_layout.checks.near import with_article
@@ -82,7 +82,8 @@ def not_listed(graph: Graph, params: Params) -> Iterator[Hit]:
             version, kind = found
             generates = version.startswith(PLUGINS)  # nobody but kustomize can read it
             encrypted = ".sops." in name  # nobody applies it by hand
-            least = 0 if generates else 1 if encrypted else params["least"]
+            waited = kind == "ExternalSecret"  # whatever is listed waits for the Secret that it makes
+            least = 0 if generates else 1 if encrypted or waited else params["least"]
             if len(listed) >= least and (generates or encrypted or not _SET_ASIDE.search(_plain(name, kind))):
                 field = "generators" if generates else "resources"
                 place = (
@@ -160,9 +161,12 @@ def _last_of_a_folder(graph: Graph, kustomization: Kustomization, reached: set[s
 
 
 def folder_not_listed(graph: Graph, params: Params) -> Iterator[Hit]:
-    """Folders with a kustomization that the one above them leaves out, where it lists all their siblings."""
+    """Folders that the kustomization above them leaves out, where it lists all their siblings: those with a kustomization,
+    and those with a file that it lists from each of the others.
+    """
     repo = graph.repo
     listing = _kustomizations(graph)
+    yield from _file_of_each_folder(graph, listing)
     listed = {k.folder: _listed(graph, [k]) for k in listing}
     by_folder = {kustomization.folder: kustomization for kustomization in listing}
     pulled = {delivery.source.path for delivery in graph.deliveries if delivery.agent in ("flux", "argocd")}
@@ -185,6 +189,39 @@ def folder_not_listed(graph: Graph, params: Params) -> Iterator[Hit]:
             what = "a folder with a kustomization"
             place = kustomization.location.key_at("resources")
             yield _hit(place, basename(left[0]), what, "resources", child.location.file)
+
+
+def _file_of_each_folder(graph: Graph, listing: list[Kustomization]) -> Iterator[Hit]:
+    """A file such as `web/ks.yaml` of the only folder whose file of that name is not listed."""
+    repo = graph.repo
+    everything = _listed(graph, listing)
+    for kustomization in listing:
+        here = kustomization.location.file
+        if not graph.is_live(here) or is_aside(here) or is_parked(here) or _VENDORED.search(here):
+            continue
+        folders: dict[str, set[str]] = defaultdict(set)
+        for reference in references(kustomization):
+            folder, name = split(reference.target.removeprefix("./"))
+            if folder and "/" not in folder and folder != ".." and name.endswith((".yaml", ".yml")):
+                folders[name].add(folder)
+        for name, known in folders.items():
+            if len(known) <= _MANY:
+                continue
+            base = f"{kustomization.folder}/" if kustomization.folder else ""
+            beside = {
+                dirname(p.removeprefix(base))
+                for p in repo.files
+                if p.startswith(base) and basename(p) == name
+            }
+            left = [f for f in beside - known if f and "/" not in f and join(base, f, name) not in everything]
+            if len(left) == 1 and left[0] not in repo.text(here) and not _SET_ASIDE.search(left[0]):
+                file = join(base, left[0], name)
+                found = _manifest(graph, file)
+                if found is not None and not is_parked(file):
+                    listed = Change("add", kustomization.location.at("resources"), f"./{left[0]}/{name}")
+                    place = kustomization.location.key_at("resources")
+                    what = with_article(found[1])
+                    yield _hit(place, f"{left[0]}/{name}", what, "resources", file, listed)
 
 
 def _manifest(graph: Graph, path: str) -> tuple[str, str] | None:
