@@ -74,10 +74,10 @@ def read_spec(root: Path) -> tuple[bytes, Spec]:
 def read_parts(root: Path) -> dict[str, bytes]:
     """The files of gitops.d/, by path relative to the root; links and other files are not read."""
     from gitops_layout.scaffold.writing import regular
+    from gitops_layout.spec import PARTS, is_part
 
-    several = (path for pattern in ("*.yaml", "*.yml") for path in (root / "gitops.d").glob(pattern))
-    found = (path.relative_to(root).as_posix() for path in sorted(several))
-    return {path: _bytes(root / path) for path in found if regular(root, path)}
+    found = (path.relative_to(root).as_posix() for path in sorted((root / PARTS).glob("*")))
+    return {path: _bytes(root / path) for path in found if is_part(path) and regular(root, path)}
 
 
 def _bytes(path: Path) -> bytes:

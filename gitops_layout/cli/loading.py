@@ -36,8 +36,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Loaded", "again", "configured", "declared", "find_root", "load", "load_graph", "spec_of"]
 
-_PARTS = "gitops.d"
-
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
@@ -239,10 +237,11 @@ def spec_of(repo: Repo) -> Spec | None:
     data = documents[0].data if documents else None
     if not isinstance(data, dict) or data.get("kind") != "GitOpsRepo":
         return None
+    from gitops_layout.spec import PARTS, is_part
     from gitops_layout.spec import load as load_spec
 
-    names = [path for path in repo.under(_PARTS) if path.endswith((".yaml", ".yml")) and path.count("/") == 1]
-    return load_spec(repo.content(SPEC_FILE), SPEC_FILE, parts={path: repo.content(path) for path in names})
+    parts = {path: repo.content(path) for path in repo.under(PARTS.rstrip("/")) if is_part(path)}
+    return load_spec(repo.content(SPEC_FILE), SPEC_FILE, parts=parts)
 
 
 def _add_spec(

@@ -17,8 +17,9 @@ from gitops_layout.kustomize.model import FILE_NAMES
 from gitops_layout.model import Location, Unchecked, UncheckedClass, of_object
 from gitops_layout.patterns import regexp
 from gitops_layout.repo.model import Repo, Resource, broken, is_aside, is_template
+from gitops_layout.source.document import SyntaxProblem
 
-__all__ = ["formless", "unmade", "unreadable"]
+__all__ = ["formless", "unmade", "unparsable", "unreadable"]
 
 _DELIVERING = frozenset(
     {"Application", "ApplicationSet", "FluxInstance", "HelmRelease", "Kustomization", "ResourceSet"}
@@ -60,10 +61,17 @@ _VERSIONS = regexp(r"^apiVersion:[ \t]*[\"']?([^\s\"'#]+)", re.MULTILINE)
 _KINDS = regexp(r"^kind:[ \t]*[\"']?(\w+)", re.MULTILINE)
 
 
+def unparsable(repo: Repo) -> Iterator[tuple[str, SyntaxProblem]]:
+    """The files that are no YAML and should be: those of tools and tests, and templates of others, are not among them."""
+    for file, problem in repo.unparsable:
+        if not (is_aside(file) or is_template(repo, file)):
+            yield file, problem
+
+
 def unreadable(repo: Repo, parked: Callable[[str], bool]) -> Iterator[str]:
     """Files that are no YAML and hold one of the agents' own objects, to all appearances: nothing else reaches a root."""
-    for file, _ in repo.unparsable:
-        if not (parked(file) or is_aside(file) or is_template(repo, file)):
+    for file, _ in unparsable(repo):
+        if not parked(file):
             text = repo.stream(file).text
             versions = (version.startswith(OF_AGENTS) for version in _VERSIONS.findall(text))
             if any(versions) and not _DELIVERING.isdisjoint(_KINDS.findall(text)):

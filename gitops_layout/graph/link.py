@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from functools import partial
 
@@ -13,7 +14,7 @@ from gitops_layout.graph import places
 from gitops_layout.graph.charts import loose_charts, unseen_charts
 from gitops_layout.graph.circles import circular
 from gitops_layout.graph.follow import drop_reached, follow, settle
-from gitops_layout.graph.formless import formless, unmade, unreadable
+from gitops_layout.graph.formless import formless, unmade, unparsable, unreadable
 from gitops_layout.graph.generators import expander, is_generator
 from gitops_layout.graph.model import Graph
 from gitops_layout.graph.objects import agents_of, pulls
@@ -25,7 +26,7 @@ from gitops_layout.kustomize.exact import KUSTOMIZE_VERSION
 from gitops_layout.kustomize.named import named
 from gitops_layout.model import Location, Unchecked, UncheckedClass, of_object
 from gitops_layout.render.rendered import Rendered, RenderedObject
-from gitops_layout.repo.model import Repo, Resource, broken, is_aside, is_template
+from gitops_layout.repo.model import Repo, Resource, broken
 
 __all__ = ["Render", "link"]
 
@@ -55,20 +56,7 @@ def link(repo: Repo, *, render: Render, declared: Declared | None = None) -> Gra
     read = frozenset().union(*(rendered.files for rendered in state.rendered.values()))
     add(state, loose_charts(repo, context, read))
     live = _live_files(repo, state, objects)
-    if agentless:  # what cannot be read may be a manifest, and all manifests are delivered
-        live |= {file for file, _ in repo.unparsable if not (is_aside(file) or is_template(repo, file))}
-    live.update(unreadable(repo, state.parked))
-    _note_unchecked(repo, state, live)
-    for entry, of_agents in formless(repo, objects, inputs, state.parked):
-        state.unchecked.append(entry)
-        if (of_agents or agentless) and entry.location is not None:
-            live.add(entry.location.file)
-    hidden = [] if pulled else list(unseen_charts(repo, state.deliveries.values(), state.rendered))
-    instead = (
-        hidden if state.deliveries else [*hidden, *unmade(repo)]
-    )  # what would be delivered, if it were seen
-    state.unchecked += instead
-    live |= {entry.location.file for entry in instead if entry.location is not None}
+    hidden = _note_unseen(state, live, (objects, inputs), pulled=pulled, agentless=agentless)
     names = tuple(entry.what for entry in hidden)
     state.explain.append(_why_delivered(agents, declared, names, agentless=agentless))
     deliveries = tuple(sorted(state.deliveries.values(), key=lambda delivery: delivery.id))
@@ -142,8 +130,39 @@ def _why_delivered(
     return f"{len(agents)} agent objects deliver; what none of them reaches is not live"
 
 
-def _note_unchecked(repo: Repo, state: State, live: set[str]) -> None:
-    """Everything that could not be rendered or read, and fields that we do not know yet."""
+def _note_unseen(
+    state: State,
+    live: set[str],
+    found: tuple[Sequence[Resource], AbstractSet[str]],
+    *,
+    pulled: bool,
+    agentless: bool,
+) -> list[Unchecked]:
+    """Note all that could not be rendered, read or understood, and add the files that this makes live.
+
+    `found` are the objects of the repository, and the files that are parts of some. Returns the charts that may bring
+    agents' objects where none was seen.
+    """
+    repo, (objects, inputs) = state.context.repo, found
+    if agentless:  # what cannot be read may be a manifest, and all manifests are delivered
+        live |= {file for file, _ in unparsable(repo)}
+    live.update(unreadable(repo, state.parked))
+    _note_deliveries(state)
+    _note_files(state, live)
+    for entry, of_agents in formless(repo, objects, inputs, state.parked):
+        state.unchecked.append(entry)
+        if (of_agents or agentless) and entry.location is not None:
+            live.add(entry.location.file)
+    hidden = [] if pulled else list(unseen_charts(repo, state.deliveries.values(), state.rendered))
+    # What would be delivered, if it were seen.
+    instead = hidden if state.deliveries else [*hidden, *unmade(repo)]
+    state.unchecked += instead
+    live |= {entry.location.file for entry in instead if entry.location is not None}
+    return hidden
+
+
+def _note_deliveries(state: State) -> None:
+    """Everything that could not be rendered, and fields that we do not know yet."""
     for delivery in state.deliveries.values():
         failure = state.rendered[delivery.id].failure
         if failure is not None:
@@ -157,10 +176,14 @@ def _note_unchecked(repo: Repo, state: State, live: set[str]) -> None:
                 subject = of_object(delivery.kind, delivery.namespace, delivery.name)
             place = place_of(delivery.root, delivery.origin, note)
             state.unchecked.append(Unchecked(what, UncheckedClass.EXTERNAL, why, place, subject, delivery.id))
-    texts = named(repo, "input") if repo.unparsable else frozenset()
+
+
+def _note_files(state: State, live: AbstractSet[str]) -> None:
+    """Files that are no YAML, but for what is somebody's own affair and what is read by nobody's parser."""
+    repo = state.context.repo
+    texts = named(repo, "input") if repo.unparsable else frozenset()  # a generator takes any text
+    meant = {file for file, _ in unparsable(repo)} | live
     for file, problem in repo.unparsable:
-        if file in texts:
-            continue  # a generator takes any text
-        if file in live or not (is_aside(file) or is_template(repo, file)):
+        if file in meant - texts:
             why = f"line {problem.line}, column {problem.column}: {problem.message}"
             state.unchecked.append(broken(f"file {file}", why, Location(file)))

@@ -21,7 +21,7 @@ from gitops_layout.spec.model import (
     json_schema,
     namespace_of,
 )
-from gitops_layout.spec.read import PARTS, load, name_problem, parse, url_problem
+from gitops_layout.spec.read import PARTS, is_part, load, name_problem, parse, url_problem
 
 __all__ = [
     "API_VERSION",
@@ -39,6 +39,7 @@ __all__ = [
     "Tenancy",
     "Tenant",
     "in_environment",
+    "is_part",
     "json_schema",
     "load",
     "name_problem",

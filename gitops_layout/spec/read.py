@@ -45,6 +45,11 @@ PARTS = "gitops.d/"
 """Where files of tenants lie, each `<tenant>.yaml`."""
 
 
+def is_part(path: str) -> bool:
+    """Whether a path is that of a file of `gitops.d/` that counts: a YAML file in it, and in no folder below."""
+    return path.startswith(PARTS) and path.count("/") == 1 and path.endswith((".yaml", ".yml"))
+
+
 @dataclass(frozen=True, slots=True)
 class _Part:
     """A file of the spec, and where its apps stand among all: from `first` on."""
