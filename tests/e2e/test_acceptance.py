@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+from posixpath import dirname, join, normpath
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
 
 from gitops_layout.errors import UserError
+from gitops_layout.kustomize.exact import Build, build_all
+from gitops_layout.kustomize.walk import walk
 from gitops_layout.reconcile.cluster import ApiError
+from gitops_layout.repo.load import from_files
+from gitops_layout.scaffold.render import render
 from tests.e2e import definitions
 from tests.e2e.live import Data, Live, require_control_plane, running
-from tests.e2e.repository import OPTIONS, Repository
+from tests.e2e.repository import OPTIONS
 from tests.scaffold.specs import FEATURES, FLUX_ONLY, LAYOUTS, spec
-from tests.scaffold.trees import write
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
+    from gitops_layout.kustomize.exact import Built
+    from gitops_layout.repo.model import Repo
+    from gitops_layout.spec import Spec
 
 pytestmark = pytest.mark.controlplane
 
@@ -37,22 +44,13 @@ PARAMETERS = [
 
 
 @pytest.fixture(scope="module")
-def generated(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> dict[tuple[str, str], list[Data]]:
+def generated(request: pytest.FixtureRequest) -> dict[tuple[str, str], list[Data]]:
     """The objects of every layout that this run asks for, by agent and layout."""
     require_control_plane()
-    root = tmp_path_factory.mktemp("generated")
     asked = [getattr(item, "callspec", None) for item in request.session.items]
     wanted = {(call.params.get("agent"), call.params.get("layout")) for call in asked if call is not None}
-    made = {}
-    for agent, layout in PLACES:
-        if (agent, layout) not in wanted:
-            continue
-        folder = root / f"{agent}-{layout}"
-        write(spec(agent, **{**LAYOUTS, **FEATURES, **OPTIONS}[layout]), folder)
-        made[agent, layout] = list(_everything(Repository(folder, folder)))
-    return made
+    changes = {**LAYOUTS, **FEATURES, **OPTIONS}
+    return dict(_built({place: spec(place[0], **changes[place[1]]) for place in PLACES if place in wanted}))
 
 
 @pytest.fixture(scope="module")
@@ -114,19 +112,38 @@ def test_what_the_definitions_forbid_is_refused(
         live.cluster.apply(data, dry_run=True)
 
 
-def _everything(repository: Repository) -> Iterator[Data]:
-    """What kustomize makes of every root in the repository: of all that no other kustomization lists."""
+def _built(specs: Mapping[tuple[str, str], Spec]) -> Iterator[tuple[tuple[str, str], list[Data]]]:
+    """What real kustomize makes of every root of every spec: of all that no other kustomization lists.
+
+    Folders that layouts have in common are built once: kubectl takes long to start.
+    """
+    known: dict[tuple[tuple[str, bytes], ...], Built] = {}
+    for place, wanted in specs.items():
+        repo = from_files({path: file.content for path, file in render(wanted).items()})
+        keys = {}
+        for folder in _roots(repo):
+            closure = walk(repo, folder)
+            assert not closure.problems
+            keys[tuple((path, repo.content(path)) for path in sorted(closure.files))] = Build(
+                closure, restricted=True
+            )
+        known |= build_all(repo, {key: build for key, build in keys.items() if key not in known})
+        assert [known[key].problem for key in keys if known[key].problem] == []
+        yield place, [data for key in keys for data in known[key].objects]
+
+
+def _roots(repo: Repo) -> list[str]:
     files = {
-        path.parent: yaml.safe_load(path.read_bytes())
-        for path in repository.folder.rglob("kustomization.yaml")
+        dirname(path): yaml.safe_load(repo.content(path))
+        for path in repo.files
+        if path.endswith("/kustomization.yaml")
     }
     listed = {
-        (folder / entry).resolve()
+        normpath(join(folder, entry))
         for folder, content in files.items()
         for key in ("resources", "components")
         for entry in content.get(key, ())
     }
-    roots = [folder for folder in files if folder.resolve() not in listed]
+    roots = sorted(files.keys() - listed)
     assert roots
-    for folder in sorted(roots):
-        yield from repository.build(str(folder.relative_to(repository.folder)))
+    return roots
