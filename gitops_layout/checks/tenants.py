@@ -15,7 +15,7 @@ from gitops_layout.model import Affected, Hit, Location
 from gitops_layout.render.rendered import RenderedObject
 from gitops_layout.validation.server.quantity import quantity
 
-__all__ = ["out_of_bounds"]
+__all__ = ["out_of_bounds", "uncounted"]
 
 _RIGHTS = {
     ("rbac.authorization.k8s.io", "Role"),
@@ -51,6 +51,17 @@ def out_of_bounds(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
                 total = asked.setdefault((place, namespace), {})
                 wanted = least.get((delivery.id, item.ref.namespace, item.ref.kind, item.ref.name), 0)
                 yield from _beyond(delivery, item, tenant, total, max(_pods(item.data), wanted))
+
+
+def uncounted(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
+    """DaemonSets of a tenant with a quota: how many pods they are is said by the cluster's nodes, which nothing here tells."""
+    for tenant in graph.declared.tenants:
+        for delivery, item in _brought(graph, tenant) if tenant.quota else ():
+            if (item.ref.group, item.ref.kind) == ("apps", "DaemonSet") and not _foreign(delivery, item, tenant):
+                place = item.origin(("kind",))
+                values = {"tenant": tenant.name, "name": item.ref.name, "subject": item.ref.name}
+                affected = Affected(item.ref, delivery.id, delivery.environment, delivery.cluster)
+                yield Hit(place, values, (), affected)
 
 
 def _brought(graph: Graph, tenant: DeclaredTenant) -> Iterator[tuple[Delivery, RenderedObject]]:

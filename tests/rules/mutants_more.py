@@ -40,6 +40,28 @@ _SHOP_POD = "apps/shop/chart/templates/deployment.yaml"
 _CLUSTER = "clusters/eu/kustomization.yaml"
 _ACCESS = "tenants/payments/envs/prod/payments/role-binding.yaml"
 _PAY = "apps/pay/base/service.yaml"
+_PROBE = """\
+apiVersion: apps/v1
+kind: DaemonSet
+metadata:
+  name: probe
+spec:
+  selector:
+    matchLabels:
+      app.kubernetes.io/name: probe
+  template:
+    metadata:
+      labels:
+        app.kubernetes.io/name: probe
+    spec:
+      automountServiceAccountToken: false
+      securityContext: {runAsNonRoot: true, runAsUser: 65532, seccompProfile: {type: RuntimeDefault}}
+      containers:
+        - name: probe
+          image: ghcr.io/acme/probe@sha256:%s
+          resources: {requests: {cpu: 10m, memory: 16Mi}, limits: {memory: 32Mi}}
+          securityContext: {allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: {drop: [ALL]}}
+""" % ("a" * 64)
 _SOURCE = '  source:\n    repoURL: https://github.com/acme/platform.git\n    targetRevision: "main"\n    path: apps/web/envs/prod\n'
 _PORT = "      targetPort: http\n"
 _WAIT = "  prune: true\n  wait: true\n"
@@ -161,6 +183,7 @@ _HERE = [
     Mutant("S010", _ACCESS, "    namespace: payments\n", "    namespace: payments\n  - kind: ServiceAccount\n    name: tenant\n    namespace: search\n", "kind: ServiceAccount\n    name: tenant\n    namespace: search", agents=FLUX, of="platform"),
     brought("S016", "apiVersion: v1\nkind: Secret\nmetadata:\n  name: login\ndata:\n  password: cTdWeDltTHcyWmtQCg==\n", "password", "S001"),
     Mutant("T001", _PAY, _PORT, f"{_PORT}---\napiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata:\n  name: everything\nrules: []\n", "name: everything", of="platform", beside=("A003", "L008")),
+    Mutant("T002", _PAY, _PORT, f"{_PORT}---\n{_PROBE}", "kind: DaemonSet", of="platform", beside=("L008",)),
     Mutant("V002", "apps/api/envs/prod/version/kustomization.yaml", "digest: sha256:" + "a" * 64, 'newTag: "1.0.0"'),
     Mutant("V005", UNIT, "targetRevision: v1.0.0", 'targetRevision: "main"', agents=ARGO, given=((UNIT, 'targetRevision: "main"', "targetRevision: v1.0.0"),)),
     Mutant("V014", PROD, "  - namespace.yaml\n", "  - namespace.yaml\n  - extra.yaml\n", where="apps/web/envs/prod/extra.yaml", links=(("apps/web/envs/prod/extra.yaml", "/etc/fleet/extra.yaml"),), beside=("K012",)),
