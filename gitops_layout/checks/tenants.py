@@ -57,7 +57,9 @@ def uncounted(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
     """DaemonSets of a tenant with a quota: how many pods they are is said by the cluster's nodes, which nothing here tells."""
     for tenant in graph.declared.tenants:
         for delivery, item in _brought(graph, tenant) if tenant.quota else ():
-            if (item.ref.group, item.ref.kind) == ("apps", "DaemonSet") and not _foreign(delivery, item, tenant):
+            if (item.ref.group, item.ref.kind) == ("apps", "DaemonSet") and not _foreign(
+                delivery, item, tenant
+            ):
                 place = item.origin(("kind",))
                 values = {"tenant": tenant.name, "name": item.ref.name, "subject": item.ref.name}
                 affected = Affected(item.ref, delivery.id, delivery.environment, delivery.cluster)

@@ -34,6 +34,20 @@ def test_a_list_shows_a_skeleton_in_words_of_its_own(tmp_path: Path) -> None:
     assert "skeleton=url:https://github.com/acme/t.git,revision:v1.0.0,answers:{n:5}" in listed
 
 
+def test_an_environment_that_is_added_later_gets_the_first_apps_and_what_features_bring(
+    tmp_path: Path,
+) -> None:
+    url = ("--repo-url", "https://github.com/acme/p.git", "--layout", "split", "--env", "dev")
+    assert run(tmp_path, "init", "a", *url, "--set", "features.policy=kyverno").returncode == 0
+    config = tmp_path / "a/config"
+    assert (
+        "kyverno.github.io" not in (config / "gitops.yaml").read_text()
+    )  # of this release, not of this file
+    assert run(config, "add", "env", "qa", "--from", "dev").returncode == 0
+    assert (config / "apps/a/envs/qa/kustomization.yaml").is_file()
+    assert (config / "infrastructure/controllers/kyverno/envs/qa/kustomization.yaml").is_file()
+
+
 def test_init_asks_for_the_owners_of_a_platform(tmp_path: Path) -> None:
     url = ("--repo-url", "https://github.com/acme/p.git", "--layout", "platform", "--env", "dev")
     without = run(tmp_path, "init", "a", *url)
