@@ -121,6 +121,21 @@ def test_copier_makes_the_same_bytes(agent: str, changes: str, source: Path, tmp
     assert made == {path: file.content for path, file in render(wanted).items()}
 
 
+def test_copier_brings_the_components_that_features_need(source: Path, tmp_path: Path) -> None:
+    from copier import run_copy
+
+    wanted = spec("argocd", features={"secrets": "sealed-secrets", "policy": "kyverno"})
+    asked = {key: value for key, value in answers(wanted).items() if key != "components"}
+    run_copy(str(source), tmp_path, data=asked, defaults=True, quiet=True, vcs_ref="v1")
+    files = render(wanted)
+    chosen = [
+        path for path in files if path.startswith(("infrastructure/", "clusters/")) or path == "gitops.yaml"
+    ]
+    assert {path: (tmp_path / path).read_bytes() for path in chosen} == {
+        path: files[path].content for path in chosen
+    }
+
+
 def test_copier_can_update_what_it_made(source: Path, tmp_path: Path) -> None:
     from copier import run_copy, run_update
 
