@@ -95,7 +95,9 @@ def bars() -> str:
 def _verdict(found: int, counts: list[int], bar: int) -> str:
     right, mended, standing = counts
     if not right + standing:
-        return "nothing left to judge" if mended else "not judged"
+        if not mended:
+            return "not judged"
+        return "not judged since it was mended" if found else "nothing left to judge"
     if 100 * right < bar * (right + standing):
         return "missed"
     return "met" if sum(counts) >= min(found, _ENOUGH) else "met so far"

@@ -105,13 +105,22 @@ def duplicate_key(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
                         "then": then,
                         "subject": _dotted(twice.path),
                     }
-                    last = () if pasted else (Change("single", Location(path, twice.path, document.index)),)
-                    yield Hit(place, values, (Related(before, "first written here"),), Affected(), last)
+                    whole = Change("single", Location(path, twice.path, document.index))
+                    unsure = pasted or _lists(path, document.data, twice.path)
+                    related = (Related(before, "first written here"),)
+                    yield Hit(place, values, related, Affected(), () if unsure else (whole,))
     for delivery in graph.deliveries:
         for key, place in graph.rendered[delivery.id].doubled:
             who = Affected(None, delivery.id, delivery.environment, delivery.cluster)
             values = {"key": str(key[-1]), "more": "", "then": _OF_OBJECTS, "subject": _dotted(key)}
             yield Hit(place, values, (), who)
+
+
+def _lists(path: str, data: Any, where: Path) -> bool:
+    """Whether a kustomization has two lists of one key: both are meant then, and the first must not be taken for old."""
+    for step in where:
+        data = data[step]
+    return isinstance(data, list) and basename(path).lower().startswith("kustomization")
 
 
 _OF_OBJECTS = "kubectl takes the last one, kustomize refuses the file"

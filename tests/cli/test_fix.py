@@ -130,3 +130,16 @@ def test_a_diff_reports_what_is_new_and_what_the_change_does(
     assert {finding["file"] for finding in found if finding["rule"] == "V001"} == {"web/new.yaml"}
     [removed] = (finding for finding in found if finding["rule"] == "R021")
     assert (removed["object"], removed["file"]) == ("v1/Namespace//shop", "agents.yaml")
+
+
+def test_of_two_lists_in_a_kustomization_neither_is_thrown_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    twice = "resources: [a.yaml]\nresources: [b.yaml]\n"
+    (tmp_path / "kustomization.yaml").write_text(twice)
+    (tmp_path / "a.yaml").write_text(POD)
+    (tmp_path / "b.yaml").write_text(POD.replace("name: web", "name: api"))
+
+    assert run(monkeypatch, "lint", "--select", "D002", "--fix", "--unsafe") in (1, 3)
+    assert capsys.readouterr().out.endswith("0 mended in 0 files, 1 left\n")
+    assert (tmp_path / "kustomization.yaml").read_text() == twice
