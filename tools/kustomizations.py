@@ -1,12 +1,12 @@
 """Every kustomize root of real repositories, built here and by real kustomize: the table in docs/kustomizations.md.
 
-`python -m tools.kustomizations` builds all roots of the repositories under GITOPS_LAYOUT_CORPUS whose builds need
-nothing from outside. Exit 1 when an object differs or too few roots are built here.
+`python -m tools.kustomizations [NAME …]` builds all roots of the repositories under GITOPS_LAYOUT_CORPUS whose builds
+need nothing from outside; with names only those of the named ones, and writes no table. Exit 1 when an object differs
+or too few roots are built here.
 """
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -18,6 +18,7 @@ from gitops_layout.kustomize.fast import Bases, Declined, build
 from gitops_layout.kustomize.model import FILE_NAMES
 from gitops_layout.kustomize.walk import walk
 from gitops_layout.repo.load import from_work_tree
+from tools.repositories import chosen, commit
 
 __all__ = ["Compared", "compare"]
 
@@ -100,7 +101,7 @@ def _page(rows: Sequence[str]) -> str:
         [
             "# Kustomizations, built both ways",
             "",
-            f"Made on {datetime.now(UTC):%Y-%m-%d} by `GITOPS_LAYOUT_CORPUS=FOLDER python -m tools.kustomizations`: every",
+            f"Made on {datetime.now(UTC):%Y-%m-%d} from commit {commit()} by `GITOPS_LAYOUT_CORPUS=FOLDER python -m tools.kustomizations`: every",
             "kustomization of these public repositories that no other includes and whose build needs no network, helm or foreign",
             "plugin, built by the fast builder and by `kubectl kustomize` (v5.8.1). What is not built here goes to kustomize,",
             "but for YAML that nests deeper than 200 levels and chains of more than 100 kustomizations: these are refused",
@@ -115,15 +116,14 @@ def _page(rows: Sequence[str]) -> str:
 
 
 def main() -> int:
-    """All repositories."""
+    """All repositories, or those that are named."""
     from gitops_layout.system import write_atomic
 
-    folder = os.environ.get("GITOPS_LAYOUT_CORPUS")
-    if not folder:
-        print("set GITOPS_LAYOUT_CORPUS to a folder of checked-out repositories", file=sys.stderr)
-        return 2
+    paths, whole = chosen(
+        "tools.kustomizations", "Build every kustomize root here and by real kustomize.", TABLE
+    )
     total, rows = Compared(), []
-    for path in sorted(path for path in Path(folder).iterdir() if path.is_dir()):
+    for path in paths:
         found = compare(path)
         total.taken += found.taken
         total.objects += found.objects
@@ -135,7 +135,8 @@ def main() -> int:
             print(rows[-1], *found.declined, *found.wrong.items(), sep="\n  ", flush=True)
     rows.append(f"| **all** | {' | '.join(total.cells())} |")
     print(rows[-1])
-    write_atomic(TABLE, _page(rows))
+    if whole:
+        write_atomic(TABLE, _page(rows))
     return 1 if total.wrong or total.taken < AT_LEAST * (total.taken + len(total.declined)) else 0
 
 

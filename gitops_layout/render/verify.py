@@ -8,13 +8,13 @@ from itertools import zip_longest
 from typing import Any
 
 from gitops_layout.k8s.mask import mask_object, printable
+from gitops_layout.render.origins import ABSENT
 from gitops_layout.render.rendered import Rendered
 
 __all__ = ["differences"]
 
 _MOST = 50
 _WIDTH = 120
-_ABSENT = object()
 
 
 def differences(ours: Rendered, exact: Rendered) -> Iterator[str]:
@@ -58,16 +58,16 @@ def _hidden(name: str, ours: dict[str, Any], exact: dict[str, Any]) -> Iterator[
 def _values(ours: Any, exact: Any, path: str) -> Iterator[str]:
     if isinstance(ours, dict) and isinstance(exact, dict):
         for key in dict.fromkeys((*ours, *exact)):
-            yield from _values(ours.get(key, _ABSENT), exact.get(key, _ABSENT), f"{path}.{key}")
+            yield from _values(ours.get(key, ABSENT), exact.get(key, ABSENT), f"{path}.{key}")
     elif isinstance(ours, list) and isinstance(exact, list):
-        for index, (one, other) in enumerate(zip_longest(ours, exact, fillvalue=_ABSENT)):
+        for index, (one, other) in enumerate(zip_longest(ours, exact, fillvalue=ABSENT)):
             yield from _values(one, other, f"{path}[{index}]")
     elif type(ours) is not type(exact) or ours != exact:
         yield f"{path}: {_word(ours)} here, {_word(exact)} from real kustomize"
 
 
 def _word(value: Any) -> str:
-    if value is _ABSENT:
+    if value is ABSENT:
         return "nothing"
     text = json.dumps(value, ensure_ascii=False)
     return text if len(text) <= _WIDTH else f"{text[: _WIDTH - 1]}…"
