@@ -7,7 +7,7 @@ objects like others: their `helm.sh/hook` annotation says what they are, and bot
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cached_property
@@ -25,6 +25,7 @@ from gitops_layout.helm.template import Release, Template, Templated, template
 from gitops_layout.helm.valuefiles import Refs
 from gitops_layout.k8s.scope import is_crd
 from gitops_layout.model import Location, Unchecked, UncheckedClass
+from gitops_layout.patterns import regexp
 from gitops_layout.render.lookup import Lookup, nothing
 from gitops_layout.render.postrender import PostRendered, post_rendered
 from gitops_layout.render.releases import Wanted, argocd_release, flux_release
@@ -41,6 +42,9 @@ _NEVER = {
     "helm": {"test", "test-success", "test-failure"},
 }
 """Hooks that an agent leaves out of what it delivers; Flux runs tests where `spec.test.enable` says so."""
+
+
+_VARIABLE = regexp(r"\$\{\w.*\}")
 
 
 _OWN = frozenset({"Chart.yaml", "requirements.yaml", "values.yaml"})
@@ -279,6 +283,19 @@ def _delivers(delivery: Delivery, data: Mapping[str, Any]) -> bool:
     return any(hook.strip() not in _NEVER.get(delivery.agent, ()) for hook in hooks.split(","))
 
 
+def _open(value: Any) -> Iterator[str]:
+    """The variables in the values of a HelmRelease that a substitution left, as what sets them cannot be seen."""
+    match value:
+        case {"spec": {"values": dict() as values}}:
+            yield from _open(values)
+        case dict():
+            yield from (found for item in value.values() for found in _open(item))
+        case list():
+            yield from (found for item in value for found in _open(item))
+        case str() if (found := _VARIABLE.fullmatch(value)) is not None:
+            yield found[0]
+
+
 def _blamed(
     delivery: Delivery, problem: Problem, result: Templated, wanted: Wanted, written: Sequence[Written]
 ) -> Problem:
@@ -291,6 +308,10 @@ def _blamed(
         why = f"{problem.why} (rendered without {missing})"
         first = wanted.unseen[0]
         return Problem(why, first.location or delivery.root, UncheckedClass.EXTERNAL, first.subject)
+    unset = next(_open(delivery.object), None) if delivery.agent == "flux" else None
+    if unset is not None:
+        why = f"{problem.why} (rendered with {unset}, which is set in the cluster)"
+        return Problem(why, delivery.place("values", "chart", "path"), UncheckedClass.EXTERNAL)
     for path, _ in result.invalid:
         place = last_written(written, path)
         if place is not None:

@@ -33,6 +33,10 @@ def _strict(_delivery: Delivery) -> bool:
     return True
 
 
+def _nothing(_name: str) -> bool:
+    return False
+
+
 def finished(
     delivery: Delivery,
     built: Iterable[Made],
@@ -81,8 +85,8 @@ def _substituted(
     """The objects after substitution, or why Flux refuses all of them; it does none without variables. Those that are
     only there to be `judged` keep what nothing sets.
 
-    Where what would set a variable cannot be seen, the text stays and the first list of `told` says so; the second
-    gets the variables that certainly nothing sets.
+    Where what would set a variable cannot be seen, the text stays, a default in it too, and the first list of `told`
+    says so; the second gets the variables that certainly nothing sets.
     """
     # Imported when a Kustomization wants it: most repositories have none that does.
     from gitops_layout.render.substitute import SubstitutionError, substitute
@@ -91,7 +95,6 @@ def _substituted(
     unseen, left = told
     variables = variables_of(delivery, post_build, lookup)
     unseen += variables.unseen
-    named = len(variables.unseen) == variables.encrypted and not variables.optional
     if not (variables.values or variables.always or variables.unseen):
         return list(built)
     if variables.refused is not None:
@@ -100,16 +103,17 @@ def _substituted(
         missing: Missing = "keep"
     else:
         missing = "error" if strict(delivery) else "empty"
+    may_set = variables.may_be_set if variables.unseen or variables.optional else _nothing
     made: list[Made] = []
     unset: dict[str, None] = {}
     for item in built:
         try:
-            done = substitute(item.data, variables.values, missing=missing)
+            done = substitute(item.data, variables.values, missing=missing, may_set=may_set)
         except SubstitutionError as error:
             return _refused(delivery, item, error)
         if missing == "keep":
             unset |= dict.fromkeys(done.unset)
-        lost = {name for name in done.unset if name not in variables.names} if named else set()
+        lost = {name for name in done.unset if name not in variables.names} if variables.named else set()
         left += _left(item, lost)
         made.append(item if done.data is item.data else _traced(item, done.data, variables))
     if unset and variables.optional and not variables.unseen:

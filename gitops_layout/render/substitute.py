@@ -14,7 +14,7 @@ from typing import Any
 
 from gitops_layout.agents.context import at
 from gitops_layout.model import Path
-from gitops_layout.render.envsubst import ExpansionError, Missing, Reference, expand, parse
+from gitops_layout.render.envsubst import ExpansionError, MaySet, Missing, Reference, expand, parse
 from gitops_layout.render.envsubst.errors import Reason
 from gitops_layout.source.emit import text_of
 from gitops_layout.source.reader import read
@@ -38,16 +38,21 @@ class SubstitutionError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Substituted:
-    """An object after substitution, and the variables that were not set and have no default."""
+    """An object after substitution, and the variables that were not set, as in Expanded."""
 
     data: Any
     unset: tuple[str, ...] = ()
 
 
 def substitute(
-    data: dict[str, Any], variables: Mapping[str, str], *, missing: Missing = "error"
+    data: dict[str, Any],
+    variables: Mapping[str, str],
+    *,
+    missing: Missing = "error",
+    may_set: MaySet = lambda _name: False,
 ) -> Substituted:
-    """Substitute in an object's text, keys included; one that is marked `substitute: disabled` stays.
+    """Substitute in an object's text, keys included; one that is marked `substitute: disabled` stays. The rest is
+    said of `expand`.
 
     Raises SubstitutionError where the agent fails, and for what would exhaust time or memory.
     """
@@ -56,7 +61,7 @@ def substitute(
         return Substituted(data)
     text = text_of(data)
     try:
-        done = expand(text, variables, missing=missing)
+        done = expand(text, variables, missing=missing, may_set=may_set)
     except ExpansionError as error:
         raise _located(error, data, variables) from None
     if done.text == text:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import field
 from functools import cached_property
 from posixpath import commonpath, dirname, join
@@ -31,17 +31,28 @@ _STRICT_SINCE = 9
 class Variables:
     """Values by name and their places; `unseen` lists what else would give some, `refused` why Flux fails.
 
-    `names` are all whose names are known; of what is unseen, `encrypted` objects have known names.
+    `names` are all whose names are known; of what is unseen, `encrypted` objects have known names, and `sealed` are
+    those that one of them sets last.
     """
 
     values: dict[str, str] = field(default_factory=dict)
     names: set[str] = field(default_factory=set)
     encrypted: int = 0
+    sealed: set[str] = field(default_factory=set)
     places: dict[str, Location] = field(default_factory=dict)
     unseen: list[Unchecked] = field(default_factory=list)
     optional: list[tuple[str, str, Location]] = field(default_factory=list)
     refused: tuple[str, Location] | None = None
     always: bool = False
+
+    @property
+    def named(self) -> bool:
+        """Whether the names of all that may be set are known."""
+        return len(self.unseen) == self.encrypted and not self.optional
+
+    def may_be_set(self, name: str) -> bool:
+        """Whether something unseen may set a variable that nothing seen sets: a default is no fact then."""
+        return name in self.sealed if self.named else True
 
 
 def variables_of(delivery: Delivery, post_build: Mapping[str, Any], lookup: Lookup) -> Variables:
@@ -88,7 +99,7 @@ def _take(
             found.encrypted += 1
             why = "it is encrypted: its names are known, its values are not"
             for section in ("data", "stringData"):
-                found.names |= {str(key) for key in at(hidden.data, section) or ()}
+                _seal(found, map(str, at(hidden.data, section) or ()))
         elif lying is not None:
             # Whoever applies that file may change it first, or apply another: its values are no fact of the cluster.
             why += f": {lying.origin(()).file} defines it, and no agent delivers that there"
@@ -97,9 +108,19 @@ def _take(
         found.unseen.append(Unchecked(what, UncheckedClass.EXTERNAL, why, where, subject, delivery.id))
 
 
+def _seal(found: Variables, names: Iterable[str]) -> None:
+    """An encrypted object sets these, over what came before it: to what, is not known."""
+    for name in names:
+        found.names.add(name)
+        found.sealed.add(name)
+        found.values.pop(name, None)
+        found.places.pop(name, None)
+
+
 def _set(found: Variables, name: str, value: str, place: Location) -> None:
     found.values[name] = value.replace("\n", "")
     found.names.add(name)
+    found.sealed.discard(name)
     found.places[name] = place
     if not _NAME.fullmatch(name) and found.refused is None:
         why = f"{name} cannot be a variable: its name has more than letters, digits and underscores"

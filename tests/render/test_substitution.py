@@ -8,6 +8,7 @@ import pytest
 
 from gitops_layout.graph.link import link
 from gitops_layout.graph.model import Graph
+from gitops_layout.helm.find import NoHelm, find
 from gitops_layout.model import UncheckedClass
 from gitops_layout.render.build import Renders
 from gitops_layout.render.rendered import RenderedObject
@@ -201,7 +202,10 @@ def test_variables_that_may_be_set_outside_stay_as_text_and_are_listed():
     template: Any = web(graph).data["spec"]["template"]["spec"]
     assert template["containers"][0]["image"] == "web:${TAG}-eu"
     (entry,) = graph.unchecked
-    assert (entry.kind, entry.what.partition(" in ")[0]) == (UncheckedClass.EXTERNAL, "${TAG}, ${NODES}")
+    assert (entry.kind, entry.what.partition(" in ")[0]) == (
+        UncheckedClass.EXTERNAL,
+        "${COUNT}, ${TAG}, ${NODES}",
+    )
     assert "ConfigMap flux-system/gone may set them" in entry.why
     assert entry.subject == ("kind", "ConfigMap/flux-system/gone")
 
@@ -280,3 +284,78 @@ def test_variables_of_a_file_that_nothing_delivers_are_not_taken_for_those_of_th
         item for rendered in graph.rendered.values() for item in rendered.objects if item.ref.name == "c"
     )
     assert item.data["data"] == {"a": "${A}"}
+
+
+SEALED = """\
+apiVersion: v1
+kind: Secret
+metadata: {name: sealed, namespace: flux-system}
+stringData: {COUNT: 'ENC[AES256_GCM,data:x]'}
+sops: {mac: 'ENC[AES256_GCM,data:y]'}
+"""
+
+
+@pytest.mark.parametrize(
+    ("listed", "replicas"),
+    [
+        ("[{kind: ConfigMap, name: settings}]", 2),
+        ("[{kind: ConfigMap, name: settings}, {kind: Secret, name: gone}]", "${COUNT:=2}"),
+        ("[{kind: ConfigMap, name: settings}, {kind: Secret, name: gone, optional: true}]", "${COUNT:=2}"),
+        ("[{kind: ConfigMap, name: settings}, {kind: Secret, name: sealed}]", "${COUNT:=2}"),
+    ],
+)
+def test_a_default_is_no_fact_where_something_unseen_may_set_its_variable(listed: str, replicas: Any):
+    graph = linked(
+        f"    substitute: {{TAG: '1', NODES: '{{}}'}}\n    substituteFrom: {listed}\n",
+        apps_settings=SETTINGS,
+        apps_sealed=SEALED,
+    )
+    assert web(graph).data["spec"]["replicas"] == replicas
+    assert [entry.kind for entry in graph.unchecked] == [UncheckedClass.EXTERNAL] * (replicas != 2)
+
+
+def test_a_default_is_a_fact_where_the_names_of_all_that_is_encrypted_are_known():
+    sealed = SEALED.replace("COUNT", "OTHER")
+    graph = linked(
+        "    substitute: {TAG: '1', NODES: '{}', ZONE: eu}\n    substituteFrom: [{kind: Secret, name: sealed}]\n",
+        apps_sealed=sealed,
+    )
+    assert web(graph).data["spec"]["replicas"] == 2
+
+
+def test_what_an_encrypted_secret_sets_again_is_not_known_and_what_the_kustomization_sets_after_it_is():
+    sealed = SEALED.replace("COUNT:", "TAG: 'ENC[x]', ZONE:")
+    graph = linked(
+        "    substitute: {TAG: '1', NODES: '{}'}\n"
+        "    substituteFrom: [{kind: ConfigMap, name: settings}, {kind: Secret, name: sealed}]\n",
+        apps_settings=SETTINGS,
+        apps_sealed=sealed,
+    )
+    template: Any = web(graph).data["spec"]["template"]["spec"]
+    assert template["containers"][0]["image"] == "web:1-${ZONE}"
+
+
+RELEASE = """\
+apiVersion: helm.toolkit.fluxcd.io/v2
+kind: HelmRelease
+metadata: {name: web, namespace: shop}
+spec:
+  interval: 10m
+  chart: {spec: {chart: ./chart, sourceRef: {kind: GitRepository, name: flux-system, namespace: flux-system}}}
+  values: {count: "${COUNT:=2}"}
+"""
+
+
+@pytest.mark.skipif(isinstance(find(), NoHelm), reason="no helm here")
+def test_a_chart_that_fails_for_a_variable_which_is_set_in_the_cluster_is_not_broken():
+    files = {
+        "clusters/eu/apps.yaml": APPS + "    substituteFrom: [{kind: Secret, name: gone}]\n",
+        "apps/release.yaml": RELEASE,
+        "chart/Chart.yaml": "apiVersion: v2\nname: web\nversion: 1.0.0\n",
+        "chart/templates/a.yaml": "{{ if gt .Values.count 1.0 }}{{ end }}",
+    }
+    repo = from_files(files)
+    graph = link(repo, render=Renders(repo))
+    (failure,) = (r.failure for r in graph.rendered.values() if r.failure is not None)
+    assert failure.kind is UncheckedClass.EXTERNAL
+    assert "rendered with ${COUNT:=2}, which is set in the cluster" in failure.why

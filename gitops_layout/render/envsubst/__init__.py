@@ -6,7 +6,17 @@ Source: github.com/fluxcd/pkg/envsubst v1.9.0, and `tests/render/test_envsubst_o
 """
 
 from gitops_layout.render.envsubst.errors import ExpansionError, Reason
-from gitops_layout.render.envsubst.evaluate import Expanded, Missing, expand
+from gitops_layout.render.envsubst.evaluate import Expanded, MaySet, Missing, expand
 from gitops_layout.render.envsubst.parse import Part, Reference, parse
 
-__all__ = ["Expanded", "ExpansionError", "Missing", "Part", "Reason", "Reference", "expand", "parse"]
+__all__ = [
+    "Expanded",
+    "ExpansionError",
+    "MaySet",
+    "Missing",
+    "Part",
+    "Reason",
+    "Reference",
+    "expand",
+    "parse",
+]
