@@ -48,7 +48,13 @@ def build_all(
             done[key] = Chosen(Built(problem=exact.unreadable(error)))
             continue
         if isinstance(result, fast.Declined):
-            left[key] = result
+            if result.certain and result.remedy is not None and not closure.kustomizations[0].is_component:
+                why = (
+                    f"{result.reason}: {result.remedy} (kustomize: no resource matches strategic merge patch)"
+                )
+                done[key] = Chosen(Built(problem=Problem(BuildClass.OTHER, why, result.location)))
+            else:
+                left[key] = result
         else:
             done[key] = Chosen(Built(result.objects), result)
     for key, built in exact.build_all(repo, {key: builds[key] for key in left}).items():

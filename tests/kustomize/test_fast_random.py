@@ -16,7 +16,7 @@ from tests.kustomize.keys import ODD, PLACES, keyed
 from tests.kustomize.oracle import differences, fast, real, repository
 from tests.kustomize.rare import SCHEMA, root_fields
 from tests.kustomize.texts import written
-from tests.kustomize.trees import damaged, tree
+from tests.kustomize.trees import damaged, tree, yaml_text
 
 CASES = 40
 """Kustomizations in one kubectl process: starting it costs more than building ten."""
@@ -94,3 +94,54 @@ def _under(
     repo = repository(files | {"kustomization.yaml": json.dumps(umbrella), "schema.json": SCHEMA})
     whole = fast(repo, "")
     return whole, Built() if isinstance(whole, Declined) else real(repo, "")
+
+
+@_SETTINGS
+@given(st.integers(0, 2**32))
+def test_a_patch_that_is_said_to_match_nothing_is_refused_for_that_by_kubectl(seed: int):
+    rnd = Random(seed)
+    files: dict[str, str | bytes] = {}
+    for n in range(2 * CASES):
+        case = f"k{n}"
+        files |= tree(Random(seed + n), case)
+        field, entry = "patches", {"patch": yaml_text(_somebody(rnd, case))}
+        if rnd.random() < 0.3:
+            field, entry = "patchesStrategicMerge", entry["patch"]
+        files[f"{case}/top/kustomization.yaml"] = json.dumps({"resources": ["../overlay"], field: [entry]})
+    repo = repository(files)
+    built = {case: fast(repo, f"k{case}/top") for case in range(2 * CASES)}
+    certain = [case for case, one in built.items() if isinstance(one, Declined) and one.certain]
+    assert len(certain) >= CASES // 4
+    for case in rnd.sample(certain, 8):
+        problem = real(repo, f"k{case}/top").problem
+        assert problem is not None, files[f"k{case}/top/kustomization.yaml"]
+        assert "no matches for Id" in problem.why
+    # The rest of the cases have patches that match: what these build is the same.
+    fitting = [case for case, one in built.items() if isinstance(one, Fast)]
+    for case in rnd.sample(fitting, min(len(fitting), 4)):
+        ours = built[case]
+        assert isinstance(ours, Fast)
+        assert not differences(ours, real(repo, f"k{case}/top"))
+
+
+def _somebody(rnd: Random, case: str) -> dict[str, Any]:
+    """A patch of an object that may be there, by a name that it may have had."""
+    version, kind, suffix = rnd.choice(
+        [
+            ("apps/v1", "Deployment", ""),
+            ("v1", "Service", ""),
+            ("v1", "ConfigMap", "-cm"),
+            ("v1", "Secret", "-secret"),
+            ("rbac.authorization.k8s.io/v1", "ClusterRole", "-role"),
+            ("example.com/v1", "Thing", "-thing"),
+            ("example.com/v2", "Thing", "-thing"),
+        ]
+    )
+    prefix = rnd.choice(["", "", "", "overlay-", "base-", "overlay-base-"])
+    metadata: dict[str, Any] = {"name": f"{prefix}{case}{suffix}", "labels": {"patched": "yes"}}
+    space = rnd.choice([None, None, f"{case}-ns", f"{case}-overlay", "default", "other"])
+    return {
+        "apiVersion": version,
+        "kind": kind,
+        "metadata": metadata | ({"namespace": space} if space else {}),
+    }

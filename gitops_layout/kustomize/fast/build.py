@@ -119,7 +119,8 @@ def build(
         items = _finished(state, _accumulated(state, root, _nothing()), root)
         buildmetadata.finish(items, wanted, root.location.at("buildMetadata"))
     except DeclinedError as declined:
-        return Declined(declined.reason, declined.location or root.location, declined.remedy)
+        where = declined.location or root.location
+        return Declined(declined.reason, where, declined.remedy, declined.certain)
     return Fast(tuple(item.data for item in items), tuple(item.mark for item in items), view)
 
 

@@ -143,6 +143,7 @@ def _only(items: list[Item], merge: Item) -> Item:
             reason,
             merge.origin(("metadata", field))[0],
             "name an object of this build, or give the patch a target",
+            certain=True,
         )
     if len(found) > 1:
         decline(f"{len(found)} objects match the patch of {merge.kind} {merge.name}", merge.origin(())[0])
