@@ -161,6 +161,8 @@ _HERE = [
     Mutant("P008", UNIT, "repoURL: https://github.com/bakery/platform.git", "repoURL: https://github.com/bake-ry/platform.git", agents=ARGO, beside=("A003", "L003", "V004"), given=((UNIT, "github.com/acme", "github.com/bakery"),)),
     Mutant("L025", "apps/web/base/eel/values-live.yaml", "secret/live.", "secret/int.", given=(*_HABIT, (BASE, "  - service.yaml\n", f"  - service.yaml\n{_GENERATED}"))),
     Mutant("L026", PROD, "  - path: ../../tuning/prod.yaml\n", "", "resources:", where=PROD, agents=FLUX, given=_TUNING),
+    brought("M041", "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata:\n  name: web\nspec:\n  defaultBackend:\n    service:\n      name: web\n      port:\n        name: htpp\n", "name: htpp"),
+    Mutant("M017", SERVICE, "targetPort: http\n", "targetPort: htpp\n"),
     Mutant("M007", UNIT, "spec:\n", "spec:\n  zzzNewInAnotherRelease: true\n", "zzz"),
     brought("M008", _DEFINITION + "apiVersion: serving.example.org/v1beta1\nkind: Mill\nmetadata:\n  name: old\n", "v1beta1", "L008", agents=FLUX),
     Mutant("M027", "apps/web/base/deployment.yaml", "              cpu: 50m\n", "", "  name: web\n", where=WEB, of="policies"),
