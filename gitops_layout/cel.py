@@ -17,7 +17,10 @@ from gitops_layout.values import dataclass
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["Binding", "CelError", "Expression", "bind", "compile_expression", "result_type"]
+__all__ = ["Binding", "CelError", "Expression", "Kind", "bind", "compile_expression", "complaints"]
+
+Kind = str | tuple[str, "Kind"]
+"""A type: its name in CEL, or `list` or `map` (of texts) with that of what is in it; `dyn` and `any` fit everywhere."""
 
 
 class CelError(Exception):
@@ -91,13 +94,43 @@ def compile_expression(text: str, variables: tuple[str, ...], *, words: bool = F
     return Expression(text, variables, program)
 
 
-def result_type(text: str, variables: tuple[str, ...]) -> str:
-    """What an expression makes, as the engine types it: `BOOL`, `STRING`, `DYN`, … Raises CelError as compiling does."""
+def complaints(text: str, variables: tuple[tuple[str, Kind], ...]) -> tuple[Kind, tuple[str, ...]]:
+    """The type of what an expression over typed variables makes, and all that the engine says against it.
+
+    Where it says something, the type is `dyn`.
+    """
     try:
-        found: str = _environment(variables).compile(text).return_type().name()
+        returned = _typed_environment(variables).compile(text).return_type().name()
     except RuntimeError as error:
-        raise CelError(_plain(error)) from None
-    return found
+        lines = str(error).removeprefix("INVALID_ARGUMENT: ").split("\n")
+        words = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]
+        return "dyn", tuple(words or lines[:1])
+    name, _, inner = returned.lower().partition("<")
+    kind = name if name in _KINDS else "dyn"
+    last = inner[:-1].removeprefix("string, ")
+    if name == "list" or (name == "map" and inner.startswith("string, ")):
+        return (name, last if last in _KINDS else "dyn"), ()
+    return kind, ()
+
+
+_KINDS = ("bool", "bytes", "double", "duration", "int", "null", "string", "timestamp", "uint")
+
+
+def _type(kind: Kind) -> Any:
+    types = _engine().Type
+    match kind:
+        case ("list", inner):
+            return types.List(_type(inner))
+        case ("map", inner):
+            return types.Map(types.STRING, _type(inner))
+    if kind == "any":
+        return types.DYN
+    return getattr(types, str(kind).upper())
+
+
+@lru_cache(maxsize=32)
+def _typed_environment(variables: tuple[tuple[str, Kind], ...]) -> Any:
+    return _new_environment({name: _type(kind) for name, kind in variables})
 
 
 def bind(data: Mapping[str, Any]) -> Binding:
@@ -132,11 +165,15 @@ def _engine() -> Any:
 
 @lru_cache(maxsize=32)
 def _environment(variables: tuple[str, ...]) -> Any:
+    return _new_environment(dict.fromkeys(variables, _engine().Type.DYN))
+
+
+def _new_environment(variables: dict[str, Any]) -> Any:
     cel = _engine()
     from cel_expr_python.ext import ext_bindings, ext_optional, ext_strings
 
     return cel.NewEnv(
-        variables=dict.fromkeys(variables, cel.Type.DYN),
+        variables=variables,
         extensions=[
             ext_bindings.ExtBindings(),
             ext_optional.ExtOptional(),

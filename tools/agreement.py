@@ -39,6 +39,16 @@ PAGE = _ROOT / "docs" / "validation.md"
 RECORDS = _ROOT / "tests" / "validation" / "agreement"
 _OBJECTS = 2100
 
+_NOT_LOOKED_FOR = (
+    "## What is not looked for",
+    "",
+    "- What depends on the cluster: free node ports and addresses, IP families, labels of the namespace (admin access to",
+    "  devices), whether a Namespace is there already (finalizers of an applied one count only where it is made).",
+    "- CEL: the estimated cost of a rule; mixed types in one literal list or map; what functions of Kubernetes' own libraries",
+    "  (`quantity`, `url`, `ip`, `semver`, `sets`, …) take and make; fields behind an index (`self.ports[0].port`) or a `?`;",
+    "  variables of loops over two variables, `sortBy` and `transformList`. What is not known is taken for right.",
+    "- Formats of texts (`uuid`, `duration`) in the defaults of a definition.",
+)
 Rows = list[tuple[str, Case, str, str]]
 """Where a case is from, the case, the mode, and the server's letter."""
 
@@ -157,7 +167,7 @@ def page(mine: Rows, more: Rows, theirs: Rows) -> str:
             continue
         lines += [_line(f"{title}, {mode}", [r for r in rows if r[2] == mode], wrong) for mode in MODES]
     lines += ["", "## Every disagreement", "", *(f"- {line}" for line in _explained(wrong, reasons)), ""]
-    return "\n".join(lines)
+    return "\n".join([*lines, *_NOT_LOOKED_FOR, ""])
 
 
 def _real(rows: Rows) -> str:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from gitops_layout.model import Location, ObjectRef, Path
     from gitops_layout.validation.crds import Spoken
 
-__all__ = ["FIELDS", "Broken", "Known", "Schemas", "expand"]
+__all__ = ["FIELDS", "Broken", "Known", "Schemas", "closed", "expand"]
 
 _MOMENT = regexp(
     r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])[Tt]([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)"
@@ -249,6 +249,11 @@ def _custom(
     ruled = '"x-kubernetes-validations"' in text or '"x-kubernetes-list-map-keys"' in text
     rules = None if _JOINED.search(text) else spoken(schema, definitions)
     return Known(document, _validator(document), schema, definitions, drops_status, ruled, rules=rules)
+
+
+def closed(schema: dict[str, Any]) -> Any:
+    """A validator of jsonschema-rs for the values of a part of a structural schema. Raises SchemaError."""
+    return _validator({**json_schema(schema), "$defs": {"metadata": metadata_schema()}})
 
 
 def _validator(document: dict[str, Any]) -> Any:

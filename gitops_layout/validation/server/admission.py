@@ -26,12 +26,11 @@ from gitops_layout.validation.server.checks import (
     valid,
 )
 from gitops_layout.validation.server.cursor import At, Refusal, Row, evaluate, find, shown
-from gitops_layout.validation.server.expressions import expression, policy_expressions
+from gitops_layout.validation.server.expressions import HOOK, expression, policy_expressions
 
 __all__ = ["admission_policy", "client_config", "policy_binding", "review_versions", "webhooks"]
 
 _OPERATIONS = ("*", "CREATE", "UPDATE", "DELETE", "CONNECT")
-_HOOK_VARIABLES = ("object", "oldObject", "request", "authorizer")
 _IDENTIFIER = regexp(r"[_a-zA-Z][_a-zA-Z0-9]*")
 _RESERVED = frozenset(
     "true false null in as break const continue else for function if import let loop package namespace return"
@@ -74,7 +73,7 @@ def webhooks(at: At) -> Iterator[Refusal]:
         for rule in hook["rules"]:
             yield from _rule(rule)
         for condition in hook["matchConditions"]:
-            yield from expression(condition["expression"], _HOOK_VARIABLES, makes=("BOOL",))
+            yield from expression(condition["expression"], HOOK, makes=("bool",))
         yield from client_config(hook["clientConfig"])
         yield from review_versions(hook["admissionReviewVersions"])
 

@@ -1,7 +1,7 @@
 """CustomResourceDefinitions and the structural schemas inside them.
 
 Source: k8s.io/apiextensions-apiserver 0.36, pkg/apis/apiextensions/validation/validation.go and
-pkg/apiserver/schema/validation.go (ValidateStructural). Rules are compiled without the types of the schema.
+pkg/apiserver/schema/validation.go (ValidateStructural).
 """
 
 from __future__ import annotations
@@ -10,12 +10,11 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from gitops_layout.patterns import regexp
 from gitops_layout.validation.server import formats
 from gitops_layout.validation.server.admission import client_config, review_versions
 from gitops_layout.validation.server.checks import choice, distinct, named, one_of, option, required, valid
+from gitops_layout.validation.server.crdrules import default, rules, selectable
 from gitops_layout.validation.server.cursor import At, Refusal, Row, evaluate, shown
-from gitops_layout.validation.server.expressions import expression
 from gitops_layout.values import dataclass
 
 __all__ = ["custom_resource_definition"]
@@ -25,6 +24,17 @@ _SCHEMAS = 20_000
 _APPROVED = "api-approved.kubernetes.io"
 _JUNCTORS = ("allOf", "anyOf", "oneOf")
 _UNSUPPORTED = ("id", "additionalItems", "patternProperties", "definitions", "dependencies", "$ref")
+_NOT_ROOT = (
+    "default",
+    "enum",
+    *_JUNCTORS,
+    "not",
+    "x-kubernetes-embedded-resource",
+    "x-kubernetes-map-type",
+    "maxProperties",
+    "minProperties",
+)
+_NEVER = ("additionalItems", "dependencies", "$ref")
 _NOT_NESTED = (
     "type",
     "default",
@@ -40,9 +50,6 @@ _NOT_NESTED = (
     "x-kubernetes-map-type",
     "x-kubernetes-validations",
 )
-_RULE = 10_000
-_STRING = regexp(r"[rR]?(?:\"[^\"\\\\]*(?:\\\\.[^\"\\\\]*)*\"|'[^'\\\\]*(?:\\\\.[^'\\\\]*)*')")
-_ACCESS = regexp(r"(?<![\w.])(?:self|oldSelf)\.([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)(?![\w]*\s*\()")
 _INT_OR_STRING = [{"type": "integer"}, {"type": "string"}]
 
 
@@ -156,13 +163,22 @@ def _version(at: At) -> Iterator[Refusal]:
                 yield scale[name].refuse(f"must start with {' or '.join(prefixes)}")
     schema = at["schema"]["openAPIV3Schema"]
     if schema.is_map:
-        if schema["nullable"].is_true:
-            yield schema["nullable"].refuse("must not be true at the root")
-        if schema["additionalProperties"].value is not None:
-            yield schema["additionalProperties"].refuse("must not be set at the root")
-        if schema["type"].text not in ("", "object"):
-            yield schema["type"].refuse("must be object at the root")
+        yield from _root(schema, status=at["subresources"]["status"].value is not None)
         yield from _schemas(schema)
+        yield from selectable(at["selectableFields"], schema)
+
+
+def _root(schema: At, *, status: bool) -> Iterator[Refusal]:
+    """What may stand at the root; less where the `status` is a subresource."""
+    if schema["nullable"].is_true:
+        yield schema["nullable"].refuse("must not be true at the root")
+    if schema["additionalProperties"].value is not None:
+        yield schema["additionalProperties"].refuse("must not be set at the root")
+    if schema["type"].text not in ("", "object"):
+        yield schema["type"].refuse("must be object at the root")
+    for name in _NOT_ROOT if status else ():
+        if not schema[name].empty or (name == "default" and schema[name].value is not None):
+            yield schema[name].refuse("has no place at the root where the status is a subresource")
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,10 +202,13 @@ def _schemas(root: At) -> Iterator[Refusal]:
         if not place.at.is_map:
             continue
         if not (place.nested or place.root) and _plain(place.at.value):
+            yield from default(place.at)
             places += _inside(place.at)
             continue
         yield from _nested(place) if place.nested else _structural(place)
         yield from _shared(place.at, root=place.root)
+        if not (place.nested or place.root):
+            yield from default(place.at)
         places += _children(place)
 
 
@@ -302,7 +321,7 @@ def _shared(at: At, *, root: bool) -> Iterator[Refusal]:
     """ValidateCustomResourceDefinitionOpenAPISchema."""
     yield from one_of(*_TYPES)(at["type"])
     for name in _UNSUPPORTED:
-        if not at[name].empty:
+        if not at[name].empty or (name in _NEVER and at[name].value is not None):
             yield at[name].refuse("is not supported")
     if at["uniqueItems"].is_true:
         yield at["uniqueItems"].refuse("must not be true; use x-kubernetes-list-type: set")
@@ -318,9 +337,7 @@ def _shared(at: At, *, root: bool) -> Iterator[Refusal]:
     yield from option("atomic", "granular")(at["x-kubernetes-map-type"])
     yield from valid(formats.regex)(at["pattern"])
     yield from _list_type(at)
-    for rule in at["x-kubernetes-validations"]:
-        yield from _cel_rule(rule)
-        yield from _undefined(rule["rule"], at, root=root)
+    yield from rules(at, root=root)
 
 
 def _list_type(at: At) -> Iterator[Refusal]:
@@ -353,50 +370,3 @@ def _list_type(at: At) -> Iterator[Refusal]:
             yield field["type"].refuse("must be a scalar, as it is a key of the list")
         elif key.text not in items["required"].texts and field["default"].value is None:
             yield key.refuse(f"{shown(key.text)} must be required in the items or have a default")
-
-
-def _undefined(rule: At, schema: At, *, root: bool) -> Iterator[Refusal]:
-    """Fields that a rule asks of `self` and the schema does not have: the server compiles with its types."""
-    for access in _ACCESS.finditer(_STRING.sub('""', rule.text[:_RULE])):
-        node, implied = schema, root
-        for escaped in access[1].split("."):
-            name = _unescaped(escaped)
-            implied = implied or node["x-kubernetes-embedded-resource"].is_true
-            typed = node["type"].text == "object" and node["additionalProperties"].value in (None, False)
-            if not typed or (implied and name in ("apiVersion", "kind", "metadata")):
-                break
-            inner = node["properties"][name]
-            if not inner.is_map:
-                if not node["x-kubernetes-preserve-unknown-fields"].is_true:
-                    yield rule.refuse(f"does not compile: the schema has no field {shown(name)}")
-                break
-            node, implied = inner, False
-
-
-def _unescaped(name: str) -> str:
-    for escaped, plain in (
-        ("__dot__", "."),
-        ("__dash__", "-"),
-        ("__slash__", "/"),
-        ("__underscores__", "__"),
-    ):
-        name = name.replace(escaped, plain)
-    return re.sub(r"^__(\w+?)__$", r"\1", name)
-
-
-def _cel_rule(at: At) -> Iterator[Refusal]:
-    if not at.is_map:
-        return
-    rule, message = at["rule"].text.strip(), at["message"].text
-    if not rule:
-        yield at["rule"].refuse("is required")
-    yield from expression(at["rule"], ("self", "oldSelf"), makes=("BOOL",))
-    if message and not message.strip():
-        yield at["message"].refuse("must not be blank")
-    elif re.search(r"[\n\r]", message.strip()):
-        yield at["message"].refuse("must not contain line breaks")
-    elif re.search(r"[\n\r]", rule) and not message.strip():
-        yield at["message"].refuse("is required where the rule has several lines")
-    yield from one_of(
-        "FieldValueRequired", "FieldValueForbidden", "FieldValueInvalid", "FieldValueDuplicate"
-    )(at["reason"])

@@ -25,7 +25,7 @@ from gitops_layout.validation.server.checks import (
     size,
 )
 from gitops_layout.validation.server.cursor import At, Refusal, Row, evaluate, find, shown
-from gitops_layout.validation.server.expressions import expression
+from gitops_layout.validation.server.expressions import DEVICE, expression
 from gitops_layout.validation.server.metadata import annotation_map
 from gitops_layout.validation.server.scheduling import node_selector
 
@@ -178,7 +178,7 @@ def _selectors(at: At) -> Iterator[Refusal]:
         elif len(text.text) > _PARAMETERS:
             yield text.refuse(f"must have at most {_PARAMETERS} characters")
         else:
-            yield from expression(text, ("device",), makes=("BOOL",))
+            yield from expression(text, {"device": DEVICE}, makes=("bool",))
 
 
 def _configuration(at: At) -> Iterator[Refusal]:

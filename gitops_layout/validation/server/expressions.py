@@ -1,114 +1,128 @@
 """Whether CEL expressions compile, as far as our engine can tell for the server's.
 
-The server compiles every expression of a policy, webhook or CRD (apiserver: pkg/cel/environment) with
-functions that our engine lacks. So only four faults are named: syntax, variables that nothing declares, fields that
-the server's own variables do not have, and results that are certainly of another type.
+The server compiles every expression of a policy, webhook or CRD (apiserver: pkg/cel/environment). Named is what certainly
+does not: syntax, names that nothing declares, fields that the server's own variables do not have, functions that do not
+take what they are given, literals that are no pattern or time, and results that are certainly of another type.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
-from gitops_layout.cel import CelError, result_type
 from gitops_layout.errors import UserError
 from gitops_layout.patterns import regexp
-from gitops_layout.validation.server.cursor import At, Refusal
+from gitops_layout.validation.server import formats
+from gitops_layout.validation.server.celtypes import Typed, literals, typed
+from gitops_layout.validation.server.cursor import At, Refusal, shown
 
-__all__ = ["expression", "policy_expressions"]
+__all__ = ["DEVICE", "HOOK", "expression", "policy_expressions"]
 
 _LIMIT = 10_000
-_UNDECLARED = regexp(r"<input>:\d+:\d+: undeclared reference to '([\w.]+)'")
-_TWO_VARIABLES = regexp(r"\.\w+\(\s*\w+\s*,\s*\w+\s*,")
-_STRING = regexp(r"\"[^\"]*\"|'[^']*'")
-_VARIABLE = regexp(r"\bvariables\.(\w+)")
-_LIBRARIES = frozenset(
-    "base64 cel cidr duration encoders format ip jsonpatch lists math net optional quantity regex semver sets strings"
-    " timestamp url".split()
-)
-_FIELDS = {
-    "request": frozenset(
-        "kind resource subResource requestKind requestResource requestSubResource name namespace operation userInfo"
-        " dryRun options".split()
-    ),
-    "namespaceObject": frozenset(("metadata", "spec", "status")),
-    "device": frozenset(("driver", "attributes", "capacity", "allowMultipleAllocations")),
+_NAMES = {
+    "bool": "true or false",
+    "string": "text",
+    "null": "null",
+    "list": "a list of JSONPatch",
+    "dyn": "any value",
 }
-"""What the variables have that the server types itself (apiserver: pkg/admission/plugin/cel/compile.go; DRA: cel/compile.go)."""
-_TYPED = regexp(r"\b(?:request|namespaceObject|authorizer|variables|device|self|oldSelf)\b")
-"""Variables whose values have types for the server that they do not have for our engine."""
-_NAMES = {"BOOL": "true or false", "STRING": "text", "NULL": "null"}
-_TRUTH = ("BOOL",)
-_POLICY = ("object", "oldObject", "request", "namespaceObject", "authorizer", "variables")
+_TRUTH = ("bool",)
+_DURATION = regexp(r"[-+]?(?:0|(?:(?:\d+(?:\.\d*)?|\.\d+)(?:ns|us|µs|μs|ms|s|m|h))+)")
+_ONE_PATCH = regexp(r"\s*JSONPatch\s*\{[^{}]*\}\s*")
+_TEXT = {"type": "string"}
+_TEXTS = {"type": "array", "items": _TEXT}
 
 
-def expression(at: At, variables: tuple[str, ...], *, makes: tuple[str, ...] = ()) -> Iterator[Refusal]:
-    """What is certainly wrong with one expression over `variables`.
+def _object(*texts: str, **others: Any) -> dict[str, Any]:
+    return {"type": "object", "properties": {**dict.fromkeys(texts, _TEXT), **others}}
 
-    `makes` are the types of which the result has to be, of `BOOL`, `STRING` and `NULL`; none says that any will do.
+
+_TEXT_MAP = {"type": "object", "additionalProperties": _TEXT}
+_METADATA = {
+    **_object("name", "namespace", labels=_TEXT_MAP, annotations=_TEXT_MAP),
+    "x-kubernetes-preserve-unknown-fields": True,
+}
+_RESOURCE = _object("group", "version", "resource")
+_KIND = _object("group", "version", "kind")
+_REQUEST = _object(
+    "subResource", "requestSubResource", "name", "namespace", "operation",
+    kind=_KIND, resource=_RESOURCE, requestKind=_KIND, requestResource=_RESOURCE,
+    userInfo=_object("username", "uid", groups=_TEXTS, extra={"type": "object", "additionalProperties": _TEXTS}),
+    dryRun={"type": "boolean"}, options={},
+)  # fmt: skip
+DEVICE = _object("driver", attributes={}, capacity={}, allowMultipleAllocations={"type": "boolean"})
+"""The server's own variables, typed as it does (apiserver: pkg/admission/plugin/cel/compile.go; DRA: cel/compile.go)."""
+HOOK: Mapping[str, Any] = dict.fromkeys(("object", "oldObject"), None) | {
+    "request": _REQUEST,
+    "authorizer": None,
+}
+_POLICY: Mapping[str, Any] = {**HOOK, "namespaceObject": _object(metadata=_METADATA, spec={}, status={})}
+
+
+def expression(
+    at: At, scope: Mapping[str, Any], *, makes: tuple[str, ...] = (), objects: bool = False
+) -> Iterator[Refusal]:
+    """What is certainly wrong with one expression over `scope` (see `typed`).
+
+    `makes` are the types of which the result has to be; none says that any will do.
     """
+    judged = _judged(at, scope, objects=objects)
+    if judged.fault:
+        yield at.refuse(judged.fault)
+        return
+    made = judged.made if isinstance(judged.made, str) else judged.made[0]
+    if makes and made not in makes and made != "any":
+        yield at.refuse(
+            f"makes {_NAMES.get(made, made)}, not {' or '.join(_NAMES.get(each, each) for each in makes)}"
+        )
+
+
+def _judged(at: At, scope: Mapping[str, Any], *, objects: bool = False) -> Typed:
     text = at.text
     if not text.strip() or len(text) > _LIMIT:
-        return
-    bare = _STRING.sub('""', text)
-    for name in variables:
-        for field in re.findall(rf"(?<![\w.]){name}\.(\w+)", bare) if name in _FIELDS else ():
-            if field not in _FIELDS[name]:
-                yield at.refuse(f"does not compile: {name} has no {field}")
-                return
+        return Typed()
     try:
-        made = result_type(text, variables)
+        judged = typed(text, scope, objects=objects)
     except UserError:
-        return  # there is no engine, which those who need it say
-    except CelError as error:
-        if fault := _fault(str(error), text, variables):
-            yield at.refuse(fault)
-        return
-    # What is dynamic to us only because we do not know a type is left alone.
-    if makes and made not in makes and not (made == "DYN" and _TYPED.search(bare)):
-        yield at.refuse(f"makes {made.lower()}, not {' or '.join(_NAMES[each] for each in makes)}")
+        return Typed()  # there is no engine, which those who need it say
+    wrong = next((fault for name, inner in literals(text) if (fault := _literal(name, inner))), "")
+    return Typed(judged.fault or wrong, judged.made)
 
 
-def _fault(words: str, text: str, variables: tuple[str, ...]) -> str | None:
-    if "Syntax error" in words:
-        return f"does not compile: {words.rpartition('Syntax error: ')[2][:200]}"
-    found = _UNDECLARED.match(words)
-    name = found[1].partition(".")[0] if found else ""
-    opened = "[({]" if name in ("Object", "JSONPatch") else r"\("
-    called = re.search(rf"(?<![\w.]){re.escape(name)}\s*{opened}", text)
-    if not name or name in variables or name in _LIBRARIES or called or _TWO_VARIABLES.search(text):
-        return None
-    # A method that our engine lacks is reported by its bare name, too.
-    if not re.search(rf"(?<![\w.]){re.escape(name)}\b", _STRING.sub('""', text)):
-        return None
-    return f"does not compile: there is no variable {name}, only {', '.join(variables)}"
+def _literal(name: str, text: str) -> str:
+    match name:
+        case "matches" if fault := formats.regex(text):
+            return f"does not compile: {shown(text)} {fault}"
+        case "timestamp" if not formats.is_time(text):
+            return f"does not compile: {shown(text)} is no time"
+        case "duration" if not _DURATION.fullmatch(text):
+            return f"does not compile: {shown(text)} is no duration"
+    return ""
 
 
 def policy_expressions(spec: At, *, mutating: bool) -> Iterator[Refusal]:
-    """All expressions of an admission policy; its own variables exist for those that follow them."""
-    known = (*_POLICY, "params") if spec["paramKind"].value is not None else _POLICY
+    """All expressions of an admission policy; its own variables exist for those that follow them, with their types."""
+    own: dict[str, Any] = {}
+    known = {**_POLICY, "variables": {"type": "object", "properties": own}}
+    if spec["paramKind"].value is not None:
+        known["params"] = None
     for condition in spec["matchConditions"]:
-        yield from expression(condition["expression"], known[:5] + known[6:], makes=_TRUTH)
-    declared: set[str] = set()
+        without = {name: node for name, node in known.items() if name != "variables"}
+        yield from expression(condition["expression"], without, makes=_TRUTH)
     for variable in spec["variables"]:
         yield from expression(variable["expression"], known)
-        yield from _own(variable["expression"], declared)
-        declared.add(variable["name"].text)
+        own[variable["name"].text] = {"cel": _judged(variable["expression"], known).made}
     for validation in spec["validations"]:
         yield from expression(validation["expression"], known, makes=_TRUTH)
-        yield from _own(validation["expression"], declared)
-        yield from expression(validation["messageExpression"], known[:4] + known[5:], makes=("STRING",))
-        yield from _own(validation["messageExpression"], declared)
+        without = {name: node for name, node in known.items() if name != "authorizer"}
+        yield from expression(validation["messageExpression"], without, makes=("string",))
     for annotation in spec["auditAnnotations"]:
-        yield from expression(annotation["valueExpression"], known, makes=("STRING", "NULL"))
-        yield from _own(annotation["valueExpression"], declared)
+        yield from expression(annotation["valueExpression"], known, makes=("string", "null"))
     for mutation in spec["mutations"] if mutating else ():
-        for kind in ("applyConfiguration", "jsonPatch"):
-            yield from expression(mutation[kind]["expression"], known)
-            yield from _own(mutation[kind]["expression"], declared)
-
-
-def _own(at: At, declared: set[str]) -> Iterator[Refusal]:
-    for name in dict.fromkeys(_VARIABLE.findall(_STRING.sub('""', at.text[:_LIMIT]))):
-        if name not in declared:
-            yield at.refuse(f"does not compile: variables has no {name}")
+        yield from expression(
+            mutation["applyConfiguration"]["expression"], known, makes=("Object",), objects=True
+        )
+        patch = mutation["jsonPatch"]["expression"]
+        yield from expression(patch, known, makes=("list",), objects=True)
+        if _ONE_PATCH.fullmatch(patch.text[:_LIMIT]):
+            yield patch.refuse("makes one JSONPatch, not a list of them")
