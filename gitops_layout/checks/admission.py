@@ -34,7 +34,11 @@ def pod_security(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
         if found is None or namespace is None or level is None or subject.ref.kind == "PodTemplate":
             continue
         yield from _forbidden(
-            subject, *found, namespace, level, newest=targets(graph, subject.affected.cluster)[-1]
+            subject,
+            *found,
+            namespace,
+            level,
+            newest=targets(graph, subject.affected.cluster, subject.affected.environment)[-1],
         )
 
 

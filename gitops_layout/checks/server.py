@@ -49,7 +49,11 @@ def _refused(graph: Graph) -> tuple[tuple[Subject, Refusal], ...]:
 
 def _find(graph: Graph) -> Iterator[tuple[Subject, Refusal]]:
     guessed = {delivery.id for delivery in graph.deliveries if delivery.agent == "helm"}
-    for subject in judged(graph).subjects:
+    verdicts = judged(graph)
+    for subject in verdicts.subjects + verdicts.lying:
+        partial = subject.affected.delivery in guessed or (
+            subject.affected.delivery is None and not subject.live
+        )
         if subject.ref.api_version.startswith(KUSTOMIZE):
             continue  # no server has it: what delivers it is told as such
         known = {v.path for v in subject.verdict.violations if v.kind != "wraps"}
@@ -62,8 +66,8 @@ def _find(graph: Graph) -> Iterator[tuple[Subject, Refusal]]:
                 continue
             if _gated(subject, path) or _copied(subject, path):
                 continue
-            if subject.affected.delivery in guessed and _value(subject.data, path) in (None, ""):
-                continue  # whoever installs the chart may give what is missing
+            if partial and _value(subject.data, path) in (None, ""):
+                continue  # whoever installs the chart, or uses what lies there, may give what is missing
             if not _LATER.search(_text(subject.data, path)):
                 yield subject, refusal
 

@@ -6,11 +6,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from gitops_layout.checks.once import once
 from gitops_layout.fields import dotted
 from gitops_layout.graph.model import Graph
 from gitops_layout.model import Change, Hit, Location, Path, Related
 from gitops_layout.validation import bundle
 from gitops_layout.validation.check import Violation
+from gitops_layout.validation.installed import installed
 from gitops_layout.validation.judged import judged, targets
 from gitops_layout.validation.subject import Subject
 from gitops_layout.validation.versions import at_least, lifecycle
@@ -26,8 +28,16 @@ __all__ = [
 ]
 
 _NAME = ("metadata", "name")
+_AGENTS = ("argoproj.io", "fluxcd.io", "fluxcd.controlplane.io")
+"""How the API groups of agents end."""
 _SUPPORTED = 3
 """Minor versions of Kubernetes that its project supports at a time."""
+
+
+def _all(graph: Graph) -> tuple[Subject, ...]:
+    """What is delivered, and what lies where nothing reads it: that is wrong as well, and is told as not reached."""
+    verdicts = judged(graph)
+    return verdicts.subjects + verdicts.lying
 
 
 def schema_violation(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
@@ -41,13 +51,13 @@ def unknown_field(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
 
 
 def other_release(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
-    """Fields and words that the packed release of an agent does not have: of the API groups `groups`. Other projects'
-    clusters run newer releases than ours as often as not.
+    """Fields and words that the packed release of a project does not have, where the repository installs one itself: the
+    agents, or with `agents: false` all others, whose releases follow each other faster.
     """
-    for subject in judged(graph).subjects:
-        if any(subject.ref.group.endswith(group) for group in params["groups"]):
+    for subject in _all(graph):
+        if subject.ref.group.endswith(_AGENTS) == params["agents"]:
             for violation in subject.verdict.violations:
-                if violation.kind == "newer" and not _operators(violation):
+                if _kind(graph, subject, violation) == "newer":
                     yield _violation(subject, violation)
 
 
@@ -71,10 +81,24 @@ def cel_violation(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
 
 
 def _violations(graph: Graph, *kinds: str) -> Iterator[Hit]:
-    for subject in judged(graph).subjects:
+    for subject in _all(graph):
         for violation in subject.verdict.violations:
-            if violation.kind in kinds:
+            if _kind(graph, subject, violation) in kinds:
                 yield _violation(subject, violation)
+
+
+def _kind(graph: Graph, subject: Subject, violation: Violation) -> str | None:
+    """What a violation is: where nothing here installs the project, its packed release is the one to judge by."""
+    if violation.kind != "newer":
+        return violation.kind
+    if _operators(violation):
+        return None
+    if subject.ref.group in _installed(graph):
+        return "newer"
+    return "unknown" if "unknown field" in violation.message else "schema"
+
+
+_installed = once(installed)
 
 
 def _violation(subject: Subject, violation: Violation) -> Hit:
@@ -115,7 +139,7 @@ def _related(subject: Subject, place: Location) -> tuple[Related, ...]:
 
 def api_removed(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
     """Objects of API versions that a targeted Kubernetes does not serve."""
-    for subject in judged(graph).subjects:
+    for subject in _all(graph):
         ref = subject.ref
         versions, enough = _asked(graph, subject)
         life = lifecycle(ref.api_version, ref.kind)
@@ -135,7 +159,7 @@ def api_removed(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
 
 def api_deprecated(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
     """Objects of API versions that a targeted Kubernetes serves for the time being."""
-    for subject in judged(graph).subjects:
+    for subject in _all(graph):
         life = lifecycle(subject.ref.api_version, subject.ref.kind)
         if life is None:
             yield from _gone_from_flux(subject)
@@ -175,7 +199,7 @@ def _asked(graph: Graph, subject: Subject) -> tuple[tuple[str, ...], Callable[[I
     deprecates may be the only version that a cluster of today serves.
     """
     if graph.target.kubernetes or graph.target.clusters:
-        return targets(graph, subject.affected.cluster), any
+        return targets(graph, subject.affected.cluster, subject.affected.environment), any
     return bundle.VERSIONS[-_SUPPORTED:], all
 
 

@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from gitops_layout.k8s.scope import is_crd
 from gitops_layout.kustomize.model import FILE_NAMES
+from gitops_layout.kustomize.model import GROUP as KUSTOMIZE
+from gitops_layout.kustomize.named import named
 from gitops_layout.model import Affected, Location, Unchecked, UncheckedClass
 from gitops_layout.patterns import regexp
+from gitops_layout.repo.model import is_aside, is_parked
 from gitops_layout.validation import bundle
 from gitops_layout.validation.check import Verdict
 from gitops_layout.validation.crds import crds
@@ -24,6 +27,8 @@ if TYPE_CHECKING:
 
     from gitops_layout.graph.model import Graph
     from gitops_layout.model import ObjectRef, Path
+    from gitops_layout.repo.model import Resource
+    from gitops_layout.validation.check import Violation
     from gitops_layout.validation.crds import Crd
     from gitops_layout.validation.schemas import Broken
 
@@ -33,13 +38,18 @@ __all__ = ["Judged", "definitions", "judged", "settling", "targets"]
 
 _LATER = regexp(r"\$\{[^{}]*\}")
 """What a substitution that we could not see would have replaced."""
+_HOLE = regexp(r"\$\{|\{\{|<[A-Z][A-Z0-9_]+>|<<|\$[A-Z]")
+"""What somebody may fill in before a file that nothing reads is used."""
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """All subjects in the graph's order; `validated` counts those that a schema judged."""
+    """All subjects in the graph's order, and what lies in files that nothing reads; `validated` counts those that a
+    schema judged.
+    """
 
     subjects: tuple[Subject, ...]
+    lying: tuple[Subject, ...]
     validated: int
     unchecked: tuple[Unchecked, ...]
 
@@ -54,36 +64,70 @@ def judged(graph: Graph) -> Judged:
     return _last[0][1]
 
 
-def targets(graph: Graph, cluster: str | None = None) -> tuple[str, ...]:
-    """The Kubernetes versions to judge by what is delivered to a cluster.
+def targets(graph: Graph, cluster: str | None = None, environment: str | None = None) -> tuple[str, ...]:
+    """The Kubernetes versions to judge by what is delivered to a cluster, or somewhere in an environment.
 
-    They are those that somebody named for this run, else what the cluster is declared to run, else what any
-    declared cluster runs, else the newest we know.
+    They are those that somebody named for this run, else what the cluster is declared to run, else what the declared
+    clusters of the environment run, or any declared one, else the newest we know.
     """
     target = graph.target
     if target.kubernetes or not target.clusters:
         return target.kubernetes or bundle.VERSIONS[-1:]
     if cluster is not None and cluster in target.clusters:
         return (target.clusters[cluster],)
-    return tuple(version for version in bundle.VERSIONS if version in target.clusters.values())
+    there = {
+        target.clusters[each.name]
+        for each in graph.declared.clusters
+        if each.name in target.clusters and environment in each.environments
+    }
+    running = there or set(target.clusters.values())
+    return tuple(version for version in bundle.VERSIONS if version in running)
 
 
 def _judge(graph: Graph) -> Judged:
     target = graph.target
     judge = Verdicts(Schemas(definitions(graph), locations=target.schemas, read=target.read))
-    versions = {name: targets(graph, name) for name in (None, *target.clusters)}
+    places = {(d.cluster, d.environment): None for d in graph.deliveries}
+    versions = {place: targets(graph, *place) for place in (*places, (None, None))}
     applying = _applying(graph)
     subjects = []
     settled = settling(graph)
     for ref, data, origin, affected, live, unseen in _objects(graph):
         applied = affected.delivery in applying or _asks_for_apply(data)
-        verdict, shape = judge(ref, data, versions.get(affected.cluster, versions[None]), applied)
+        verdict, shape = judge(ref, data, versions[affected.cluster, affected.environment], applied)
         if verdict.violations:
             verdict = settled(verdict, ref, origin(()), affected, unseen)
         subjects.append(Subject(ref, data, origin, affected, live, verdict, applied, shape))
-    unchecked = (*_unchecked(subjects, judge.schemas), *_policies(graph, subjects))
+    lying = []
+    for resource in _unread(graph):
+        verdict, shape = judge(resource.ref, resource.data, versions[None, None], False)
+        if any(violation.kind == "missing" for violation in verdict.violations):
+            continue  # somebody's patch
+        verdict = Verdict(verdict.known, tuple(filter(_is_certain, verdict.violations)), verdict.unjudged)
+        origin, affected = _below(resource.location), Affected(resource.ref)
+        lying.append(Subject(resource.ref, resource.data, origin, affected, False, verdict, False, shape))
+    unchecked = (*_unchecked([*subjects, *lying], judge.schemas), *_policies(graph, subjects))
     validated = sum(subject.verdict.known for subject in subjects)
-    return Judged(tuple(subjects), validated, unchecked)
+    return Judged(tuple(subjects), tuple(lying), validated, unchecked)
+
+
+def _is_certain(violation: Violation) -> bool:
+    """Whether it is wrong whatever a file is for: a patch has directives, a template has holes."""
+    directive = any(isinstance(step, str) and step.startswith("$") for step in violation.path)
+    return not directive and violation.got != "null" and not _HOLE.search(violation.got)
+
+
+def _unread(graph: Graph) -> Iterator[Resource]:
+    """Objects in files that nothing reads, and that are not there for something else, as patches are."""
+    read = {file for rendered in graph.rendered.values() for file in rendered.files}
+    read |= named(graph.repo, "patch", "input", "config", "plugin")
+    roots = {(delivery.root.file, delivery.root.document) for delivery in graph.deliveries}
+    for resource in graph.repo.resources:
+        file = resource.file
+        ours = resource.ref.api_version.startswith((KUSTOMIZE, "gitops-layout"))
+        known = file in read or (file, resource.location.document) in roots
+        if not (ours or known or "patch" in file or is_aside(file) or is_parked(file)):
+            yield resource
 
 
 def settling(graph: Graph) -> Settling:

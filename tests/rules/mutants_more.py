@@ -29,6 +29,8 @@ from tests.rules.mutants import (
 __all__ = ["MUTANTS", "WITHOUT"]
 
 WITHOUT: dict[str, str] = {
+    "M007": "a scaffold has no chart of its agent, beside whose release another one would be guessed",
+    "M042": "a scaffold has the chart of no project whose objects it has as well",
     "D011": "the README of a scaffold says how its agent comes to the cluster, and that is what the rule asks for",
 }
 """Rules that no mistake can be planted for here, and why."""
@@ -163,7 +165,6 @@ _HERE = [
     Mutant("L026", PROD, "  - path: ../../tuning/prod.yaml\n", "", "resources:", where=PROD, agents=FLUX, given=_TUNING),
     brought("M041", "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata:\n  name: web\nspec:\n  defaultBackend:\n    service:\n      name: web\n      port:\n        name: htpp\n", "name: htpp"),
     Mutant("M017", SERVICE, "targetPort: http\n", "targetPort: htpp\n"),
-    Mutant("M007", UNIT, "spec:\n", "spec:\n  zzzNewInAnotherRelease: true\n", "zzz"),
     brought("M008", _DEFINITION + "apiVersion: serving.example.org/v1beta1\nkind: Mill\nmetadata:\n  name: old\n", "v1beta1", "L008", agents=FLUX),
     Mutant("M027", "apps/web/base/deployment.yaml", "              cpu: 50m\n", "", "  name: web\n", where=WEB, of="policies"),
     brought("M032", "apiVersion: cert-manager.io/v1\nkind: Issuer\nmetadata:\n  name: internal\nspec: {selfSigned: {}}\n---\napiVersion: cert-manager.io/v1\nkind: Certificate\nmetadata:\n  name: web\nspec:\n  secretName: web-tls\n  dnsNames: [web.example.org]\n  issuerRef:\n    name: interal\n", "name: interal"),

@@ -309,3 +309,47 @@ def test_versions_are_asked_together_and_said_apart(
     assert "M006 api-deprecated" in capsys.readouterr().out
     assert run(monkeypatch, "lint", str(tree), "--kubernetes-version", "1.36,v1.37.2") == 1
     assert "M005 api-removed" in capsys.readouterr().out
+
+
+SYNC = """\
+apiVersion: kustomize.toolkit.fluxcd.io/v1
+kind: Kustomization
+metadata: {name: web, namespace: flux-system}
+spec:
+  interval: 10m
+  prune: true
+  path: ./web
+  sourceRef: {kind: GitRepository, name: flux-system}
+"""
+
+
+def test_what_lies_where_nothing_reads_it_is_judged_and_told_as_not_reached() -> None:
+    lying = CONFIG + "data: {port: 80}\n---\n" + QUEUE + "---\n" + CONFIG.replace("a,", "A_b,")
+    patch = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec:\n  $patch: replace\n  template: {spec: {hostNetwork: true}}\n"
+    files = {"sync.yaml": SYNC, "web/a.yaml": CONFIG, "other/b.yaml": lying, "other/patch.yaml": patch}
+    report = linted(files)
+    found = {(f.rule.id, f.file, f.span.line, f.live) for f in report.findings if f.file != "sync.yaml"}
+    assert found == {("M001", "other/b.yaml", 4, False), ("M019", "other/b.yaml", 13, False)}
+    assert "kind acme.example/Queue" in {seen.unchecked.what for seen in report.coverage.unchecked}
+
+
+def test_a_folder_is_judged_by_what_the_clusters_of_its_environment_run(
+    tree: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = """\
+environments:
+  - {name: prod, paths: [prod/**]}
+  - {name: dev, paths: [dev/**]}
+clusters:
+  - {name: p1, environment: prod, paths: [clusters/p1/**], kubernetes: "1.31"}
+  - {name: d1, environment: dev, paths: [clusters/d1/**], kubernetes: "1.37"}
+"""
+    text = "apiVersion: networking.k8s.io/v1\nkind: ServiceCIDR\nmetadata: {name: a}\nspec: {cidrs: [10.0.0.0/16]}\n"
+    (tree / "queue.yaml").unlink()
+    (tree / ".gitops-layout.yaml").write_text(config)
+    for name in ("dev", "prod"):
+        (tree / name).mkdir()
+        (tree / name / "a.yaml").write_text(text)
+    assert run(monkeypatch, "lint", "--format", "json", str(tree)) == 1
+    found = [(f["rule"], f["file"]) for f in json.loads(capsys.readouterr().out)["findings"]]
+    assert found == [("M005", "prod/a.yaml")]
