@@ -128,8 +128,10 @@ def json_schema(schema: Any, *, resource: bool = False, references: bool = False
     budget = [MAX_NODES]
     try:
         return _structural(schema, budget, references=references, resource=resource)
-    except (TypeError, ValueError, AttributeError, KeyError, RecursionError) as error:
-        raise SchemaError(f"is malformed ({type(error).__name__}: {error})") from None
+    except RecursionError:
+        raise SchemaError("is nested too deeply") from None
+    except (TypeError, ValueError, AttributeError, KeyError):
+        raise SchemaError("is malformed: some keyword has a value of another type than it takes") from None
 
 
 def _structural(node: Any, budget: list[int], *, references: bool, resource: bool = False) -> dict[str, Any]:

@@ -219,24 +219,48 @@ def _of_file(content: bytes) -> Known:
         raise SchemaError("is nested too deeply") from None
     if not isinstance(document, dict):
         raise SchemaError("is no JSON object")
-    if _goes_round(document):
+    try:
+        empty = _goes_round(document)
+    except RecursionError:
+        raise SchemaError("is nested too deeply") from None
+    if empty:
         raise SchemaError("refers to itself and says nothing")
     document = {key: value for key, value in document.items() if key not in ("$schema", "$id", "id")}
     return Known(document, _validator(document))
 
 
 def _goes_round(document: dict[str, Any]) -> bool:
-    """Whether the references from the root on lead in a circle."""
-    node: Any = document
-    seen: set[str] = set()
-    while isinstance(node, dict) and isinstance(ref := node.get("$ref"), str) and ref.startswith("#"):
-        if ref in seen or ref == "#":
+    """Whether a value is judged by a definition that judges the same value again, by references and combinations."""
+    above: list[Any] = []
+    sound: set[int] = set()
+
+    def round_about(node: Any) -> bool:
+        if not isinstance(node, dict) or id(node) in sound:
+            return False
+        if any(node is one for one in above):
             return True
-        seen.add(ref)
-        node = document
-        for part in ref[2:].split("/"):
-            node = node.get(part.replace("~1", "/").replace("~0", "~")) if isinstance(node, dict) else None
-    return False
+        above.append(node)
+        found = any(round_about(part) for part in _of_same_value(node, document))
+        above.pop()
+        sound.add(id(node))
+        return found
+
+    return round_about(document)
+
+
+def _of_same_value(node: dict[str, Any], document: dict[str, Any]) -> Iterator[Any]:
+    """The schemas that a schema has the very same value judged by."""
+    ref = node.get("$ref")
+    if isinstance(ref, str) and ref.startswith("#"):
+        target: Any = document
+        for part in ref[2:].split("/") if ref != "#" else ():
+            target = (
+                target.get(part.replace("~1", "/").replace("~0", "~")) if isinstance(target, dict) else None
+            )
+        yield target
+    for word in ("allOf", "anyOf", "oneOf"):
+        yield from found if isinstance(found := node.get(word), list) else ()
+    yield from (node.get(word) for word in ("not", "if", "then", "else"))
 
 
 def _custom(

@@ -184,6 +184,8 @@ def test_schemas_of_a_folder_and_of_a_template_judge(
         ('{"pattern": "(a"}', "cannot be compiled"),
         ('{"$ref": "http://example.com/queue.json"}', "cannot be compiled"),
         ('{"$ref": "#"}', "refers to itself"),
+        ('{"allOf": [{"$ref": "#/$defs/a"}], "$defs": {"a": {"anyOf": [{}, {"$ref": "#"}]}}}', "refers to itself"),
+        ('{"allOf": [' * 3000 + "{}" + "]}" * 3000, "is nested too deeply"),
         ('{"$ref": "#/$defs/a", "$defs": {"a": {"$ref": "#/$defs/b"}, "b": {"$ref": "#/$defs/a"}}}', "refers to itself"),
         ('{"properties": {"a": ' * 3000 + "{}" + "}}" * 3000, "is nested too deeply"),
     ],
