@@ -23,7 +23,15 @@ _TYPES = ("array", "boolean", "integer", "number", "object", "string")
 _SCHEMAS = 20_000
 _APPROVED = "api-approved.kubernetes.io"
 _JUNCTORS = ("allOf", "anyOf", "oneOf")
-_UNSUPPORTED = ("id", "additionalItems", "patternProperties", "definitions", "dependencies", "$ref")
+_UNSUPPORTED = (
+    "$schema",
+    "id",
+    "additionalItems",
+    "patternProperties",
+    "definitions",
+    "dependencies",
+    "$ref",
+)
 _NOT_ROOT = (
     "default",
     "enum",

@@ -179,7 +179,8 @@ def _name(
         yield name.refuse(f"{shown(name.text)} {fault}")
     # A prefix may end in what the random suffix completes (NameIsDNSSubdomain, prefix=true).
     prefix = generated.text[:-1] + "a" if generated.text.endswith("-") else generated.text
-    if prefix and not (late and name.text) and (fault := form(prefix)):
+    form = formats.path_segment if late and name.text else form
+    if prefix and (fault := form(prefix)):
         yield generated.refuse(f"{shown(generated.text)} {fault}")
 
 
