@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from gitops_layout.errors import UserError
+from gitops_layout.kustomize.manifests import no_manifests
 from gitops_layout.kustomize.model import BuildClass, Closure, Problem
-from gitops_layout.kustomize.walk import no_manifests
 from gitops_layout.model import Location
 from gitops_layout.patterns import regexp
 from gitops_layout.repo.model import Repo, UnreadableError

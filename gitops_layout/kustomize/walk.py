@@ -7,15 +7,15 @@ to lie inside the repository.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import field
 from posixpath import dirname, join, normpath
 from typing import Any
 
-from gitops_layout.kustomize.bounds import file_bound, text_bounds
+from gitops_layout.kustomize.bounds import file_bound
+from gitops_layout.kustomize.form import faults, inline, misspelt
 from gitops_layout.kustomize.model import (
     FILE_NAMES,
-    REFERENCE_LISTS,
     BuildClass,
     Closure,
     Kustomization,
@@ -27,16 +27,15 @@ from gitops_layout.kustomize.model import (
     is_remote,
     mappings,
     references,
-    strings,
 )
 from gitops_layout.model import Location, Path, Span
 from gitops_layout.patterns import regexp
-from gitops_layout.repo.model import Repo, is_yaml
+from gitops_layout.repo.model import Repo
 from gitops_layout.source.document import Stream
 from gitops_layout.source.reader import read
 from gitops_layout.values import dataclass
 
-__all__ = ["no_manifests", "walk"]
+__all__ = ["walk"]
 
 MAX_DEPTH = 100
 """Longer chains of kustomizations are refused; real ones have six links."""
@@ -47,7 +46,6 @@ MAX_BUILDS = 10_000
 MAX_PATH = 1_000
 """Longer paths are refused: a git tree can hold some that no file system can."""
 
-_GROUP = "kustomize.config.k8s.io/"
 _OPEN_IT = "give whoever runs this the right to read it"
 
 
@@ -122,95 +120,11 @@ def _enter(state: _Walk, folder: str, referrer: Location) -> None:
         return
     state.entered[folder] = found
     state.files.add(found.file)
-    _check(state, found)
+    state.problems += faults(found)
     state.open.append(folder)
     for reference in references(found):
         _follow(state, found, reference)
     state.open.pop()
-
-
-def _check(state: _Walk, found: Kustomization) -> None:
-    """What the kustomization itself says that a build without network, helm and plugins cannot do."""
-    data = found.data
-    _check_spelling(state, data, found.location)
-    for target, index in strings(data, "patchesStrategicMerge"):
-        _check_inline(state, found, target, found.location.at("patchesStrategicMerge", index))
-    for problem, where in text_bounds(data, found.location):
-        state.add(BuildClass.NO_MANIFEST, f"the text is not given to kustomize: {problem.message}", where)
-    version, kind = data.get("apiVersion"), data.get("kind")
-    wanted = f"{_GROUP}v1alpha1" if kind == "Component" else f"{_GROUP}v1beta1"
-    if kind not in (None, "Kustomization", "Component"):
-        state.add(BuildClass.SCHEMA, f"not a kustomize file: {version} {kind}", found.location.at("kind"))
-    elif isinstance(version, str) and version and version != wanted:
-        why = f"not a kustomize file: {version} {kind}; the apiVersion of a {kind or 'Kustomization'} is {wanted}"
-        state.add(BuildClass.SCHEMA, why, found.location.at("apiVersion"))
-    _check_items(state, found)
-    if not any(name not in ("apiVersion", "kind", "metadata") for name in data):
-        state.add(BuildClass.EMPTY, "the kustomization has no fields", found.location)
-    for name in ("helmCharts", "helmChartInflationGenerator"):
-        for item, index in mappings(data, name):
-            chart = str(item.get("name") or item.get("chartName") or "?")
-            where = found.location.at(name, index)
-            state.add(
-                BuildClass.HELM,
-                f"chart {chart} is inflated by helm, which this build does not do",
-                where,
-                ("chart", chart),
-            )
-
-
-def _check_items(state: _Walk, found: Kustomization) -> None:
-    """Lists of mappings that hold something else, and lists of paths that hold a mapping."""
-    data = found.data
-    for name in (
-        "patches",
-        "patchesJson6902",
-        "replacements",
-        "configMapGenerator",
-        "secretGenerator",
-        "images",
-    ):
-        for index, item in enumerate(data[name] if isinstance(data.get(name), list) else []):
-            if not isinstance(item, dict):
-                why = f"{name} lists mappings, not {type(item).__name__} values"
-                state.add(BuildClass.SCHEMA, why, found.location.at(name, index))
-    for name, _ in REFERENCE_LISTS:
-        for index, item in enumerate(data[name] if isinstance(data.get(name), list) else []):
-            if isinstance(item, dict | list):
-                shape = "a mapping" if isinstance(item, dict) else "a list"
-                why = f"{name} lists paths, and this entry is {shape}"
-                state.add(BuildClass.SCHEMA, why, found.location.at(name, index))
-
-
-_PATH_FIELDS = {
-    name.casefold(): name
-    for name in (
-        *(name for name, _ in REFERENCE_LISTS), "patchesStrategicMerge", "patches", "patchesJson6902", "replacements",
-        "openapi", "configMapGenerator", "secretGenerator", "helmCharts", "helmChartInflationGenerator",
-        "path", "paths", "files", "envs", "env",
-    )
-}  # fmt: skip
-
-
-def _check_spelling(state: _Walk, data: Any, here: Location) -> None:
-    """Go matches field names in any case, we exactly: a field that names files must not slip through."""
-    for name, value in data.items():
-        exact = _PATH_FIELDS.get(name.casefold())
-        if exact is None:
-            continue
-        if name != exact:
-            why = f"write {exact} instead of {name}: kustomize alone reads it so"
-            state.add(BuildClass.SCHEMA, why, here.key_at(name))
-        for index, item in enumerate(value if isinstance(value, list) else [value]):
-            if isinstance(item, dict):
-                below = (name, index) if isinstance(value, list) else (name,)
-                _check_spelling(state, item, here.at(*below))
-
-
-def _check_inline(state: _Walk, owner: Kustomization, text: str, where: Location) -> None:
-    """kustomize takes inline YAML that it cannot use for a file name, and cleans that as a path."""
-    if text.startswith("/") or normpath(join(owner.folder, text)).startswith(".."):
-        state.add(BuildClass.OUTSIDE, "read as a file name it leads out of the repository", where)
 
 
 _FETCHED = regexp(r"https?:", re.IGNORECASE)
@@ -414,7 +328,7 @@ def _differing(one: Any, other: Any) -> Path:
 def _plugin_config(state: _Walk, owner: Kustomization, data: Any, here: Location, where: Location) -> None:
     data = data if isinstance(data, dict) else {}
     kind = str(data.get("kind"))
-    _check_spelling(state, data, here)
+    state.problems += misspelt(data, here)
     if not _is_builtin(data):
         why = f"{data.get('apiVersion')} {kind} is a plugin; plugins are never run"
         state.add(BuildClass.PLUGIN, why, where)
@@ -446,38 +360,6 @@ def _follow_paths(state: _Walk, owner: Kustomization, value: Any, here: Location
     targets = value if isinstance(value, list) else [value]
     for target in targets:
         if isinstance(target, str) and is_inline(target):
-            _check_inline(state, owner, target, here)
+            state.problems += inline(owner, target, here)
         elif isinstance(target, str):
             _follow(state, owner, Reference("patch", target, here))
-
-
-def no_manifests(repo: Repo, closure: Closure, *, unparsable: bool = False) -> Iterator[Problem]:
-    """Resources that cannot be read as objects, at the entries that list them: kustomize names no place for these.
-
-    Files that are called YAML and are none come only where `unparsable` ones are asked for: they are told themselves.
-    """
-    for kustomization in closure.kustomizations:
-        for reference in references(kustomization):
-            real = repo.resolve(join(kustomization.folder, reference.target))
-            if reference.kind != "resource" or real is None or real not in repo.entries:
-                continue
-            stream = repo.stream(real)
-            why = stream.problems[0].message if stream.problems else _no_object(stream)
-            if why and (unparsable or not stream.problems or not is_yaml(real)):
-                yield Problem(
-                    BuildClass.NO_MANIFEST, f"{reference.target} is no manifest: {why}", reference.location
-                )
-
-
-def _no_object(stream: Stream) -> str:
-    for document in stream.documents:
-        match document.data:
-            case None | {"kind": str()}:
-                continue
-            case dict():
-                return "it has no kind"
-            case list(items) if all(isinstance(item, dict) and "kind" in item for item in items):
-                continue
-            case _:
-                return "it is no mapping"
-    return ""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from posixpath import join
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from gitops_layout.agents.artifacts import PathPatternError
 from gitops_layout.agents.delivery import Assembled, Copied, Delivery
@@ -16,10 +16,15 @@ from gitops_layout.render.rendered import Rendered, RenderedObject
 from gitops_layout.repo.model import Repo, broken
 from gitops_layout.values import dataclass
 
-if TYPE_CHECKING:
-    from gitops_layout.render.build import Renders
+__all__ = ["Assembly", "Renderer", "assembly"]
 
-__all__ = ["Assembly", "assembly"]
+
+class Renderer(Protocol):
+    """What renders the deliveries of one tree, as `render.build.Renders` does."""
+
+    def __call__(self, deliveries: Sequence[Delivery], lookup: Lookup) -> Mapping[str, Rendered]: ...
+
+    def reads(self, delivery: Delivery) -> frozenset[str]: ...
 
 
 class _UnseenError(Exception):
@@ -35,7 +40,7 @@ class Assembly:
     """An artifact, and what renders from it."""
 
     tree: Tree
-    renders: Renders
+    renders: Renderer
 
     def rendered(self, delivery: Delivery, lookup: Lookup) -> Rendered:
         """What a delivery of the artifact brings."""
@@ -51,7 +56,7 @@ class Assembly:
 def assembly(
     delivery: Delivery,
     tree_of: Callable[[Delivery, Copied], Tree | Unchecked],
-    over: Callable[[Repo], Renders],
+    over: Callable[[Repo], Renderer],
 ) -> Assembly | Unchecked:
     """The artifact that a delivery pulls, or why there is none to be seen."""
     assembled = delivery.source.assembled

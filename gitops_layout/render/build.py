@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
@@ -12,22 +11,21 @@ from typing import TYPE_CHECKING, Any
 
 from gitops_layout.agents.delivery import Copied, Delivery, OfFolders, Source
 from gitops_layout.kustomize.exact import Build
-from gitops_layout.kustomize.model import BuildClass, Closure, Kustomization, Problem, find
+from gitops_layout.kustomize.model import BuildClass, Problem
 from gitops_layout.kustomize.walk import walk
-from gitops_layout.model import Location, Path, Unchecked, UncheckedClass
+from gitops_layout.model import Unchecked, UncheckedClass
+from gitops_layout.render.abroad import Abroad
 from gitops_layout.render.artifact import LeavesOut, leaves_out
 from gitops_layout.render.directory import directory, directory_files
 from gitops_layout.render.finish import Wanted, finish
 from gitops_layout.render.lookup import Lookup, nothing
-from gitops_layout.render.overrides import generated, overridden
 from gitops_layout.render.parts import joined, sources
 from gitops_layout.render.rendered import Rendered
 from gitops_layout.render.untried import cannot, no_checkout
+from gitops_layout.render.wants import Wants
 from gitops_layout.repo.model import MAX_BYTES, Repo
 
 if TYPE_CHECKING:
-    import pathlib
-
     from gitops_layout.agents.argocd.settings import Settings
     from gitops_layout.helm.kept import Store
     from gitops_layout.helm.valuefiles import Refs
@@ -64,7 +62,6 @@ class Renders:
         """`kept` is what helm said in earlier runs. `fetched` is what lies outside; by default what the repository's own lock names. `checkouts` are other
         repositories on this machine, which come before that. With `exact`, real kustomize builds everything.
         """
-        self._checkouts = checkouts
         self.repo = repo
         self._exact = exact
         self._kubernetes = kubernetes
@@ -73,9 +70,10 @@ class Renders:
         self._built: dict[str, Chosen] = {}
         self._parts: dict[str, Build | None] = {}
         self._faults: dict[str, Problem] = {}
-        self._closures: dict[str, tuple[Closure, Mapping[str, bytes]]] = {}
         self._fetched = fetched or _fetched(repo)
-        self._abroad: dict[pathlib.Path, Renders] = {}
+        self._wants = Wants(repo, self._fetched.base if self._fetched is not None else None)
+        self._abroad = Abroad(checkouts, self._fetched)
+        self._others: dict[int, Renders] = {}  # by the identity of their trees
         self._strictness: Callable[[Delivery], bool] | None = None
         self._assemblies: dict[tuple[tuple[Copied, ...], OfFolders | None], Assembly | Unchecked] = {}
         self._artifacts: dict[tuple[str | None, tuple[str, ...]], tuple[LeavesOut, Renders | None]] = {}
@@ -117,7 +115,7 @@ class Renders:
                 left = delivery.source.local and self._left_out(delivery, self._charts.reads(delivery))
                 (partial if left else charts).append(delivery)
             else:
-                item = self._want(delivery)
+                item = self._wants(delivery)
                 if self._left_out(delivery, item.build.closure.files):
                     partial.append(delivery)
                 else:
@@ -242,7 +240,7 @@ class Renders:
         if delivery.renderer == "chart":
             read = self._charts.reads(delivery)
         else:
-            read = self._want(delivery).build.closure.files & self.repo.entries.keys()
+            read = self._wants(delivery).build.closure.files & self.repo.entries.keys()
         local = delivery.source.local
         return (
             self.holding(delivery.source).reads(delivery)
@@ -324,34 +322,10 @@ class Renders:
         if rendered.failure is None:
             return rendered
         read = self._charts.reads(delivery) if delivery.renderer == "chart" else None
-        lost = self._left_out(delivery, self._want(delivery).build.closure.files if read is None else read)
+        lost = self._left_out(delivery, self._wants(delivery).build.closure.files if read is None else read)
         more = f" and {len(lost) - 1} more" if len(lost) > 1 else ""
         why = f"{rendered.failure.why}; {lost[0][0]}{more} is here, but not in Flux's artifact: {lost[0][1]}"
         return replace(rendered, failure=replace(rendered.failure, why=why))
-
-    def _want(self, delivery: Delivery) -> Wanted:
-        repo = self.repo
-        folder = repo.resolve(delivery.source.path or "")
-        folder = delivery.source.path or "" if folder is None else folder
-        own, overrides = find(repo, folder), {}
-        written: Mapping[Path, Location] = {}
-        if own is None and delivery.agent == "flux" and folder in repo.folders:
-            own = generated(repo, folder)
-            overrides[own.file] = json.dumps(own.data, ensure_ascii=False).encode()
-        if isinstance(own, Kustomization) and delivery.options:
-            changed = overridden(repo, delivery, own)
-            if isinstance(changed, Problem):
-                refused = replace(self._walk(folder, {})[0], problems=(changed,))
-                return Wanted(delivery, Build(refused), delivery.id)
-            if changed is not None:
-                overrides[own.file], written = changed.content, changed.written
-        key = f"{folder}\0{sorted(overrides.items())!r}"
-        if key not in self._closures:
-            self._closures[key] = self._walk(folder, overrides)
-        closure, files = self._closures[key]
-        restricted = delivery.agent == "argocd"
-        build = Build(closure, restricted, tuple(sorted(files.items())))
-        return Wanted(delivery, build, f"{key}\0{restricted}", written=written)
 
     def _inflated(self, wanted: Sequence[Wanted]) -> list[Wanted]:
         """The same builds with the charts rendered that their kustomizations list; Flux renders none of these."""
@@ -412,69 +386,19 @@ class Renders:
         return placed(rendered, delivery)
 
     def _elsewhere(self, delivery: Delivery) -> Renders | Unchecked | None:
-        """The tree of another repository that a delivery pulls, None where it is neither beside nor fetched."""
-        beside = self._beside(delivery)
-        if isinstance(beside, Unchecked) or (beside is None and self._fetched is None):
-            return beside
-        from gitops_layout.render.foreign import brought, tree_at
-
-        tree = beside or (brought(delivery, self._fetched) if self._fetched is not None else None)
-        if tree is None:
-            return None
-        if tree not in self._abroad:
-            self._abroad[tree] = self._over(tree_at(tree, ours=beside is not None), home=self)
-        return self._abroad[tree]
+        """The same over the other repository that a delivery pulls, None where that is neither beside nor fetched."""
+        tree = self._abroad.pulled(delivery)
+        return tree if tree is None or isinstance(tree, Unchecked) else self._there(tree)
 
     def tree(self, url: str, revision: str) -> Repo | None:
         """The files of another repository that lies beside this one, or was fetched, by a revision of Argo CD's."""
-        if not self._checkouts and self._fetched is None:
-            return None
-        from gitops_layout.render.foreign import tree_at, tree_of
+        tree = self._abroad.at(url, revision)
+        return self._there(tree).repo if tree is not None else None
 
-        found = tree_of(url, revision, self._checkouts, self._fetched)
-        if found is None:
-            return None
-        tree, ours = found
-        if tree not in self._abroad:
-            self._abroad[tree] = self._over(tree_at(tree, ours=ours), home=self)
-        return self._abroad[tree].repo
-
-    def _beside(self, delivery: Delivery) -> pathlib.Path | Unchecked | None:
-        """The checkout of a delivery's source, or why the one that is named is not read."""
-        source = delivery.source
-        if not self._checkouts or source.local or source.url is None or source.chart is not None:
-            return None
-        from gitops_layout.render.checkouts import folder_of, matching
-
-        checkout = matching(self._checkouts, source.url)
-        if checkout is None:
-            return None
-        folder = folder_of(checkout, source.url) if checkout.allowed else None
-        if folder is not None:
-            return folder
-        why = (
-            f"the source is {source.url}, and its checkout {checkout.written} is not there"
-            if checkout.allowed
-            else f"the source is {source.url}; --checkouts reads {checkout.written}, which lies outside this repository"
-        )
-        external, subject = UncheckedClass.EXTERNAL, ("source", source.url)
-        return Unchecked(
-            f"delivery {delivery.id}", external, why, delivery.place("source", "url"), subject, delivery.id
-        )
-
-    def _walk(self, folder: str, overrides: Mapping[str, bytes]) -> tuple[Closure, Mapping[str, bytes]]:
-        """What the build reads, and the files to write over: those of fetched bases among them."""
-        view = self.repo.over(overrides) if overrides else self.repo
-        closure = walk(view, folder)
-        remote = any(problem.kind is BuildClass.REMOTE for problem in closure.problems)
-        if self._fetched is None or not remote:
-            return closure, overrides
-        from gitops_layout.kustomize.mount import mount
-
-        mounted = mount(view, closure, self._fetched.base)
-        files = {**overrides, **mounted.files}
-        closure = walk(self.repo.over(files), folder)
-        return replace(closure, problems=(*mounted.problems, *closure.problems)), files
+    def _there(self, tree: Repo) -> Renders:
+        if id(tree) not in self._others:
+            self._others[id(tree)] = self._over(tree, home=self)
+        return self._others[id(tree)]
 
 
 def _fetched(repo: Repo) -> Fetched | None:

@@ -9,8 +9,9 @@ from collections.abc import Set as AbstractSet
 from posixpath import dirname, join
 from typing import TYPE_CHECKING, Any
 
+from gitops_layout.kustomize.manifests import no_manifests
 from gitops_layout.kustomize.model import BuildClass, Closure, Problem, references
-from gitops_layout.kustomize.walk import no_manifests, walk
+from gitops_layout.kustomize.walk import walk
 from gitops_layout.source.reader import read
 
 if TYPE_CHECKING:
