@@ -18,6 +18,7 @@ from gitops_layout.validation.check import as_stored
 from gitops_layout.validation.judged import judged
 from gitops_layout.validation.server import Refusal, refusals
 from gitops_layout.validation.subject import Subject
+from gitops_layout.validation.unread import is_hole
 
 __all__ = ["metadata_invalid", "server_refuses"]
 
@@ -51,9 +52,9 @@ def _find(graph: Graph) -> Iterator[tuple[Subject, Refusal]]:
     guessed = {delivery.id for delivery in graph.deliveries if delivery.agent == "helm"}
     verdicts = judged(graph)
     for subject in verdicts.subjects + verdicts.lying:
-        partial = subject.affected.delivery in guessed or (
-            subject.affected.delivery is None and not subject.live
-        )
+        lying = subject.affected.delivery is None and not subject.live
+        if lying and not subject.verdict.known:
+            continue
         if subject.ref.api_version.startswith(KUSTOMIZE):
             continue  # no server has it: what delivers it is told as such
         known = {v.path for v in subject.verdict.violations if v.kind != "wraps"}
@@ -66,8 +67,10 @@ def _find(graph: Graph) -> Iterator[tuple[Subject, Refusal]]:
                 continue
             if _gated(subject, path) or _copied(subject, path):
                 continue
-            if partial and _value(subject.data, path) in (None, ""):
-                continue  # whoever installs the chart, or uses what lies there, may give what is missing
+            if subject.affected.delivery in guessed and _value(subject.data, path) in (None, ""):
+                continue  # whoever installs the chart may give what is missing
+            if lying and is_hole(_value(subject.data, path)):
+                continue
             if not _LATER.search(_text(subject.data, path)):
                 yield subject, refusal
 

@@ -19,7 +19,7 @@ from gitops_layout.render.directory import left_out
 from gitops_layout.repo.model import Resource, is_template, is_yaml
 from gitops_layout.values import dataclass
 
-__all__ = ["Account", "State", "accounts"]
+__all__ = ["Account", "State", "accounts", "is_set_aside"]
 
 
 class State(StrEnum):
@@ -46,6 +46,11 @@ _ASIDE = regexp(
     r"(^|/)(\.?archive[sd]?|_archive|attic|bak|backup|bootstrap|demo|deprecated|disabled|docs?|examples?|fixtures?"
     r"|hack|old|samples?|scripts?|templates?|tests?|testdata|tools?|wip)(/|$)"
 )
+
+
+def is_set_aside(file: str) -> bool:
+    """Whether a file lies in a folder whose name says that nobody is to deliver it."""
+    return _ASIDE.search(dirname(file)) is not None
 
 
 def accounts(graph: Graph) -> Iterator[Account]:

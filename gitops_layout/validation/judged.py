@@ -8,16 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from gitops_layout.k8s.scope import is_crd
 from gitops_layout.kustomize.model import FILE_NAMES
-from gitops_layout.kustomize.model import GROUP as KUSTOMIZE
-from gitops_layout.kustomize.named import named
 from gitops_layout.model import Affected, Location, Unchecked, UncheckedClass
 from gitops_layout.patterns import regexp
-from gitops_layout.repo.model import is_aside, is_parked
 from gitops_layout.validation import bundle
 from gitops_layout.validation.check import Verdict
 from gitops_layout.validation.crds import crds
 from gitops_layout.validation.schemas import Schemas
 from gitops_layout.validation.subject import Subject
+from gitops_layout.validation.unread import is_certain, unread
 from gitops_layout.validation.verdicts import Verdicts
 from gitops_layout.validation.versions import lifecycle
 from gitops_layout.values import dataclass
@@ -27,8 +25,6 @@ if TYPE_CHECKING:
 
     from gitops_layout.graph.model import Graph
     from gitops_layout.model import ObjectRef, Path
-    from gitops_layout.repo.model import Resource
-    from gitops_layout.validation.check import Violation
     from gitops_layout.validation.crds import Crd
     from gitops_layout.validation.schemas import Broken
 
@@ -38,8 +34,6 @@ __all__ = ["Judged", "definitions", "judged", "settling", "targets"]
 
 _LATER = regexp(r"\$\{[^{}]*\}")
 """What a substitution that we could not see would have replaced."""
-_HOLE = regexp(r"\$\{|\{\{|<[A-Z][A-Z0-9_]+>|<<|\$[A-Z]")
-"""What somebody may fill in before a file that nothing reads is used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,35 +93,18 @@ def _judge(graph: Graph) -> Judged:
             verdict = settled(verdict, ref, origin(()), affected, unseen)
         subjects.append(Subject(ref, data, origin, affected, live, verdict, applied, shape))
     lying = []
-    for resource in _unread(graph):
+    for resource in unread(graph):
         verdict, shape = judge(resource.ref, resource.data, versions[None, None], False)
-        if any(violation.kind == "missing" for violation in verdict.violations):
-            continue  # somebody's patch
-        verdict = Verdict(verdict.known, tuple(filter(_is_certain, verdict.violations)), verdict.unjudged)
+        patch = any(violation.kind == "missing" for violation in verdict.violations)
+        if patch or not (verdict.known or "." in resource.ref.group):
+            continue
+        certain = filter(is_certain, verdict.violations if verdict.known else ())
+        verdict = Verdict(verdict.known, tuple(certain), verdict.unjudged)
         origin, affected = _below(resource.location), Affected(resource.ref)
         lying.append(Subject(resource.ref, resource.data, origin, affected, False, verdict, False, shape))
     unchecked = (*_unchecked([*subjects, *lying], judge.schemas), *_policies(graph, subjects))
     validated = sum(subject.verdict.known for subject in subjects)
     return Judged(tuple(subjects), tuple(lying), validated, unchecked)
-
-
-def _is_certain(violation: Violation) -> bool:
-    """Whether it is wrong whatever a file is for: a patch has directives, a template has holes."""
-    directive = any(isinstance(step, str) and step.startswith("$") for step in violation.path)
-    return not directive and violation.got != "null" and not _HOLE.search(violation.got)
-
-
-def _unread(graph: Graph) -> Iterator[Resource]:
-    """Objects in files that nothing reads, and that are not there for something else, as patches are."""
-    read = {file for rendered in graph.rendered.values() for file in rendered.files}
-    read |= named(graph.repo, "patch", "input", "config", "plugin")
-    roots = {(delivery.root.file, delivery.root.document) for delivery in graph.deliveries}
-    for resource in graph.repo.resources:
-        file = resource.file
-        ours = resource.ref.api_version.startswith((KUSTOMIZE, "gitops-layout"))
-        known = file in read or (file, resource.location.document) in roots
-        if not (ours or known or "patch" in file or is_aside(file) or is_parked(file)):
-            yield resource
 
 
 def settling(graph: Graph) -> Settling:
