@@ -38,10 +38,16 @@ ResourceSet), `none` means there is nothing to render."""
 
 @dataclass(frozen=True, slots=True)
 class Revision:
-    """What a source is asked for: `name` is the branch, tag, range, commit or digest as written."""
+    """What a source is asked for: `name` is the branch, tag, range, commit or digest as written.
+
+    `filter` is the Go expression that tags must match before the range chooses among them, `layer` the media type of
+    the layer that is taken (Flux's `semverFilter` and `layerSelector`).
+    """
 
     kind: Literal["branch", "tag", "semver", "commit", "digest", "version", "default"]
     name: str
+    filter: str = ""
+    layer: str = ""
 
 
 @dataclass(frozen=True, slots=True)

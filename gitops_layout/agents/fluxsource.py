@@ -38,8 +38,15 @@ def revision_of(reference: Any) -> Revision | None:
         value = text(at(reference, field))
         if value is not None:
             name = value.removeprefix("refs/heads/")
-            return Revision("tag" if value.startswith("refs/tags/") else kind, name)  # type: ignore[arg-type]
+            tags = (text(at(reference, "semverFilter")) or "") if field == "semver" else ""
+            return Revision("tag" if value.startswith("refs/tags/") else kind, name, tags)  # type: ignore[arg-type]
     return None
+
+
+def _of_layer(spec: Any, revision: Revision | None) -> Revision | None:
+    """The same of the layer that an OCIRepository selects; without a reference it asks for `latest`."""
+    layer = text(at(spec, "layerSelector", "mediaType"))
+    return replace(revision or Revision("tag", "latest"), layer=layer) if layer is not None else revision
 
 
 def left_out(spec: Any) -> tuple[str | None, tuple[str, ...]]:
@@ -170,6 +177,7 @@ class Seeker:
             other, inner = included
             return self._from_source(("GitRepository", where, other), inner, depth + 1)
         url, revision = _address(kind, spec), revision_of(at(spec, "ref"))
+        revision = _of_layer(spec, revision) if kind == "OCIRepository" else revision
         if url is None:
             return Source(None, revision, folder, defined=place, foreign=f"{kind} {where}/{name} has no URL")
         local = kind != "Bucket" and self.context.is_own(url)

@@ -8,6 +8,7 @@ reads, a build that failed or that takes what others bring) is left to the ordin
 from __future__ import annotations
 
 import json
+from dataclasses import astuple
 from posixpath import basename, dirname
 from typing import TYPE_CHECKING, Any
 
@@ -239,7 +240,7 @@ def _coded(delivery: Delivery) -> str | None:
     source, root = delivery.source, delivery.root
     data = {name: getattr(delivery, name) for name in _FIELDS} | {
         "source": [getattr(source, name) for name in _SOURCE_FIELDS],
-        "revision": [source.revision.kind, source.revision.name] if source.revision else None,
+        "revision": list(astuple(source.revision)) if source.revision else None,
         "root": [root.file, root.path, root.document],
     }
     try:

@@ -19,7 +19,7 @@ from gitops_layout.config import did_you_mean
 from gitops_layout.fetch.credentials import basic, for_chart_repository
 from gitops_layout.fetch.http import download, get
 from gitops_layout.fetch.model import Brought, FetchError, Found, none_fits
-from gitops_layout.fetch.oci import CHART_LAYERS, Repository, repository
+from gitops_layout.fetch.oci import CHART_LAYERS, Repository, matching, repository
 from gitops_layout.semver import is_exact, newest
 from gitops_layout.store.archive import RefusedError, tree
 from gitops_layout.store.content import is_sha256
@@ -174,7 +174,8 @@ async def from_registry(http: httpx2.AsyncClient, url: str, reference: Reference
     elif asked == "tag" or (asked == "version" and is_exact(value)):
         tag = value.replace("+", "_")
     else:
-        tags = [tag.replace("_", "+") for tag in await charts.tags()]
+        every = matching(f"{charts.host}/{charts.name}", await charts.tags(), reference.filter)
+        tags = [tag.replace("_", "+") for tag in every]
         tag, floating = _newest(tags, reference).replace("+", "_"), True
     digest, sha256 = await _tagged(charts, tag)
     version = "" if asked == "digest" else tag.replace("_", "+")

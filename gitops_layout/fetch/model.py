@@ -38,8 +38,11 @@ def none_fits(where: str, versions: Sequence[str], wanted: str) -> FetchError:
     while len(latest) < _SHOWN and (version := newest(left, "")) is not None:
         left.remove(version)
         latest.append(version)
-    shown = ", ".join(latest or versions[:_SHOWN]) or "nothing"
-    some = f"{len(versions)} versions, such as" if len(versions) > _SHOWN else "none but" if versions else ""
+    named = latest or versions[:_SHOWN]
+    shown = ", ".join(named) or "nothing"
+    some = (
+        f"{len(versions)} versions, such as" if len(versions) > len(named) else "none but" if versions else ""
+    )
     return FetchError(" ".join(f"{where} has {some} {shown}, and none is {wanted}".split()))
 
 

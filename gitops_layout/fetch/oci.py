@@ -11,6 +11,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlencode, urljoin, urlsplit
 
@@ -26,13 +27,16 @@ from gitops_layout.store.content import is_sha256
 from gitops_layout.store.lock import Reference
 from gitops_layout.values import dataclass
 
-__all__ = ["CHART_LAYERS", "Layer", "Manifest", "Repository", "artifact", "repository"]
+__all__ = ["CHART_LAYERS", "Layer", "Manifest", "Repository", "artifact", "matching", "repository"]
 
 CHART_LAYERS = ("application/vnd.cncf.helm.chart.content.v1.tar+gzip", "application/tar+gzip")
 
 _MANIFESTS = (
-    "application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.v2+json"
+    "application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.v2+json, "
+    "application/vnd.oci.image.index.v1+json, application/vnd.docker.distribution.manifest.list.v2+json"
 )
+_PLATFORM = ("linux", "amd64")
+"""What go-containerregistry takes of an index where nobody says otherwise, and Flux does not."""
 _MAX_MANIFEST = 4 * 2**20
 _MAX_TOKEN = 2**20
 _MAX_TAG_PAGES = 50
@@ -83,8 +87,11 @@ class Repository:
     def _root(self) -> str:
         return f"{'http' if is_loopback(self.host) else 'https'}://{self.host}/v2/{self.name}"
 
-    async def manifest(self, reference: str) -> Manifest:
-        """The manifest of a tag or digest. Raises FetchError, also for a registry that lies about digests."""
+    async def manifest(self, reference: str, *, platform: bool = False) -> Manifest:
+        """The manifest of a tag or digest; with `platform` that of an index for linux/amd64, by the index's digest.
+
+        Raises FetchError, also for a registry that lies about digests.
+        """
         if not _REFERENCE.fullmatch(reference):
             raise FetchError(f"{reference!r} is neither tag nor sha256 digest")
         answer = await self._get(f"{self._root}/manifests/{reference}", {"Accept": _MANIFESTS})
@@ -94,7 +101,10 @@ class Repository:
         )
         if announced and announced != digest:
             raise FetchError(f"{self.host}/{self.name} sends a manifest of digest {digest} as {announced}")
-        return Manifest(digest, tuple(_layers(_json(answer, self.host))))
+        data = _json(answer, self.host)
+        if platform and isinstance(data.get("manifests"), list):
+            return replace(await self.manifest(_of_platform(data["manifests"], reference)), digest=digest)
+        return Manifest(digest, tuple(_layers(data)))
 
     async def tags(self) -> list[str]:
         """All tags. Raises FetchError."""
@@ -171,14 +181,18 @@ class Repository:
 
 
 async def artifact(http: httpx2.AsyncClient, url: str, reference: Reference) -> Found:
-    """What an OCI artifact's reference is now; its content is the first layer, as Flux takes it."""
+    """What an OCI artifact's reference is now; its content is the layer that is selected, else the first, as Flux has it."""
     source, asked, value = repository(http, url), reference.asked, reference.value
     floating = asked == "semver" or (asked == "tag" and not _REFERENCE.fullmatch(value))
-    tag = await _newest(source, value) if floating else value or "latest"
-    manifest = await source.manifest(tag)
+    tag = await _newest(source, value, reference.filter) if floating else value or "latest"
+    manifest = await source.manifest(tag, platform=True)
     if not manifest.layers:
         raise FetchError(f"{source.host}/{source.name} {tag} holds no layer")
-    sha256 = manifest.layers[0].sha256
+    wanted = reference.layer
+    layer = next((one for one in manifest.layers if wanted in ("", one.media_type)), None)
+    if layer is None:
+        raise FetchError(f"{source.host}/{source.name} {tag} holds no layer of media type {wanted}")
+    sha256 = layer.sha256
 
     async def bring() -> Brought:
         await source.blob(sha256)
@@ -192,8 +206,24 @@ async def artifact(http: httpx2.AsyncClient, url: str, reference: Reference) -> 
     return Found(bring, version=version, digest=manifest.digest, sha256=sha256, floating=floating)
 
 
-async def _newest(source: Repository, asked: str) -> str:
-    tags = await source.tags()
+def matching(where: str, tags: list[str], expression: str) -> list[str]:
+    """The tags that a Go expression is found in, all where there is none. Raises FetchError where none is left."""
+    if not expression:
+        return tags
+    from gitops_layout.agents.gotemplate.errors import FunctionError
+    from gitops_layout.agents.gotemplate.regex import searcher
+
+    try:
+        found = list(filter(searcher(expression), tags))
+    except FunctionError as error:
+        raise FetchError(f"semverFilter {expression!r}: {error.message}") from None
+    if not found:
+        raise FetchError(f"{where} has no tag that matches the semverFilter {expression!r}")
+    return found
+
+
+async def _newest(source: Repository, asked: str, expression: str) -> str:
+    tags = matching(f"{source.host}/{source.name}", await source.tags(), expression)
     try:
         tag = newest(tags, asked)
     except ValueError as error:
@@ -211,6 +241,19 @@ def _json(answer: Answer, host: str) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise FetchError(f"{host} does not answer as a registry")
     return data
+
+
+def _of_platform(rows: list[Any], reference: str) -> str:
+    """The digest of the manifest in an index that Flux takes; one that names no platform counts as fitting."""
+    for row in rows:
+        platform = row.get("platform") if isinstance(row, dict) else None
+        named = (
+            (platform.get("os"), platform.get("architecture")) if isinstance(platform, dict) else _PLATFORM
+        )
+        digest = row.get("digest") if isinstance(row, dict) else None
+        if named == _PLATFORM and isinstance(digest, str):
+            return digest
+    raise FetchError(f"{reference} is an index of manifests, and none is for {'/'.join(_PLATFORM)}")
 
 
 def _layers(manifest: Mapping[str, Any]) -> list[Layer]:

@@ -131,7 +131,8 @@ def _want(kind: Kind, url: str, place: Location, name: str = "", revision: Revis
     if revision is not None:
         asked = next((known for known in _ASKED if known == revision.kind), "")
     value = revision.name if revision is not None and asked else ""
-    return Want(Reference(kind, url, name, asked, value), place, url)
+    tags = revision.filter if revision is not None and asked else ""
+    return Want(Reference(kind, url, name, asked, value, tags), place, url)
 
 
 def _of_delivery(repo: Repo, delivery: Delivery, own: frozenset[str]) -> Iterator[Want]:

@@ -34,11 +34,11 @@ MAX_TOTAL = 100 * 2**20
 """Bytes of one chart: helm itself takes no larger archive."""
 MAX_FILES = 20_000
 
-Fetched = Callable[[str, str, str], Path | None]
-"""(repository URL, chart name, version as written) to what `fetch` brought: the archive, or the chart's folder."""
+Fetched = Callable[..., Path | None]
+"""(repository URL, chart name, version as written, and the expression that the tags match of which a range chooses) to what `fetch` brought: the archive, or the chart's folder."""
 
 
-def nothing_fetched(_url: str, _name: str, _version: str) -> None:
+def nothing_fetched(_url: str, _name: str, _version: str, _tags: str = "") -> None:
     """The look-up where nothing was fetched."""
     return
 

@@ -154,8 +154,9 @@ class Charts:
             if folder not in self._charts:
                 self._charts[folder] = walk(self.repo, folder, fetched=self.fetched)
             return self._charts[folder]
-        version = source.revision.name if source.revision is not None else ""
-        brought = self.fetched(source.url, source.chart, version) if source.url else None
+        revision = source.revision
+        asked = (revision.name, revision.filter) if revision is not None else ("", "")
+        brought = self.fetched(source.url, source.chart, *asked) if source.url else None
         if brought is not None:
             return Chart("", {}, {}, (), (), brought)
         why = f"chart not fetched: {source.chart} of {source.url}"

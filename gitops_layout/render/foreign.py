@@ -36,7 +36,8 @@ def tree_reference(url: str, revision: Revision | None) -> Reference:
     if revision is None or revision.name == "HEAD" or revision.kind not in _ASKED:
         return Reference(kind, url)
     asked = "tag" if kind == "oci-artifact" and revision.kind == "branch" else revision.kind
-    return Reference(kind, url, "", next(known for known in _ASKED if known == asked), revision.name)
+    named = next(known for known in _ASKED if known == asked)
+    return Reference(kind, url, "", named, revision.name, revision.filter, revision.layer)
 
 
 def brought(delivery: Delivery, fetched: Fetched) -> Path | None:

@@ -85,7 +85,8 @@ def _take(
 ) -> None:
     kind, name = named
     item = lookup(delivery.home, kind, delivery.namespace, name)
-    if item is not None:
+    misshapen = _misshapen(item.data) if item is not None else None
+    if item is not None and misshapen is None:
         for key, value in texts(kind, item.data):
             field_name = "stringData" if key in (at(item.data, "stringData") or ()) else "data"
             _set(found, key, value, item.origin((field_name, key)))
@@ -95,17 +96,26 @@ def _take(
         why = f"no delivery brings it to {delivery.home or 'the cluster'}"
         hidden = lookup(delivery.home, kind + ENCRYPTED, delivery.namespace, name)
         lying = lookup(delivery.home, kind + UNDELIVERED, delivery.namespace, name)
-        if hidden is not None:
+        if misshapen is not None:
+            why = f"its {misshapen} is no mapping, so the cluster does not take it"
+        elif hidden is not None:
             found.encrypted += 1
             why = "it is encrypted: its names are known, its values are not"
             for section in ("data", "stringData"):
-                _seal(found, map(str, at(hidden.data, section) or ()))
+                values = at(hidden.data, section)
+                _seal(found, map(str, values if isinstance(values, dict) else ()))
         elif lying is not None:
             # Whoever applies that file may change it first, or apply another: its values are no fact of the cluster.
             why += f": {lying.origin(()).file} defines it, and no agent delivers that there"
         what = f"variables of {kind} {delivery.namespace}/{name}"
         subject = of_object(kind, delivery.namespace, name)
         found.unseen.append(Unchecked(what, UncheckedClass.EXTERNAL, why, where, subject, delivery.id))
+
+
+def _misshapen(data: Mapping[str, Any]) -> str | None:
+    """The field of a ConfigMap or Secret that holds no mapping where only one can stand."""
+    fields = ("data", "stringData")
+    return next((name for name in fields if not isinstance(data.get(name), dict | None)), None)
 
 
 def _seal(found: Variables, names: Iterable[str]) -> None:

@@ -48,9 +48,9 @@ class Fetched:
                 self._trees[sha256] = None
         return self._trees[sha256]
 
-    def chart(self, url: str, name: str, version: str) -> Path | None:
+    def chart(self, url: str, name: str, version: str, tags: str = "") -> Path | None:
         """The archive (`.tgz`) of a chart: `version` is a version or range, a tag or a digest as written,
-        or "" where there is none.
+        or "" where there is none; `tags` is the expression that the tags it is chosen from match.
 
         An OCI URL may be the chart's own (Flux `chartRef`, whatever `name` says) or that of the
         repository above it.
@@ -58,7 +58,7 @@ class Fetched:
         known = ("version", "tag", "semver", "digest") if version else ("",)
         for named in (name, ""):
             for asked in known:
-                reference = Reference("helm-chart", url, named, _asked(asked), version)
+                reference = Reference("helm-chart", url, named, _asked(asked), version, tags)
                 entry = self.lock.by_reference.get(reference)
                 if entry is not None:
                     return get(entry.sha256)

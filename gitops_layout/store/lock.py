@@ -43,6 +43,8 @@ Asked = Literal["", "version", "tag", "semver", "digest", "branch", "commit"]
 
 _KINDS: tuple[Kind, ...] = get_args(Kind)
 _ASKED: tuple[Asked, ...] = get_args(Asked)[1:]
+_NARROWED = {"filter": "semverFilter", "layer": "mediaType"}
+"""What narrows a reference, and what Flux and the lock call it."""
 _RESOLVED = ("version", "commit", "digest")
 
 
@@ -52,7 +54,8 @@ class Reference:
 
     `url` is a chart repository, a registry repository (`oci://…`), a git URL, or for a kustomize base the
     whole text. `name` is a chart's name, empty where the URL is the chart's own. `value` belongs to
-    `asked`: a version or range, a tag, a branch, …, as written. A password in the URL is left out.
+    `asked`: a version or range, a tag, a branch, …, as written. `filter` and `layer` are as in `Revision`. A password
+    in the URL is left out.
     """
 
     kind: Kind
@@ -60,6 +63,8 @@ class Reference:
     name: str = ""
     asked: Asked = ""
     value: str = ""
+    filter: str = ""
+    layer: str = ""
 
     def __post_init__(self) -> None:
         cleaned(self, "url")
@@ -68,7 +73,11 @@ class Reference:
         what = f"{self.kind} {self.name} of {self.url}" if self.name else f"{self.kind} {self.url}"
         # Argo CD asks for a branch, a tag or a commit by one and the same field.
         asked = "revision" if self.asked == "branch" else self.asked
-        return f"{what} ({asked} {self.value})" if asked else what
+        if not asked:
+            return what
+        tags = f" among tags like {self.filter}" if self.filter else ""
+        layer = f", layer {self.layer}" if self.layer else ""
+        return f"{what} ({asked} {self.value}{tags}{layer})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +120,7 @@ def dump(entries: Iterable[Entry]) -> bytes:
     for entry in sorted(entries, key=lambda entry: entry.reference):
         reference = entry.reference
         named = {"url": reference.url, "name": reference.name, reference.asked: reference.value}
+        named |= {word: getattr(reference, field) for field, word in _NARROWED.items()}
         resolved = {name: getattr(entry, name) for name in _RESOLVED}
         lines.append(f"  - kind: {reference.kind}")
         lines.append(f"    reference: {_flow(named)}")
@@ -165,7 +175,9 @@ def _entry(document: Document, index: int, row: Any) -> Entry:
     kind = row.get("kind")
     if kind not in _KINDS:
         raise _wrong(document, (*here, "kind"), f"the kind is one of {', '.join(_KINDS)}")
-    named = _texts(document, (*here, "reference"), row.get("reference"), ("url", "name", *_ASKED))
+    named = _texts(
+        document, (*here, "reference"), row.get("reference"), ("url", "name", *_ASKED, *_NARROWED.values())
+    )
     resolved = _texts(document, (*here, "resolved"), row.get("resolved"), _RESOLVED)
     asked = [name for name in _ASKED if name in named]
     if "url" not in named or len(asked) > 1:
@@ -176,7 +188,10 @@ def _entry(document: Document, index: int, row: Any) -> Entry:
     if path is not None and (not isinstance(path, str) or path.startswith("/") or ".." in path.split("/")):
         raise _wrong(document, (*here, "path"), "the path leads inside the content, without `..`")
     value = named[asked[0]] if asked else ""
-    reference = Reference(kind, named["url"], named.get("name", ""), asked[0] if asked else "", value)
+    narrowed = {field: named.get(word, "") for field, word in _NARROWED.items()}
+    reference = Reference(
+        kind, named["url"], named.get("name", ""), asked[0] if asked else "", value, **narrowed
+    )
     return Entry(reference, sha256, path=path, **resolved)
 
 

@@ -23,6 +23,7 @@ from typing import Any
 CHART_LAYER = "application/vnd.cncf.helm.chart.content.v1.tar+gzip"
 FLUX_LAYER = "application/vnd.cncf.flux.content.v1.tar+gzip"
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+INDEX = "application/vnd.oci.image.index.v1+json"
 
 
 def archive(files: Mapping[str, str]) -> bytes:
@@ -162,15 +163,37 @@ class Registry:
         self.host = host
 
     def push(self, name: str, tag: str, content: bytes, media_type: str = CHART_LAYER) -> str:
-        layer, config = self._blob(name, content), self._blob(name, b"{}")
+        return self.push_layers(name, tag, {media_type: content})
+
+    def push_layers(self, name: str, tag: str, layers: Mapping[str, bytes]) -> str:
+        config = self._blob(name, b"{}")
         manifest = {
             "schemaVersion": 2,
             "mediaType": MANIFEST,
             "config": {"mediaType": "application/vnd.cncf.helm.config.v1+json", "digest": config, "size": 2},
-            "layers": [{"mediaType": media_type, "digest": layer, "size": len(content)}],
+            "layers": [
+                {"mediaType": kind, "digest": self._blob(name, content), "size": len(content)}
+                for kind, content in layers.items()
+            ],
         }
+        return self._put(name, tag, manifest)
+
+    def push_index(self, name: str, tag: str, platforms: Mapping[str, str]) -> str:
+        """An index of manifests that were pushed, by their architecture."""
+        rows = [
+            {
+                "mediaType": MANIFEST,
+                "digest": digest,
+                "size": 1,
+                "platform": {"os": "linux", "architecture": arch},
+            }
+            for arch, digest in platforms.items()
+        ]
+        return self._put(name, tag, {"schemaVersion": 2, "mediaType": INDEX, "manifests": rows})
+
+    def _put(self, name: str, tag: str, manifest: Mapping[str, Any]) -> str:
         body = json.dumps(manifest).encode()
-        self._request("PUT", f"/v2/{name}/manifests/{tag}", body, MANIFEST)
+        self._request("PUT", f"/v2/{name}/manifests/{tag}", body, manifest["mediaType"])
         return f"sha256:{sha256(body)}"
 
     def _blob(self, name: str, content: bytes) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from gitops_layout.store.fetched import LOCK, fetched
-from gitops_layout.store.lock import Reference
+from gitops_layout.store.lock import Reference, read
 from tests.fetch.support import (
     CHART_LAYER,
     FLUX_LAYER,
@@ -150,6 +150,60 @@ def test_an_artifact_by_range_digest_or_default(root: Path, registry: Registry) 
     ):
         assert place is not None
         assert (place / "a.yaml").read_text() == text
+
+
+def _brought(root: Path, url: str) -> list[str]:
+    """The names of the files that the lock's one artifact holds."""
+    (entry,) = [e for e in read((root / LOCK).read_bytes()).entries if e.reference.url == url]
+    place = fetched((root / LOCK).read_bytes()).tree(entry.reference)
+    assert place is not None
+    return sorted(path.name for path in place.iterdir())
+
+
+def test_a_range_chooses_among_the_tags_that_the_filter_lets_through(root: Path, registry: Registry) -> None:
+    url = f"oci://{registry.host}/acme/one"
+    for tag in ("1.0.0-dev.1", "1.1.0-rc.1", "1.2.0"):
+        registry.push("acme/one", tag, archive({tag: "a: 1\n"}), FLUX_LAYER)
+    write(root, {"one.yaml": oci_source(url, "{semver: '>=1.0.0-0', semverFilter: '.*-rc.*'}")})
+    assert fetch(root)[:2] == (0, {url: "fetched"})
+    assert _brought(root, url) == ["1.1.0-rc.1"]
+    assert b'semver: ">=1.0.0-0", semverFilter: ".*-rc.*"' in (root / LOCK).read_bytes()
+    assert fetch(root, "--check")[:2] == (0, {url: "kept"})
+
+    write(root, {"one.yaml": oci_source(url, "{semver: '>=1.0.0-0', semverFilter: '^v'}")})
+    code, _, printed = fetch(root)
+    assert code == 3
+    assert "has no tag that matches the semverFilter '^v'" in printed
+
+
+def test_of_several_layers_the_one_that_is_selected_is_brought(root: Path, registry: Registry) -> None:
+    url, kind = f"oci://{registry.host}/acme/one", "application/vnd.acme.manifests.tar+gzip"
+    layers = {FLUX_LAYER: archive({"docs": "a: 1\n"}), kind: archive({"manifests": "a: 2\n"})}
+    registry.push_layers("acme/one", "1.0.0", layers)
+    selecting = oci_source(url, "{tag: 1.0.0}").replace(
+        "ref: {tag", f"layerSelector: {{mediaType: {kind}}}, ref: {{tag", 1
+    )
+    write(root, {"one.yaml": selecting})
+    assert fetch(root)[:2] == (0, {url: "fetched"})
+    assert _brought(root, url) == ["manifests"]
+
+    write(root, {"one.yaml": selecting.replace("acme.manifests", "acme.gone")})
+    code, _, printed = fetch(root)
+    assert code == 3
+    assert "holds no layer of media type application/vnd.acme.gone.tar+gzip" in printed
+
+
+def test_of_an_index_the_manifest_that_flux_takes_is_brought(root: Path, registry: Registry) -> None:
+    url = f"oci://{registry.host}/acme/one"
+    digests = {
+        arch: registry.push("acme/one", arch, archive({arch: "a: 1\n"}), FLUX_LAYER)
+        for arch in ("arm64", "amd64")
+    }
+    digest = registry.push_index("acme/one", "1.0.0", digests)
+    write(root, {"one.yaml": oci_source(url, "{tag: 1.0.0}")})
+    assert fetch(root)[:2] == (0, {url: "fetched"})
+    assert _brought(root, url) == ["amd64"]
+    assert digest.encode() in (root / LOCK).read_bytes()
 
 
 def test_a_chart_behind_an_oci_repository_is_found_whatever_the_object_is_called(

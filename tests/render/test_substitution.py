@@ -359,3 +359,15 @@ def test_a_chart_that_fails_for_a_variable_which_is_set_in_the_cluster_is_not_br
     (failure,) = (r.failure for r in graph.rendered.values() if r.failure is not None)
     assert failure.kind is UncheckedClass.EXTERNAL
     assert "rendered with ${COUNT:=2}, which is set in the cluster" in failure.why
+
+
+@pytest.mark.parametrize("sops", ["", "sops: {mac: 'ENC[AES256_GCM,data:y]'}\n"])
+@pytest.mark.parametrize("wrong", ["data: 7\n", "stringData: true\n"])
+def test_a_secret_whose_values_are_no_mapping_is_listed_and_ends_no_run(wrong: str, sops: str):
+    secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: sealed, namespace: flux-system}\n" + wrong + sops
+    graph = linked(
+        "    substitute: {TAG: '1', NODES: '{}', ZONE: eu}\n    substituteFrom: [{kind: Secret, name: sealed}]\n",
+        apps_sealed=secret,
+    )
+    (entry,) = graph.unchecked
+    assert entry.what == "variables of Secret flux-system/sealed"
