@@ -14,7 +14,7 @@ from gitops_layout.model import Affected, Location, ObjectRef, Path, Related
 from gitops_layout.render.rendered import RenderedObject
 from gitops_layout.values import dataclass
 
-__all__ = ["Delivered", "Item", "affected", "delivered", "inside", "metadata", "place", "places"]
+__all__ = ["Delivered", "Item", "affected", "delivered", "inside", "meeting", "metadata", "place", "places"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,11 @@ class Item:
     def data(self) -> dict[str, Any]:
         """The object itself, shared: never write into it."""
         return self.object.data
+
+    @property
+    def meets(self) -> str:
+        """What is the same for all objects that it meets on a server."""
+        return meeting(self.delivery)
 
     @property
     def affected(self) -> Affected:
@@ -77,6 +82,11 @@ class Delivered:
                     if "/" in key:
                         found[key.partition("/")[0]][id(item)] = item
         return {domain: tuple(items.values()) for domain, items in found.items()}
+
+
+def meeting(delivery: Delivery) -> str:
+    """The cluster of what an agent delivers; what none does may be anybody's example, and meets only what comes with it."""
+    return delivery.cluster if delivery.live and delivery.cluster else delivery.id
 
 
 @once

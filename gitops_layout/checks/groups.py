@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from gitops_layout.agents.context import at, text
-from gitops_layout.checks.delivered import delivered
+from gitops_layout.checks.delivered import delivered, meeting
 from gitops_layout.checks.objectlist import values_at
 from gitops_layout.checks.once import once
 from gitops_layout.graph.model import Graph
@@ -163,24 +163,40 @@ def _hit(resource: Resource, path: Path, name: str, group: str, found: tuple[str
 
 
 def version_not_served(graph: Graph, params: Params) -> Iterator[Hit]:
-    """Objects of a version that no delivered definition of their kind serves."""
-    served: dict[tuple[str, str], set[str]] = defaultdict(set)
-    homes: dict[tuple[str, str], Location] = {}
+    """Objects of a version that no definition of their kind serves which the same cluster is delivered."""
+    served: dict[tuple[str, str, str], set[str]] = defaultdict(set)
+    homes: dict[tuple[str, str, str], Location] = {}
     for item in delivered(graph).of("apiextensions.k8s.io", "CustomResourceDefinition"):
         spec = at(item.data, "spec")
-        key = (text(at(spec, "group")) or "", text(at(spec, "names", "kind")) or "")
+        key = (item.meets, text(at(spec, "group")) or "", text(at(spec, "names", "kind")) or "")
         versions = at(spec, "versions")
         for version in versions if isinstance(versions, list) else ():
             if at(version, "served") is True:
-                served[key].add(f"{key[0]}/{at(version, 'name')}")
+                served[key].add(f"{key[1]}/{at(version, 'name')}")
         if key in served:
             homes.setdefault(key, item.object.origin(("spec", "versions")))
-    for (group, kind), known in served.items():
+    blind = _blind(graph) if served else frozenset()
+    for (where, group, kind), known in served.items():
+        if where in blind:
+            continue
         for item in delivered(graph).of(group, kind):
             version = item.ref.api_version
-            if version in known or _BARE.search(version):  # M036 tells of these
+            if item.meets != where or version in known or _BARE.search(version):  # M036 tells of these
                 continue
             names = sorted(name.rpartition("/")[2] for name in known)
             values = {"version": version, "kind": kind, "served": " and ".join(names), "subject": version}
-            related = (Related(homes[group, kind], "what is served"),)
+            related = (Related(homes[where, group, kind], "what is served"),)
             yield Hit(item.object.origin(("apiVersion",)), values, related, item.affected)
+
+
+def _blind(graph: Graph) -> frozenset[str]:
+    """The clusters that are brought something unseen which may define kinds; a chart's definitions are its own kinds'."""
+    return frozenset(
+        meeting(delivery)
+        for delivery in graph.deliveries
+        for rendered in (graph.rendered[delivery.id],)
+        if (rendered.failure is not None or rendered.unseen)
+        and (delivery.live or not delivery.cluster)
+        and delivery.renderer != "chart"
+        and not delivery.source.chart
+    )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from posixpath import basename, dirname, join, normpath
 
 from gitops_layout.agents.context import text
+from gitops_layout.checks.instructions import instructions
 from gitops_layout.checks.near import near_name
 from gitops_layout.kustomize.model import FILE_NAMES, Kustomization, find, mappings, strings
 from gitops_layout.model import Location
@@ -35,7 +37,22 @@ def values_missing(repo: Repo) -> Iterator[tuple[Location, str]]:
                 target = normpath(join(folder, name))
                 if "://" in name or _OPEN.search(name) or repo.resolve(target) is not None:
                     continue
+                if _is_written(repo, target):
+                    continue
                 near = near_name(basename(target), repo.folders.get(dirname(target), ()))
                 told = f' (did you mean "{join(dirname(name), near)}"?)' if near is not None else ""
                 why = f"{name}, values of the chart {chart.get('name')}, does not exist{told}"
                 yield found.location.at("helmCharts", index, *path), why
+
+
+def _is_written(repo: Repo, target: str) -> bool:
+    """Whether a script or page names the file: by its folder, by a variable for it, or alone in the folder itself."""
+    folder, name = dirname(target), basename(target)
+    parent = re.escape(basename(folder))
+    said = regexp(rf"(?<![\w.-])(?:{parent}|[^\s/]*\$[^\s/]*)/{re.escape(name)}(?![\w-])")
+    alone = regexp(rf"(?<![\w.-]){re.escape(name)}(?![\w-])")
+    return any(
+        name in text and (said.search(text) or (dirname(path) == folder and alone.search(text)))
+        for path in instructions(repo)
+        for text in (repo.text(path),)
+    )

@@ -9,12 +9,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from gitops_layout.agents.context import at, text
-from gitops_layout.checks.delivered import Item, delivered
+from gitops_layout.checks.delivered import Item, delivered, metadata
 from gitops_layout.checks.near import near_name
 from gitops_layout.checks.objectlist import values_at
 from gitops_layout.graph.model import Graph
 from gitops_layout.k8s.pods import containers, pod_spec
 from gitops_layout.model import Hit, Path, Related
+from gitops_layout.patterns import regexp
 
 __all__ = ["named_port_missing", "route_port_missing"]
 
@@ -24,6 +25,14 @@ _ROUTES = ("HTTPRoute", "GRPCRoute", "TCPRoute", "TLSRoute", "UDPRoute")
 _PODS = (("", "Pod"), ("apps", "Deployment"), ("apps", "StatefulSet"), ("apps", "DaemonSet"), ("batch", "Job"),
          ("batch", "CronJob"), ("argoproj.io", "Rollout"))  # fmt: skip
 _PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
+_NO_PORT = "use-annotation"
+"""What the AWS controller and Argo Rollouts have people write: an annotation of the Ingress says where it sends."""
+_EXACT = ("traefik", "alb", "gce", "cilium", "contour")
+"""Classes whose controllers look for a Service's `port` and `name` alone; that of ingress-nginx takes `targetPort`, too."""
+_INJECTED = ("http-envoy", "linkerd-", "dapr-", "kuma-")
+"""How the ports of sidecars are called that the server puts into pods, mostly since a namespace asks for it."""
+_INJECTING = regexp(r"inject|^dapr\.io/enabled$|^istio\.io/rev$")
+_OFF = ("false", "disabled", "disable", "no")
 _LOOSE = "helm"
 """Charts that nobody installs: with which values they would be is not known, and so neither which parts are on."""
 
@@ -42,17 +51,31 @@ def route_port_missing(graph: Graph, params: Params) -> Iterator[Hit]:
         return
     services: dict[tuple[str, str, str], list[Item]] = defaultdict(list)
     for service in here.of("", "Service"):
-        services[service.delivery.cluster, service.namespace, service.ref.name].append(service)
+        services[service.meets, service.namespace, service.ref.name].append(service)
     for item, backends in routes:
         if item.delivery.agent == _LOOSE:
             continue
         for namespace, name, port, path in backends(item):
-            found = services.get((item.delivery.cluster, namespace, name), [])
+            found = services.get((item.meets, namespace, name), [])
             known = [ports for service in found if (ports := _ports(service)) is not None]
             if not found or len(known) < len(found) or any(port in ports for ports in known):
                 continue
+            if backends is _of_ingress and _takes_target(item, port, found):
+                continue
             has = [each for ports in known for each in ports]
             yield _hit(item, path, port, f"Service {name}", has, found[0])
+
+
+def _takes_target(ingress: Item, port: str | int, services: list[Item]) -> bool:
+    """Whether the port is one of the pods' that the Services send to, and the controller may be one that takes it."""
+    named = text(at(ingress.data, "spec", "ingressClassName"))
+    named = named or text(metadata(ingress.data, "annotations").get("kubernetes.io/ingress.class"))
+    if named and named.startswith(_EXACT):
+        return False
+    targets = [
+        str(target) for item in services for target, _ in values_at(item.data, "spec.ports[].targetPort")
+    ]
+    return str(port) in targets or not all(map(_is_known, targets))
 
 
 def _of_ingress(item: Item) -> Iterator[_Backend]:
@@ -60,7 +83,7 @@ def _of_ingress(item: Item) -> Iterator[_Backend]:
         for service, path in values_at(item.data, where):
             for field in ("name", "number"):
                 port, name = at(service, "port", field), text(at(service, "name"))
-                if name and _is_known(port):
+                if name and _is_known(port) and port != _NO_PORT:
                     yield item.namespace, name, port, (*path, "port", field)
 
 
@@ -88,7 +111,11 @@ def _is_known(port: Any) -> bool:
 
 
 def _ports(service: Item) -> list[str | int] | None:
-    """The numbers and names of a Service's ports; None where they are not all known."""
+    """The numbers and names of a Service's ports; None where they are not all known, or it is only another name for a
+    host, which controllers ask at any port.
+    """
+    if at(service.data, "spec", "type") == "ExternalName":
+        return None
     ports = [port for port, _ in values_at(service.data, "spec.ports[]")]
     found = [value for port in ports for value in (at(port, "port"), at(port, "name")) if value is not None]
     return found if ports and all(_is_known(value) for value in found) else None
@@ -102,11 +129,15 @@ def named_port_missing(graph: Graph, params: Params) -> Iterator[Hit]:
         yield from _probes(item)
     by_place: dict[tuple[str, str], list[Item]] = defaultdict(list)
     for item in pods:
-        by_place[item.delivery.cluster, item.namespace].append(item)
+        by_place[item.meets, item.namespace].append(item)
+    injected = {
+        (item.meets, item.ref.name) for item in here.of("", "Namespace") if _asks_for_sidecars(item.data)
+    }
     for service in here.of("", "Service"):
-        if service.delivery.agent == _LOOSE:
+        where = (service.meets, service.namespace)
+        if service.delivery.agent == _LOOSE or where in injected:
             continue
-        yield from _targets(service, by_place.get((service.delivery.cluster, service.namespace), []))
+        yield from _targets(service, by_place.get(where, []))
 
 
 def _probes(item: Item) -> Iterator[Hit]:
@@ -122,11 +153,11 @@ def _probes(item: Item) -> Iterator[Hit]:
 
 def _targets(service: Item, pods: list[Item]) -> Iterator[Hit]:
     selector = at(service.data, "spec", "selector")
-    if not isinstance(selector, dict) or not selector:
-        return
+    if not isinstance(selector, dict) or not selector or at(service.data, "spec", "clusterIP") == "None":
+        return  # DNS names all pods of a headless Service, whatever their ports
     chosen = [item for item in pods if selector.items() <= _labels(item.data).items()]
-    if not chosen:
-        return  # pods of a chart, or of an operator
+    if not chosen or any(_asks_for_sidecars(_template(item.data)) for item in chosen):
+        return  # pods of a chart or of an operator, or with containers that the server puts in
     ports = {
         str(at(port, "name"))
         for item in chosen
@@ -137,15 +168,30 @@ def _targets(service: Item, pods: list[Item]) -> Iterator[Hit]:
     if any(set("${<") & set(port) for port in ports):
         return
     for port, path in values_at(service.data, "spec.ports[].targetPort"):
-        if isinstance(port, str) and _is_known(port) and not port.isdigit() and port not in ports:
+        given = isinstance(port, str) and not port.isdigit() and not port.startswith(_INJECTED)
+        if given and _is_known(port) and port not in ports:
             what = f"no container of {chosen[0].ref.kind} {chosen[0].ref.name} has it"
             yield _hit(service, path, port, what, sorted(ports), chosen[0])
 
 
-def _labels(data: Mapping[str, Any]) -> Mapping[str, Any]:
+def _template(data: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The pod of an object, or its template: what has `metadata` and a pod's `spec`."""
     found = pod_spec(dict(data))
-    labels = at(data, *found[1][:-1], "metadata", "labels") if found is not None else None
-    return labels if isinstance(labels, dict) else {}
+    template = at(data, *found[1][:-1]) if found is not None else None
+    return template if isinstance(template, dict) else {}
+
+
+def _labels(data: Mapping[str, Any]) -> Mapping[str, Any]:
+    return metadata(_template(data), "labels")
+
+
+def _asks_for_sidecars(data: Mapping[str, Any]) -> bool:
+    """Whether labels or annotations have the server put containers into the pods, which nobody here has written."""
+    return any(
+        _INJECTING.search(str(key)) and str(value).lower() not in _OFF
+        for field in ("labels", "annotations")
+        for key, value in metadata(data, field).items()
+    )
 
 
 def _hit(item: Item, path: Path, port: str | int, what: str, has: list[Any], other: Item | None) -> Hit:

@@ -8,7 +8,7 @@ from typing import Literal
 
 from gitops_layout.patterns import regexp
 
-__all__ = ["Form", "secret_form"]
+__all__ = ["Form", "likeness", "secret_form"]
 
 Form = Literal["empty", "sops", "placeholder", "setting", "plain"]
 
@@ -124,3 +124,15 @@ def _decoded(text: str) -> str | None:
         return base64.b64decode("".join(text.split()), validate=True).decode()
     except ValueError:  # no base64, no text, or no ASCII
         return None
+
+
+_LIKE = (
+    regexp(r"(?:^|[._-]|(?<=[a-z])(?=[A-Z]))(?i:passw(?:or)?d|passphrase|token|(?:api|secret|access|private)[-_]?key|secret)$"),
+    regexp(r"passw|passphrase|token|secret|credential|private|api[-_]?key", re.IGNORECASE),
+    regexp(r"(?:^|[._-]|(?<=[a-z])(?=[A-Z]))(?i:pass|pwd|key|dsn|salt|hash|cookie|cert|config|conf|data|json)", re.IGNORECASE),
+)  # fmt: skip
+
+
+def likeness(key: str) -> int:
+    """How little a key looks like a credential's: 0 is one whose last word says so (`clientSecret`)."""
+    return next((rank for rank, pattern in enumerate(_LIKE) if pattern.search(key)), len(_LIKE))

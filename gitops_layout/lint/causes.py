@@ -6,6 +6,7 @@ from dataclasses import replace
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
+from gitops_layout.k8s.secrets import likeness
 from gitops_layout.lint.report import RelatedPlace
 from gitops_layout.model import Fix
 
@@ -55,7 +56,7 @@ def _least(found: Sequence[Finding]) -> int:
 
 
 def _habit(found: Sequence[Finding]) -> Finding:
-    first, *others = found
+    first, *others = sorted(found, key=_rank)
     files = len({finding.file for finding in found})
     where = f"in {files} files" if files > 1 else "in this file"
     known = f"{first.rule.id}\0{first.cause}\0{first.live}"
@@ -67,6 +68,12 @@ def _habit(found: Sequence[Finding]) -> Finding:
         fix=_together([finding.fix for finding in found if finding.fix is not None]),
         fingerprint=sha256(known.encode()).hexdigest()[: len(first.fingerprint)],
     )
+
+
+def _rank(finding: Finding) -> int:
+    """Of the parts of one Secret, the one whose key says most is told; all others where they stand."""
+    path = finding.location.path
+    return likeness(str(path[-1])) if path[:1] in (("data",), ("stringData",)) else 0
 
 
 def _together(fixes: Sequence[Fix]) -> Fix | None:

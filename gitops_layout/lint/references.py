@@ -316,7 +316,7 @@ def _is_sure(
         return True  # nobody uses the namespace that is named, and another has it; or it is of another kind
     if any(targets.cluster.mentioned(name, start) for targets in reachable):
         return False
-    if near is None and any(name in made_by_command(targets.world.repo) for targets in reachable):
+    if (near is None or "-" in name) and _is_made(name, reachable):
         return False
     if near is not None and _is_hashed(name, *near):
         return True
@@ -351,7 +351,13 @@ def _by_hand(start: Present, kind: str | None, name: str, reachable: list[_Targe
     if kind not in _BY_HAND or any("*" in targets.cluster.unseen for targets in reachable):
         return False
     has_some = any(known == kind for targets in reachable for known, _ in targets.any_namespace)
-    return has_some and not any(targets.cluster.mentioned(name, start) for targets in reachable)
+    said = any(targets.cluster.mentioned(name, start) for targets in reachable)
+    return has_some and not said and not _is_made(name, reachable)
+
+
+def _is_made(name: str, reachable: list[_Targets]) -> bool:
+    """Whether a script, a page or a Terraform file makes something of that name."""
+    return any(name in made_by_command(targets.world.repo) for targets in reachable)
 
 
 def _hit(start: Present, missing: tuple[str, str, str], path: Path, near: _Near) -> Hit:

@@ -267,6 +267,7 @@ def _errors(
                     continue
                 for name in error.kind.unexpected:
                     near = tuple(difflib.get_close_matches(name, names, n=1))
+                    near = near or _longer(written, path, name, names)
                     home = "" if near else _one_level_off(known.document, written, path, name)
                     # A later version may have more fields, and still wants those that this one requires.
                     slip = near or home or path in lacking
@@ -355,7 +356,7 @@ def _properties(document: dict[str, Any], path: Path) -> set[str]:
 def _one_level_off(document: dict[str, Any], data: Any, path: Path, name: str) -> str:
     """Where a field belongs that is indented a level too deep or not deep enough; no release has it where it stands."""
     above = path[:-1] if path and isinstance(path[-1], str) else path[:-2]
-    if path and name in _properties(document, above):
+    if path and name in _properties(document, above) and not _has(data, above, name):
         return f" (it belongs beside {next(str(step) for step in reversed(path) if isinstance(step, str))})"
     there = _at(data, path)
     empty = [key for key, value in there.items() if value in (None, {})] if isinstance(there, dict) else []
@@ -365,6 +366,19 @@ def _one_level_off(document: dict[str, Any], data: Any, path: Path, name: str) -
     beside = sorted(_properties(document, path))
     inner = [other for other in beside if name in _properties(document, (*path, other, 0))]
     return f" (it belongs into the items of {inner[0]})" if len(inner) == 1 and len(name) >= _LONG else ""
+
+
+def _longer(data: Any, path: Path, name: str, names: list[str]) -> tuple[str, ...]:
+    """The one name that ends so (`secretName` for `name`), where the object that it would be moved to has it already."""
+    ends = [other for other in names if other.endswith(f"{name[:1].upper()}{name[1:]}")]
+    above = path[:-1] if path and isinstance(path[-1], str) else path[:-2]
+    fits = len(ends) == 1 and not _has(data, path, ends[0]) and _has(data, above, name)
+    return tuple(ends) if path and fits else ()
+
+
+def _has(data: Any, path: Path, name: str) -> bool:
+    there = _at(data, path)
+    return isinstance(there, dict) and name in there
 
 
 _LONG = 8

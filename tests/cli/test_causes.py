@@ -64,3 +64,15 @@ def test_the_keys_of_one_secret_are_told_together(
     assert [(each["file"], each["line"]) for each in told] == [("database.yaml", 5), ("queue.yaml", 5)]
     assert [place["line"] for place in told[0]["also"]] == [6]
     assert told[0]["message"] == "Secret database holds `password` in clear text; 1 more like it in this file"
+
+
+def test_of_the_keys_of_a_secret_the_one_like_a_credential_is_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: storage, namespace: shop}\nstringData:\n"
+    (tmp_path / "a.yaml").write_text(f"{secret}  remote: minio-eu-3\n  clientSecret: correct-horse-battery\n")
+    run(monkeypatch, "lint", "--select", "S001", "--format", "json")
+    [told] = json.loads(capsys.readouterr().out)["findings"]
+    assert (told["line"], [place["line"] for place in told["also"]]) == (6, [5])
+    assert "`clientSecret`" in told["message"]
