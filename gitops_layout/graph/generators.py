@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gitops_layout.agents import argocd
 from gitops_layout.agents.context import Declared, DeclaredCluster, at
@@ -28,19 +28,43 @@ def is_generator(resource: Resource) -> bool:
     return resource.ref.group == argocd.GROUP and resource.ref.kind == "ApplicationSet"
 
 
-def _registered(objects: Iterable[Resource]) -> Iterator[Cluster]:
-    secrets = [r for r in objects if r.ref.kind == "Secret" and at(r.data, *_SECRET_TYPE) == "cluster"]
-    if secrets:
+def _registered(objects: Iterable[Resource]) -> Iterator[tuple[Resource, Cluster | None]]:
+    """The objects that register clusters, each with the one that can be read from it."""
+    secrets = (r for r in objects if r.ref.kind in _TEMPLATES)
+    found = [(resource, secret) for resource in secrets if (secret := _secret_of(resource)) is not None]
+    if found:
         from gitops_layout.agents.applicationset import cluster_of_secret
 
-        yield from filter(None, (cluster_of_secret(resource.data) for resource in secrets))
+        yield from ((resource, cluster_of_secret(secret)) for resource, secret in found)
+
+
+_TEMPLATES: dict[str, tuple[str, ...]] = {
+    "Secret": (),
+    "SealedSecret": ("spec", "template"),
+    "ExternalSecret": ("spec", "target", "template"),
+}
+
+
+def _secret_of(resource: Resource) -> dict[str, Any] | None:
+    """The Secret of a cluster that an object is, or that becomes of it, with those of its values that are written out."""
+    if resource.ref.kind == "Secret":
+        return resource.data if at(resource.data, *_SECRET_TYPE) == "cluster" else None
+    template = at(resource.data, *_TEMPLATES[resource.ref.kind])
+    if at(template, *_SECRET_TYPE) != "cluster":
+        return None
+    data = at(template, "data")
+    plain = (
+        {key: text for key, text in data.items() if "{{" not in str(text)} if isinstance(data, dict) else {}
+    )
+    return {"kind": "Secret", "metadata": at(template, "metadata"), "stringData": plain}
 
 
 def clusters_of(objects: Iterable[Resource]) -> tuple[DeclaredCluster, ...]:
     """The clusters that Secrets in the repository register with Argo CD."""
     return tuple(
         DeclaredCluster(cluster.name or cluster.server, server=cluster.server, origin="secret")
-        for cluster in _registered(objects)
+        for _, cluster in _registered(objects)
+        if cluster is not None
     )
 
 
@@ -85,15 +109,26 @@ def _world(
     repo: Repo, declared: Declared, objects: Sequence[Resource], is_own: Callable[[str], bool]
 ) -> World:
     """What generators can look at. Clusters are unknown where neither a Secret nor spec or config names one."""
-    from gitops_layout.agents.applicationset import Cluster, World
+    from gitops_layout.agents.applicationset import Cluster, Hidden, World
 
-    known = {cluster.name or cluster.server: cluster for cluster in _registered(objects)}
+    registered = list(_registered(objects))
+    known = {cluster.name or cluster.server: cluster for _, cluster in registered if cluster is not None}
     for cluster in declared.clusters:
         if cluster.server is not None:
             known.setdefault(
                 cluster.name, Cluster(cluster.name, cluster.server, cluster.labels, cluster.annotations)
             )
-    return World(repo, is_own, tuple(known.values()) or None)
+    hidden = tuple(
+        Hidden(f"{resource.ref.kind} {resource.ref.name}", resource.ref.name, _labels(resource))
+        for resource, cluster in registered
+        if cluster is None
+    )
+    return World(repo, is_own, tuple(known.values()) or None, hidden=hidden)
+
+
+def _labels(resource: Resource) -> dict[str, str]:
+    found = at(_secret_of(resource), "metadata", "labels")
+    return {str(key): str(value) for key, value in found.items()} if isinstance(found, dict) else {}
 
 
 def _expanded(resource: Resource, world: World) -> tuple[list[Resource], list[Unchecked]]:

@@ -961,3 +961,43 @@ spec:
     names = {delivery.id: delivery.name for delivery in graph.deliveries}
     above = {names[child]: [names[parent] for parent in found] for child, found in parents(graph).items()}
     assert above == {"a-web": ["a"], "b-web": ["b"]}
+
+
+def test_a_registration_that_cannot_be_read_is_told_beside_those_that_can():
+    label = "labels: {argocd.argoproj.io/secret-type: cluster}"
+    clusters = f"""\
+apiVersion: v1
+kind: Secret
+metadata: {{name: one, namespace: argocd, {label}}}
+stringData: {{name: one, server: "https://one.example.test"}}
+---
+apiVersion: external-secrets.io/v1
+kind: ExternalSecret
+metadata: {{name: two, namespace: argocd}}
+spec:
+  target: {{template: {{metadata: {{{label}}}, data: {{name: two, server: "https://two.example.test", config: "{{{{ .c }}}}"}}}}}}
+---
+apiVersion: bitnami.com/v1alpha1
+kind: SealedSecret
+metadata: {{name: three, namespace: argocd}}
+spec: {{encryptedData: {{name: x}}, template: {{metadata: {{{label}}}}}}}
+"""
+    made = """\
+apiVersion: argoproj.io/v1alpha1
+kind: ApplicationSet
+metadata: {name: everywhere, namespace: argocd}
+spec:
+  generators: [{clusters: {selector: {matchLabels: {argocd.argoproj.io/secret-type: cluster}}}}]
+  template:
+    metadata: {name: 'web-{{name}}'}
+    spec:
+      destination: {namespace: web, server: '{{server}}'}
+      source: {repoURL: https://example.test/acme/fleet, path: web, targetRevision: main}
+"""
+    graph = linked({"clusters.yaml": clusters, "set.yaml": made, "web/a.yaml": CONFIG_MAP})
+    assert [delivery.name for delivery in graph.deliveries if delivery.agent == "argocd"] == [
+        "web-one",
+        "web-two",
+    ]
+    (entry,) = graph.unchecked
+    assert entry.why.startswith("SealedSecret three registers a cluster that cannot be read here")

@@ -253,6 +253,12 @@ class Generators:
             cluster.name or cluster.server: cluster for cluster in self.world.clusters if test(cluster.labels)
         }
         found = [self._cluster(known[name]) for name in sorted(known)]
+        names = {cluster.name for cluster in self.world.clusters}
+        hidden = [each.what for each in self.world.hidden if test(each.labels) and each.name not in names]
+        if hidden:
+            more = f" and {len(hidden) - 1} more" if len(hidden) > 1 else ""
+            why = f"{hidden[0]}{more} registers a cluster that cannot be read here; what is made for it is not seen"
+            self.renderer.note(ProblemKind.EXTERNAL, why, path)
         chooses = bool(selector.get("matchLabels") or selector.get("matchExpressions"))
         if not chooses and not any(cluster.server == _IN_CLUSTER.server for cluster in known.values()):
             found.append(

@@ -31,18 +31,28 @@ def _nowhere(_url: str, _revision: str) -> None:
 
 
 @dataclass(frozen=True, slots=True)
+class Hidden:
+    """A registration of a cluster whose values are encrypted or come from elsewhere: the object, its name and the labels."""
+
+    what: str
+    name: str
+    labels: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class World:
     """What generators look at. `is_own` says whether a URL is this repository's.
 
     `elsewhere` is another repository's tree by its URL and a revision as Argo CD names it, where that was brought.
     `clusters` are all that Argo CD manages besides its own; None where that is not known, and then a
-    clusters generator cannot be expanded.
+    clusters generator cannot be expanded. `hidden` are registrations that cannot be read.
     """
 
     repo: Repo
     is_own: Callable[[str], bool]
     clusters: tuple[Cluster, ...] | None = None
     elsewhere: Callable[[str, str], Repo | None] = field(default=_nowhere, repr=False)
+    hidden: tuple[Hidden, ...] = ()
 
 
 class ProblemKind(StrEnum):
