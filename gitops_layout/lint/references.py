@@ -277,6 +277,8 @@ def _follow(
         return
     if any(targets.has(kind, namespace, name) for targets in reachable):
         return
+    if path[:2] == ("spec", "values") and _brings(start.data, kind or "", name):
+        return
     sought.add(name)
     near = next((found for targets in reachable if (found := targets.near(kind, namespace, name))), None)
     if near is not None and row.world == "near" and not _is_slip(name, near[1]):
@@ -296,6 +298,18 @@ def _follow(
     if near is not None and near[1] == name and isinstance(value, dict) and "namespace" in value:
         where = (*path, "namespace")  # it is there, but not there
     yield _hit(start, (kind or " or ".join(wanted), namespace, name), where, near)
+
+
+def _brings(data: Any, kind: str, name: str) -> bool:
+    """Whether the values of a chart hold the object themselves (`extraObjects`), for the chart to make."""
+    match data:
+        case {"kind": str(known), "metadata": {"name": str(called)}} if known == kind and called == name:
+            return True
+        case dict():
+            return any(_brings(value, kind, name) for value in data.values())
+        case list():
+            return any(_brings(value, kind, name) for value in data)
+    return False
 
 
 def _goes_along(start: Present, name: str, namespace: str, near: _Near) -> bool:
