@@ -11,6 +11,7 @@ __all__ = ["written"]
 PLAIN = (
     "a", "y", "no", "on", "Off", "1", "010", "1.0", "true", "~", "null", "2001-01-01", "2001-1-1", "''", '"a"', "'y'", '"2001-01-01"',
     "!!str y", "!!str 2001-01-01", "!!timestamp 2001-01-01", '!!timestamp "2001-01-01"', "!!int '1'", "! y", "99999999999999999999", "", "",
+    r'"a\/b"', r'"\tx\ny"', r'"a\Nb"',
 )  # fmt: skip
 KEYS = ("a", "b", "y", "n", "on", '"x"', "'q'", '"y"', '"true"')
 PLACES = ("resource", "resource", "strategic", "target", "inline", "operation", "plugin", "list")
@@ -30,7 +31,18 @@ def written(rnd: Random, name: str) -> Mapping[str, str]:
     if rnd.random() < 0.2:
         whole = whole.rstrip("\n")
     if rnd.random() < 0.05:
-        whole = rnd.choice(["%YAML 1.1\n---\n", "# c\n%TAG ! tag:x,2000:\n---\n", "--- # c\n"]) + whole
+        whole = (
+            rnd.choice(
+                [
+                    "%YAML 1.1\n---\n",
+                    "# c\n%TAG ! tag:x,2000:\n---\n",
+                    "--- # c\n",
+                    "---\n---\n",
+                    "---\n# c\n---\n",
+                ]
+            )
+            + whole
+        )
     fields, files = "resources: [c.yaml]\n", {"c.yaml": plain}
     if place in ("resource", "list"):
         files["c.yaml"] = whole if place == "resource" else _listed(whole)
@@ -53,6 +65,10 @@ def written(rnd: Random, name: str) -> Mapping[str, str]:
         files["p.yaml"] = whole
     if rnd.random() < 0.3:
         fields += rnd.choice(["namePrefix: p-\n", "commonLabels: {z: z}\n", "namespace: z\n"])
+    if rnd.random() < 0.05:
+        fields += "labels: [{pairs: {z: z}, fields: [{path: metadata/annotations}]}]\n"
+    if rnd.random() < 0.05:
+        fields = rnd.choice(["---\n", "---\n---\n", "# c\n---\n# c\n---\n"]) + fields
     return {f"{name}/{path}": content for path, content in {**files, "kustomization.yaml": fields}.items()}
 
 

@@ -30,7 +30,7 @@ def yaml_text(value: Any, indent: int = 0) -> str:
 def _after(value: Any, indent: int) -> str:
     if isinstance(value, dict | list) and value:
         return "\n" + yaml_text(value, indent + 1)
-    if isinstance(value, str) and not isinstance(value, Raw) and "\n" in value:
+    if isinstance(value, str) and not isinstance(value, Raw) and "\n" in value and value[0] != "\t":
         lines = "".join(f"{'  ' * (indent + 1)}{line}\n" if line else "\n" for line in value.split("\n")[:-1])
         return f" |\n{lines}"
     return f" {_scalar(value)}\n"
@@ -45,13 +45,14 @@ def _scalar(value: Any) -> str:
         case None:
             return "null"
         case str():
-            return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+            text = value.replace("\\", "\\\\").replace('"', '\\"')
+            return '"' + text.replace("\t", "\\t").replace("\n", "\\n") + '"'
         case _:
             return str(value)
 
 
 SCALARS = ["x", "true", "8080", "a b", "", "é", "line\nmore\n", Raw("yes"), Raw("on"), Raw("0x1F"), Raw("1.50"), Raw("plain"), Raw("1e3"), 7, True, Raw("2020-01-02"), Raw("12e4567"), Raw("0777"), Raw("{}"), Raw("[]")]  # fmt: skip
-TEXTS = ["x", "8080", "true", "a,b", "é", "<&>", "two\nlines\n", Raw("plain"), "no"]
+TEXTS = ["\ttab\nlines\n", *9 * ["x"], "8080", "true", "a,b", "é", "<&>", "two\nlines\n", Raw("plain"), "no"]
 LABELS = ["app", "tier", "example.com/part-of"]
 
 
@@ -288,7 +289,7 @@ def kustomization(rnd: Random, case: str, known: list[dict[str, Any]], layer: st
     if rnd.random() < 0.15:
         data["nameSuffix"] = f"-{layer}"
     if rnd.random() < 0.25:
-        data["labels"] = [{"pairs": {rnd.choice(LABELS): layer, "x": "1"}, **rnd.choice([{}, {"includeSelectors": True}, {"includeTemplates": True}])}]  # fmt: skip
+        data["labels"] = [{"pairs": {rnd.choice(LABELS): layer, "x": "1"}, **rnd.choice([{}, {"includeSelectors": True}, {"includeTemplates": True}, {"fields": [{"path": "metadata/annotations", "create": rnd.random() < 0.5}]}])}]  # fmt: skip
     if rnd.random() < 0.15:
         data["commonLabels"] = {"common": layer}
     if rnd.random() < 0.2:
@@ -314,6 +315,8 @@ def _patch(rnd: Random, data: dict[str, Any], known: list[dict[str, Any]]) -> No
             entry: dict[str, Any] = {"patch": yaml_text(patch)}
             if rnd.random() < 0.3:
                 entry["target"] = selector
+            if rnd.random() < 0.1:
+                entry["options"] = {rnd.choice(["allowNameChange", "allowKindChange"]): rnd.random() < 0.8}
         else:
             exact = {"kind": target["kind"], "name": target["metadata"]["name"]}
             entry = {"patch": yaml_text(operations(rnd, target)), "target": exact}
@@ -363,7 +366,8 @@ def tree(rnd: Random, case: str) -> dict[str, str | bytes]:
     if rnd.random() < 0.3:
         files = {f"{case}/base/all.yaml": "---\n".join(str(text) for text in files.values())}
     for layer in ("base", "overlay", "part"):
-        files[f"{case}/{layer}/data.txt"] = "some\n  data\r\nwith <all> & sorts\n"
+        tab = "\t" if rnd.random() < 0.05 else ""
+        files[f"{case}/{layer}/data.txt"] = f"{tab}some\n  data\r\nwith <all> & sorts\n"
         files[f"{case}/{layer}/binary.bin"] = bytes(range(0, 250, 3))
         files[f"{case}/{layer}/vars.env"] = "# comment\nV=1\n  W=a=b \n\nEMPTY\n"
     base: dict[str, Any] = {
@@ -383,7 +387,8 @@ def tree(rnd: Random, case: str) -> dict[str, str | bytes]:
         files[f"{case}/part/kustomization.yaml"] = yaml_text(part)
     if rnd.random() < 0.3:
         rare_fields(rnd, overlay, f"{case}/overlay", known, files)
-    files[f"{case}/overlay/kustomization.yaml"] = yaml_text(overlay)
+    first = "---\n---\n" if rnd.random() < 0.03 else ""
+    files[f"{case}/overlay/kustomization.yaml"] = first + yaml_text(overlay)
     return files
 
 

@@ -17,6 +17,7 @@ from gitops_layout.kustomize.fast.generators import absorb, add_hashes, generate
 from gitops_layout.kustomize.fast.inline import inside_text
 from gitops_layout.kustomize.fast.item import Item, unique
 from gitops_layout.kustomize.fast.marks import Mark, origin
+from gitops_layout.kustomize.fast.oddities import check_empty_start, check_oddities
 from gitops_layout.kustomize.fast.openapi import custom_rules
 from gitops_layout.kustomize.fast.order import in_legacy_order, in_order
 from gitops_layout.kustomize.fast.plugins import generator_entry, plugins
@@ -180,6 +181,8 @@ class _Build:
             refuse(f"it is no YAML: {problem.message}", Location(file, span=span), "correct it")
         if len(stream.documents) != 1 or stream.documents[0].duplicates:
             decline(f"{target} may be read in two ways", where)
+        check_empty_start(stream.text, Location(file))
+        check_oddities(stream.text, stream.documents, Location(file))
         return stream.documents[0].data, Location(file)
 
     def base(self, folder: str, where: Location) -> Made:
@@ -355,6 +358,8 @@ def _checked_data(state: _Build, kustomization: Kustomization) -> dict[str, Any]
             for name, value in data.items()
             if state.attempts.value(partial(_known, name, value, here), False, here.at(name))
         }
+    check_empty_start(stream.text, here)
+    check_oddities(stream.text, stream.documents, here)
     check_forms(data, here)
     return data
 

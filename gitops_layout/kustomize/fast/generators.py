@@ -13,6 +13,7 @@ from gitops_layout.kustomize.fast.buildmetadata import keep
 from gitops_layout.kustomize.fast.declined import decline, refuse
 from gitops_layout.kustomize.fast.item import Item, check_key, plain_text
 from gitops_layout.kustomize.fast.marks import Mark
+from gitops_layout.kustomize.fast.oddities import check_text
 from gitops_layout.model import Location, Span
 
 __all__ = ["absorb", "add_hashes", "generate", "name_hash"]
@@ -55,6 +56,7 @@ def generate(
     if own.get("immutable") or options.get("immutable"):
         place = here if options.get("immutable") else where.at("options")
         item.write(("immutable",), True, place.at("immutable"))
+    item.generated = True
     item.hashed = not (own.get("disableNameSuffixHash") or options.get("disableNameSuffixHash"))
     return item
 
@@ -73,6 +75,7 @@ def _add_data(item: Item, kind: str, entry: dict[str, Any], where: Location, ope
         field = "data" if text is not None or kind == "Secret" else "binaryData"
         kids[field][key] = Mark(place)
         if text is not None:
+            check_text(text, place)
             data[key] = text
         else:
             (data if kind == "Secret" else binary)[key] = encoded(content)

@@ -23,7 +23,7 @@ class Item:
     """An object in the making. Writing replaces `data` and `mark`; nothing reachable from them changes.
 
     `previous` are the earlier (kind, effective namespace, name), `prefixes` and `suffixes` what was
-    put around the name, `hashed` whether the name will get a hash, `rewritten` whether a JSON patch
+    put around the name, `hashed` whether the name will get a hash, `generated` whether a generator made it, `rewritten` whether a JSON patch
     went over it (which gives every number and null its canonical form), `spelled` whether an annotation
     that was no text has become one as it was written. `shared` are places that change together: kustomize
     puts one and the same node into each field that a label is new to. `large` says that there may be
@@ -33,6 +33,7 @@ class Item:
 
     __slots__ = (
         "data",
+        "generated",
         "hashed",
         "large",
         "mark",
@@ -53,6 +54,7 @@ class Item:
         self.prefixes: tuple[str, ...] = ()
         self.suffixes: tuple[str, ...] = ()
         self.hashed = False
+        self.generated = False
         self.rewritten = False
         self.spelled = False
         self.shared: tuple[tuple[Path, ...], ...] = ()
@@ -66,7 +68,7 @@ class Item:
         other.previous, other.prefixes, other.suffixes = self.previous, self.prefixes, self.suffixes
         other.hashed, other.rewritten, other.spelled = self.hashed, self.rewritten, self.spelled
         other.shared, other.large, other.variables = self.shared, self.large, self.variables
-        other.source = self.source
+        other.source, other.generated = self.source, self.generated
         return other
 
     @property
@@ -120,7 +122,7 @@ class Item:
     @property
     def remembers(self) -> bool:
         """Whether kustomize keeps notes about it, which it does in the object's annotations."""
-        return bool(self.previous or self.prefixes or self.suffixes or self.hashed)
+        return bool(self.previous or self.prefixes or self.suffixes or self.hashed or self.generated)
 
     def remember(self) -> None:
         """Keep the current identity as an earlier one."""

@@ -10,6 +10,7 @@ from gitops_layout.kustomize.fast.declined import decline, refuse
 from gitops_layout.kustomize.fast.item import Item, check_key, unique
 from gitops_layout.kustomize.fast.jsonpatch import apply_operations
 from gitops_layout.kustomize.fast.merge import merged
+from gitops_layout.kustomize.fast.oddities import check_empty_start, check_oddities
 from gitops_layout.kustomize.fast.read import Reader, kustomized, objects, without_added_newline
 from gitops_layout.kustomize.fast.select import selected
 from gitops_layout.model import Location
@@ -82,6 +83,8 @@ def _operations(stream: Stream, place: Location) -> list[Any]:
             json.loads(text)
         except ValueError:
             decline("a JSON patch that starts like JSON and is none", place)
+    check_empty_start(text, place)
+    check_oddities(text, stream.documents, place, escapes=not text.startswith("["))
     if not text.endswith("\n"):
         document = without_added_newline(document, text)
     operations: list[Any] = document.data
@@ -177,6 +180,8 @@ def _merge_into(reader: Reader, item: Item, merge: Item, options: dict[str, Any]
     place = merge.origin(())[0]
     rename, retype = bool(options.get("allowNameChange")), bool(options.get("allowKindChange"))
     if rename or retype:
+        if None in (merge.data["metadata"].get("annotations") or {}).values():
+            decline("options make kustomize write a null among a patch's annotations", place)
         item.remember()
     metadata = {
         key: value

@@ -16,6 +16,7 @@ from typing import Any
 from gitops_layout.kustomize.fast.declined import DeclinedError, decline, refuse
 from gitops_layout.kustomize.fast.item import Item, check_key, plain_text
 from gitops_layout.kustomize.fast.marks import ABSENT, Mark, at
+from gitops_layout.kustomize.fast.oddities import check_oddities
 from gitops_layout.kustomize.fast.tables import Rules, list_rules
 from gitops_layout.model import Location, Path, Span
 from gitops_layout.patterns import regexp
@@ -141,6 +142,7 @@ def kustomized(stream: Stream, where: Location) -> tuple[Document, ...]:
         _check_keys(stream.documents, where)
     if "%" in text and _DIRECTIVE.search(text):
         decline("a directive ahead of a document, which kustomize splits from it", where)
+    check_oddities(text, documents, where)
     if "\n---" in text and _SEPARATOR.search(text.replace("\r\n", "\n")):
         decline("a document separator is followed by text", where)
     if "#" in text and _FIELD_COMMENT.search(text):

@@ -12,14 +12,18 @@ from gitops_layout.model import Path
 
 __all__ = ["spots"]
 
+_NOTES = ("metadata", "annotations")
 
-def spots(item: Item, spec: FieldSpec, *, creates: bool = True) -> list[Path]:
+
+def spots(item: Item, spec: FieldSpec, *, creates: bool = True, reads: bool = False) -> list[Path]:
     """The paths of every value that the spec means, missing ones too where it creates them.
 
-    Steps go through lists by themselves. Declined where kustomize would fail on the object's form.
+    Steps go through lists by themselves. Who only `reads` need not know of kustomize's own notes. Declined where kustomize would fail on the object's form.
     """
     found: list[Path] = []
     _follow(item, item.data, spec.path, (), spec.create and creates, found)
+    if not found and spec.path == _NOTES and item.remembers and not reads:
+        decline("a field spec means annotations, where kustomize keeps its notes", item.origin(_NOTES)[0])
     return found
 
 

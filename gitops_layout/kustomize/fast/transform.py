@@ -19,6 +19,7 @@ from gitops_layout.kustomize.fast.fields import (
 )
 from gitops_layout.kustomize.fast.generators import add_hashes
 from gitops_layout.kustomize.fast.item import Item
+from gitops_layout.kustomize.fast.oddities import check_empty_start, check_oddities
 from gitops_layout.kustomize.fast.patches import (
     Patch,
     inline_patch,
@@ -138,6 +139,8 @@ def _replace(entry: Any, place: Location, inputs: Inputs, items: list[Item]) -> 
     stream = inputs.reader.repo.stream(file.file)
     if stream.problems or len(stream.documents) != 1 or stream.documents[0].duplicates:
         decline("replacements that may be read in two ways", file)
+    check_empty_start(stream.text, file)
+    check_oddities(stream.text, stream.documents, file)
     listed = stream.documents[0].data
     places = [file.at(n) for n in range(len(listed))] if isinstance(listed, list) else [file]
     for one, spot in zip(listed if isinstance(listed, list) else [listed], places, strict=True):

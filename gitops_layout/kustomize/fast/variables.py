@@ -104,7 +104,7 @@ def substitute(reader: Reader, items: list[Item], variables: Mapping[str, Variab
     for item in items:
         visited: dict[Path, bool] = {}
         for spec in config.varReference.of(item.api_version, item.kind):
-            for path in spots(item, spec, creates=False):
+            for path in spots(item, spec, creates=False, reads=True):
                 for leaf in _leaves(item, path):
                     _replace(item, leaf, values, visited)
 
