@@ -25,7 +25,7 @@ from gitops_layout.repo.model import Resource
 from gitops_layout.source.reader import read
 from gitops_layout.values import dataclass
 
-__all__ = ["MAX_OBJECTS", "Expansion", "Made", "Problem", "expand", "normal_key"]
+__all__ = ["MAX_OBJECTS", "Expansion", "Made", "Problem", "expand", "normal_key", "taken"]
 
 MAX_OBJECTS = 10_000
 """The operator itself stops at as many permutations of inputs."""
@@ -87,6 +87,11 @@ def expand(data: Mapping[str, Any], providers: Sequence[Resource]) -> Expansion:
                 unseen.append(Problem(UncheckedClass.EXTERNAL, why, ("spec", "inputsFrom")))
             return Expansion(unseen=tuple(unseen))
         made = _Maker(sets).steps(spec)
+        static = [(p, path) for p, path in _chosen(spec, providers) if _exported(p, "") is not None]
+        if static and not _same_with_other_ids(data, spec, providers, made):
+            for provider, path in static:
+                why = f"the id of {provider.ref.name} comes from its UID, which only the cluster knows"
+                unseen.append(Problem(UncheckedClass.EXTERNAL, why, path))
     except _StopError as error:
         return Expansion(failure=error.problem, unseen=tuple(unseen))
     except RecursionError:
@@ -108,9 +113,13 @@ def _list(spec: Mapping[str, Any], name: str, path: Path) -> list[Any]:
 
 
 def _input_sets(
-    data: Mapping[str, Any], spec: Mapping[str, Any], providers: Sequence[Resource], unseen: list[Problem]
+    data: Mapping[str, Any],
+    spec: Mapping[str, Any],
+    providers: Sequence[Resource],
+    unseen: list[Problem],
+    salt: str = "",
 ) -> list[Inputs]:
-    """All sets of inputs, combined as the strategy says; empty where there are none."""
+    """All sets of inputs, combined as the strategy says; empty where there are none. Another `salt`, other ids."""
     metadata = data.get("metadata")
     own = metadata if isinstance(metadata, dict) else {}
     name, namespace = str(own.get("name") or ""), str(own.get("namespace") or "flux-system")
@@ -122,15 +131,12 @@ def _input_sets(
     groups: list[tuple[str, list[Inputs]]] = [(name, inline)]
     unknown = False
     for provider, path in _chosen(spec, providers):
-        found = _exported(provider, namespace)
+        found = _exported(provider, namespace, salt)
         if found is None:
             unknown = True
             unseen.append(Problem(UncheckedClass.EXTERNAL, _why_external(provider), path))
         else:
             groups.append((provider.ref.name, [found]))
-            if _reads_id(spec):
-                why = f"the id of {provider.ref.name} comes from its UID, which only the cluster knows"
-                unseen.append(Problem(UncheckedClass.EXTERNAL, why, path))
     return _combined(spec, groups, unknown=unknown)
 
 
@@ -139,14 +145,24 @@ def _marked(values: Mapping[str, Any], kind: str, namespace: str, name: str) -> 
     return {**from_api(values), "provider": provider}
 
 
-def _exported(provider: Resource, namespace: str) -> Inputs | None:
+def _same_with_other_ids(
+    data: Mapping[str, Any], spec: Mapping[str, Any], providers: Sequence[Resource], made: list[Made]
+) -> bool:
+    """Whether the objects are the same whatever the providers' ids are: a template may read one in many ways."""
+    try:
+        return _Maker(_input_sets(data, spec, providers, [], "other")).steps(spec) == made
+    except _StopError:
+        return False
+
+
+def _exported(provider: Resource, namespace: str, salt: str = "") -> Inputs | None:
     """The one set of a Static provider; None where the network has to be asked."""
     spec = provider.data.get("spec")
     if not isinstance(spec, dict) or spec.get("type") != "Static":
         return None
     given = spec.get("defaultValues")
     # The operator takes the UID's checksum; its own offline build takes the name's, and so do we.
-    values = {**(given if isinstance(given, dict) else {}), "id": _checksum(provider.ref.name)}
+    values = {**(given if isinstance(given, dict) else {}), "id": _checksum(salt + provider.ref.name)}
     return _marked(values, "ResourceSetInputProvider", namespace, provider.ref.name)
 
 
@@ -160,10 +176,6 @@ def _why_external(provider: Resource) -> str:
     return (
         f"the inputs of provider {provider.ref.name} ({kind or 'no type'}) come from outside the repository"
     )
-
-
-def _reads_id(spec: Mapping[str, Any]) -> bool:
-    return ".id" in repr([spec.get(name) for name in ("resources", "resourcesTemplate", "steps")])
 
 
 def _chosen(spec: Mapping[str, Any], providers: Sequence[Resource]) -> list[tuple[Resource, Path]]:
@@ -191,6 +203,15 @@ def _chosen(spec: Mapping[str, Any], providers: Sequence[Resource]) -> list[tupl
         else:
             raise _StopError("the reference has neither a name nor a selector", path)
     return [found[name] for name in sorted(found)]
+
+
+def taken(data: Mapping[str, Any], providers: Sequence[Resource]) -> tuple[Resource, ...]:
+    """The providers that a ResourceSet takes inputs from; none where its references are wrong."""
+    spec = data.get("spec")
+    try:
+        return tuple(provider for provider, _ in _chosen(spec, providers)) if isinstance(spec, dict) else ()
+    except _StopError:
+        return ()
 
 
 def _labels(provider: Resource) -> dict[str, str]:

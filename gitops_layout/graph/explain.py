@@ -10,9 +10,10 @@ from gitops_layout.agents.delivery import BARE, Delivery, Source
 from gitops_layout.graph.model import Graph
 from gitops_layout.graph.places import why_there
 from gitops_layout.render.rendered import RenderedObject
+from gitops_layout.semver import is_exact
 from gitops_layout.values import dataclass
 
-__all__ = ["Why", "origins", "parents", "whys"]
+__all__ = ["Why", "follows", "origins", "parents", "whys"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +128,37 @@ def _brought_from(graph: Graph, delivery: Delivery) -> str:
     return ""
 
 
+_TRUNKS = frozenset({"", "HEAD", "main", "master"})
+
+
+def follows(delivery: Delivery) -> str | None:
+    """The revision of this repository that the agent follows where it may hold something else than this tree, which is
+    what is shown: a tag, a commit, a range, a branch of its own. Tags of artifacts are mostly names of channels.
+    """
+    for part in delivery.parts or (delivery,):
+        source, revision = part.source, part.source.revision
+        if (
+            not source.local
+            or source.chart is not None
+            or revision is None
+            or revision.name.removeprefix("refs/heads/") in _TRUNKS
+        ):
+            continue
+        channel = (source.url or "").startswith("oci://") and not is_exact(revision.name)
+        if revision.kind == "digest" or not channel:
+            return revision.name
+    return None
+
+
 def _source(graph: Graph, delivery: Delivery) -> str:
+    revision = follows(delivery)
+    said = _whence(graph, delivery)
+    return (
+        said if revision is None else f"{said}; the agent follows {revision}, and what is shown is this tree"
+    )
+
+
+def _whence(graph: Graph, delivery: Delivery) -> str:
     source, url = delivery.source, delivery.source.url
     if source.chart is not None:
         return f"chart {source.chart} of {url or 'a source that is not known'}"

@@ -10,7 +10,7 @@ from typing import Any
 from gitops_layout.agents.argocd.phases import wave
 from gitops_layout.agents.delivery import Delivery
 from gitops_layout.graph.accounts import State, accounts
-from gitops_layout.graph.explain import Why, parents, whys
+from gitops_layout.graph.explain import Why, follows, parents, whys
 from gitops_layout.graph.model import Graph
 from gitops_layout.graph.steps import steps
 from gitops_layout.output.graph_automation import automation_to_data
@@ -141,7 +141,14 @@ def _delivery(graph: Graph, delivery: Delivery, why: Why) -> dict[str, Any]:
         "cluster": delivery.cluster or None,
         "live": delivery.live,
         "renderer": delivery.renderer,
-        "source": {"url": source.url, "path": source.path, "chart": source.chart, "local": source.local},
+        "source": {
+            "url": source.url,
+            "path": source.path,
+            "chart": source.chart,
+            "local": source.local,
+            "revision": source.revision.name if source.revision is not None else None,
+            "follows": follows(delivery),
+        },
         "file": delivery.root.file,
         "line": graph.repo.span(delivery.root).line,
         "dependsOn": list(delivery.depends_on),

@@ -13,7 +13,7 @@ from gitops_layout.counts import counted
 from gitops_layout.errors import UserError
 from gitops_layout.fields import dotted
 from gitops_layout.graph.charts import idle_charts
-from gitops_layout.graph.explain import origins, parents, whys
+from gitops_layout.graph.explain import follows, origins, parents, whys
 from gitops_layout.graph.model import Graph
 from gitops_layout.graph.steps import Step, steps
 from gitops_layout.model import Unchecked, UncheckedClass
@@ -37,6 +37,7 @@ def to_text(graph: Graph) -> str:
         *automation_to_text(graph),
         _dead(graph),
         _idle(graph),
+        _pinned(live),
         _unseen(graph),
     ]
     return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
@@ -70,6 +71,7 @@ def _clusters(graph: Graph, live: Sequence[Delivery]) -> Iterator[list[str]]:
             common = None
         else:
             none = "no agent object was seen" if graph.hidden else "no agent object"
+            none = "no agent object pulls a path" if any(d.agent not in BARE for d in live) else none
             head, common = f"{none}: every kustomize root and every folder of manifests", None
         yield [head, *_tree(graph, members, brought, common)]
 
@@ -125,6 +127,7 @@ def _facts(graph: Graph, delivery: Delivery, environment: str | None) -> str:
         made = f"{counted(len(rendered.objects), 'object')} from {_files(delivery, rendered)}"
     facts = [
         _from(delivery) if agent else None,
+        f"follows {revision}" if (revision := follows(delivery)) is not None else None,
         made,
         f"environment {environment}" if environment is not None else None,
         f"namespace {delivery.target_namespace}" if delivery.target_namespace else None,
@@ -213,6 +216,19 @@ def _idle(graph: Graph) -> list[str]:
     ]
 
 
+def _pinned(live: Sequence[Delivery]) -> list[str]:
+    """What follows another revision of this repository: shown is the tree all the same."""
+    revisions = Counter(revision for delivery in live if (revision := follows(delivery)) is not None)
+    if not revisions:
+        return []
+    head = "shown is this tree, but what an agent follows may hold something else"
+    shown = [
+        f"  {revision}: {counted(number, 'delivery')}" for revision, number in revisions.most_common(_MANY)
+    ]
+    more = len(revisions) - len(shown)
+    return [head, *shown, *([f"  and {more} more revisions; --format json lists all"] if more else [])]
+
+
 def _unseen(graph: Graph) -> list[str]:
     """What an agent reaches and we could not look at: each cause once, the most frequent first."""
     causes: dict[tuple[str, str, str], list[Unchecked]] = defaultdict(list)
@@ -229,7 +245,9 @@ def _unseen(graph: Graph) -> list[str]:
             return ["nothing is delivered: no agent object, kustomization or manifest says what", *beside]
         agents = any(delivery.agent not in BARE for delivery in live)
         everything = "all else" if idle_charts(graph) else "everything"
-        return [f"{everything} that {'an agent reaches' if agents else 'is delivered'} was seen", *beside]
+        reached = "an agent reaches" if agents else "is delivered"
+        as_here = ", as this tree has it" if any(follows(delivery) for delivery in live) else ""
+        return [f"{everything} that {reached} was seen{as_here}", *beside]
     ordered = sorted(causes.items(), key=lambda item: (item[0][0], -len(item[1]), item[0][1:]))
     lines = [
         f"  {kind}: {why} ({entries[0].what}{_place(graph, entries[0])}"

@@ -11,7 +11,7 @@ from typing import Any
 from gitops_layout.agents.context import at, text
 from gitops_layout.agents.delivery import Delivery
 from gitops_layout.agents.fluxoperator import COPY_FROM, GROUP
-from gitops_layout.agents.resourceset import Made, Problem, expand
+from gitops_layout.agents.resourceset import Made, Problem, expand, taken
 from gitops_layout.model import Location, Path, Unchecked, UncheckedClass, of_object
 from gitops_layout.render.lookup import Lookup, texts
 from gitops_layout.render.rendered import Made as Built
@@ -30,8 +30,9 @@ _KINDS = ("ConfigMap", "Secret")
 
 def resource_set(delivery: Delivery, lookup: Lookup) -> Rendered:
     """The objects of a ResourceSet. One template that fails leaves none, as in the cluster."""
-    expansion = expand(delivery.object, delivery.options.get("providers", ()))
-    files = frozenset({delivery.root.file, *(r.file for r in delivery.options.get("providers", ()))})
+    providers = delivery.options.get("providers", ())
+    expansion = expand(delivery.object, providers)
+    files = frozenset({delivery.root.file, *(r.file for r in taken(delivery.object, providers))})
     unseen = [_entry(delivery, problem) for problem in expansion.unseen]
     if expansion.failure is not None:
         failure = _entry(delivery, expansion.failure)

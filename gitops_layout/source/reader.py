@@ -10,13 +10,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from gitops_layout.patterns import regexp
 from gitops_layout.source.document import Document, Stream, SyntaxProblem, Text
 from gitops_layout.source.lines import by_lines
 
 if TYPE_CHECKING:
+    import re
+
     from gitops_layout.source.typing import Mode
 
-__all__ = ["plainly", "read"]
+__all__ = ["has_surrogates", "plainly", "read"]
+
+_HALVES = regexp(
+    r"(?<!\\)((?:\\\\)*)\\u(?:([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})|[dD][89a-fA-F][0-9a-fA-F]{2})"
+)
+"""An escaped character of JSON beyond the first 65,536, or a half of one."""
 
 
 def read(
@@ -45,7 +53,27 @@ def read(
         return Stream(file, text, found, ())
     from gitops_layout.source.events import by_events
 
-    return Stream(file, text, *by_events(source, file, mode))
+    documents, problems = by_events(source, file, mode)
+    if problems and mode == "kubectl" and file.endswith(".json") and (joined := _joined(text)) != text:
+        return read(joined, file)
+    return Stream(file, text, documents, problems)
+
+
+def has_surrogates(text: str) -> bool:
+    """Whether a text holds escapes that only JSON's readers take: YAML has no halves of characters."""
+    return _HALVES.search(text) is not None
+
+
+def _joined(text: str) -> str:
+    """JSON with each character that is escaped in two halves written out, and a half alone as Go reads it."""
+
+    def whole(match: re.Match[str]) -> str:
+        slashes, high, low = match.groups()
+        if low is None:
+            return f"{slashes}\\ufffd"
+        return slashes + chr(0x10000 + ((int(high, 16) & 0x3FF) << 10) + (int(low, 16) & 0x3FF))
+
+    return _HALVES.sub(whole, text)
 
 
 def plainly(content: bytes) -> list[Any] | None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gitops_layout.agents.resourceset import MAX_OBJECTS, Expansion, expand, normal_key
+from gitops_layout.agents.resourceset import MAX_OBJECTS, Expansion, expand, normal_key, taken
 from gitops_layout.model import Location, UncheckedClass
 from gitops_layout.repo.model import Resource, object_ref
 from gitops_layout.source.reader import read
@@ -198,3 +198,35 @@ def test_slugify_cuts_at_a_dash_below_64_characters(text: str, slug: str):
         "resources: [{apiVersion: v1, kind: Namespace, metadata: {name: << slugify inputs.t >>}}]"
     )
     assert names(expand(resource_set(spec), ())) == [slug]
+
+
+@pytest.mark.parametrize(
+    ("template", "listed"),
+    [
+        ("<< inputs.id >>", True),
+        ('<< index inputs "id" >>', True),
+        ('<< get inputs "id" >>', True),
+        ("<< inputs | toJson | sha256sum >>", True),
+        ("service.instance.id=<< inputs.tenant >>", False),
+    ],
+)
+def test_the_id_of_a_provider_is_not_known_however_a_template_reads_it(template: str, listed: bool):
+    spec = f"""
+inputsFrom: [{{name: acme}}]
+resources:
+  - {{apiVersion: v1, kind: ConfigMap, metadata: {{name: a, namespace: shop}}, data: {{a: '{template}'}}}}
+"""
+    found = provider("acme", "{type: Static, defaultValues: {tenant: acme}}")
+    made = expand(resource_set(spec), [found])
+    assert names(made) == ["a"]
+    assert [problem.path for problem in made.unseen] == [("spec", "inputsFrom", 0)] * listed
+
+
+def test_only_the_providers_that_it_names_or_selects_are_taken():
+    providers = [provider("acme", "{type: Static}"), provider("other", "{type: Static}", team="b")]
+    for spec, names_taken in (
+        ("inputsFrom: [{name: acme}]", ["acme"]),
+        ("inputsFrom: [{selector: {matchLabels: {team: b}}}]", ["other"]),
+        ("inputs: [{a: b}]", []),
+    ):
+        assert [one.ref.name for one in taken(resource_set(spec), providers)] == names_taken

@@ -151,3 +151,26 @@ def test_a_resource_set_whose_inputs_are_not_here_says_so_instead_of_no_objects(
     (line,) = [line for line in text.splitlines() if "ResourceSet flux-system/pulls " in line]
     assert f"not seen: {why}" in line
     assert "0 objects" not in text
+
+
+def test_another_revision_of_this_repository_that_an_agent_follows_is_told_in_every_form():
+    url = "https://example.test/acme/fleet.git"
+    source = (
+        "apiVersion: source.toolkit.fluxcd.io/v1\nkind: GitRepository\n"
+        f"metadata: {{name: old, namespace: flux-system}}\nspec: {{url: '{url}', ref: {{tag: v1.0}}}}\n"
+    )
+    pinned = APPS.replace("name: apps", "name: pinned", 1).replace(
+        "GitRepository, name: flux-system", "GitRepository, name: old"
+    )
+    graph = linked({**FLEET, "clusters/prod-eu/old.yaml": f"{source}---\n{pinned}"})
+    text = to_text(graph)
+    assert " apps/web/envs/prod · follows v1.0 · " in text
+    assert (
+        "shown is this tree, but what an agent follows may hold something else\n  v1.0: 1 delivery\n" in text
+    )
+    assert text.endswith("everything that an agent reaches was seen, as this tree has it\n")
+    assert "; the agent follows v1.0, and what is shown is this tree\n" in explained(graph)
+    follows = {d["id"]: d["source"]["follows"] for d in json.loads(to_json(graph))["deliveries"]}
+    assert {name for name, revision in follows.items() if revision} == {
+        "flux:Kustomization/flux-system/pinned@prod-eu"
+    }

@@ -250,3 +250,10 @@ def test_numbers_as_keys_that_json_has_not_are_named_or_refused_as_kubectl_does(
         refused = HEADER + f"m: {{{key}: v}}\n"
         assert isinstance(read_objects(refused), str)
         assert [problem.line for problem in read(refused, "a.yaml").problems] == [5]
+
+
+def test_json_may_escape_a_character_in_two_halves_and_yaml_may_not():
+    text = r'{"a": "\ud83e\udd14 \\ud83e \ud83e", "b": 1}'
+    (document,) = read(text, "a.json").documents
+    assert document.data == {"a": "🤔 \\ud83e \ufffd", "b": 1}
+    assert read(text, "a.yaml").problems

@@ -22,7 +22,7 @@ from gitops_layout.model import Location, Path, Span
 from gitops_layout.patterns import regexp
 from gitops_layout.repo.model import MAX_BYTES, Repo
 from gitops_layout.source.document import Document, Node, Stream
-from gitops_layout.source.reader import read
+from gitops_layout.source.reader import has_surrogates, read
 from gitops_layout.values import dataclass
 
 __all__ = ["Reader", "kustomized", "objects", "without_added_newline"]
@@ -97,6 +97,9 @@ class Reader:
                     decline(f"the file is {problem.message}", Location(path))
                 span = Span(problem.line, problem.column, problem.line, problem.column + 1, 0, 0)
                 refuse(f"it is no YAML: {problem.message}", Location(path, span=span), "correct it")
+            if path.endswith(".json") and has_surrogates(self.repo.text(path)):
+                why = "it escapes a character in two halves, which kustomize's YAML reader does not take"
+                refuse(why, Location(path), "write the character itself")
             self._documents[path] = kustomized(stream, Location(path))
         return self._documents[path]
 
