@@ -27,12 +27,17 @@ _RIGHTS = {
 _DEFAULT = {("requests", "cpu"): "50m", ("requests", "memory"): "64Mi", ("limits", "memory"): "256Mi"}
 """What the LimitRange that the scaffolder makes gives a container that asks for nothing: all that its quota counts."""
 
+_BALANCERS, _NODE_PORTS = "services.loadbalancers", "services.nodeports"
+_SERVICES: dict[str, Fraction | None] = {_BALANCERS: Fraction(0), _NODE_PORTS: Fraction(0)}
+"""What the ResourceQuota that the scaffolder makes gives a namespace of ways in from outside."""
+
 
 def out_of_bounds(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
     """Objects of a tenant's apps outside its namespaces or of kinds that are not its own, and pods that together ask
     for more than its quota. Tenants are those of the spec, their apps those in this repository; a tenant's own
     repository is all its own.
     """
+    granted = _granted(graph) if graph.declared.tenants else {}
     for tenant in graph.declared.tenants:
         asked: dict[tuple[str, str], dict[str, Fraction]] = {}
         seen: set[tuple[str, str, str, str]] = set()
@@ -51,6 +56,8 @@ def out_of_bounds(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
                 total = asked.setdefault((place, namespace), {})
                 wanted = least.get((delivery.id, item.ref.namespace, item.ref.kind, item.ref.name), 0)
                 yield from _beyond(delivery, item, tenant, total, max(_pods(item.data), wanted))
+                if tenant.quota:
+                    yield from _exposed(delivery, item, tenant, total, granted.get(namespace, _SERVICES))
 
 
 def uncounted(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
@@ -114,38 +121,103 @@ def _beyond(
 ) -> Iterator[Hit]:
     """Hits where an object's `pods` bring the sum of a namespace over the quota, each resource once."""
     found = pod_spec(dict(item.data))
-    if found is None:
+    if item.ref.kind == "PodTemplate" or found is None:
         return
     spec, path = found
     count = Fraction(pods)
     asks = {("", "pods"): count, **{key: count * _asked(spec, *key) for key in _DEFAULT}}
     for (part, name), amount in asks.items():
-        limit, before = quantity(tenant.quota.get(name)), total.get(part + name, Fraction(0))
-        total[part + name] = before + amount
-        if limit is not None and before <= limit < total[part + name]:
+        limit = quantity(tenant.quota.get(name))
+        if _exceeds(total, part + name, amount, limit):
             words = f"{tenant.quota[name]} {name}" + (" in limits" if part == "limits" else "")
-            namespace = item.ref.namespace or delivery.target_namespace
-            where = f"namespace {namespace}" if namespace else "one namespace"
-            what = f"more than its quota of {words} to {where}, with {item.ref.kind} {item.ref.name}"
-            yield _hit(item, delivery, tenant, what, item.origin(path))
+            yield _too_much(delivery, item, tenant, words, item.origin(path))
+
+
+def _exposed(
+    delivery: Delivery,
+    item: RenderedObject,
+    tenant: DeclaredTenant,
+    total: dict[str, Fraction],
+    granted: Mapping[str, Fraction | None],
+) -> Iterator[Hit]:
+    """One hit where a Service brings the load balancers or node ports of a namespace over what its quota gives."""
+    over = [
+        (name, granted[name])
+        for name, amount in _ways_in(item).items()
+        if _exceeds(total, name, Fraction(amount), granted[name])
+    ]
+    for name, limit in over[:1]:
+        yield _too_much(delivery, item, tenant, f"{limit} {name}", item.origin(("spec", "type")))
+
+
+def _ways_in(item: RenderedObject) -> dict[str, int]:
+    """What a Service takes of a quota (kubernetes: pkg/quota/v1/evaluator/core/services.go, Usage)."""
+    match item.data:
+        case {"apiVersion": "v1", "kind": "Service", "spec": {"type": str(kind), **spec}}:
+            listed = spec.get("ports")
+            ports = listed if isinstance(listed, list) else []
+        case _:
+            return {}
+    if kind == "LoadBalancer" and spec.get("allocateLoadBalancerNodePorts") is False:
+        ports = [port for port in ports if at(port, "nodePort")]
+    if kind not in ("LoadBalancer", "NodePort"):
+        return {}
+    return {_BALANCERS: int(kind == "LoadBalancer"), _NODE_PORTS: len(ports)}
+
+
+def _granted(graph: Graph) -> dict[str, dict[str, Fraction | None]]:
+    """How many load balancers and node ports the ResourceQuotas of this repository give each namespace; None for as
+    many as one likes. Where clusters differ, the most counts.
+    """
+    found: dict[str, list[Any]] = {}
+    for rendered in graph.rendered.values():
+        for item in rendered.objects:
+            if (item.ref.group, item.ref.kind) == ("", "ResourceQuota"):
+                found.setdefault(item.ref.namespace or "", []).append(at(item.data, "spec", "hard"))
+    return {
+        namespace: {name: max(_amounts(hard, name), default=None) for name in _SERVICES}
+        for namespace, hard in found.items()
+    }
+
+
+def _amounts(hard: Sequence[Any], name: str) -> list[Fraction]:
+    return [limit for one in hard if (limit := quantity(at(one, name))) is not None]
+
+
+def _exceeds(total: dict[str, Fraction], key: str, amount: Fraction, limit: Fraction | None) -> bool:
+    """Whether the amount, which is added to the total, is what brings it over the limit."""
+    before = total.get(key, Fraction(0))
+    total[key] = before + amount
+    return limit is not None and before <= limit < total[key]
+
+
+def _too_much(
+    delivery: Delivery, item: RenderedObject, tenant: DeclaredTenant, words: str, place: Location
+) -> Hit:
+    namespace = item.ref.namespace or delivery.target_namespace
+    where = f"namespace {namespace}" if namespace else "one namespace"
+    what = f"more than its quota of {words} to {where}, with {item.ref.kind} {item.ref.name}"
+    return _hit(item, delivery, tenant, what, place)
 
 
 def _pods(data: Mapping[str, Any]) -> int:
+    """How many pods an object has at a time; of a Job no more than it is to complete."""
     match data:
-        case (
-            {"spec": {"replicas": int(count)}}
-            | {"spec": {"parallelism": int(count)}}
-            | {"spec": {"jobTemplate": {"spec": {"parallelism": int(count)}}}}
-        ):
-            return max(count, 0)
+        case {"kind": "CronJob", "spec": {"jobTemplate": {"spec": dict(spec)}}} | {"spec": dict(spec)}:
+            counts = [spec.get(name) for name in ("replicas", "parallelism")]
+            count = next((one for one in counts if isinstance(one, int)), 1)
+            completions = spec.get("completions")
+            return max(min(count, completions) if isinstance(completions, int) else count, 0)
         case _:
             return 1
 
 
 def _asked(spec: Mapping[str, Any], part: str, name: str) -> Fraction:
-    """What one pod has among its requests or limits: its containers together, or the greediest of those that run first.
+    """What one pod has among its requests or limits, with what its runtime class adds.
 
-    Who only sets a limit requests that.
+    What it says of all its containers together counts; else the sum of these and of those that run beside them from
+    the start, or what is needed while the greediest of the others starts, as the server reckons (component-helpers:
+    resource/helpers.go, PodRequests and PodLimits). Who only sets a limit requests that.
     """
 
     def of(container: Any) -> Fraction:
@@ -155,8 +227,16 @@ def _asked(spec: Mapping[str, Any], part: str, name: str) -> Fraction:
         return found if found is not None else Fraction(0)
 
     lists = [spec.get("containers"), spec.get("initContainers")]
-    running, first = ([of(item) for item in one] if isinstance(one, list) else [] for one in lists)
-    return max(sum(running, Fraction(0)), max(first, default=Fraction(0)))
+    running, first = (one if isinstance(one, list) else [] for one in lists)
+    beside = most = Fraction(0)
+    for container in first:
+        most = max(most, beside + of(container))
+        if at(container, "restartPolicy") == "Always":
+            beside += of(container)
+    own = quantity(at(spec, "resources", part, name))
+    whole = own if own is not None else max(sum(map(of, running), beside), most)
+    extra = quantity(at(spec, "overhead", name)) or Fraction(0)
+    return whole + extra if whole or part == "requests" else whole
 
 
 def _hit(item: RenderedObject, delivery: Delivery, tenant: DeclaredTenant, what: str, place: Location) -> Hit:

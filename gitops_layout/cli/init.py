@@ -331,7 +331,7 @@ def _with_app(plan: Plan, folder: Path, spec: Spec) -> Plan:
 def _slug(text: str) -> str:
     from gitops_layout.spec import name_problem
 
-    slug = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-0123456789")[:63].strip("-")
+    slug = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:63].strip("-")
     return "gitops" if name_problem(slug) else slug
 
 

@@ -24,6 +24,7 @@ _USES = regexp(r"uses:\s*([\w./-]+)@([0-9a-f]{40})(?:\s*#\s*(\S+))?")
 _TOOL = regexp(r"gitops-layout(?:\[helm\])?==([\w.]+)")
 _IMAGE = regexp(r"(?:image|name): (python|docker):([\d.]+)")
 _OPERATOR = regexp(r"--version (\S+) --namespace flux-system")
+_KIND = regexp(r"sigs\.k8s\.io/kind@v([\d.]+)")
 _MAX_BYTES = 1 << 20
 
 
@@ -96,6 +97,7 @@ def _here(folder: Path | None) -> Iterator[tuple[str, str, str]]:
         yield from (("gitops-layout", version, file) for version in _TOOL.findall(text))
         yield from ((f"image {name}", version, file) for name, version in _IMAGE.findall(text))
         yield from (("flux-operator", version, file) for version in _OPERATOR.findall(text))
+        yield from (("kind", version, file) for version in _KIND.findall(text))
         yield from ((name, version or commit[:12], file) for name, commit, version in _USES.findall(text))
 
 

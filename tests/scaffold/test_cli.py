@@ -400,3 +400,11 @@ def test_a_split_pair_is_a_config_repository_and_an_app_that_feeds_it(tmp_path: 
     assert "ghcr.io/example/shop:1.0.7" in released.stdout, released.stderr
     assert run(config, "scaffold", "--plan", "--exit-code").returncode == 0
     assert run(config, *LINT).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("folder", "name"), [("p1", "p1"), ("Web 2", "web-2"), ("s3x", "s3x"), ("-é-", "gitops")]
+)
+def test_a_repository_is_called_as_its_folder_digits_and_all(tmp_path: Path, folder: str, name: str) -> None:
+    assert run(tmp_path, "init", f"./{folder}", "--defaults").returncode == 0
+    assert load((tmp_path / folder / "gitops.yaml").read_bytes()).name == name

@@ -107,6 +107,11 @@ PODS = (
     "spec: {template: {spec: {containers: [{name: x, image: a/b:1, resources: {limits: {memory: 900Gi}}}]}}}"
 )
 
+SERVICE = (
+    "apiVersion: v1\nkind: Service\nmetadata: {{name: way-in}}\nspec: {{ports: [{{port: 80}}], type: {}}}\n"
+)
+POD = "apiVersion: v1\nkind: Pod\nmetadata: {name: x}\nspec: {containers: [{name: x, image: a/b:1}]}\n"
+
 
 @pytest.mark.parametrize(
     ("brought", "quota"),
@@ -119,15 +124,68 @@ PODS = (
             + "}}\n",
             "100 pods",
         ),
+        (SERVICE.format("LoadBalancer, allocateLoadBalancerNodePorts: false"), "0 services.loadbalancers"),
+        (SERVICE.format("NodePort"), "0 services.nodeports"),
+        (POD.replace("containers", "resources: {requests: {cpu: '900'}}, containers"), "cpu"),
+        (POD.replace("containers", "overhead: {memory: 900Gi}, containers"), "memory"),
+        (
+            POD.replace(
+                "containers",
+                "initContainers: [{name: s, image: a/b:1, restartPolicy: Always, resources: {requests: {cpu: '900'}}}], containers",
+            ),
+            "cpu",
+        ),
     ],
 )
 def test_all_that_the_generated_quota_counts_is_counted(root: Path, brought: str, quota: str) -> None:
+    _bring(root, brought)
+    done = run(root, "lint", "--select", "T001")
+    assert quota in done.stdout, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    "brought",
+    [
+        "apiVersion: batch/v1\nkind: Job\nmetadata: {name: x}\nspec: "
+        + PODS.removeprefix("spec: ")
+        .replace("{template", "{parallelism: 500, completions: 3, template", 1)
+        .replace("900Gi", "1Gi")
+        + "\n",
+        "apiVersion: v1\nkind: PodTemplate\nmetadata: {name: x}\n"
+        + PODS.removeprefix("spec: {").removesuffix("}")
+        + "\n",
+        POD.replace("x, image: a/b:1", "x, image: a/b:1, resources: {limits: {memory: 900Gi}}").replace(
+            "containers", "resources: {limits: {memory: 1Gi}, requests: {memory: 1Gi}}, containers"
+        ),
+        SERVICE.format("ClusterIP"),
+    ],
+)
+def test_nothing_is_counted_that_the_server_would_not_count(root: Path, brought: str) -> None:
+    _bring(root, brought)
+    done = run(root, "lint", "--select", "T001")
+    assert (done.returncode, done.stdout.count("T001")) == (0, 0), done.stdout + done.stderr
+
+
+def test_a_quota_that_gives_load_balancers_is_heeded(root: Path) -> None:
+    quota = root / "tenants/payments/base/quota.yaml"
+    more = quota.read_text().replace('balancers: "0"', 'balancers: "1"').replace('ports: "0"', 'ports: "1"')
+    quota.write_text(more)
+    _bring(root, SERVICE.format("LoadBalancer"))
+    assert run(root, "lint", "--select", "T001").returncode == 0
+    _bring(
+        root, SERVICE.format("LoadBalancer") + "---\n" + SERVICE.format("NodePort").replace("way-", "back-")
+    )
+    done = run(root, "lint", "--select", "T001")
+    assert "more than its quota of 1 services.nodeports to namespace payments, with Service " in done.stdout
+
+
+def _bring(root: Path, brought: str) -> None:
     overlay = root / "apps/ledger/envs/prod"
     (overlay / "more.yaml").write_text(brought)
     kustomization = overlay / "kustomization.yaml"
-    kustomization.write_text(kustomization.read_text().replace("components:", "  - more.yaml\ncomponents:"))
-    done = run(root, "lint", "--select", "T001")
-    assert quota in done.stdout, done.stdout + done.stderr
+    text = kustomization.read_text()
+    if "more.yaml" not in text:
+        kustomization.write_text(text.replace("components:", "  - more.yaml\ncomponents:"))
 
 
 INTRUDERS = """\

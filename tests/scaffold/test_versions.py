@@ -44,3 +44,17 @@ def test_versions_says_what_is_older_here(tmp_path: Path) -> None:
     assert {"gitops-layout", "flux-operator", "actions/checkout"} <= used
     fresh = subprocess.run(command[:4], cwd=tmp_path.parent, capture_output=True, text=True, check=False)
     assert (fresh.returncode, "looked up on" in fresh.stdout) == (0, True)
+
+
+def test_versions_finds_what_gitlabs_gate_installs(tmp_path: Path) -> None:
+    body = data("flux")
+    body["spec"].setdefault("features", {})["ci"] = "gitlab"
+    for path, file in render(parse(body)).items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_bytes(file.content)
+    gate = tmp_path / ".gitlab-ci.yml"
+    gate.write_text(gate.read_text().replace(f"kind@v{pins().versions['kind']}", "kind@v0.20.0"))
+    command = [sys.executable, "-m", "gitops_layout", "versions", "--format", "json"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    older = {row["name"]: row["here"] for row in json.loads(done.stdout)["versions"] if row["older"]}
+    assert older == {"kind": "0.20.0"}
