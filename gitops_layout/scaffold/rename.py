@@ -24,13 +24,14 @@ if TYPE_CHECKING:
 
     from gitops_layout.scaffold.render import File
     from gitops_layout.spec import Spec
+    from gitops_layout.spec.model import App
 
 __all__ = ["moves", "plan"]
 
 
 def moves(old: Spec, new: Spec) -> dict[str, str]:
     """Generated paths that a new name moves: from where, to where."""
-    before, after = places(old), places(new)
+    before, after = places(old), places(new.model_copy(update={"apps": _as_before(old, new)}))
     return {path: after[key] for key, path in before.items() if key in after and after[key] != path}
 
 
@@ -42,7 +43,8 @@ def plan(root: Path, old: Spec, new: Spec, *, spec_file: bytes, spec_name: str =
     """
     moved = moves(old, new)
     before, after = render(old), render(new)
-    renamed = {a.name: b.name for a, b in zip(old.apps, new.apps, strict=True)}
+    pairs = [*zip(old.apps, _as_before(old, new), strict=True)]
+    renamed = {a.name: b.name for a, b in pairs}
     made = converge.plan(root, new, spec_file=spec_file, spec_name=spec_name, prune=True, renamed=renamed)
     actions = {action.path: action for action in made.actions}
     sources = {path: (root / path).read_bytes() for path in moved if converge.regular(root, path)}
@@ -55,9 +57,7 @@ def plan(root: Path, old: Spec, new: Spec, *, spec_file: bytes, spec_name: str =
         if after[target].owner is Ownership.SEED and not converge.regular(root, target):
             actions[target] = Action(target, Do.KEEP, Ownership.SEED, f"{path} was deleted by you")
     started = {
-        f"src/{a.name}": f"src/{b.name}"
-        for a, b in zip(old.apps, new.apps, strict=True)
-        if a.skeleton is not None and a.name != b.name
+        f"src/{a.name}": f"src/{b.name}" for a, b in pairs if a.skeleton is not None and a.name != b.name
     }
     for path, target in _own_files(root, moved, started):
         content = (root / path).read_bytes()
@@ -68,6 +68,15 @@ def plan(root: Path, old: Spec, new: Spec, *, spec_file: bytes, spec_name: str =
             clash = (Conflict("", "a file of yours", f"what {target} is to hold"),)
             actions[target] = replace(actions[target], do=Do.CONFLICT, why="is in the way", conflicts=clash)
     return replace(made, actions=tuple(actions[path] for path in sorted(actions)))
+
+
+def _as_before(old: Spec, new: Spec) -> list[App]:
+    """The apps in the order they had: files of gitops.d/ are read by their names, and a tenant's new name may sort
+    elsewhere.
+    """
+    by_name = {app.name: app for app in new.apps}
+    others = iter([app for app in new.apps if app.name not in {before.name for before in old.apps}])
+    return [by_name[app.name] if app.name in by_name else next(others) for app in old.apps]
 
 
 def _deleted(root: Path, moved: Mapping[str, str]) -> Iterator[str]:

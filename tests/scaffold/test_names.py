@@ -217,6 +217,21 @@ def test_the_files_of_tenants_follow_names_of_environments_and_tenants(platform:
     assert run(platform, "scaffold", "--plan", "--exit-code").returncode == 0
 
 
+def test_a_tenants_new_name_leaves_the_apps_of_others_alone(platform: Path) -> None:
+    """The tenant's file sorts elsewhere under the new name."""
+    (platform / "gitops.d/search.yaml").write_text(PART.replace("pay", "search").replace("checkout", "find"))
+    assert run(platform, "scaffold").returncode == 0
+    for app in ("checkout", "find"):
+        base = platform / f"apps/{app}/base/deployment.yaml"
+        base.write_text(base.read_text() + f"# words of {app}\n")
+    before = {path: path.read_bytes() for path in (platform / "apps").rglob("*.yaml") if "base" in path.parts}
+    done = run(platform, "rename", "tenant", "pay", "zahlung")
+    assert done.returncode == 0, done.stderr
+    assert {path: path.read_bytes() for path in before} == before
+    assert (platform / "tenants/zahlung").is_dir()
+    assert run(platform, "scaffold", "--plan", "--exit-code").returncode == 0
+
+
 def test_components_are_listed_renamed_and_removed(platform: Path) -> None:
     assert "cache  chart=oci:oci://ghcr.io/acme/charts/redis" in run(platform, "list", "component").stdout
     done = run(platform, "rename", "component", "cache", "redis")
