@@ -49,7 +49,12 @@ def texts(value: str) -> dict[str, dict[str, str]]:
     }  # fmt: skip
 
 
-TEXTS = {"a slash": f'"x{SLASH}y"', "lines behind a tab": LINES, "a next line": '"a\\u0085b"'}
+TEXTS = {
+    "a slash": f'"x{SLASH}y"',
+    "a slash with an anchor": f'&a !!str "x{SLASH}y"',
+    "lines behind a tab": LINES,
+    "a next line": '"a\\u0085b"',
+}
 FIRST = ("---\n---\n", "---\n# c\n---\n", "# c\n---\n# d\n---\n", "---\n...\n---\n", "--- # c\n---\n")
 STARTING = {
     "a kustomization": lambda first: {K: f"{first}{BASE[K]}namePrefix: p-\n"},

@@ -17,7 +17,8 @@ __all__ = ["check_empty_start", "check_oddities", "check_text"]
 _MAYBE = regexp(
     r"""\\[/NLP]|\\[xuU]0*85|\\[uU]0*202[89]|[\x85\u2028\u2029]|["'](?:\t|\\[\ttxuU])|[|>][+-]?[1-9]"""
 )
-_SLASH = regexp(r'"(?:[^\\]|\\[^/])*+\\/', re.DOTALL)
+# Behind anchors and tags.
+_SLASH = regexp(r'(?:[&!]\S*+\s++)*+"(?:[^"\\]|\\[^/])*+\\/', re.DOTALL)
 _BREAKS = ("\x85", "\u2028", "\u2029")
 
 
