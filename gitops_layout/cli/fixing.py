@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from gitops_layout.cli.loading import Loaded
     from gitops_layout.lint.report import Finding, Report
+    from gitops_layout.repo.model import Repo
 
 __all__ = ["fixed"]
 
@@ -42,7 +43,7 @@ def fixed(loaded: Loaded, report: Report, options: dict[str, Any], judge: Callab
         if not wanted:
             break
         repo = original.over(files) if files else original
-        made = fix.apply(wanted, {edit.file: repo.text(edit.file) for f in wanted for edit in _edits(f)})
+        made = fix.apply(wanted, {edit.file: _text(repo, edit.file) for f in wanted for edit in _edits(f)})
         tried = {
             **files,
             **{name: _encoded(original.content(name), text) for name, text in made.files.items()},
@@ -65,6 +66,11 @@ def fixed(loaded: Loaded, report: Report, options: dict[str, Any], judge: Callab
         code=exit_code(report if options["dry_run"] else now, fail_on),
         lasting=False,
     )
+
+
+def _text(repo: Repo, file: str) -> str:
+    """The text that places in a file are counted in: that of JSON may have its escaped characters written out."""
+    return repo.stream(file).text if file.endswith(".json") else repo.text(file)
 
 
 def _edits(finding: Finding) -> tuple[Any, ...]:
