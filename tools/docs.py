@@ -57,8 +57,8 @@ def _schemas() -> str:
             "",
             "Of the Gateway API it is the experimental channel, which has every field of the standard one; of Argo Workflows the",
             "definitions that its installation applies, which leave most of `spec` open; of the Flux Operator what its",
-            "documentation fixes. What a packed release does not have is a mistake (M001, M002) unless the repository installs",
-            "the project itself, and so perhaps another release (M007, M042).",
+            "documentation fixes. What a packed release does not have is a mistake (M001, M002) unless another release may be",
+            "meant (M007, M042).",
             "",
         ]
     )

@@ -55,7 +55,7 @@ def other_release(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
     agents, or with `agents: false` all others, whose releases follow each other faster.
     """
     for subject in _all(graph):
-        if subject.ref.group.endswith(_AGENTS) == params["agents"]:
+        if _is_agents(subject) == params["agents"]:
             for violation in subject.verdict.violations:
                 if _kind(graph, subject, violation) == "newer":
                     yield _violation(subject, violation)
@@ -93,9 +93,19 @@ def _kind(graph: Graph, subject: Subject, violation: Violation) -> str | None:
         return violation.kind
     if _operators(violation):
         return None
-    if subject.ref.group in _installed(graph):
+    field = "unknown field" in violation.message
+    if subject.ref.group in _installed(graph) or (field and not _is_agents(subject) and _has_agents(graph)):
         return "newer"
-    return "unknown" if "unknown field" in violation.message else "schema"
+    return "unknown" if field else "schema"
+
+
+def _is_agents(subject: Subject) -> bool:
+    return subject.ref.group.endswith(_AGENTS)
+
+
+def _has_agents(graph: Graph) -> bool:
+    """Whether there is a cluster with more on it than is here: the definitions of other projects may be newer there."""
+    return any(delivery.agent in ("flux", "argocd") for delivery in graph.deliveries)
 
 
 _installed = once(installed)

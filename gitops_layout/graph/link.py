@@ -42,7 +42,7 @@ def link(repo: Repo, *, render: Render, declared: Declared | None = None) -> Gra
     objects = [resource for resource in repo.resources if resource.file not in inputs]
     context, reason = context_of(repo, declared, objects)
     expand = expander(repo, context.declared, objects, context.is_own, render.tree)
-    state = State(context, expand, render, parked(repo, context, objects), explain=[reason] if reason else [])
+    state = State(context, expand, render, parked(repo), explain=[reason] if reason else [])
     agents = agents_of(state, objects)
     pulling = (r for r in objects if is_generator(r) or (is_agent(r) and pulls(r)))
     pulled = any(not state.parked(resource.file) for resource in pulling)

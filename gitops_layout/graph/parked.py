@@ -2,64 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from posixpath import normpath
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
 
-from gitops_layout.agents import argocd
-from gitops_layout.agents.context import Context, at, text
-from gitops_layout.graph.generators import is_generator
-from gitops_layout.graph.sources import is_agent
 from gitops_layout.kustomize.model import FILE_NAMES
 from gitops_layout.patterns import regexp
-from gitops_layout.render.directory import excludes
-from gitops_layout.repo.model import Repo, Resource, is_parked
+from gitops_layout.repo.model import Repo, is_parked
 
-__all__ = ["excluded", "parked", "switched_off"]
+__all__ = ["parked", "switched_off"]
 
 _COMMENTED = regexp(r"^\s*+#++\s*+-?\s*+[\"']?(\./)?([\w./-]+)[\"']?\s*+(#.*)?$")
 
 
-def parked(repo: Repo, context: Context, objects: Iterable[Resource]) -> Callable[[str], bool]:
-    """Whether a file is out of use, unless something live reads it: an agent's object in it is no root."""
-    off = frozenset((*(file for file, _ in switched_off(repo)), *excluded(context, objects)))
-    return lambda file: file in off or is_parked(file)
+def parked(repo: Repo) -> Callable[[str], bool]:
+    """Whether a file is out of use, unless something live reads it: an agent's object in it is no root.
 
-
-def excluded(context: Context, objects: Iterable[Resource]) -> Iterator[str]:
-    """Files with agents' objects that an Application's `directory.exclude` keeps out of what it applies: no roots, but
-    for what brings that Application.
+    What an Application's `directory.exclude` keeps out is not: somebody else may apply it, as with most roots.
     """
-    agents = [resource for resource in objects if is_agent(resource) or is_generator(resource)]
-    for resource in agents:
-        for folder, options in _folders(context, resource):
-            if "exclude" not in options:
-                continue
-            prefix = f"{folder}/" if folder else ""
-            for other in agents:
-                below = other.file.removeprefix(prefix)
-                if (
-                    other.file == resource.file
-                    or not other.file.startswith(prefix)
-                    or not excludes(options, below)
-                ):
-                    continue
-                if not any(_is_below(resource.file, above) for above, _ in _folders(context, other)):
-                    yield other.file
-
-
-def _folders(context: Context, resource: Resource) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """The folders here that an Application reads, with what it says of reading them."""
-    if resource.ref.kind != "Application":
-        return
-    for _, source in argocd.listed(at(resource.data, "spec")):
-        url, folder, options = text(source.get("repoURL")), source.get("path"), source.get("directory")
-        if url is not None and isinstance(folder, str) and context.is_own(url):
-            yield normpath(f"/{folder}").strip("/"), options if isinstance(options, dict) else {}
-
-
-def _is_below(file: str, folder: str) -> bool:
-    return not folder or file.startswith(f"{folder}/")
+    off = frozenset(file for file, _ in switched_off(repo))
+    return lambda file: file in off or is_parked(file)
 
 
 def switched_off(repo: Repo, folders: Iterable[str] | None = None) -> Iterator[tuple[str, str]]:

@@ -25,6 +25,7 @@ __all__ = ["is_certain", "is_hole", "unread"]
 
 _HOLES = regexp(
     r"\$\{|\$\(|\{\{|\[\[|%%|@@|<<|<[\w .-]+>|\b__\w+__\b|PLACEHOLDER|REPLACE[-_ ]?|(?i:change[-_ ]?me)|\byour-"
+    r"|\": \"\s*#"
 )
 """What a text has that somebody fills in before it is used."""
 _HOLE = regexp(r"\"\s*#|[A-Z][A-Z0-9_]{3,}")
