@@ -81,6 +81,11 @@ CASES: dict[str, dict[str, str]] = {
         f"a label at annotations after {field or 'nothing'}": {K: f"{BASE[K]}{field}{NOT_CREATED}"}
         for field in ("", "namespace: ns\n", "namePrefix: p-\n", "nameSuffix: -s\n")
     },
+    **{
+        f"a list with {name} in a patch with{target or 'out'} a target": {"c.yaml": f"{CONFIG}spec: {{x: [k]}}\n", K: f"{BASE[K]}patches: [{{path: p.yaml{target}}}]\n", "p.yaml": f"{CONFIG}spec:\n  x:\n{text}"}
+        for name, text in {"an empty item": "  -\n", "an empty field": "  - a:\n    b: c\n", "a list of an empty field": "  - - a:\n"}.items()
+        for target in ("", ", target: {kind: ConfigMap}")
+    },
     "a label at annotations of a named base": {f"b/{K}": "namePrefix: p-\nresources: [../c.yaml]\n", K: f"resources: [b]\n{NOT_CREATED}"},
     "a label at annotations of what is generated": {K: f"configMapGenerator: [{{name: g, literals: [a=b]}}]\n{NOT_CREATED}"},
     "a label at annotations of what is generated without a hash": {K: f"configMapGenerator: [{{name: g, literals: [a=b], options: {{disableNameSuffixHash: true}}}}]\n{NOT_CREATED}"},

@@ -52,7 +52,7 @@ def _scalar(value: Any) -> str:
 
 
 SCALARS = ["x", "true", "8080", "a b", "", "é", "line\nmore\n", Raw("yes"), Raw("on"), Raw("0x1F"), Raw("1.50"), Raw("plain"), Raw("1e3"), 7, True, Raw("2020-01-02"), Raw("12e4567"), Raw("0777"), Raw("{}"), Raw("[]")]  # fmt: skip
-TEXTS = ["\ttab\nlines\n", *9 * ["x"], "8080", "true", "a,b", "é", "<&>", "two\nlines\n", Raw("plain"), "no"]
+TEXTS = ["\ttab\nlines\n", *24 * ["x"], "8080", "true", "a,b", "é", "<&>", "two\nlines\n", Raw("plain"), "no"]
 LABELS = ["app", "tier", "example.com/part-of"]
 
 
@@ -366,7 +366,7 @@ def tree(rnd: Random, case: str) -> dict[str, str | bytes]:
     if rnd.random() < 0.3:
         files = {f"{case}/base/all.yaml": "---\n".join(str(text) for text in files.values())}
     for layer in ("base", "overlay", "part"):
-        tab = "\t" if rnd.random() < 0.05 else ""
+        tab = "\t" if rnd.random() < 0.02 else ""
         files[f"{case}/{layer}/data.txt"] = f"{tab}some\n  data\r\nwith <all> & sorts\n"
         files[f"{case}/{layer}/binary.bin"] = bytes(range(0, 250, 3))
         files[f"{case}/{layer}/vars.env"] = "# comment\nV=1\n  W=a=b \n\nEMPTY\n"
@@ -387,7 +387,7 @@ def tree(rnd: Random, case: str) -> dict[str, str | bytes]:
         files[f"{case}/part/kustomization.yaml"] = yaml_text(part)
     if rnd.random() < 0.3:
         rare_fields(rnd, overlay, f"{case}/overlay", known, files)
-    first = "---\n---\n" if rnd.random() < 0.03 else ""
+    first = "---\n---\n" if rnd.random() < 0.01 else ""
     files[f"{case}/overlay/kustomization.yaml"] = first + yaml_text(overlay)
     return files
 

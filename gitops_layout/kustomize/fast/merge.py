@@ -239,6 +239,15 @@ def _added(state: _Merge, new: dict[str, Any], below: Path, type_name: str | Non
 def _no_directives(state: _Merge, values: list[Any], below: Path) -> None:
     if any(isinstance(value, dict) and _DIRECTIVE in value for value in values):
         decline("a directive in a list that is not merged", state.patch.at(*below))
+    if _holds_null(values):
+        # One that is written as nothing (`a:`) comes out as an empty text.
+        decline("a null in a list that is not merged", state.patch.at(*below))
+
+
+def _holds_null(value: Any) -> bool:
+    if isinstance(value, dict):
+        return any(_holds_null(item) for item in value.values())
+    return any(_holds_null(item) for item in value) if isinstance(value, list) else value is None
 
 
 def _merged_list(
