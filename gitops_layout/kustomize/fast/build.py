@@ -312,7 +312,8 @@ def _found_component(state: _Build, folder: str, target: str, where: Location, m
     component = state.kustomizations.get(state.resolved(folder, target, where))
     if component is None or not component.is_component:
         decline(f"{target} is no component", where)
-    before = {id(item.source) for item in made.items}
+    # The notes themselves are kept too: what is freed lends its id to another.
+    before = {id(item.source): item.source for item in made.items}
     made = _accumulated(state, component, made)
     unique(made.items)
     if state.traced:
