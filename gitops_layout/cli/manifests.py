@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from gitops_layout.agents.delivery import Delivery
     from gitops_layout.cli.remembered import Memory
-    from gitops_layout.model import Location
+    from gitops_layout.model import Location, Unchecked
     from gitops_layout.render.rendered import Rendered, RenderedObject
 
 __all__ = ["run"]
@@ -70,7 +70,9 @@ def run(
         from gitops_layout.cli.again import hangs_on_commit
 
         said.of_commit = hangs_on_commit(graph)
-    said.err += "".join(_failed(repo, item) for _, item in chosen)
+    said.err += "".join(_told(repo, "not rendered", item.failure) for _, item in chosen if item.failure)
+    # What refers to it stays as it is written, in what is printed.
+    said.err += "".join(_told(repo, "not seen", entry) for _, item in chosen for entry in item.unseen)
     unread = [e for e in repo.unchecked if options["everything"] and e.kind is UncheckedClass.BROKEN]
     said.err += "".join(f"not read: {entry.what}: {entry.why}\n" for entry in unread)
     said.code = 3 if unread or any(item.failure is not None for _, item in chosen) else 0
@@ -87,18 +89,15 @@ def _noted(graph: Graph, chosen: _Chosen, memory: Memory) -> str | None:
     return note(graph, pieces | {identity: number for number, identity in enumerate(printed)})
 
 
-def _failed(repo: Repo, item: Rendered) -> str:
-    failure = item.failure
-    if failure is None:
-        return ""
-    where = failure.location
+def _told(repo: Repo, state: str, entry: Unchecked) -> str:
+    where = entry.location
     place = ""
-    if where is not None and where.file and not failure.why.startswith(f"{where.file}:"):
+    if where is not None and where.file and not entry.why.startswith(f"{where.file}:"):
         span = repo.span(where)
         spot = f":{span.line}" if where.file in repo.entries else ""
         spot += f":{span.column}" if where.span is not None else ""
         place = f"{where.file}{spot}: "
-    return f"not rendered: {failure.what}: {place}{failure.why}\n"
+    return f"{state}: {entry.what}: {place}{entry.why}\n"
 
 
 def _explained(repo: Repo, chosen: _Chosen, *, exact: bool) -> Iterator[str]:

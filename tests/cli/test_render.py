@@ -327,3 +327,30 @@ def test_a_link_to_nothing_is_called_so_and_not_one_that_leads_out(repository: P
     assert (code, "a.yaml is a link to nowhere, which does not exist (bad/a.yaml)" in err) == (3, True), err
     write(repository / "bad/kustomization.yaml", "resources: [b.yaml]\n")
     assert "b.yaml leads out of the repository" in said(capfd, monkeypatch, "bad")[2]
+
+
+def test_what_keeps_its_variables_is_told_beside_it(tmp_path: Path, capfd, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write(
+        tmp_path / "sync.yaml",
+        """\
+apiVersion: kustomize.toolkit.fluxcd.io/v1
+kind: Kustomization
+metadata: {name: web, namespace: flux-system}
+spec:
+  interval: 10m
+  prune: true
+  path: ./web
+  sourceRef: {kind: GitRepository, name: flux-system}
+  postBuild: {substituteFrom: [{kind: ConfigMap, name: settings}]}
+---
+apiVersion: source.toolkit.fluxcd.io/v1
+kind: GitRepository
+metadata: {name: flux-system, namespace: flux-system}
+spec: {interval: 1m, url: "https://example.test/acme/fleet.git", ref: {branch: main}}
+""",
+    )
+    write(tmp_path / "web/a.yaml", _MAP + "data: {a: '${A:=1}'}\n")
+    code, out, err = said(capfd, monkeypatch, "--all", "--no-cache")
+    assert (code, "${A:=1}" in out) == (0, True)
+    assert "not seen: variables of ConfigMap flux-system/settings: sync.yaml:9: no delivery brings it" in err
