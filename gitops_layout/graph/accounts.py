@@ -10,6 +10,7 @@ from posixpath import basename, dirname, join
 
 from gitops_layout.agents import argocd, flux
 from gitops_layout.agents.delivery import Delivery
+from gitops_layout.graph.formless import is_of_tools
 from gitops_layout.graph.model import Graph
 from gitops_layout.graph.parked import switched_off
 from gitops_layout.kustomize.model import FILE_NAMES
@@ -80,8 +81,11 @@ def accounts(graph: Graph) -> Iterator[Account]:
             yield Account(
                 file, State.UNREACHED, f"of chart {chart or '.'}, and no release seen here takes it"
             )
-        elif file in broken and not graph.is_live(file) and is_template(graph.repo, file):
-            yield Account(file, State.TOOL, "a template that some tool fills in")
+        elif file in broken and not graph.is_live(file) and is_of_tools(graph.repo, file):
+            what = (
+                "a template that some tool fills in" if is_template(graph.repo, file) else "some tool's JSON"
+            )
+            yield Account(file, State.TOOL, what)
         elif file in broken and (graph.is_live(file) or not _is_hidden(file)):
             yield Account(file, State.UNCHECKED, broken[file])
         elif graph.is_live(file) and file in refused and file not in read:

@@ -19,7 +19,7 @@ from gitops_layout.patterns import regexp
 from gitops_layout.repo.model import Repo, Resource, broken, is_aside, is_template
 from gitops_layout.source.document import SyntaxProblem
 
-__all__ = ["formless", "unmade", "unparsable", "unreadable"]
+__all__ = ["formless", "is_of_tools", "unmade", "unparsable", "unreadable"]
 
 _DELIVERING = frozenset(
     {"Application", "ApplicationSet", "FluxInstance", "HelmRelease", "Kustomization", "ResourceSet"}
@@ -64,8 +64,15 @@ _KINDS = regexp(r"^kind:[ \t]*[\"']?(\w+)", re.MULTILINE)
 def unparsable(repo: Repo) -> Iterator[tuple[str, SyntaxProblem]]:
     """The files that are no YAML and should be: those of tools and tests, and templates of others, are not among them."""
     for file, problem in repo.unparsable:
-        if not (is_aside(file) or is_template(repo, file)):
+        if not (is_aside(file) or is_of_tools(repo, file)):
             yield file, problem
+
+
+def is_of_tools(repo: Repo, file: str) -> bool:
+    """Whether a file that is no YAML is some tool's: a template, or JSON with comments that speaks of no object."""
+    return is_template(repo, file) or (
+        file.endswith(".json") and '"apiVersion"' not in repo.stream(file).text
+    )
 
 
 def unreadable(repo: Repo, parked: Callable[[str], bool]) -> Iterator[str]:

@@ -73,6 +73,7 @@ def _cluster_roots(repo: Repo) -> frozenset[str]:
             case _:
                 continue
         folder = normpath(f"/{path}").lstrip("/") if path is not None else ""
+        folder = folder.removesuffix("/flux-system")  # where the agent itself lies, and no cluster's name
         if below_clusters(folder):
             found.add(folder)
     return frozenset(found)

@@ -178,3 +178,11 @@ def test_what_an_application_leaves_out_says_so_and_an_excluded_application_is_a
     up = next(d.id for d in graph.deliveries if d.name == "up")
     assert found["web/up/b.yaml"] == f"{up} leaves it out: directory.include does not name it"
     assert found["web/up/deep/a.yaml"] == f"{up} does not recurse into this folder"
+
+
+def test_json_with_comments_that_speaks_of_no_object_is_some_tools():
+    graph = linked(
+        {"web/a.yaml": CONFIG_MAP, "ui/tsconfig.json": '{\n  // of a tool\n  "include": ["src"],\n}\n'}
+    )
+    assert {account.file: account.state for account in accounts(graph)}["ui/tsconfig.json"] is State.TOOL
+    assert not graph.unchecked

@@ -97,3 +97,17 @@ def test_argo_cd_puts_objects_of_kinds_that_are_known_to_have_one_into_the_desti
     (delivery,) = (delivery for delivery in graph.deliveries if delivery.agent == "argocd")
     found = {item.ref.kind: item.ref.namespace for item in graph.rendered[delivery.id].objects}
     assert found == {kind: namespace for _, kind, namespace in kinds} | {"ConfigMap": "shop"}
+
+
+def test_the_folder_of_the_agent_itself_is_no_clusters_name():
+    sync = FLEET["clusters/prod-eu/flux-system/gotk-sync.yaml"]
+    graph = linked(
+        {
+            "clusters/prod-eu/flux-system/flux-system/gotk-sync.yaml": sync.replace(
+                "./clusters/prod-eu", "./clusters/prod-eu/flux-system"
+            ),
+            "clusters/prod-eu/apps.yaml": APPS,
+            "apps/web/envs/prod/a.yaml": CONFIG_MAP,
+        }
+    )
+    assert [cluster.name for cluster in graph.clusters] == ["prod-eu"]
