@@ -491,7 +491,7 @@ def test_charts_that_were_fetched_are_rendered(helm: Helm, tmp_path: Path, packe
         brought = tmp_path / "web-1.0.0.tgz"
     asked = []
 
-    def fetched(url: str, name: str, version: str) -> Path:
+    def fetched(url: str, name: str, version: str, tags: str | None = None) -> Path:
         asked.append((url, name, version))
         return brought
 

@@ -80,19 +80,21 @@ def test_what_a_step_writes_that_is_not_followed_is_a_guess_at_that_step() -> No
     assert line("kind") == ("p.yaml", 2, False)
 
 
-@pytest.mark.parametrize("seed", range(0, 800, 200))
-def test_changing_the_claimed_place_changes_exactly_the_leaves_that_claim_it(seed: int) -> None:
-    tally, number = Tally(), seed
-    while tally.tried < 12 and number < seed + 20:
-        files = tree(Random(number), "k")
-        for path, text in files.items():
-            if path.startswith("k/base/") and path.endswith(".yaml") and "kustomization" not in path:
-                files[path] = f"{SCHEMA}{text!s}"
-        tally.add(check(repository(files), "k/overlay", Random(number), places=24, real=True))
-        number += 1
+def test_changing_the_claimed_place_changes_exactly_the_leaves_that_claim_it() -> None:
+    """The share of guesses is one of all trees: a single one may consist of what is guessed."""
+    tally = Tally()
+    for seed in range(0, 800, 200):
+        wanted, number = tally.tried + 12, seed
+        while tally.tried < wanted and number < seed + 20:
+            files = tree(Random(number), "k")
+            for path, text in files.items():
+                if path.startswith("k/base/") and path.endswith(".yaml") and "kustomization" not in path:
+                    files[path] = f"{SCHEMA}{text!s}"
+            tally.add(check(repository(files), "k/overlay", Random(number), places=24, real=True))
+            number += 1
     assert tally.broken == []
-    assert tally.tried >= 12
-    assert tally.guessed <= 0.2 * tally.leaves
+    assert tally.tried >= 48
+    assert tally.guessed <= 0.15 * tally.leaves
 
 
 def test_what_a_patch_gives_to_one_element_is_not_claimed_for_another() -> None:
