@@ -20,6 +20,7 @@ from gitops_layout.agents.gotemplate import TemplateError, UnsupportedError, ren
 from gitops_layout.agents.gotemplate.encoding import yaml_text
 from gitops_layout.agents.gotemplate.errors import FunctionError
 from gitops_layout.agents.gotemplate.values import from_api
+from gitops_layout.kustomize.model import GROUP as KUSTOMIZE
 from gitops_layout.model import Path, UncheckedClass
 from gitops_layout.repo.model import Resource
 from gitops_layout.source.reader import read
@@ -392,7 +393,7 @@ def _checked(data: Any, path: Path) -> dict[str, Any]:
 
 def _is_object(data: Mapping[str, Any]) -> bool:
     """Whether the operator keeps an object of a text: without a name, or as kustomize's file, it drops it."""
-    kustomize = str(data["apiVersion"]).startswith("kustomize.config.k8s.io/")
+    kustomize = str(data["apiVersion"]).startswith(KUSTOMIZE)
     return bool(_identity(data)[3]) and not (kustomize and str(data["kind"]).lower() == "kustomization")
 
 

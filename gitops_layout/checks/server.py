@@ -50,8 +50,7 @@ def _refused(graph: Graph) -> tuple[tuple[Subject, Refusal], ...]:
 
 def _find(graph: Graph) -> Iterator[tuple[Subject, Refusal]]:
     guessed = {delivery.id for delivery in graph.deliveries if delivery.agent == "helm"}
-    verdicts = judged(graph)
-    for subject in verdicts.subjects + verdicts.lying:
+    for subject in judged(graph).everything:
         lying = subject.affected.delivery is None and not subject.live
         if lying and not subject.verdict.known:
             continue

@@ -34,12 +34,6 @@ _SUPPORTED = 3
 """Minor versions of Kubernetes that its project supports at a time."""
 
 
-def _all(graph: Graph) -> tuple[Subject, ...]:
-    """What is delivered, and what lies where nothing reads it: that is wrong as well, and is told as not reached."""
-    verdicts = judged(graph)
-    return verdicts.subjects + verdicts.lying
-
-
 def schema_violation(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
     """Values that an object's schema refuses."""
     yield from _violations(graph, "schema", "missing")
@@ -54,7 +48,7 @@ def other_release(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
     """Fields and words that the packed release of a project does not have, where the repository installs one itself: the
     agents, or with `agents: false` all others, whose releases follow each other faster.
     """
-    for subject in _all(graph):
+    for subject in judged(graph).everything:
         if _is_agents(subject) == params["agents"]:
             for violation in subject.verdict.violations:
                 if _kind(graph, subject, violation) == "newer":
@@ -81,7 +75,7 @@ def cel_violation(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
 
 
 def _violations(graph: Graph, *kinds: str) -> Iterator[Hit]:
-    for subject in _all(graph):
+    for subject in judged(graph).everything:
         for violation in subject.verdict.violations:
             if _kind(graph, subject, violation) in kinds:
                 yield _violation(subject, violation)
@@ -149,7 +143,7 @@ def _related(subject: Subject, place: Location) -> tuple[Related, ...]:
 
 def api_removed(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
     """Objects of API versions that a targeted Kubernetes does not serve."""
-    for subject in _all(graph):
+    for subject in judged(graph).everything:
         ref = subject.ref
         versions, enough = _asked(graph, subject)
         life = lifecycle(ref.api_version, ref.kind)
@@ -169,7 +163,7 @@ def api_removed(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
 
 def api_deprecated(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
     """Objects of API versions that a targeted Kubernetes serves for the time being."""
-    for subject in _all(graph):
+    for subject in judged(graph).everything:
         life = lifecycle(subject.ref.api_version, subject.ref.kind)
         if life is None:
             yield from _gone_from_flux(subject)

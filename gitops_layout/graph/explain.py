@@ -9,6 +9,7 @@ from gitops_layout.agents.context import Context, cluster_of, normal_url, stages
 from gitops_layout.agents.delivery import BARE, Delivery, Source
 from gitops_layout.graph.model import Graph
 from gitops_layout.graph.places import why_there
+from gitops_layout.graph.sources import TRUNKS
 from gitops_layout.render.rendered import RenderedObject
 from gitops_layout.semver import is_exact
 from gitops_layout.values import dataclass
@@ -128,9 +129,6 @@ def _brought_from(graph: Graph, delivery: Delivery) -> str:
     return ""
 
 
-_TRUNKS = frozenset({"", "HEAD", "main", "master"})
-
-
 def follows(delivery: Delivery) -> str | None:
     """The revision of this repository that the agent follows where it may hold something else than this tree, which is
     what is shown: a tag, a commit, a range, a branch of its own. Tags of artifacts are mostly names of channels.
@@ -141,7 +139,7 @@ def follows(delivery: Delivery) -> str | None:
             not source.local
             or source.chart is not None
             or revision is None
-            or revision.name.removeprefix("refs/heads/") in _TRUNKS
+            or revision.name.removeprefix("refs/heads/") in ("", *TRUNKS)
         ):
             continue
         channel = (source.url or "").startswith("oci://") and not is_exact(revision.name)

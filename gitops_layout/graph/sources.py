@@ -18,7 +18,8 @@ from gitops_layout.model import Location
 from gitops_layout.render.rendered import Rendered
 from gitops_layout.repo.model import Repo, Resource, object_ref
 
-_TRUNKS = frozenset({"main", "master", "HEAD"})
+TRUNKS = frozenset({"main", "master", "HEAD"})
+"""What an agent follows that follows this repository as it is."""
 
 OF_AGENTS = (
     "kustomize.toolkit.fluxcd.io/",
@@ -33,7 +34,7 @@ _OF_SOURCES = ("source.toolkit.fluxcd.io/", "source.extensions.fluxcd.io/", f"{f
 _NOWHERE = Location("")
 """Where an object is from is asked only when it turns out to be one that we look for."""
 
-__all__ = ["OF_AGENTS", "context_of", "delivery_of", "is_agent", "with_sources"]
+__all__ = ["OF_AGENTS", "TRUNKS", "context_of", "delivery_of", "is_agent", "with_sources"]
 
 
 def is_agent(resource: Resource) -> bool:
@@ -55,7 +56,7 @@ def _on_its_branch(delivery: Delivery, context: Context) -> Delivery:
     source, revision = delivery.source, delivery.source.revision
     if not source.local or source.path is None or revision is None or "${" in source.path:
         return delivery
-    if revision.kind != "branch" or revision.name in _TRUNKS or context.repo.is_folder(source.path):
+    if revision.kind != "branch" or revision.name in TRUNKS or context.repo.is_folder(source.path):
         return delivery
     foreign = f"{source.path} is on branch {revision.name} of this repository, if anywhere"
     return replace(delivery, source=replace(source, local=False, foreign=foreign))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import chain
 from posixpath import dirname
 from typing import TYPE_CHECKING, Any
 
@@ -46,6 +47,11 @@ class Judged:
     lying: tuple[Subject, ...]
     validated: int
     unchecked: tuple[Unchecked, ...]
+
+    @property
+    def everything(self) -> Iterator[Subject]:
+        """The subjects, and what lies where nothing reads it: that is wrong as well, and is told as not reached."""
+        return chain(self.subjects, self.lying)
 
 
 _last: list[tuple[Graph, Judged]] = []
