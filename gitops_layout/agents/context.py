@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import field
@@ -10,6 +9,7 @@ from fnmatch import fnmatch
 from typing import TYPE_CHECKING, Any, Literal
 
 from gitops_layout.agents.artifacts import ANY_NAME, Artifact
+from gitops_layout.agents.urls import folder_inside, normal_url
 from gitops_layout.model import PROD_NAMES, Location, Path, Tier, tier_by_name
 from gitops_layout.repo.model import Repo, Resource
 from gitops_layout.values import dataclass
@@ -111,8 +111,9 @@ class DeclaredDelivery:
 class Declared:
     """What `gitops.yaml` or `.gitops-layout.yaml` says about the repository; all empty without them.
 
-    `origin` is the file that says so (`spec` or `config`), `sources` are URLs of this repository,
-    `external_agent` that agents in other repositories pull from here.
+    `origin` is the file that says so (`spec` or `config`), `sources` are URLs of this repository, `inside` patterns of
+    URLs that are folders of it, each with the folder, and `external_agent` that agents in other repositories pull from
+    here.
     """
 
     environments: tuple[DeclaredEnvironment, ...] = ()
@@ -122,6 +123,7 @@ class Declared:
     origin: Literal["spec", "config"] | None = None
     tenants: tuple[DeclaredTenant, ...] = ()
     deliveries: tuple[DeclaredDelivery, ...] = ()
+    inside: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +148,16 @@ class Context:
     def is_own(self, url: str) -> bool:
         """Whether `url` is a known URL of this repository."""
         return normal_url(url) in self.own_urls
+
+    def inside(self, url: str) -> str | None:
+        """The folder of this repository that a source is, as the config says; None for all others."""
+        folder = folder_inside(self.declared.inside, url) if self.declared.inside else None
+        real = self.repo.resolve(folder) if folder is not None else None
+        return real if real in self.repo.folders else None
+
+    def here(self, url: str) -> str | None:
+        """The folder that a source of this repository holds, "" for all of it; None for a source elsewhere."""
+        return "" if self.is_own(url) else self.inside(url)
 
     def source(
         self, kind: str, namespace: str, name: str, *, near: str, cluster: str = ""
@@ -205,18 +217,6 @@ def text(value: Any) -> str | None:
 def places(data: Any, root: Location, wanted: Mapping[str, Path]) -> dict[str, Location]:
     """The places of those of the `wanted` fields that the object has."""
     return {name: root.at(*path) for name, path in wanted.items() if at(data, *path) is not None}
-
-
-def normal_url(url: str) -> str:
-    """A repository URL without scheme, user, port, `.git` and case of the host: for comparing."""
-    bare = url.strip().removesuffix("/").removesuffix(".git")
-    bare = re.sub(r"^[a-z+]+://", "", bare)
-    bare = re.sub(r"^[^/@]*@", "", bare)
-    host, separator, path = bare.partition("/")
-    if ":" in host:
-        host, _, rest = host.partition(":")
-        path = path if rest.isdigit() else f"{rest}{separator}{path}"
-    return f"{host.lower()}/{path.strip('/').lower()}"
 
 
 def tier_of(context: Context, environment: str | None) -> Tier:

@@ -60,7 +60,8 @@ class Source:
     is the object that defines the source, where another one does (Flux). `foreign` says why a source
     that is not local cannot be read here. `ignore` and `sparse` are what Flux's artifact of it leaves out
     (`spec.ignore`), and what it is limited to (`sparseCheckout`). `assembled` is how Flux puts an artifact together where
-    it is no repository's: then `path` is the folder here that fills the one which is delivered, if one does.
+    it is no repository's: then `path` is the folder here that fills the one which is delivered, if one does. `top` is the
+    folder of this repository that is all that the source holds, "" for a whole repository.
     """
 
     url: str | None
@@ -74,6 +75,7 @@ class Source:
     sparse: tuple[str, ...] = ()
     assembled: Assembled | None = None
     login: str | None = None
+    top: str = ""
 
     def __post_init__(self) -> None:
         bare = without_passwords(self.url or "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from posixpath import join
 from typing import Any
 
 from gitops_layout.agents.context import Context, at, environment_of, places, speaking, text, tier_of
@@ -100,11 +101,14 @@ def _source(spec: Mapping[str, Any], folder: str, context: Context) -> Source:
         url = f"{BUCKET}{endpoint}/{bucket}" if endpoint and bucket else endpoint
         return Source(url, None, folder, foreign=f"the sync is from the bucket {bucket} at {endpoint}")
     url = text(spec.get("url"))
-    local = url is None or context.is_own(url)
-    foreign = None if local else f"the sync is from {url}"
+    top = "" if url is None else context.here(url)
+    foreign = f"the sync is from {url}" if top is None else None
+    folder = join(top, folder).rstrip("/") if top else folder
     ignore, sparse = left_out(spec)
-    revision = revision_of(spec.get("ref"))
-    return Source(url, revision, folder, local=local, foreign=foreign, ignore=ignore, sparse=sparse)
+    revision, local = revision_of(spec.get("ref")), top is not None
+    return Source(
+        url, revision, folder, local=local, foreign=foreign, ignore=ignore, sparse=sparse, top=top or ""
+    )
 
 
 def resource_set(

@@ -156,6 +156,10 @@ class Seeker:
         if kind == "GitRepository" and found is not None and at(found.data, "spec", "include"):
             why = f"GitRepository {where}/{name} includes others, which an artifact made of it is not shown with yet"
             return replace(source, local=False, foreign=why)
+        if source.top:  # its files are found by their places in it
+            return replace(
+                source, path="", local=False, top="", foreign=f"{kind} {where}/{name} is {source.url}"
+            )
         return source
 
     def _from_source(self, key: tuple[str, str, str], folder: str | None, depth: int = 0) -> Source:
@@ -180,12 +184,27 @@ class Seeker:
         revision = _of_layer(spec, revision) if kind == "OCIRepository" else revision
         if url is None:
             return Source(None, revision, folder, defined=place, foreign=f"{kind} {where}/{name} has no URL")
-        local = kind != "Bucket" and self.context.is_own(url)
-        foreign = None if local else f"{kind} {where}/{name} is {url}"
-        folder = self._pushed(kind, folder) if local else folder
+        top = self.context.inside(url) if kind == "Bucket" else self.context.here(url)
+        if top is None:
+            foreign: str | None = f"{kind} {where}/{name} is {url}"
+        else:
+            folder = (
+                join(top, folder or "").rstrip("/")
+                if top and folder is not None
+                else self._pushed(kind, folder)
+            )
+            foreign = None
         ignore, sparse = left_out(spec)
         return Source(
-            url, revision, folder, local=local, defined=place, foreign=foreign, ignore=ignore, sparse=sparse
+            url,
+            revision,
+            folder,
+            local=top is not None,
+            defined=place,
+            foreign=foreign,
+            ignore=ignore,
+            sparse=sparse,
+            top=top or "",
         )
 
     def _pushed(self, kind: str, folder: str | None) -> str | None:

@@ -84,7 +84,7 @@ def _beside_a_chart(graph: Graph) -> Iterator[Hit]:
                 name, _, rest = file.partition("/") if isinstance(file, str) else ("", "", "")
                 if name not in refs or not refs[name].local or not rest or _UNSURE.search(rest):
                     continue
-                target = normpath(rest.lstrip("/"))
+                target = join(refs[name].top, normpath(rest.lstrip("/")))
                 if not graph.repo.is_file(target):
                     near = _near_file(graph, target, delivery.root.file)
                     told = f' (did you mean "{name}/{near}"?)' if near is not None else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -128,7 +129,8 @@ def _linked(
     config = configured(repo, config_file)
     checkouts = _checkouts(root, config, anywhere=beside or config_file is not None)
     render = Renders(repo, exact=exact, kubernetes=kubernetes, checkouts=checkouts, kept=kept)
-    return Loaded(root, link(repo, render=render, declared=declared(repo, config)), config, paths)
+    said = replace(declared(repo, config), inside=_inside(root, checkouts))
+    return Loaded(root, link(repo, render=render, declared=said), config, paths)
 
 
 def _checkouts(root: Path, config: Config, *, anywhere: bool) -> tuple[Checkout, ...]:
@@ -141,6 +143,16 @@ def _checkouts(root: Path, config: Config, *, anywhere: bool) -> tuple[Checkout,
         rest = entry.folder[len(fixed.rpartition("/")[0]) :].lstrip("/") if star else ""
         found.append(Checkout(entry.pattern, entry.folder, base, rest, allowed=anywhere or inside))
     return tuple(found)
+
+
+def _inside(root: Path, checkouts: Sequence[Checkout]) -> tuple[tuple[str, str], ...]:
+    """The checkouts that are folders of this repository: their files are its own."""
+    top = root.resolve()
+    return tuple(
+        (checkout.pattern, (checkout.base.relative_to(top) / checkout.rest).as_posix())
+        for checkout in checkouts
+        if checkout.base.is_relative_to(top)
+    )
 
 
 def configured(repo: Repo, config_file: Path | None) -> Config:

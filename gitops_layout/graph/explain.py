@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from gitops_layout.agents.context import Context, cluster_of, normal_url, stages
 from gitops_layout.agents.delivery import BARE, Delivery, Source
+from gitops_layout.agents.urls import folder_inside
 from gitops_layout.graph.model import Graph
 from gitops_layout.graph.places import why_there
 from gitops_layout.graph.sources import TRUNKS
@@ -180,4 +181,7 @@ def _whence(graph: Graph, delivery: Delivery) -> str:
         return f"this repository: {url} is a git remote of it"
     if known in map(normal_url, graph.declared.sources):
         return f"this repository: the {graph.declared.origin or 'config'} lists {url}"
+    folder = folder_inside(graph.declared.inside, url)
+    if folder is not None:
+        return f"this repository: the config says that {url} is {folder or 'the whole of it'}"
     return f"this repository: most paths that are asked of {url} exist here"

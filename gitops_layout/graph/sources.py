@@ -132,19 +132,19 @@ def _named(objects: Iterable[Resource], context: Context) -> list[tuple[str, str
     for resource in filter(is_agent, objects):
         source = flux.source_of(resource, context)
         if source is not None:  # most agent objects are Kustomizations, and all else of a delivery costs more
-            if source.url is not None:
-                found.append((source.url, source.path))
+            found.append((source.url or "", source.path))
             continue
         delivery = delivery_of(resource, context, "")
         for part in delivery.parts or (delivery,):
-            if part.source.url is not None and part.source.chart is None:
-                found.append((part.source.url, part.source.path))
+            if part.source.chart is None:
+                found.append((part.source.url or "", part.source.path))
             refs: Mapping[str, Source] = part.options.get("refs") or {}
             for name, path in _value_files(part) if refs else ():
                 named = refs.get(name)
-                if named is not None and named.url is not None and named.chart is None:
-                    found.append((named.url, path))
-    return found
+                if named is not None and named.chart is None:
+                    found.append((named.url or "", path))
+    # What the config calls a folder of this repository says nothing about the others.
+    return [(url, path) for url, path in found if url and context.inside(url) is None]
 
 
 def _value_files(part: Delivery) -> Iterator[tuple[str, str]]:

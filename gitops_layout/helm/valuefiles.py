@@ -27,12 +27,14 @@ __all__ = ["Found", "Ref", "Refs", "ValueFiles", "resolved", "value_files"]
 class Ref:
     """Another source of an Application, by its `url`: its files are those of `repo`, None where they are not here.
 
-    A place in one of them is in the file that `prefix` and its path name; without a prefix, where the file is named.
+    A place in one of them is in the file that `prefix` and its path name; without a prefix, where the file is named. The
+    source is the folder `top` of the `repo`.
     """
 
     url: str
     repo: Repo | None
     prefix: str | None = None
+    top: str = ""
 
 
 Refs = Mapping[str, Ref]
@@ -114,7 +116,7 @@ def resolved(repo: Repo, folder: str, text: str, where: Location, refs: Refs) ->
     path = normpath(inner.lstrip("/") if inner.startswith("/") else join(folder, inner))
     if path.startswith("../") or path in ("..", "."):
         return Problem(f"value file {text} leads out of the repository", where)
-    return Found(repo, path, where, ref)
+    return Found(repo, join(ref.top, path) if ref is not None else path, where, ref)
 
 
 def _is_glob(path: str) -> bool:

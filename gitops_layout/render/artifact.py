@@ -98,21 +98,24 @@ def _matcher(pattern: str) -> Callable[[str], bool] | None:
 
 
 def leaves_out(
-    repo: Repo, *, ignore: str | None = None, sparse: Sequence[str] = (), own: bool = True
+    repo: Repo, *, ignore: str | None = None, sparse: Sequence[str] = (), own: bool = True, top: str = ""
 ) -> LeavesOut:
     """What the artifact of a source of this repository leaves out, by its `spec.ignore` and `sparseCheckout`, and with
-    `own` by what the tree's `.sourceignore` files say.
+    `own` by what the tree's `.sourceignore` files say. With `top` the artifact is made of that folder alone.
     """
-    prefixes = tuple(path.removeprefix("./") for path in sparse)
-    given = list(_given(repo, ignore, prefixes)) if own else []
+    below = f"{top}/" if top else ""
+    prefixes = tuple(below + path.removeprefix("./") for path in sparse)
+    given = list(_given(repo, ignore, prefixes, top)) if own else []
     texts = _VERSIONING if given else (*_VERSIONING, *_DEFAULTS)
-    patterns = [*(_parsed(text, "", f"Flux leaves out {text}") for text in texts), *given]
+    patterns = [*(_parsed(text, top, f"Flux leaves out {text}") for text in texts), *given]
     known: dict[str, str | None] = {}
 
     def why(path: str) -> str | None:
         entry = repo.entries.get(path)
         if entry is not None and entry.target is not None:
             return "it is a link, and Flux leaves out links"
+        if not path.startswith(below):
+            return f"the source holds {top} alone, as the config says"
         if prefixes and not path.startswith(prefixes):
             return "sparseCheckout does not name it"
         if not given and not _SUSPECT.search(path):
@@ -128,17 +131,19 @@ def leaves_out(
     return remembered
 
 
-def _given(repo: Repo, ignore: str | None, prefixes: tuple[str, ...]) -> Iterator[_Pattern]:
+def _given(repo: Repo, ignore: str | None, prefixes: tuple[str, ...], top: str) -> Iterator[_Pattern]:
     """The user's patterns, the weakest first: a folder's `.sourceignore` before those below it, then `spec.ignore`."""
     files = [
-        path for path in repo.files if basename(path) == IGNORE_FILE and repo.entries[path].target is None
+        path
+        for path in (repo.under(top) if top else repo.files)
+        if basename(path) == IGNORE_FILE and repo.entries[path].target is None
     ]
     for path in sorted(files, key=lambda path: dirname(path).split("/") if dirname(path) else []):
         if not prefixes or path.startswith(prefixes):
             for number, line in enumerate(repo.text(path).split("\n"), 1):
                 yield from _line(line, dirname(path), f"{path}:{number} leaves it out")
     for line in (ignore or "").split("\n"):
-        yield from _line(line, "", f"spec.ignore of the source leaves it out ({line.strip()})")
+        yield from _line(line, top, f"spec.ignore of the source leaves it out ({line.strip()})")
 
 
 def _line(line: str, domain: str, why: str) -> Iterator[_Pattern]:

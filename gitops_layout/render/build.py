@@ -76,7 +76,7 @@ class Renders:
         self._others: dict[int, Renders] = {}  # by the identity of their trees
         self._strictness: Callable[[Delivery], bool] | None = None
         self._assemblies: dict[tuple[tuple[Copied, ...], OfFolders | None], Assembly | Unchecked] = {}
-        self._artifacts: dict[tuple[str | None, tuple[str, ...]], tuple[LeavesOut, Renders | None]] = {}
+        self._artifacts: dict[tuple[str | None, tuple[str, ...], str], tuple[LeavesOut, Renders | None]] = {}
         self._whole = True
         self._home: Renders | None = None  # that of the repository which pulls this one
 
@@ -215,7 +215,10 @@ class Renders:
         from gitops_layout.helm.valuefiles import Ref
 
         sources: Mapping[str, Source] = delivery.options.get("refs") or {}
-        return {name: Ref(source.url or "", *self._ref(delivery, source)) for name, source in sources.items()}
+        return {
+            name: Ref(source.url or "", *self._ref(delivery, source), source.top)
+            for name, source in sources.items()
+        }
 
     def _ref(self, delivery: Delivery, source: Source) -> tuple[Repo | None, str | None]:
         if source.local:
@@ -257,9 +260,9 @@ class Renders:
         return [(file, why) for file in files if (why := leaves(file)) is not None]
 
     def _leaves_out(self, source: Source) -> tuple[LeavesOut, Renders | None]:
-        key = source.ignore, source.sparse
+        key = source.ignore, source.sparse, source.top
         if key not in self._artifacts:
-            self._artifacts[key] = leaves_out(self.repo, ignore=key[0], sparse=key[1]), None
+            self._artifacts[key] = leaves_out(self.repo, ignore=key[0], sparse=key[1], top=key[2]), None
         return self._artifacts[key]
 
     def holding(self, source: Source) -> Renders:
@@ -268,7 +271,7 @@ class Renders:
         if there is None:
             kept = self.repo.without({file for file in self.repo.entries if leaves(file) is not None})
             there = self._over(kept)
-            self._artifacts[source.ignore, source.sparse] = leaves, there
+            self._artifacts[source.ignore, source.sparse, source.top] = leaves, there
         return there
 
     def _over(self, tree: Repo, *, home: Renders | None = None) -> Renders:

@@ -6,11 +6,10 @@ decided here: `allowed` says so.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from gitops_layout.agents.context import normal_url
+from gitops_layout.agents.urls import filled, matched
 from gitops_layout.values import dataclass
 
 __all__ = ["Checkout", "folder_of", "matching"]
@@ -32,18 +31,10 @@ class Checkout:
 
 def matching(checkouts: Iterable[Checkout], url: str) -> Checkout | None:
     """The first one for a URL."""
-    return next((checkout for checkout in checkouts if _match(checkout, url) is not None), None)
-
-
-def _match(checkout: Checkout, url: str) -> re.Match[str] | None:
-    pattern = ".*".join(re.escape(part) for part in normal_url(checkout.pattern).split("*"))
-    return re.fullmatch(pattern.replace(".*", "(.*)"), normal_url(url))
+    return next((checkout for checkout in checkouts if matched(checkout.pattern, url) is not None), None)
 
 
 def folder_of(checkout: Checkout, url: str) -> Path | None:
     """The folder for a URL that matches; None where there is none, or where the URL's text would lead out of `base`."""
-    match = _match(checkout, url)
-    parts = iter(match.groups() if match is not None else ())
-    rest = re.sub(r"\*", lambda _: next(parts, ""), checkout.rest)
-    folder = (checkout.base / rest).resolve()
+    folder = (checkout.base / filled(checkout.rest, matched(checkout.pattern, url) or ())).resolve()
     return folder if folder.is_relative_to(checkout.base) and folder.is_dir() else None

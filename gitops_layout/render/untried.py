@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from posixpath import join
+
 from gitops_layout.agents.delivery import Delivery
 from gitops_layout.model import Unchecked, UncheckedClass, of_object
 from gitops_layout.repo.model import Repo, broken
@@ -12,7 +14,8 @@ __all__ = ["cannot", "no_checkout"]
 def no_checkout(repo: Repo, delivery: Delivery) -> Unchecked | None:
     """Why Flux cannot check out the source at all: it wants every path of `sparseCheckout` to exist."""
     source = delivery.source
-    lost = [path for path in source.sparse if repo.resolve(path) is None] if source.local else []
+    named = source.sparse if source.local else ()
+    lost = [path for path in named if repo.resolve(join(source.top, path)) is None]
     if not lost:
         return None
     why = f"sparseCheckout of its source names {lost[0]}, which is not in the repository: Flux refuses the source"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from posixpath import normpath
+from posixpath import join, normpath
 from typing import Any
 
 from gitops_layout.agents.argocd.fields import notes
@@ -158,8 +158,10 @@ def _source(source: Mapping[str, Any], context: Context) -> Source:
     folder = _inside(path) if isinstance(path, str) else ""
     if folder is None:
         return Source(url, revision, None, foreign=f"path {path} leads out of the repository")
-    local = context.is_own(url)
-    return Source(url, revision, folder, local=local, foreign=None if local else f"the source is {url}")
+    top = context.here(url)
+    if top is None:
+        return Source(url, revision, folder, foreign=f"the source is {url}")
+    return Source(url, revision, join(top, folder).rstrip("/") if top else folder, local=True, top=top)
 
 
 def _inside(path: str) -> str | None:
