@@ -44,10 +44,9 @@ _NOT_LOOKED_FOR = (
     "",
     "- What depends on the cluster: free node ports and addresses, IP families, labels of the namespace (admin access to",
     "  devices), whether a Namespace is there already (finalizers of an applied one count only where it is made).",
-    "- CEL: the estimated cost of a rule; mixed types in one literal list or map; what functions of Kubernetes' own libraries",
-    "  (`quantity`, `url`, `ip`, `semver`, `sets`, …) take and make; fields behind an index (`self.ports[0].port`) or a `?`;",
-    "  variables of loops over two variables, `sortBy` and `transformList`. What is not known is taken for right.",
-    "- Formats of texts (`uuid`, `duration`) in the defaults of a definition.",
+    "- CEL: the estimated cost of a rule; mixed types in one literal list or map; `find`, `findAll`, `authorizer` and",
+    "  `format.named`; fields behind an index (`self.ports[0].port`) or a `?`; variables of loops over two variables,",
+    "  `sortBy` and `transformList`. What is not known is taken for right.",
 )
 Rows = list[tuple[str, Case, str, str]]
 """Where a case is from, the case, the mode, and the server's letter."""

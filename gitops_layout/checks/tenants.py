@@ -10,10 +10,10 @@ from gitops_layout.agents.context import DeclaredTenant, at
 from gitops_layout.agents.delivery import Delivery
 from gitops_layout.graph.model import Graph
 from gitops_layout.k8s.pods import pod_spec
+from gitops_layout.k8s.quantity import quantity
 from gitops_layout.k8s.scope import builtin_scope
 from gitops_layout.model import Affected, Hit, Location
 from gitops_layout.render.rendered import RenderedObject
-from gitops_layout.validation.server.quantity import quantity
 
 __all__ = ["out_of_bounds", "uncounted"]
 

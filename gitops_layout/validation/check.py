@@ -9,6 +9,7 @@ from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal
 
+from gitops_layout.k8s.strfmt import WORDS as FORMAT_WORDS
 from gitops_layout.validation import bundle
 from gitops_layout.validation.crds import filled, marks, speaks
 from gitops_layout.validation.rules import RuleProblem, judge
@@ -33,7 +34,6 @@ _WORDS = {
 }  # fmt: skip
 _INTEGERS = {2**31 - 1: 32, -(2**31): 32, 2**63 - 1: 64, -(2**63): 64}
 _STAMPS = (("metadata", "creationTimestamp"), ("metadata", "deletionTimestamp"))
-_FORMS = {"byte": "padded base64", "date-time": "a time as in 2006-01-02T15:04:05Z"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -325,7 +325,7 @@ def _value_violation(name: str, path: Path, error: Any, got: str) -> Violation:
         case "enum":
             expected = "one of " + ", ".join(_value(option) for option in error.kind.options)
         case "format":
-            expected = _FORMS.get(error.kind.format, error.kind.format)
+            expected = FORMAT_WORDS.get(error.kind.format, error.kind.format)
         case "uniqueItems":
             expected = "a list without repetition"
         case _ if name in _WORDS:

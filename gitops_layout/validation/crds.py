@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
+from gitops_layout.k8s.strfmt import FORMATS
 from gitops_layout.values import dataclass
 
 if TYPE_CHECKING:
@@ -33,8 +34,6 @@ _COPIED = (
     "enum", "maxItems", "maxLength", "maxProperties", "minItems", "minLength", "minProperties", "multipleOf", "pattern",
     "required", "uniqueItems",
 )  # fmt: skip
-_FORMATS = frozenset({"byte", "date", "date-time", "ipv4", "ipv6"})
-"""Formats that are judged; what the others take is wider than their names say (Go's own parsers)."""
 _JUNCTORS = ("allOf", "anyOf", "oneOf")
 _LIMITS = (("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum"))
 _WIDTHS = {"int32": 31, "int64": 63}
@@ -188,8 +187,8 @@ def _values(node: dict[str, Any], budget: list[int]) -> dict[str, Any]:
     for limit, exclusive in _LIMITS:
         if limit in node:
             out[exclusive if node.get(exclusive) is True else limit] = node[limit]
-    if node.get("format") in _FORMATS:
-        out["format"] = node["format"]
+    if node.get("format") in FORMATS:
+        out["format"] = "base64" if node["format"] == "byte" else node["format"]
     if node.get("type") == "integer" or node.get("x-kubernetes-int-or-string"):
         _bound(out, _WIDTHS.get(str(node.get("format")), 63))
     if node.get("x-kubernetes-list-type") == "set":

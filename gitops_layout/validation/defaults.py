@@ -12,6 +12,9 @@ from gitops_layout.validation.server.cursor import At
 
 __all__ = ["defaulted"]
 
+_METADATA = {
+    "uid": "00000000-0000-0000-0000-000000000000", "creationTimestamp": "2006-01-02T15:04:05Z", "generation": 1,
+}  # fmt: skip
 _POD = {
     "restartPolicy": "Always", "dnsPolicy": "ClusterFirst", "schedulerName": "default-scheduler",
     "terminationGracePeriodSeconds": 30, "securityContext": {},
@@ -19,11 +22,17 @@ _POD = {
 _CONTAINER = {
     "resources": {}, "terminationMessagePath": "/dev/termination-log", "terminationMessagePolicy": "File",
 }  # fmt: skip
+_QUARTERS = {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": "25%", "maxSurge": "25%"}}
+_SINGLY = {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 1, "maxSurge": 0}}
+_PARTLY = {"type": "RollingUpdate", "rollingUpdate": {"partition": 0}}
+_STRATEGIES = frozenset(("strategy", "updateStrategy", "rollingUpdate"))
 _SPECS: dict[str, dict[str, Any]] = {
-    "Deployment": {"replicas": 1, "revisionHistoryLimit": 10, "progressDeadlineSeconds": 600},
-    "StatefulSet": {"replicas": 1, "revisionHistoryLimit": 10, "podManagementPolicy": "OrderedReady"},
+    "Deployment": {"replicas": 1, "revisionHistoryLimit": 10, "progressDeadlineSeconds": 600, "strategy": _QUARTERS},
+    "StatefulSet": {
+        "replicas": 1, "revisionHistoryLimit": 10, "podManagementPolicy": "OrderedReady", "updateStrategy": _PARTLY,
+    },
     "ReplicaSet": {"replicas": 1},
-    "DaemonSet": {"revisionHistoryLimit": 10},
+    "DaemonSet": {"revisionHistoryLimit": 10, "updateStrategy": _SINGLY},
     "Job": {"backoffLimit": 6, "completions": 1, "parallelism": 1, "completionMode": "NonIndexed", "suspend": False},
     "CronJob": {"concurrencyPolicy": "Allow", "suspend": False, "successfulJobsHistoryLimit": 3, "failedJobsHistoryLimit": 1},
     "Service": {"type": "ClusterIP", "sessionAffinity": "None", "internalTrafficPolicy": "Cluster"},
@@ -33,8 +42,8 @@ _SPECS: dict[str, dict[str, Any]] = {
 def defaulted(data: dict[str, Any], namespace: str) -> dict[str, Any]:
     """A copy of an object with what the server fills in, where policies are likely to look."""
     result = copy.deepcopy(data)
-    if namespace and isinstance(result.get("metadata"), dict):
-        result["metadata"].setdefault("namespace", namespace)
+    if isinstance(result.get("metadata"), dict):
+        _fill(result["metadata"], {**_METADATA, **({"namespace": namespace} if namespace else {})})
     spec = result.get("spec")
     if isinstance(spec, dict) and builtin_scope(
         str(data.get("apiVersion")).rpartition("/")[0], str(data.get("kind"))
@@ -60,5 +69,8 @@ def _pull(image: str) -> str:
 
 def _fill(target: dict[str, Any], defaults: Mapping[str, Any]) -> None:
     for key, value in defaults.items():
-        if target.get(key) is None:
+        given = target.get(key)
+        if given is None:
             target[key] = copy.deepcopy(value)
+        elif key in _STRATEGIES and isinstance(given, dict) and given.get("type") in (None, "RollingUpdate"):
+            _fill(given, value)

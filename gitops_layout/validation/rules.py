@@ -1,7 +1,7 @@
 """CRD rules in CEL (`x-kubernetes-validations`) on one value, as far as our engine runs them.
 
-The API server's CEL knows functions that ours lacks (`quantity`, `url`, `isSorted`, …); a rule that does not compile, or
-that ends in an error other than an absent key, is reported as not judged and never as a refusal. Transition rules (`oldSelf`)
+The API server's CEL knows functions that ours lacks (`findAll`, `authorizer`, …); a rule that does not compile, or that ends
+in an error other than an absent key or a text that a function refuses, is reported as not judged and never as a refusal. Transition rules (`oldSelf`)
 compare with a live object and say nothing of a create.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from gitops_layout.cel import CelError, bind, compile_expression
+from gitops_layout.cel import REFUSED, CelError, bind, compile_expression
 from gitops_layout.patterns import regexp
 from gitops_layout.values import dataclass
 
@@ -21,7 +21,7 @@ _ESCAPED = regexp(
     r"__(true|false|null|in|as|break|const|continue|else|for|function|if|import|let|loop|package|namespace|return|var"
     r"|void|while)__"
 )
-_ABSENT = regexp("no such key|key not found", re.IGNORECASE)
+_FAILS = regexp(f"no such key|key not found|{REFUSED}", re.IGNORECASE)
 _SYMBOLS = {"__dot__": ".", "__dash__": "-", "__slash__": "/", "__underscores__": "__"}
 _NAME = regexp(r"\w*(?:__dot__|__dash__|__slash__|__underscores__)\w*")
 
@@ -42,17 +42,28 @@ def judge(kind: str, rule: dict[str, Any], value: Any) -> str | RuleProblem | No
         return None
     names = {match[0]: match[1] for match in _ESCAPED.finditer(text)}
     names |= {match[0]: _unescaped(match[0]) for match in _NAME.finditer(text)}
+    data = {"self": _renamed(value, {v: k for k, v in names.items()})}
     try:
-        expression = compile_expression(text, ("self",))
-        holds = expression.holds(bind({"self": _renamed(value, {v: k for k, v in names.items()})}))
+        holds = compile_expression(text, ("self",)).holds(bind(data))
     except CelError as error:
-        if not _ABSENT.search(str(error)):
+        if not _FAILS.search(str(error)):
             return RuleProblem(kind, text, str(error))
-        holds = False  # the API server refuses a value that a rule asks for an absent key, too
+        holds = False  # the API server refuses the value then, too
     if holds:
         return None
-    message = rule.get("message")
-    return message if isinstance(message, str) and message else f"failed rule: {text}"
+    return _words(rule, data) or f"failed rule: {text}"
+
+
+def _words(rule: dict[str, Any], data: dict[str, Any]) -> str:
+    """What the rule's author says of a value that it refuses; empty where nothing is said."""
+    made, message = rule.get("messageExpression"), rule.get("message")
+    if isinstance(made, str) and made:
+        try:
+            if words := compile_expression(made, ("self",), words=True).words(bind(data)).strip():
+                return words
+        except CelError:
+            pass  # the server falls back to `message`, too
+    return message if isinstance(message, str) else ""
 
 
 def _unescaped(name: str) -> str:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-import ipaddress
 import json
 from dataclasses import field, replace
-from datetime import date
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from gitops_layout.k8s.strfmt import FORMATS
 from gitops_layout.patterns import regexp
 from gitops_layout.validation import bundle
 from gitops_layout.validation.crds import Crd, SchemaError, json_schema, metadata_schema, spoken
@@ -24,10 +21,6 @@ if TYPE_CHECKING:
 
 __all__ = ["FIELDS", "Broken", "Known", "Schemas", "closed", "expand"]
 
-_MOMENT = regexp(
-    r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])[Tt]([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)"
-)
-_ZEROS = regexp(r"(?<![0-9A-Fa-f:])0+(?=[0-9])|(?<=:)0+(?=[0-9]+\.)")
 _JOINED = regexp(r'"(allOf|anyOf|oneOf|not|maxProperties)"')
 FIELDS = (
     "NormalizedKubernetesVersion",
@@ -287,7 +280,7 @@ def _validator(document: dict[str, Any]) -> Any:
     try:
         return jsonschema_rs.Draft202012Validator(
             document,
-            formats=_FORMATS,
+            formats=FORMATS,
             validate_formats=True,
             pattern_options=jsonschema_rs.RegexOptions(),
             offline=True,
@@ -297,43 +290,3 @@ def _validator(document: dict[str, Any]) -> Any:
     except (ValueError, jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError) as error:
         words = str(error).split("\n", 1)[0]
         raise SchemaError(f"cannot be compiled: {words[:300]}") from None
-
-
-def _base64(text: str) -> bool:
-    """As Go reads bytes: padded, line breaks ignored."""
-    try:
-        base64.b64decode(text.replace("\n", "").replace("\r", ""), validate=True)
-    except (binascii.Error, ValueError):
-        return False
-    return True
-
-
-def _moment(text: str) -> bool:
-    """RFC 3339."""
-    return _MOMENT.fullmatch(text) is not None
-
-
-def _day(text: str) -> bool:
-    """RFC 3339, a full date."""
-    try:
-        return len(text) == 10 and bool(date.fromisoformat(text))
-    except ValueError:
-        return False
-
-
-def _address(text: str, mark: str) -> bool:
-    """An address as Go's forgiving parser takes it, with zeros in front; one with `mark` in it (strfmt, isIPv4)."""
-    try:
-        ipaddress.ip_address(_ZEROS.sub("", text))
-    except ValueError:
-        return False
-    return mark in text and "%" not in text
-
-
-_FORMATS: dict[str, Callable[..., bool]] = {
-    "byte": _base64,
-    "date": _day,
-    "date-time": _moment,
-    "ipv4": partial(_address, mark="."),
-    "ipv6": partial(_address, mark=":"),
-}

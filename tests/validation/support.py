@@ -177,26 +177,30 @@ class Server(server.Server):
 
     def _established(self, path: str) -> bool:
         answer = self._send("GET", path, None, "application/json")[1]
-        conditions = answer.get("status", {}).get("conditions", ())
+        conditions = answer.get("status", {}).get("conditions") or ()
         return any(c["type"] == "Established" and c["status"] == "True" for c in conditions)
 
     def close(self) -> None:
         """End the connection."""
         self._connection.close()
 
+    def created(self, data: dict[str, Any]) -> tuple[int, Any]:
+        """The status and the body with which a strict create is answered."""
+        url = (
+            f"/apis/{data['apiVersion']}/namespaces/default/{data['kind'].lower()}s"
+            if _is_custom(data)
+            else self._collection({**data, "metadata": data.get("metadata") or {}})
+        )
+        return self._send("POST", f"{url}?dryRun=All&fieldValidation=Strict", data, "application/json")
+
     def word(self, data: dict[str, Any]) -> str:
         """What a strict create is answered: `a`ccepted, refused by `s`chema, refused by `c`ode, or
         refused for what `e`lse there is (or is not) in the cluster.
         """
-        version, kind = data["apiVersion"], data["kind"]
-        group = version.rpartition("/")[0]
-        custom = not bundle.kinds(group, kubernetes=KUBERNETES)
-        url = (
-            f"/apis/{version}/namespaces/default/{kind.lower()}s"
-            if custom
-            else self._collection({**data, "metadata": data.get("metadata") or {}})
-        )
-        query = "dryRun=All&fieldValidation=Strict"
-        status, _ = self._send("POST", f"{url}?{query}", data, "application/json")
-        refused = {400: "s", 422: "s" if custom else "c"}
+        status, _ = self.created(data)
+        refused = {400: "s", 422: "s" if _is_custom(data) else "c"}
         return "a" if status < 300 else refused.get(status, "e")
+
+
+def _is_custom(data: dict[str, Any]) -> bool:
+    return not bundle.kinds(data["apiVersion"].rpartition("/")[0], kubernetes=KUBERNETES)

@@ -98,12 +98,30 @@ def test_escaped_names_are_found() -> None:
 
 
 def test_transition_rules_say_nothing_and_rules_beyond_our_engine_are_told() -> None:
-    rules = [{"rule": "self == oldSelf"}, {"rule": "quantity(self).isGreaterThan(quantity('1'))"}]
+    rules = [{"rule": "self == oldSelf"}, {"rule": "self.find('[0-9]+') == '1'"}]
     found = judged(fields(a={"type": "string", "x-kubernetes-validations": rules}), {"a": "1"})
     assert not found.violations
     (problem,) = found.unjudged
     assert problem.rule == rules[1]["rule"]
     assert problem.kind == "acme.example/Queue"
+
+
+def test_a_refusal_is_told_in_the_words_of_the_rule() -> None:
+    made = {"rule": "self.size() < 3", "message": "too long", "messageExpression": "self + ' is too long'"}
+    broken = {**made, "messageExpression": "self.absent"}
+
+    for rule, words in ((made, "abcd is too long"), (broken, "too long")):
+        schema = fields(a={"type": "string", "x-kubernetes-validations": [rule]})
+        (violation,) = judged(schema, {"a": "abcd"}).violations
+        assert violation.message == words
+
+
+def test_a_text_that_a_function_does_not_take_is_refused() -> None:
+    rule = {"rule": "quantity(self).isLessThan(quantity('1Gi'))", "message": "too much"}
+    schema = fields(a={"type": "string", "x-kubernetes-validations": [rule]})
+
+    assert said(schema, {"a": "512Mi"}) == []
+    assert len(said(schema, {"a": "2Gi"})) == len(said(schema, {"a": "lots"})) == 1
 
 
 def test_a_rule_that_does_not_end_is_stopped_and_told() -> None:

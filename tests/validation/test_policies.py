@@ -55,6 +55,12 @@ POLICY: dict[str, Any] = {
                 "expression": "variables.pods.containers.all(c, !has(c.securityContext) || !c.securityContext.privileged)"
             },
             {"expression": "namespaceObject.metadata.labels['tier'] == 'prod'"},
+            {
+                "expression": "object.spec.strategy.rollingUpdate.maxSurge == '25%' && has(object.metadata.uid)"
+            },
+            {
+                "expression": "quantity('1Gi').isLessThan(quantity('2Gi')) && !format.dns1123Label().validate(object.metadata.name).hasValue()"
+            },
             {"expression": "request.operation == 'CREATE' && request.namespace == 'judged'"},
             {
                 "expression": "!has(variables.pods.securityContext.runAsUser) || variables.pods.securityContext.runAsUser > 0"

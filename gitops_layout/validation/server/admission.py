@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
+from gitops_layout.k8s import formats
 from gitops_layout.patterns import regexp
-from gitops_layout.validation.server import formats
 from gitops_layout.validation.server.checks import (
     base64,
     between,

@@ -30,20 +30,14 @@ _LOOPS = regexp(
 )
 """Macros that our engine does not have: what it says of the variables in them is wrong."""
 _FUNCTIONS = frozenset(
-    "url getScheme getHost getHostname getPort getEscapedPath getQuery isURL find findAll isSorted sum min max indexOf"
-    " lastIndexOf slice flatten sort distinct reverse range first last path group serviceAccount resource subresource"
-    " namespace name check errored error allowed reason fieldSelector labelSelector quantity isQuantity sign isGreaterThan"
-    " isLessThan compareTo asApproximateFloat asInteger isInteger add sub ip family isCanonical isUnspecified isLoopback"
-    " isLinkLocalMulticast isLinkLocalUnicast isGlobalUnicast isIP string cidr containsIP containsCIDR prefixLength masked"
-    " isCIDR named validate dns1123Label dns1123Subdomain dns1035Label qualifiedName dns1123LabelPrefix"
-    " dns1123SubdomainPrefix dns1035LabelPrefix labelValue uri uuid byte date datetime semver isSemver major minor patch"
-    " contains equivalent intersects optMap optFlatMap unwrap unwrapOpt of none ofNonZeroValue or orValue value"
-    " hasValue format sets lists optional strings quote bind cel".split()
+    "find findAll slice flatten sort distinct reverse range first last path group serviceAccount resource subresource"
+    " namespace name check errored error allowed reason fieldSelector labelSelector named optMap optFlatMap unwrap"
+    " unwrapOpt format optional strings quote bind cel".split()
 )
 """Functions that the server has and our engine has not, or not for all types, and what stands before their dots."""
 _NUMBERS = frozenset(("int", "uint", "double"))
 _PLAIN = frozenset(("bool", "bytes", "string", *_NUMBERS))
-_WIDER = frozenset(("indexOf", "lastIndexOf", "reverse"))
+_WIDER = frozenset(("reverse",))
 """Functions of texts here, and of lists for the server, too."""
 _ORDER = frozenset(("_<_", "_<=_", "_>_", "_>=_"))
 _OVERLOAD = regexp(r"found no matching overload for '([^']+)' applied to '\((.*)\)'")

@@ -10,10 +10,10 @@ import base64
 import binascii
 from collections.abc import Iterator
 
+from gitops_layout.k8s.formats import signer
 from gitops_layout.patterns import regexp
 from gitops_layout.validation.server.checks import at_least, choice, required, valid
 from gitops_layout.validation.server.cursor import At, Refusal
-from gitops_layout.validation.server.formats import signer
 
 __all__ = ["signing_request"]
 

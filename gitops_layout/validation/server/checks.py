@@ -8,9 +8,9 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Iterable, Iterator
 
-from gitops_layout.validation.server import formats
+from gitops_layout.k8s import formats
+from gitops_layout.k8s.quantity import quantity
 from gitops_layout.validation.server.cursor import At, Check, Refusal, shown
-from gitops_layout.validation.server.quantity import quantity
 
 __all__ = [
     "above",

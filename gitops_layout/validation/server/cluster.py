@@ -10,7 +10,7 @@ import ipaddress
 import math
 from collections.abc import Iterator
 
-from gitops_layout.validation.server import formats
+from gitops_layout.k8s import formats
 from gitops_layout.validation.server.checks import (
     at_least,
     between,

@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from fractions import Fraction
 from itertools import chain
 
-from gitops_layout.validation.server import formats
+from gitops_layout.k8s import formats
+from gitops_layout.k8s.quantity import quantity
 from gitops_layout.validation.server.checks import (
     base64,
     choice,
@@ -22,7 +23,6 @@ from gitops_layout.validation.server.checks import (
     option,
 )
 from gitops_layout.validation.server.cursor import At, Refusal, shown
-from gitops_layout.validation.server.quantity import quantity
 from gitops_layout.validation.server.resources import (
     QUOTA_RESOURCES,
     amount,

@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from gitops_layout.validation.server import formats
+from gitops_layout.k8s import formats
+from gitops_layout.k8s.quantity import quantity
 from gitops_layout.validation.server.checks import (
     above,
     any_quantity,
@@ -27,7 +28,6 @@ from gitops_layout.validation.server.checks import (
     valid,
 )
 from gitops_layout.validation.server.cursor import At, Refusal, Row, evaluate, find, shown
-from gitops_layout.validation.server.quantity import quantity
 from gitops_layout.validation.server.resources import requirements
 from gitops_layout.validation.server.security import container_security
 from gitops_layout.values import dataclass

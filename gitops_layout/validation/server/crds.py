@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from gitops_layout.validation.server import formats
+from gitops_layout.k8s import formats
 from gitops_layout.validation.server.admission import client_config, review_versions
 from gitops_layout.validation.server.checks import choice, distinct, named, one_of, option, required, valid
 from gitops_layout.validation.server.crdrules import default, rules, selectable

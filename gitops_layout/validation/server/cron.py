@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 
+from gitops_layout.k8s import formats
 from gitops_layout.patterns import regexp
-from gitops_layout.validation.server import formats
 from gitops_layout.validation.server.cursor import shown
 
 __all__ = ["schedule"]

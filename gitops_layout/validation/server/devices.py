@@ -10,8 +10,8 @@ import json
 import re
 from collections.abc import Iterator
 
+from gitops_layout.k8s import formats
 from gitops_layout.patterns import regexp
-from gitops_layout.validation.server import formats
 from gitops_layout.validation.server.checks import (
     any_quantity,
     at_least,

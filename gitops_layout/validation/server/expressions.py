@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from gitops_layout.errors import UserError
+from gitops_layout.k8s import formats
 from gitops_layout.patterns import regexp
-from gitops_layout.validation.server import formats
 from gitops_layout.validation.server.celtypes import Typed, literals, typed
 from gitops_layout.validation.server.cursor import At, Refusal, shown
 

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Any
 
+from gitops_layout.k8s import formats
 from gitops_layout.k8s.scope import builtin_scope
-from gitops_layout.validation.server import formats
 from gitops_layout.validation.server.checks import labels, required
 from gitops_layout.validation.server.clean import Clean, content
 from gitops_layout.validation.server.cursor import At, Check, Refusal, shown

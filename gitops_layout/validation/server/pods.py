@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from itertools import chain
 from typing import Any
 
-from gitops_layout.validation.server import formats
+from gitops_layout.k8s import formats
 from gitops_layout.validation.server.checks import (
     between,
     distinct,

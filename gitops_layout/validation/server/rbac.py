@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gitops_layout.validation.server import formats
+from gitops_layout.k8s import formats
 from gitops_layout.validation.server.checks import choice, named, one_of, required, selector, valid
 from gitops_layout.validation.server.cursor import At, Refusal
 

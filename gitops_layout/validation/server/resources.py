@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 
-from gitops_layout.validation.server import formats
+from gitops_layout.k8s import formats
+from gitops_layout.k8s.quantity import quantity
 from gitops_layout.validation.server.checks import not_negative_quantity
 from gitops_layout.validation.server.cursor import At, Refusal, shown
-from gitops_layout.validation.server.quantity import quantity
 
 __all__ = [
     "QUOTA_RESOURCES",

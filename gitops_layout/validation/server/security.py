@@ -10,8 +10,8 @@ import json
 import re
 from collections.abc import Iterator
 
+from gitops_layout.k8s import formats
 from gitops_layout.patterns import regexp
-from gitops_layout.validation.server import formats
 from gitops_layout.validation.server.checks import between, choice, distinct, exact, items, one_of, required
 from gitops_layout.validation.server.cursor import At, Refusal, Row, evaluate, find, shown
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterator
 
-from gitops_layout.validation.server import formats
+from gitops_layout.k8s import formats
 from gitops_layout.validation.server.checks import (
     between,
     choice,

@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from gitops_layout.k8s import formats
 from gitops_layout.patterns import regexp
-from gitops_layout.validation.server import formats
 from gitops_layout.validation.server.checks import (
     between,
     labels,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from gitops_layout.validation.server import formats
+from gitops_layout.k8s import formats
 from gitops_layout.validation.server.checks import at_least, int_or_percent, one_of, required, selector, valid
 from gitops_layout.validation.server.claims import claim_template
 from gitops_layout.validation.server.clean import Clean, content, lean

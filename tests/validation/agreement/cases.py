@@ -18,11 +18,11 @@ import yaml
 
 from gitops_layout.cli.loading import load_graph
 from gitops_layout.errors import UserError
+from gitops_layout.k8s.formats import label
 from gitops_layout.model import ObjectRef
 from gitops_layout.validation import bundle
 from gitops_layout.validation.check import as_stored, validate
 from gitops_layout.validation.server import refusals
-from gitops_layout.validation.server.formats import label
 from tests.validation.server import support as code
 from tests.validation.support import KUBERNETES, SCHEMAS, Server, custom_objects, planted
 

@@ -15,9 +15,9 @@ from urllib.parse import quote
 
 import yaml
 
+from gitops_layout.k8s.formats import label
 from gitops_layout.k8s.scope import builtin_scope
 from gitops_layout.validation.server import Refusal, refusals
-from gitops_layout.validation.server.formats import label
 
 if TYPE_CHECKING:
     from tools.controlplane import ControlPlane

@@ -7,17 +7,19 @@ and scalars only, and integers of 64 bits.
 
 from __future__ import annotations
 
-import ipaddress
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from gitops_layout.errors import UserError
 from gitops_layout.values import dataclass
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
-__all__ = ["Binding", "CelError", "Expression", "Kind", "bind", "compile_expression", "complaints"]
+__all__ = ["REFUSED", "Binding", "CelError", "Expression", "Kind", "bind", "compile_expression", "complaints"]
+
+REFUSED = "cannot be taken"
+"""What an error says of a text that one of the API server's functions does not take, as in `quantity('x')`."""
 
 Kind = str | tuple[str, "Kind"]
 """A type: its name in CEL, or `list` or `map` (of texts) with that of what is in it; `dyn` and `any` fit everywhere."""
@@ -172,46 +174,14 @@ def _new_environment(variables: dict[str, Any]) -> Any:
     cel = _engine()
     from cel_expr_python.ext import ext_bindings, ext_optional, ext_strings
 
+    from gitops_layout.cel.kubernetes import functions
+
     return cel.NewEnv(
         variables=variables,
         extensions=[
             ext_bindings.ExtBindings(),
             ext_optional.ExtOptional(),
             ext_strings.ExtStrings(),
-            _kubernetes(),
+            functions(cel, REFUSED),
         ],
-    )
-
-
-@lru_cache(maxsize=1)
-def _kubernetes() -> Any:
-    """Functions that the API server adds to CEL (apiserver: pkg/cel/library), as far as rules in packed CRDs use them."""
-    cel = _engine()
-    functions: dict[str, Callable[[str], Any]] = {
-        "isIP": ipaddress.ip_address,
-        "isCIDR": partial(ipaddress.ip_network, strict=False),
-    }
-    declared = []
-    for name, parse in functions.items():
-        of_text = cel.Overload(
-            name.lower(), cel.Type.BOOL, [cel.Type.STRING], is_member=False, impl=partial(_parses, parse)
-        )
-        declared.append(cel.FunctionDecl(name, [of_text]))
-    return cel.CelExtension("kubernetes", declared)
-
-
-def _parses(parse: Callable[[str], Any], text: str) -> bool:
-    """Whether an address or network is one for Go, too: without zone, in IPv6 not made of IPv4, a prefix in digits."""
-    try:
-        parse(text)
-    except ValueError:
-        return False
-    host, slash, prefix = text.partition("/")
-    mapped = ":" in host and ipaddress.IPv6Address(host).ipv4_mapped is not None
-    plain = prefix.isascii() and prefix.isdigit() and str(int(prefix)) == prefix
-    return (
-        "%" not in text
-        and not mapped
-        and (not slash or plain)
-        and bool(slash) == (parse is not ipaddress.ip_address)
     )
