@@ -51,8 +51,8 @@ def _refused(graph: Graph) -> tuple[tuple[Subject, Refusal], ...]:
 def _find(graph: Graph) -> Iterator[tuple[Subject, Refusal]]:
     guessed = {delivery.id for delivery in graph.deliveries if delivery.agent == "helm"}
     for subject in judged(graph).everything:
-        lying = subject.affected.delivery is None and not subject.live
-        if lying and not subject.verdict.known:
+        unread = subject.affected.delivery is None and not subject.live
+        if unread and not subject.verdict.known:
             continue
         if subject.ref.api_version.startswith(KUSTOMIZE):
             continue  # no server has it: what delivers it is told as such
@@ -68,7 +68,7 @@ def _find(graph: Graph) -> Iterator[tuple[Subject, Refusal]]:
                 continue
             if subject.affected.delivery in guessed and _value(subject.data, path) in (None, ""):
                 continue  # whoever installs the chart may give what is missing
-            if lying and is_hole(_value(subject.data, path)):
+            if unread and is_hole(_value(subject.data, path)):
                 continue
             if not _LATER.search(_text(subject.data, path)):
                 yield subject, refusal

@@ -97,6 +97,7 @@ def _is_agents(subject: Subject) -> bool:
     return subject.ref.group.endswith(_AGENTS)
 
 
+@once
 def _has_agents(graph: Graph) -> bool:
     """Whether there is a cluster with more on it than is here: the definitions of other projects may be newer there."""
     return any(delivery.agent in ("flux", "argocd") for delivery in graph.deliveries)

@@ -16,7 +16,9 @@ from gitops_layout.values import dataclass
 
 __all__ = [
     "FILE_NAMES",
+    "GROUP",
     "REFERENCE_LISTS",
+    "VERSIONS",
     "BuildClass",
     "Closure",
     "Kustomization",
@@ -33,6 +35,9 @@ __all__ = [
 
 GROUP = "kustomize.config.k8s.io/"
 """How the `apiVersion`s of kustomize's own documents begin, which no API server knows."""
+
+VERSIONS = {"Kustomization": f"{GROUP}v1beta1", "Component": f"{GROUP}v1alpha1"}
+"""The `apiVersion` of each that we write, and take for written where there is none."""
 
 FILE_NAMES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 """The names kustomize recognises, in its order."""

@@ -13,7 +13,7 @@ from typing import Any
 
 from gitops_layout.agents.context import at
 from gitops_layout.agents.delivery import Delivery
-from gitops_layout.kustomize.model import FILE_NAMES, BuildClass, Kustomization, Problem, find
+from gitops_layout.kustomize.model import FILE_NAMES, VERSIONS, BuildClass, Kustomization, Problem, find
 from gitops_layout.model import Location, Path
 from gitops_layout.render.environment import Environment
 from gitops_layout.repo.model import Repo, is_yaml
@@ -22,7 +22,7 @@ from gitops_layout.values import dataclass
 
 __all__ = ["Overridden", "generated", "overridden"]
 
-_HEADER = {"apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization"}
+_HEADER = {"apiVersion": VERSIONS["Kustomization"], "kind": "Kustomization"}
 
 
 def generated(repo: Repo, folder: str) -> Kustomization:

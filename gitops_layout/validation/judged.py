@@ -39,19 +39,19 @@ _LATER = regexp(r"\$\{[^{}]*\}")
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """All subjects in the graph's order, and what lies in files that nothing reads; `validated` counts those that a
+    """All subjects in the graph's order, and what stands in files that nothing reads; `validated` counts those that a
     schema judged.
     """
 
     subjects: tuple[Subject, ...]
-    lying: tuple[Subject, ...]
+    unread: tuple[Subject, ...]
     validated: int
     unchecked: tuple[Unchecked, ...]
 
     @property
     def everything(self) -> Iterator[Subject]:
-        """The subjects, and what lies where nothing reads it: that is wrong as well, and is told as not reached."""
-        return chain(self.subjects, self.lying)
+        """The subjects, and what stands where nothing reads it: that is wrong as well, and is told as not reached."""
+        return chain(self.subjects, self.unread)
 
 
 _last: list[tuple[Graph, Judged]] = []
@@ -98,7 +98,7 @@ def _judge(graph: Graph) -> Judged:
         if verdict.violations:
             verdict = settled(verdict, ref, origin(()), affected, unseen)
         subjects.append(Subject(ref, data, origin, affected, live, verdict, applied, shape))
-    lying = []
+    loose = []
     for resource in unread(graph):
         verdict, shape = judge(resource.ref, resource.data, versions[None, None], False)
         patch = any(violation.kind == "missing" for violation in verdict.violations)
@@ -107,10 +107,10 @@ def _judge(graph: Graph) -> Judged:
         certain = filter(is_certain, verdict.violations if verdict.known else ())
         verdict = Verdict(verdict.known, tuple(certain), verdict.unjudged)
         origin, affected = _below(resource.location), Affected(resource.ref)
-        lying.append(Subject(resource.ref, resource.data, origin, affected, False, verdict, False, shape))
-    unchecked = (*_unchecked([*subjects, *lying], judge.schemas), *_policies(graph, subjects))
+        loose.append(Subject(resource.ref, resource.data, origin, affected, False, verdict, False, shape))
+    unchecked = (*_unchecked([*subjects, *loose], judge.schemas), *_policies(graph, subjects))
     validated = sum(subject.verdict.known for subject in subjects)
-    return Judged(tuple(subjects), tuple(lying), validated, unchecked)
+    return Judged(tuple(subjects), tuple(loose), validated, unchecked)
 
 
 def settling(graph: Graph) -> Settling:

@@ -11,6 +11,7 @@ from typing import Any
 
 from gitops_layout.kustomize.fast.declined import Declined, DeclinedError, decline, refuse
 from gitops_layout.kustomize.fast.item import check_key
+from gitops_layout.kustomize.model import VERSIONS
 from gitops_layout.model import Location
 
 __all__ = ["PLUGINS", "check_forms", "check_plugin", "refused_forms"]
@@ -18,10 +19,6 @@ __all__ = ["PLUGINS", "check_forms", "check_plugin", "refused_forms"]
 Check = Callable[[Any, Location], None]
 
 _UNKNOWN = ("helmChartInflationGenerator", "helmCharts", "helmGlobals")
-_VERSIONS = {
-    "Kustomization": "kustomize.config.k8s.io/v1beta1",
-    "Component": "kustomize.config.k8s.io/v1alpha1",
-}
 
 
 def _plain(kind: type, word: str) -> Check:
@@ -242,7 +239,7 @@ def check_forms(data: dict[str, Any], where: Location) -> None:
             refuse(f"kustomize has no field {key}", where.key_at(key), "correct its spelling, or remove it")
         _FIELDS[key](value, where.at(key))
     kind = data.get("kind") or "Kustomization"
-    if kind not in _VERSIONS:
+    if kind not in VERSIONS:
         decline(f"a kustomization of kind {kind}", where.at("kind"))
-    if data.get("apiVersion") not in (None, "", _VERSIONS[kind]):
+    if data.get("apiVersion") not in (None, "", VERSIONS[kind]):
         decline(f"{kind} of another version", where.at("apiVersion"))
