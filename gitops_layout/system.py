@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import fcntl
 import os
@@ -10,9 +11,10 @@ import signal
 import stat
 import subprocess
 import tempfile
+import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from gitops_layout.errors import UserError
 from gitops_layout.values import dataclass
@@ -26,6 +28,7 @@ __all__ = [
     "cache_dir",
     "exclusive",
     "git",
+    "in_parallel",
     "private_dir",
     "run",
     "write_atomic",
@@ -51,12 +54,14 @@ def run(
     timeout: float = 60,
     memory: int | None = None,
 ) -> Completed:
-    """Run `command` to its end, its whole process group killed after `timeout` seconds.
+    """Run `command` to its end, its whole process group killed after `timeout` seconds, or when we end before, however
+    that comes about.
 
     `env` is the complete environment (None inherits ours). `memory` is the bytes of data that it may
     hold, where the system can say so (Linux). Raises UserError when the program is not
     there; a non-zero exit is the caller's to judge.
     """
+    _watch.start()
     try:
         process = subprocess.Popen(  # no shell: arguments are passed as they are
             [os.fspath(part) for part in command],
@@ -73,6 +78,7 @@ def run(
         raise UserError(
             f"{command[0]} is not installed", f"install {command[0]} and put it on PATH"
         ) from None
+    _watch.over(process.pid)
     if memory is not None and hasattr(resource, "prlimit"):
         with contextlib.suppress(ProcessLookupError):  # it may have ended already
             resource.prlimit(process.pid, resource.RLIMIT_DATA, (memory, memory))
@@ -86,12 +92,107 @@ def run(
         _kill_group(process)
         process.communicate()
         raise
+    finally:
+        _watch.done(process.pid)
     return Completed(process.returncode, stdout, stderr.decode(errors="replace"))
 
 
 def _kill_group(process: subprocess.Popen[bytes]) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
+
+
+class _Watch:
+    """Knows which process groups of ours run, and has a shell that kills them when we are gone, even if nothing could
+    tell us to go: it reads from us until there is nobody to write any more.
+    """
+
+    # The pipe from us ends with us; what is named then and was not taken back is killed.
+    _SCRIPT = (
+        'while read -r sign group; do case $sign in +) set -- "$@" $group ;; *) for one do shift;'
+        ' [ "$one" = "$group" ] || set -- "$@" "$one"; done ;; esac; done; for one do kill -9 "-$one"; done'
+    )
+
+    def __init__(self) -> None:
+        self._shell: subprocess.Popen[bytes] | None = None
+        self._groups: set[int] = set()
+        self._lock = threading.Lock()
+
+    def start(self) -> None:
+        """Have the shell run, ahead of whatever it is to watch."""
+        with self._lock:
+            if self._shell is None:
+                with contextlib.suppress(OSError):  # no shell: then only what we are told of ends them
+                    self._shell = subprocess.Popen(
+                        ["/bin/sh", "-c", self._SCRIPT, "sh"],
+                        stdin=subprocess.PIPE,
+                        stdout=subprocess.DEVNULL,
+                        stderr=subprocess.DEVNULL,
+                        start_new_session=True,
+                    )
+                    atexit.register(self.close)
+
+    def over(self, group: int) -> None:
+        """A process group has started."""
+        with self._lock:
+            self._groups.add(group)
+            self._tell(f"+ {group}\n")
+
+    def done(self, group: int) -> None:
+        """It has ended."""
+        with self._lock:
+            self._groups.discard(group)
+            self._tell(f"- {group}\n")
+
+    def _tell(self, line: str) -> None:
+        if self._shell is not None and self._shell.stdin is not None:
+            with contextlib.suppress(OSError):  # somebody ended it
+                os.write(self._shell.stdin.fileno(), line.encode())
+
+    def end(self) -> None:
+        """Kill all that runs."""
+        with self._lock:
+            for group in self._groups:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(group, signal.SIGKILL)
+
+    def close(self) -> None:
+        """Let the shell go."""
+        if self._shell is not None and self._shell.stdin is not None:
+            self._shell.stdin.close()
+            self._shell.wait()
+
+    def forked(self) -> None:
+        """In a copy of this process: the shell waits for the other one alone."""
+        if self._shell is not None and self._shell.stdin is not None:
+            os.close(self._shell.stdin.fileno())
+
+
+_watch = _Watch()
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+def in_parallel(work: Callable[[T], R], items: Iterable[T]) -> list[R]:
+    """What `work` makes of each item, by as many threads as there are processors, in order.
+
+    Where one raises, or we are interrupted, the rest is not begun, and the processes that run are killed: they would
+    be waited for.
+    """
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
+        tasks = [pool.submit(work, item) for item in items]
+        try:
+            return [task.result() for task in tasks]
+        except BaseException:
+            for task in tasks:
+                task.cancel()
+            while not all(task.done() for task in tasks):
+                _watch.end()
+                time.sleep(0.01)
+            raise
 
 
 class Fork:
@@ -101,19 +202,23 @@ class Fork:
         """Starts it. Raises OSError where there can be no other process, or no file."""
         self._file = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `end`
         self._at = 0
+        parent = os.getpid()
         try:
             self.child = os.fork()
         except BaseException:
             self._file.close()
             raise
         if self.child == 0:
-            self._write(pieces)
+            self._write(pieces, parent)
 
-    def _write(self, pieces: Iterable[bytes]) -> NoReturn:
+    def _write(self, pieces: Iterable[bytes], parent: int) -> NoReturn:
         try:
             signal.signal(signal.SIGINT, signal.SIG_DFL)
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            _watch.forked()
             for piece in pieces:
+                if os.getppid() != parent:
+                    os._exit(0)  # nobody waits for it any more
                 self._file.write(len(piece).to_bytes(8, "little") + piece)
                 self._file.flush()
         finally:

@@ -242,6 +242,9 @@ def _other(old: str, token: str) -> str | None:
         return f"{head}\n" + "\n".join(lines)
     if "\n" in old:
         return None
+    for quote in ('\\"', "''"):  # in a text that is in quotes itself
+        if old.startswith(quote):
+            return f"{old.removesuffix(quote)}{token}{quote}" if len(old) > len(quote) else None
     if old[0] in "\"'":
         return f"{old[:-1]}{token}{old[0]}" if len(old) > 1 and old[-1] == old[0] else None
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import sys
 from importlib import import_module
 
@@ -87,6 +88,8 @@ def main() -> None:
 
 
 def _run() -> int:
+    # Whoever ends us so wants no half-written files, no temporary folders and no processes of ours left, as by Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         code = root.main(prog_name="gitops-layout", standalone_mode=False)
     except click.ClickException as error:

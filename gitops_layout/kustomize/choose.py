@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from gitops_layout.kustomize import exact, fast
 from gitops_layout.kustomize.exact import Build, Built
 from gitops_layout.kustomize.fast.forms import refused_forms
-from gitops_layout.kustomize.model import BuildClass, Closure, Problem
+from gitops_layout.kustomize.model import BuildClass, Problem
 from gitops_layout.repo.model import Repo, UnreadableError
 from gitops_layout.values import dataclass
 
@@ -58,20 +58,25 @@ def build_all(
         else:
             done[key] = Chosen(Built(result.objects), result)
     for key, built in exact.build_all(repo, {key: builds[key] for key in left}).items():
-        done[key] = Chosen(_explained(built, left[key], builds[key].closure), None, left[key])
+        done[key] = Chosen(_explained(repo, builds[key], built, left[key]), None, left[key])
     return {key: done[key] for key in builds}
 
 
-def _explained(built: Built, declined: fast.Declined | None, closure: Closure) -> Built:
-    """A refusal of kustomize's with the line that causes it and what to do, where the fast builder met it."""
-    if built.problem is None or declined is None:
+def _explained(repo: Repo, wanted: Build, built: Built, declined: fast.Declined | None) -> Built:
+    """A refusal of kustomize's with the line that causes it and what to do, where the fast builder knows one for which it
+    would say just this.
+    """
+    if built.problem is None or declined is None or built.problem.kind is BuildClass.COMPONENT:
         return built
-    found: fast.Declined | None = declined
-    if declined.remedy is None:  # it ended for something else, ahead of what kustomize ends for
-        schema = built.problem.kind is BuildClass.SCHEMA and "invalid Kustomization" in built.problem.why
-        items = closure.kustomizations if schema else ()
-        found = next((f for item in items if (f := refused_forms(item.data, item.location))), None)
+    found = next((cause for cause in _causes(repo, wanted, declined) if cause.confirmed(built.said)), None)
     if found is None:
         return built
     why = f"{found.reason}: {found.remedy} (kustomize: {built.problem.why[:200]})"
     return Built(problem=Problem(built.problem.kind, why, found.location))
+
+
+def _causes(repo: Repo, wanted: Build, declined: fast.Declined) -> Iterator[fast.Declined]:
+    yield declined
+    for item in wanted.closure.kustomizations:
+        yield from filter(None, (refused_forms(item.data, item.location),))
+    yield from fast.refusals(repo, wanted.closure, overrides=wanted.overrides)

@@ -8,22 +8,22 @@ plugin) and a time limit.
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from posixpath import join, normpath
 from typing import Any
 
 from gitops_layout.errors import UserError
 from gitops_layout.kustomize.manifests import no_manifests
 from gitops_layout.kustomize.model import BuildClass, Closure, Problem
-from gitops_layout.model import Location
+from gitops_layout.model import Location, Span
 from gitops_layout.patterns import regexp
 from gitops_layout.repo.model import Repo, UnreadableError
 from gitops_layout.source.reader import read
-from gitops_layout.system import run, write_atomic
+from gitops_layout.system import in_parallel, run, write_atomic
 from gitops_layout.values import dataclass
 
 __all__ = ["Build", "Built", "build", "build_all", "kubectl", "unreadable"]
@@ -58,18 +58,16 @@ class Build:
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """The objects in kustomize's order, or the problem that kept it from building."""
+    """The objects in kustomize's order, or the problem that kept it from building; `said` are its own words about it."""
 
     objects: tuple[dict[str, Any], ...] = ()
     problem: Problem | None = None
+    said: str = ""
 
 
 def build_all(repo: Repo, builds: Mapping[str, Build]) -> dict[str, Built]:
     """Build many, as many at a time as there are processors; keys are the caller's."""
-    from concurrent.futures import ThreadPoolExecutor
-
-    with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
-        return dict(zip(builds, pool.map(lambda wanted: build(repo, wanted), builds.values()), strict=True))
+    return dict(zip(builds, in_parallel(lambda wanted: build(repo, wanted), builds.values()), strict=True))
 
 
 def build(repo: Repo, wanted: Build) -> Built:
@@ -100,7 +98,7 @@ def build(repo: Repo, wanted: Build) -> Built:
         return Built(problem=Problem(BuildClass.OTHER, f"not built within {TIME_LIMIT:.0f} s", where))
     if done.code != 0:
         said = done.stderr.replace(private, ".")
-        problem = _classify(said, _base(closure, said) or where)
+        problem = _classify(said, _named(repo, closure, said) or where)
         if closure.kustomizations[0].is_component:
             why = f"a Component is built through the kustomizations that include it ({problem.why})"
             problem = Problem(BuildClass.COMPONENT, why, where.at("kind"))
@@ -108,7 +106,7 @@ def build(repo: Repo, wanted: Build) -> Built:
             problem = _second(repo, closure, problem, (twice[1], twice[2]))
         elif problem.kind in (BuildClass.NO_MANIFEST, BuildClass.OTHER):
             problem = next(no_manifests(repo, closure), problem)
-        return Built(problem=problem)
+        return Built(problem=problem, said=said)
     stream = read(done.stdout, closure.root, mode="kustomize")
     if stream.problems:
         why = f"kustomize wrote unreadable YAML: {stream.problems[0].message}"
@@ -116,13 +114,26 @@ def build(repo: Repo, wanted: Build) -> Built:
     return Built(tuple(document.data for document in stream.documents if isinstance(document.data, dict)))
 
 
-_TARGET = regexp(r"couldn't make target for path '\./([^']+)'")
+_TARGET = regexp(
+    r"(?:couldn't make target for|recursed accumulation of|recursed merging from) path '\./([^']+)': "
+)
+_FILE = regexp(r"(?:yaml: line (\d+): [^\n]* )?in File: (\S+)")
 
 
-def _base(closure: Closure, said: str) -> Location | None:
-    """The kustomization of the innermost base that kustomize names as what it could not build."""
-    folders = {item.folder: item.location for item in closure.kustomizations}
-    return next((folders[name] for name in reversed(_TARGET.findall(said)) if name in folders), None)
+def _named(repo: Repo, closure: Closure, said: str) -> Location | None:
+    """The innermost base that kustomize names as what it could not build, or the file there that it could not read."""
+    folders = {item.folder: item for item in closure.kustomizations}
+    inner = next((folders[name] for name in reversed(_TARGET.findall(said)) if name in folders), None)
+    base = inner or closure.kustomizations[0]
+    match = _FILE.search(said)
+    file = normpath(join(base.folder, match[2])) if match is not None else ""
+    if match is None or file not in closure.files:
+        return inner.location if inner is not None else None
+    # Its lines count from the document's own start.
+    if match[1] is None or "\n---" in repo.text(file):
+        return Location(file)
+    line = int(match[1])
+    return Location(file, span=Span(line, 1, line, 2, 0, 0))
 
 
 _REGISTERED = regexp(r"may not add resource with an already registered id: (\w+)\.[^/]*/([\w.-]+?)\.")
@@ -174,11 +185,21 @@ _CLASSES = (
 )  # fmt: skip
 
 
+_POINTER = regexp(r"&\{0x[0-9a-f]+ <nil>\}(: )?")
+"""Where something is in kustomize's memory: another place in every run."""
+
+
+def _cause(text: str) -> str:
+    """What is left of kustomize's words without the bases that led to the one it stumbled in."""
+    *_, (_, end) = [(0, 0), *(match.span() for match in _TARGET.finditer(text))]
+    return text[end:].removesuffix('"') if end and '"' in text[:end] else text[end:]
+
+
 def _classify(stderr: str, where: Location) -> Problem:
     """kustomize's own words, without the prefix of its command line and the private folder."""
     lines = [line for line in stderr.splitlines() if not line.startswith("# Warning")]
     text = "\n".join(lines).strip().removeprefix("error: ")
-    first = text.split("\n\n")[0].replace("\n", " ")
+    first = _POINTER.sub("", _cause(text).split("\n\n")[0].replace("\n", " "))
     if len(first) > 500:
         first = f"{first[:500]}…"
     kind = next((kind for kind, pattern in _CLASSES if pattern.search(text)), BuildClass.OTHER)

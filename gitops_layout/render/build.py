@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
@@ -24,6 +23,7 @@ from gitops_layout.render.rendered import Rendered
 from gitops_layout.render.untried import cannot, no_checkout
 from gitops_layout.render.wants import Wants
 from gitops_layout.repo.model import MAX_BYTES, Repo
+from gitops_layout.system import in_parallel
 
 if TYPE_CHECKING:
     from gitops_layout.agents.argocd.settings import Settings
@@ -340,10 +340,7 @@ class Renders:
         ]
         if not with_charts:
             return list(wanted)
-        from concurrent.futures import ThreadPoolExecutor
-
-        with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
-            done = dict(zip(map(id, with_charts), pool.map(self._inflate, with_charts), strict=True))
+        done = dict(zip(map(id, with_charts), in_parallel(self._inflate, with_charts), strict=True))
         return [done.get(id(item), item) for item in wanted]
 
     def _inflate(self, wanted: Wanted) -> Wanted:

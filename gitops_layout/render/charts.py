@@ -6,9 +6,7 @@ objects like others: their `helm.sh/hook` annotation says what they are, and bot
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cached_property
 from posixpath import basename
@@ -32,6 +30,7 @@ from gitops_layout.render.releases import Wanted, argocd_release, flux_release
 from gitops_layout.render.rendered import Made, Rendered
 from gitops_layout.render.steps import finished
 from gitops_layout.repo.model import Repo, UnreadableError, broken, is_yaml
+from gitops_layout.system import in_parallel
 
 __all__ = ["Charts"]
 
@@ -94,9 +93,8 @@ class Charts:
         if not deliveries:
             return {}
         helm = find()
-        with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
-            done = pool.map(lambda delivery: self._tried(delivery, helm, lookup), deliveries)
-            return {rendered.delivery: rendered for rendered in done}
+        done = in_parallel(lambda delivery: self._tried(delivery, helm, lookup), deliveries)
+        return {rendered.delivery: rendered for rendered in done}
 
     @cached_property
     def served(self) -> tuple[str, ...]:

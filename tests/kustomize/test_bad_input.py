@@ -72,6 +72,10 @@ CASES: dict[str, tuple[Any, dict[str, Any], str | None, str]] = {
     "a key that is a number": ({"resources": ["e.yaml"]}, {"e.yaml": f"{CONFIG.replace('{k: v}', '{k: v, 5: x}')}"}, "e.yaml:4", "the key 5 is no text: put it in quotes"),
     "a label whose key is a truth value": ("resources: [c.yaml]\ncommonLabels:\n  y: x\n", {}, f"{K}:3", "choose another key"),
     "annotations of a patch that are nothing": ({"resources": ["c.yaml"], "patches": [{"path": "p.yaml"}]}, {"p.yaml": CONFIG.replace("name: c", "name: c, annotations:")}, None, ""),
+    "a patch that matches nothing behind a key that kustomize takes": ({"resources": ["e.yaml"], "patches": [{"path": "p.yaml"}]}, {"e.yaml": f"{CONFIG}x: {{1.5: x}}\n", "p.yaml": GONE}, "p.yaml:3", "matches no object: name an object"),
+    "a literal without a value behind a name that is a pattern": ({"resources": ["c.yaml", "b"], "images": [{"name": "a*"}]}, {f"b/{K}": {"configMapGenerator": [{"name": "g", "literals": ["a"]}]}}, f"b/{K}:1", "write key=value"),
+    "a file that is no YAML to kustomize alone": ({"resources": ["e.yaml"]}, {"e.yaml": f"%YAML 1.9\n---\n{CONFIG}"}, "e.yaml:1", ""),
+    "a field of a base behind a date": ({"resources": ["d.yaml", "b"]}, {"d.yaml": CONFIG.replace("v}", "2024-1-1}"), f"b/{K}": "namePrefx: x\n"}, f"b/{K}:1", "correct its spelling"),
     "an order that is none": ({"resources": ["c.yaml"], "sortOptions": {"order": "x"}}, {}, f"{K}:1", "write fifo or legacy"),
 }  # fmt: skip
 

@@ -77,6 +77,7 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, str]]] = {
     "a variable of a base": ({"resources": ["base", "d.yaml"], "nameSuffix": "-x"}, {"base/kustomization.yaml": json.dumps({"vars": [HOST, COUNT], "resources": ["s.yaml", "d.yaml"]}), "base/s.yaml": SERVICE, "base/d.yaml": DEPLOYMENT.replace("web", "other").replace("nginx:1.0", "x"), "d.yaml": DEPLOYMENT.replace("name: web", "name: third")} | {"base/kustomization.yaml": json.dumps({"vars": [HOST], "resources": ["s.yaml", "d.yaml"]})}),
     "a variable of another group": ({"vars": [HOST, COUNT], "resources": EVERY}, {}),
     "a variable's field in the other spelling": ({"vars": [HOST, {**PORT, "fieldref": {"fieldpath": "spec.ports[0].port"}}], "resources": EVERY}, {}),
+    "a variable's field in a third spelling": ({"vars": [HOST, {"name": "PORT", "objref": PORT["objref"], "fieldRef": {"fieldPath": "spec.ports[0].port"}}], "resources": EVERY}, {}),
     "variables where a configuration says so": ({"vars": [HOST], "configurations": ["k.yaml"], "resources": EVERY}, {"k.yaml": "varReference: [{kind: ConfigMap, path: data, create: true}]\n"}),
     "every kind of configuration": ({"configurations": ["k.yaml"], "vars": [HOST], **ALL_KINDS, "resources": EVERY}, {"k.yaml": CONFIGURATION}),
     "references of a description of kinds": ({"crds": ["crd.json"], "resources": EVERY, "nameSuffix": "-x", "namePrefix": "p-", "commonLabels": {"l": "1"}, "commonAnnotations": {"n": "2"}}, {"crd.json": CRD}),

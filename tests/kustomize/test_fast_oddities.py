@@ -68,6 +68,7 @@ STARTING = {
 
 CASES: dict[str, dict[str, str]] = {
     **{f"{name} in {place}": files for name, text in TEXTS.items() for place, files in texts(text).items()},
+    "a slash that a merge key leaves out": {"c.yaml": f'{CONFIG}data: {{a: x, <<: {{a: "x{SLASH}y", b: z}}}}\n'},
     **{f"{first!r} ahead of {name}": make(first) for first in FIRST for name, make in STARTING.items()},
     "lines behind a tab in a file": {K: "configMapGenerator: [{name: g, files: [f]}]\n", "f": "\tx\ny\n"},
     "lines behind a tab in a block": {"c.yaml": f"{CONFIG}data:\n  a: |2\n    \tx\n    y\n"},

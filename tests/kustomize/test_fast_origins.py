@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from random import Random
 
 import pytest
@@ -92,3 +93,42 @@ def test_what_a_json_patch_copies_or_moves_stays_its_first_writers():
         assert [(place.file, repo.span(place).line) for place in (found.where, *found.earlier)] == places, (
             path
         )
+
+
+@pytest.mark.parametrize(
+    "patch",
+    [
+        """'[{"op": "replace", "path": "/spec/n", "value": 3}]'""",
+        r'''"[{\"op\": \"replace\", \"path\": \"/spec/n\", \"value\": 3}]"''',
+        '''"[{\\"op\\": \\"replace\\", \\"path\\": \\"/spec/n\\",\\\n    \\ \\"value\\": 3}]"''',
+        r'''"- op: replace\n  path: \x2fspec/n\n  value: 3\n"''',
+        """>-\n    [\n      {"op": "replace", "path": "/spec/n",\n       "value": 3}\n    ]""",
+        """'{"apiVersion": "x/v1", "kind": "Foo", "metadata": {"name": "a", "annotations": {"it''s": ""}},\n
+      "spec": {"n":\n\n      3}}'""",
+        "|\n    apiVersion: x/v1\n    kind: Foo\n    metadata: {name: a}\n    spec: {n: 3}",
+    ],
+)
+def test_a_value_of_an_inline_patch_stands_in_the_text_however_that_is_written(patch):
+    text = f"resources: [a.yaml]\npatches:\n- target: {{kind: Foo}}\n  patch: {patch}\n"
+    own = "apiVersion: x/v1\nkind: Foo\nmetadata: {name: a}\nspec: {n: 1}\n"
+    repo = repository({"kustomization.yaml": text, "a.yaml": own})
+    build = fast(repo, "")
+    assert isinstance(build, Fast)
+    assert build.objects[0]["spec"]["n"] == 3
+    span = repo.span(build.origin(0, ("spec", "n")).where)
+    assert (text[span.start : span.end], span.start) == ("3", text.index("3"))
+
+
+def test_values_in_the_text_of_a_plugin_are_causes_when_real_kustomize_builds():
+    patch = {"apiVersion": "x/v1", "kind": "Foo", "metadata": {"name": "a", "labels": {"l": "y"}}}
+    plugin = {"apiVersion": "builtin", "kind": "PatchTransformer", "metadata": {"name": "p"}}
+    repo = repository(
+        {
+            "k/kustomization.yaml": "resources: [a.yaml]\ntransformers: [p.json]\n",
+            "k/p.json": json.dumps({**plugin, "patch": json.dumps(patch)}),
+            "k/a.yaml": "apiVersion: x/v1\nkind: Foo\nmetadata: {name: a}\n",
+        }
+    )
+    tally = check(repo, "k", Random(1), places=9, real=True)
+    assert tally.broken == []
+    assert tally.held == 1

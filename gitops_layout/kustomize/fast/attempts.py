@@ -40,19 +40,27 @@ class Strict:
 
 
 class Lenient(Strict):
-    """What the builder is not sure of is left out; `left` are the places of these steps."""
+    """What the builder is not sure of is left out; `left` are the places of these steps, `refused` what kustomize
+    would refuse of it.
+    """
 
-    __slots__ = ("left",)
+    __slots__ = ("left", "refused")
 
     def __init__(self) -> None:
         self.left: list[Location] = []
+        self.refused: list[DeclinedError] = []
+
+    def _note(self, stumble: Exception) -> None:
+        if isinstance(stumble, DeclinedError) and stumble.remedy is not None:
+            self.refused.append(stumble)
 
     def step(self, items: list[Item], where: Location, step: Step) -> list[Item]:
         """The same; where the step stumbles, it is taken by each object that it does not stumble over."""
         kept = [item.copy() for item in items]
         try:
             return super().step(items, where, step)
-        except _STUMBLES:
+        except _STUMBLES as stumble:
+            self._note(stumble)
             self.left.append(where)
         done: list[Item] = []
         for item in kept:
@@ -67,6 +75,7 @@ class Lenient(Strict):
         """What `make` makes, or `otherwise` where it stumbles."""
         try:
             return make()
-        except _STUMBLES:
+        except _STUMBLES as stumble:
+            self._note(stumble)
             self.left += [where] if where is not None else []
             return otherwise

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import field, replace
 from functools import partial
 from posixpath import basename, join
@@ -21,7 +21,7 @@ from gitops_layout.kustomize.fast.oddities import check_empty_start, check_oddit
 from gitops_layout.kustomize.fast.openapi import custom_rules
 from gitops_layout.kustomize.fast.order import in_legacy_order, in_order
 from gitops_layout.kustomize.fast.plugins import generator_entry, plugins
-from gitops_layout.kustomize.fast.read import Reader, without_added_newline
+from gitops_layout.kustomize.fast.read import NO_YAML, Reader, without_added_newline
 from gitops_layout.kustomize.fast.references import follow_names
 from gitops_layout.kustomize.fast.tables import Rules, list_rules
 from gitops_layout.kustomize.fast.transform import Inputs, run, steps
@@ -31,7 +31,7 @@ from gitops_layout.model import Location, Path, Span
 from gitops_layout.repo.model import Repo
 from gitops_layout.values import dataclass
 
-__all__ = ["Bases", "Fast", "Origin", "build", "trace"]
+__all__ = ["Bases", "Fast", "Origin", "build", "refusals", "trace"]
 
 
 class Origin(NamedTuple):
@@ -120,8 +120,7 @@ def build(
         items = _finished(state, _accumulated(state, root, _nothing()), root)
         buildmetadata.finish(items, wanted, root.location.at("buildMetadata"))
     except DeclinedError as declined:
-        where = declined.location or root.location
-        return Declined(declined.reason, where, declined.remedy, declined.certain)
+        return declined.at(root.location)
     return Fast(tuple(item.data for item in items), tuple(item.mark for item in items), view)
 
 
@@ -129,14 +128,26 @@ def trace(repo: Repo, closure: Closure, *, overrides: Sequence[tuple[str, bytes]
     """What can be followed of a build that real kustomize makes: its objects are only there to be compared with the
     real ones, whose origins they tell.
     """
-    root = closure.kustomizations[0]
     view = repo.over(dict(overrides)) if overrides else repo
+    items, lenient = _traced(view, closure)
+    return Fast(tuple(i.data for i in items), tuple(i.mark for i in items), view, tuple(lenient.left))
+
+
+def refusals(
+    repo: Repo, closure: Closure, *, overrides: Sequence[tuple[str, bytes]] = ()
+) -> Iterator[Declined]:
+    """What kustomize may refuse a build for, as far as a trace meets it: to be `confirmed` by its own words."""
+    root = closure.kustomizations[0].location
+    _, lenient = _traced(repo.over(dict(overrides)) if overrides else repo, closure)
+    return (declined.at(root) for declined in lenient.refused)
+
+
+def _traced(view: Repo, closure: Closure) -> tuple[list[Item], Lenient]:
     entered = {kustomization.folder: kustomization for kustomization in closure.kustomizations}
     lenient = Lenient()
     state = _Build(view, Bases(view), entered, restricted=False, traced=False, attempts=lenient)
-    made = lenient.value(partial(_accumulated, state, root, _nothing()), _nothing())
-    items = _referring(state, made)
-    return Fast(tuple(i.data for i in items), tuple(i.mark for i in items), view, tuple(lenient.left))
+    made = lenient.value(partial(_accumulated, state, closure.kustomizations[0], _nothing()), _nothing())
+    return _referring(state, made), lenient
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +189,7 @@ class _Build:
         if stream.problems:
             problem = stream.problems[0]
             span = Span(problem.line, problem.column, problem.line, problem.column + 1, 0, 0)
-            refuse(f"it is no YAML: {problem.message}", Location(file, span=span), "correct it")
+            refuse(f"it is no YAML: {problem.message}", Location(file, span=span), "correct it", said=NO_YAML)
         if len(stream.documents) != 1 or stream.documents[0].duplicates:
             decline(f"{target} may be read in two ways", where)
         check_empty_start(stream.text, Location(file))
@@ -295,7 +306,8 @@ def _added(state: _Build, owner: Kustomization, target: str, where: Location, ma
     if real in state.view.entries:
         state.file(owner.folder, target, where)
         reader = state.bases.reader
-        found = [item.copy() for item in (reader.loosely(real) if state.lenient else reader.items(real))]
+        read = state.attempts.value(partial(reader.items, real), None)
+        found = [item.copy() for item in (reader.loosely(real) if read is None else read)]
         if state.traced:
             buildmetadata.located(found, target, where)
     else:
@@ -421,7 +433,12 @@ def _finished(state: _Build, made: Made, root: Kustomization) -> list[Item]:
     if order == "fifo" and legacy is None:
         return items
     if order != "legacy":
-        refuse(f"unknown order {order}", root.location.at("sortOptions"), "write fifo or legacy")
+        refuse(
+            f"unknown order {order}",
+            root.location.at("sortOptions"),
+            "write fifo or legacy",
+            said="sortOptions",
+        )
     if legacy is None:
         return in_legacy_order(items)
     return in_order(items, legacy.get("orderFirst") or [], legacy.get("orderLast") or [])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
@@ -273,4 +274,9 @@ def set_replicas(items: list[Item], entry: Mapping[str, Any], where: Location, s
                     decline("replicas is no number", item.origin(path)[0])
                 item.write(path, count, where.at("count"))
     if not found:
-        refuse(f"no workload is called {name}", where.at("name"), "use the name before any prefix or suffix")
+        refuse(
+            f"no workload is called {name}",
+            where.at("name"),
+            "use the name before any prefix or suffix",
+            said=f"resource with name {re.escape(name)} does not match",
+        )

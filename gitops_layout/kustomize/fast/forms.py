@@ -6,6 +6,7 @@ once need not be checked where it is used.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -31,6 +32,7 @@ def _plain(kind: type, word: str) -> Check:
                 f"{_called(where)} is no {word}{boolean}",
                 where,
                 f"write a {word}, in quotes if need be" if kind is str else f"write a {word}",
+                said="unmarshal",
             )
 
     return check
@@ -48,7 +50,7 @@ def _called(where: Location) -> str:
 def _list(element: Check) -> Check:
     def check(value: Any, where: Location) -> None:
         if not isinstance(value, list):
-            refuse(f"{_called(where)} is no list", where, "write a list")
+            refuse(f"{_called(where)} is no list", where, "write a list", said="unmarshal")
         for index, entry in enumerate(value):
             element(entry, where.at(index))
 
@@ -125,15 +127,26 @@ _specs = _list(_spec)
 _image = _mapping(dict.fromkeys(("name", "newName", "newTag", "digest", "tagSuffix"), _text))
 _replica = _mapping({"name": _text, "count": _number})
 _metadata = _mapping({"name": _text, "namespace": _text, "labels": _pairs, "annotations": _pairs})
+_reference = _either("fieldPath", "fieldpath")
 _variable = _mapping(
     {
         "name": _text,
         "objref": _mapping(
             dict.fromkeys(("apiVersion", "group", "version", "kind", "name", "namespace"), _text)
         ),
-        "fieldref": _either("fieldPath", "fieldpath"),
+        "fieldref": _reference,
+        "fieldRef": _reference,
     }
 )
+
+
+def _variables(value: Any, where: Location) -> None:
+    _list(_variable)(value, where)
+    for index, entry in enumerate(value):
+        if "fieldref" in entry and "fieldRef" in entry:
+            decline("fieldref and fieldRef are one key to kustomize", where.at(index))
+
+
 _sorting = _mapping(
     {"order": _text, "legacySortOptions": _mapping({"orderFirst": _texts, "orderLast": _texts})}
 )
@@ -171,7 +184,7 @@ _FIELDS: dict[str, Check] = {
     "generatorOptions": _options,
     "replacements": _list(_anything),
     "sortOptions": _sorting,
-    "vars": _list(_variable),
+    "vars": _variables,
     "crds": _texts,
     "openapi": _mapping({"path": _text}),
     "generators": _texts,
@@ -218,7 +231,7 @@ def refused_forms(data: dict[str, Any], where: Location) -> Declined | None:
                 _FIELDS[key](value, where.at(key))
         except DeclinedError as declined:
             if declined.remedy is not None:
-                return Declined(declined.reason, declined.location or where, declined.remedy)
+                return declined.at(where)
     return None
 
 
@@ -236,7 +249,12 @@ def check_forms(data: dict[str, Any], where: Location) -> None:
                 continue
             decline(f"{key} is left to kustomize", where.key_at(key))
         if key not in _FIELDS:
-            refuse(f"kustomize has no field {key}", where.key_at(key), "correct its spelling, or remove it")
+            refuse(
+                f"kustomize has no field {key}",
+                where.key_at(key),
+                "correct its spelling, or remove it",
+                said=f'unknown field "{re.escape(str(key))}"',
+            )
         _FIELDS[key](value, where.at(key))
     kind = data.get("kind") or "Kustomization"
     if kind not in VERSIONS:

@@ -68,7 +68,12 @@ def _add_data(item: Item, kind: str, entry: dict[str, Any], where: Location, ope
     kids: dict[str, dict[str | int, Mark]] = {"data": {}, "binaryData": {}}
     for key, content, place in _pairs(entry, where, opened):
         if key in seen:
-            refuse(f"the generator repeats the key {key}", place, "keep one of them")
+            refuse(
+                f"the generator repeats the key {key}",
+                place,
+                "keep one of them",
+                said="illegally repeats the key",
+            )
         seen.add(key)
         check_key(key, place)
         text = None if kind == "Secret" else _text(content)
@@ -111,7 +116,9 @@ def _pairs(entry: dict[str, Any], where: Location, opened: Open) -> Iterator[Pai
         place = where.at("literals", index)
         key, equals, value = literal.partition("=")
         if not key or not equals:
-            refuse(f"the literal {literal} has no value", place, "write key=value")
+            refuse(
+                f"the literal {literal} has no value", place, "write key=value", said="invalid literal source"
+            )
         if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"":
             value = value[1:-1]
         yield key, value.encode(), place
@@ -157,7 +164,12 @@ def absorb(items: list[Item], new: Item, behavior: str, where: Location) -> None
     """Add a generated object, or merge it into or put it in place of the one that has its name."""
     if behavior not in ("merge", "replace"):
         if any(new.id in item.ids for item in items):
-            refuse(f"{new.kind} {new.name} exists already", where, "set behavior to merge or replace")
+            refuse(
+                f"{new.kind} {new.name} exists already",
+                where,
+                "set behavior to merge or replace",
+                said="exists; can not use behavior",
+            )
         items.append(new)
         return
     old = _absorbing(items, new, behavior, where)
@@ -187,7 +199,12 @@ def _absorbing(items: list[Item], new: Item, behavior: str, where: Location) -> 
     found = [item for item in items if new.id in item.ids]
     if not found:
         reason = f"there is no {new.kind} {new.name} to {behavior}"
-        refuse(reason, where.at("name"), "name one of this build and its namespace, or leave out behavior")
+        refuse(
+            reason,
+            where.at("name"),
+            "name one of this build and its namespace, or leave out behavior",
+            said="does not exist; cannot merge or replace",
+        )
     if len(found) > 1:
         decline(f"{len(found)} objects match the generator {new.name}", where.at("name"))
     return found[0]

@@ -15,10 +15,10 @@ __all__ = ["inside_text"]
 
 
 def inside_text(repo: Repo, where: Location, *, known: bool = False) -> Location:
-    """A place whose path goes on inside a text, as the text's place and the lines in it.
+    """A place whose path goes on inside a text, as the text's place and the span in it; the whole text where it cannot be
+    followed (behind an anchor or a tag).
 
-    Only a literal block (`|`) keeps its lines apart; inside other texts the whole text is the place. That a text holds
-    YAML is `known`, or asked of the field's name.
+    That a text holds YAML is `known`, or asked of the field's name.
     """
     if where.span is not None or not where.path:
         return where
@@ -30,11 +30,17 @@ def inside_text(repo: Repo, where: Location, *, known: bool = False) -> Location
     document = next(d for d in repo.documents(where.file) if d.index == where.document)
     span = document.span(outer)
     source = document.source.text
-    if source[span.start : span.start + 1] != "|" or not rest:
+    if not rest:
         return place
-    return Location(
-        where.file, outer, where.document, span=_inner(source, span, at(document.data, outer), rest)
-    )
+    text = at(document.data, outer)
+    if source[span.start : span.start + 1] == "|":
+        inner = _inner(source, span, text, rest)
+    else:
+        found = _followed(source, span, text, rest)
+        if found is None:
+            return place
+        inner = document.source.span(*found)
+    return Location(where.file, outer, where.document, span=inner)
 
 
 # Fields of kustomizations and of plugins' configurations that hold YAML as text.
@@ -83,3 +89,81 @@ def _inner(source: str, span: Span, text: str, rest: Path) -> Span:
     start = sum(len(text) + 1 for text in lines[: line - 1]) + indent + inner.column - 1
     end = sum(len(text) + 1 for text in lines[: end_line - 1]) + indent + inner.end_column - 1
     return Span(line, inner.column + indent, end_line, inner.end_column + indent, start, end)
+
+
+def _followed(source: str, span: Span, text: str, rest: Path) -> tuple[int, int] | None:
+    """Start and end in the source of what stands at a path of the YAML in a text that is written in quotes, plainly or
+    folded.
+    """
+    stripped = text.strip()
+    document = next((d for d in _parsed(stripped).documents if d.index == rest[0]), None)
+    places = _places(source, span.start, span.end, text)
+    if document is None or places is None:
+        return None
+    inner, skipped = document.span(rest[1:]), len(text) - len(text.lstrip())
+    return places[inner.start + skipped][0], places[max(inner.end - 1, inner.start) + skipped][1]
+
+
+_WHITE = " \t\r\n"
+_ESCAPES = {
+    "n": "\n",
+    "t": "\t",
+    "r": "\r",
+    "0": "\0",
+    "e": "\x1b",
+    "b": "\b",
+    "a": "\a",
+    "f": "\f",
+    "v": "\v",
+}
+_HEX = {"x": 2, "u": 4, "U": 8}
+
+
+@lru_cache(maxsize=64)
+def _places(source: str, start: int, end: int, text: str) -> list[tuple[int, int]] | None:
+    """Start and end in the source of what each character of a text is written with; None where they do not fit.
+
+    What is not white stands in the source in the same order; how the rest is folded need not be known.
+    """
+    style = source[start : start + 1]
+    at = source.find("\n", start, end) if style == ">" else start + (style in ("'", '"'))
+    places: list[tuple[int, int]] = []
+    for character in text:
+        white = character in _WHITE
+        at = _past_folds(source, at, end, style, blanks=not white)
+        meant, width = _meant(source, at, style)
+        if meant != character or at >= end:
+            if not white:
+                return None
+            width = 0
+        places.append((at, at + width))
+        at += width
+    return places
+
+
+def _past_folds(source: str, at: int, end: int, style: str, *, blanks: bool) -> int:
+    """Behind the ends of lines that mean nothing, and all `blanks` as well where one is not looked for."""
+    while at < end:
+        if style == '"' and source.startswith("\\\n", at):
+            at += 2
+            while at < end and source[at] in _WHITE:
+                at += 1
+        elif blanks and source[at] in _WHITE:
+            at += 1
+        else:
+            break
+    return at
+
+
+def _meant(source: str, at: int, style: str) -> tuple[str, int]:
+    """The character that stands at a place of a scalar of some style, and how much of the source it takes."""
+    one = source[at : at + 1]
+    if style == "'" and one == "'":
+        return one, 2
+    if style != '"' or one != "\\":
+        return one, 1
+    kind = source[at + 1 : at + 2]
+    if kind in _HEX:
+        digits = source[at + 2 : at + 2 + _HEX[kind]]
+        return chr(int(digits, 16)), 2 + len(digits)
+    return _ESCAPES.get(kind, kind), 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from gitops_layout.kustomize.fast.declined import decline, refuse
@@ -189,7 +190,12 @@ def unique(items: list[Item]) -> None:
             reason = f"two objects are {item.kind} {item.name}; the first is from {first.file}"
             last, earlier = item.origin(("metadata", "name"))
             place = earlier[-1] if earlier else last  # where it stands, not what renamed it
-            refuse(reason, place, "list it once, or give one of them another name")
+            refuse(
+                reason,
+                place,
+                "list it once, or give one of them another name",
+                said=rf"already registered id: \S*/{re.escape(item.name)}\.|ID conflict",
+            )
         seen[item.id] = item
 
 
@@ -200,7 +206,7 @@ def check_key(key: str | int, where: Location) -> None:
     """Decline a mapping's key that kustomize would write without quotes, although it is no text then."""
     if isinstance(key, str) and not text_key(key):
         reason = f"the key {key} is no text without quotes, and kustomize writes none"
-        refuse(reason, where, "choose another key")
+        refuse(reason, where, "choose another key", said=r"map\[interface|wrong node kind")
 
 
 def plain_text(text: str) -> bool:

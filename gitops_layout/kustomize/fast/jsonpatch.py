@@ -23,6 +23,7 @@ _FIELDS = {
     "move": {"op", "path", "from"},
     "copy": {"op", "path", "from"},
 }
+_MISSING = r"missing (value|path)|does not apply|error in \w+ for path"
 _ADD_FIRST = "correct the path, or add what it leads through first"
 _NOTES = (("metadata",), ("metadata", "annotations"))
 
@@ -75,7 +76,12 @@ def _apply(item: Item, operation: Any, where: Location) -> None:
             item.remove(_existing(item, path, where))
         case "test":
             if not _same(at(item.data, _existing(item, path, where)), operation["value"]):
-                refuse("the test of a JSON patch fails", where, "make it expect what the object has")
+                refuse(
+                    "the test of a JSON patch fails",
+                    where,
+                    "make it expect what the object has",
+                    said="test failed",
+                )
         case _:
             source = _existing(item, _pointer(operation["from"], where.at("from")), where)
             if source in _NOTES or path[: len(source)] == source:
@@ -114,7 +120,12 @@ def _container(item: Item, steps: tuple[str, ...], where: Location) -> tuple[Any
         data = at(data, (key,))
         path.append(key)
         if not isinstance(data, dict | list):
-            refuse(f"the object has nothing at /{'/'.join(steps[:-1])}", _pointing(where), _ADD_FIRST)
+            refuse(
+                f"the object has nothing at /{'/'.join(steps[:-1])}",
+                _pointing(where),
+                _ADD_FIRST,
+                said=_MISSING,
+            )
     return data, tuple(path)
 
 
@@ -126,7 +137,7 @@ def _existing(item: Item, steps: tuple[str, ...], where: Location) -> Path:
             decline(f"{last} is no index of a list", where)
         last = int(steps[-1])
     if at(holder, (last,)) is ABSENT:
-        refuse(f"the object has nothing at /{'/'.join(steps)}", _pointing(where), _ADD_FIRST)
+        refuse(f"the object has nothing at /{'/'.join(steps)}", _pointing(where), _ADD_FIRST, said=_MISSING)
     return (*path, last)
 
 

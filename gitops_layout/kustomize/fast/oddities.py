@@ -28,11 +28,18 @@ def check_oddities(
     """Decline a file's `text` whose documents hold such a text; without `escapes`, JSON's own are fine."""
     if not _MAYBE.search(text):
         return
+    if escapes and "<<" in text and "\\/" in text:
+        decline("a merge key may leave out what kustomize's YAML refuses", where)
     for document in documents:
         for path, node, value in _texts(document.data, document.node, ()):
             place = Location(where.file, path, document.index) if not where.path else where
             if escapes and _SLASH.match(text, node.start, node.end):
-                refuse("kustomize's YAML has no escape \\/", place, "write / without the backslash")
+                refuse(
+                    "kustomize's YAML has no escape \\/",
+                    place,
+                    "write / without the backslash",
+                    said="unknown escape character",
+                )
             check_text(value, place)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -146,6 +147,7 @@ def _only(items: list[Item], merge: Item) -> Item:
             reason,
             merge.origin(("metadata", field))[0],
             "name an object of this build, or give the patch a target",
+            said=rf"no matches for Id [^;]*/{re.escape(merge.name)}\.",
             certain=True,
         )
     if len(found) > 1:

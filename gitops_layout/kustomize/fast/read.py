@@ -25,7 +25,10 @@ from gitops_layout.source.document import Document, Node, Stream
 from gitops_layout.source.reader import has_surrogates, read
 from gitops_layout.values import dataclass
 
-__all__ = ["Reader", "kustomized", "objects", "without_added_newline"]
+__all__ = ["NO_YAML", "Reader", "kustomized", "objects", "without_added_newline"]
+
+NO_YAML = "(?i)yaml|json|invalid character"
+"""What kustomize says of a file that is none."""
 
 MAX_NAME = 600
 """Characters of a name that patterns are tried on; Kubernetes takes 253, and variables may stand in it."""
@@ -96,10 +99,12 @@ class Reader:
                 if self.repo.entries[path].size > MAX_BYTES:
                     decline(f"the file is {problem.message}", Location(path))
                 span = Span(problem.line, problem.column, problem.line, problem.column + 1, 0, 0)
-                refuse(f"it is no YAML: {problem.message}", Location(path, span=span), "correct it")
+                refuse(
+                    f"it is no YAML: {problem.message}", Location(path, span=span), "correct it", said=NO_YAML
+                )
             if path.endswith(".json") and has_surrogates(self.repo.text(path)):
                 why = "it escapes a character in two halves, which kustomize's YAML reader does not take"
-                refuse(why, Location(path), "write the character itself")
+                refuse(why, Location(path), "write the character itself", said="yaml: ")
             self._documents[path] = kustomized(stream, Location(path))
         return self._documents[path]
 
@@ -171,10 +176,15 @@ def _check_documents(documents: tuple[Document, ...], where: Location) -> None:
     for document in documents:
         if document.duplicates:
             place = _place(where, document, document.duplicates[0].path)
-            refuse("a key stands twice", place, "keep one of them")
+            refuse("a key stands twice", place, "keep one of them", said="already (defined|set)")
         if document.untexts:
             place = _place(where, document, document.untexts[0])
-            refuse(f"the key {document.untexts[0][-1]} is no text", place, "put it in quotes")
+            refuse(
+                f"the key {document.untexts[0][-1]} is no text",
+                place,
+                "put it in quotes",
+                said=r"map\[interface",
+            )
         if document.doubts:
             decline(document.doubts[0].reason, _place(where, document, document.doubts[0].path))
 
@@ -335,7 +345,7 @@ def _checked(data: Any, document: Document, path: Path, place: Location, *, patc
                 continue
             decline(f"metadata.{name} is not plain text", place.at("metadata", name))
     if not metadata.get("name"):
-        refuse("an object needs a name", place, "give it metadata.name")
+        refuse("an object needs a name", place, "give it metadata.name", said="missing metadata.name")
     identity = (data["kind"], data.get("apiVersion", ""), metadata["name"], metadata.get("namespace") or "")
     if any(len(text) > MAX_NAME for text in identity):
         decline(f"a name of more than {MAX_NAME} characters", place)

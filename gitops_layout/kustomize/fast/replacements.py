@@ -100,7 +100,12 @@ def _source(items: list[Item], selector: Mapping[str, Any], where: Location) -> 
             found.append(item)
     if len(found) != 1:
         reason = f"{len(found)} objects match the source of a replacement"
-        refuse(reason, where, "make kind, name and namespace name one object")
+        refuse(
+            reason,
+            where,
+            "make kind, name and namespace name one object",
+            said=r"nothing selected by|multiple matches for selector",
+        )
     return found[0]
 
 
@@ -197,7 +202,12 @@ def _copy(
         decline("a replacement writes what kustomize keeps its notes in", where)
     paths = list(_matches(item.data, steps, (), bool(options.get("create")), where))
     if not paths:
-        refuse(f"a target has no field {field}", where, "correct the path, or set options.create")
+        refuse(
+            f"a target has no field {field}",
+            where,
+            "correct the path, or set options.create",
+            said=f'unable to find field "{re.escape(field)}"',
+        )
     for path in paths:
         _write(item, path, text, options, written, where)
     if field in ("kind", "apiVersion") or steps[:2] in (["metadata", "name"], ["metadata", "namespace"]):

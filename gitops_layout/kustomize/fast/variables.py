@@ -70,8 +70,9 @@ def _variable(entry: Mapping[str, Any], where: Location) -> Variable:
         version = written
     api_version = f"{group}/{version}" if group else version
     kind, namespace, name = (reference.get(key) or "" for key in ("kind", "namespace", "name"))
-    field, path = next(iter((entry.get("fieldref") or {}).items()), ("fieldPath", None))
-    steps = tuple(_steps(path or "metadata.name", where.at("fieldref", field)))
+    spelled = "fieldRef" if "fieldRef" in entry else "fieldref"
+    field, path = next(iter((entry.get(spelled) or {}).items()), ("fieldPath", None))
+    steps = tuple(_steps(path or "metadata.name", where.at(spelled, field)))
     return Variable(entry.get("name") or "", (api_version, kind, namespace, name), steps, where)
 
 
@@ -117,7 +118,12 @@ def _value(reader: Reader, items: list[Item], variable: Variable) -> _Value:
     item = next((item for item in items if variable.name in item.variables), None)
     if item is None:
         reason = f"no object matches the variable {variable.name}"
-        refuse(reason, variable.where.at("objref"), "give its exact apiVersion, kind and name")
+        refuse(
+            reason,
+            variable.where.at("objref"),
+            "give its exact apiVersion, kind and name",
+            said=rf"var '\{{{re.escape(variable.name)} .* cannot be mapped",
+        )
     value = at(item.data, variable.steps)
     if value is ABSENT or value is None or isinstance(value, dict | list | float):
         decline(f"the variable {variable.name} has no plain value", variable.where)
