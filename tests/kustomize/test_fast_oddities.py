@@ -87,6 +87,10 @@ CASES: dict[str, dict[str, str]] = {
         for name, text in {"an empty item": "  -\n", "an empty field": "  - a:\n    b: c\n", "a list of an empty field": "  - - a:\n"}.items()
         for target in ("", ", target: {kind: ConfigMap}")
     },
+    **{
+        f"a replacement that is its own target {how}": {"c.yaml": f"{CONFIG.replace('name: a', 'name: a.b')}---\n{CONFIG}", K: f"resources: [c.yaml]\nreplacements: [{{source: {{name: a.b}}, targets: [{{select: {{name: '.*'}}, fieldPaths: [metadata.name], options: {{create: true{options}}}}}]}}]\n"}
+        for how, options in {"in part": ", delimiter: ., index: 0", "as a whole": ""}.items()
+    },
     "a label at annotations of a named base": {f"b/{K}": "namePrefix: p-\nresources: [../c.yaml]\n", K: f"resources: [b]\n{NOT_CREATED}"},
     "a label at annotations of what is generated": {K: f"configMapGenerator: [{{name: g, literals: [a=b]}}]\n{NOT_CREATED}"},
     "a label at annotations of what is generated without a hash": {K: f"configMapGenerator: [{{name: g, literals: [a=b], options: {{disableNameSuffixHash: true}}}}]\n{NOT_CREATED}"},

@@ -56,6 +56,10 @@ def replace_values(items: list[Item], entry: Mapping[str, Any], where: Location)
         for item in _targets(items, target, place):
             for field in target.get("fieldPaths") or ["metadata.name"]:
                 _copy(item, field, text, target.get("options") or {}, written, place)
+                if item is origin and at(item.data, path) != value:
+                    decline(
+                        "a replacement changes its own source, of which the next targets get a part", place
+                    )
 
 
 def _known(data: Mapping[str, Any], fields: frozenset[str] | set[str], where: Location) -> None:
