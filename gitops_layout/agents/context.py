@@ -28,6 +28,7 @@ __all__ = [
     "cluster_of",
     "environment_of",
     "environment_why",
+    "is_below",
     "normal_url",
     "places",
     "speaking",
@@ -249,7 +250,7 @@ def environment_why(context: Context, cluster: str, *paths: str | None) -> tuple
     known = [path for path in paths if path]
     for path in known:
         for declared in context.declared.environments:
-            glob = next((glob for glob in declared.paths if _matches(path, glob)), None)
+            glob = next((glob for glob in declared.paths if is_below(path, glob)), None)
             if glob is not None:
                 return declared.name, f"{path} matches {glob}, as the {context.declared.origin} says"
     for declared in context.declared.environments:
@@ -281,7 +282,7 @@ def _variant(context: Context, cluster: str) -> str | None:
     return _in_words(name, names, strict=False)
 
 
-def _matches(path: str, glob: str) -> bool:
+def is_below(path: str, glob: str) -> bool:
     """Whether a glob names a path or a folder above it; `live/**` names `live` as well."""
     folder = glob.removesuffix("/**").rstrip("/")
     return fnmatch(path, folder) or fnmatch(path, f"{folder}/*")
@@ -372,7 +373,7 @@ def stages(repo: Repo) -> frozenset[str]:
 def cluster_of(context: Context, file: str) -> str:
     """The cluster of a root object: declared by path, else the folder below `clusters/`, else its own folder."""
     for declared in context.declared.clusters:
-        if any(_matches(file, glob) for glob in declared.paths):
+        if any(is_below(file, glob) for glob in declared.paths):
             return declared.name
     own = max((root for root in context.cluster_roots if file.startswith(f"{root}/")), key=len, default=None)
     if own is not None:

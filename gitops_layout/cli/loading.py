@@ -172,8 +172,15 @@ def configured(repo: Repo, config_file: Path | None) -> Config:
 
 
 def declared(repo: Repo, config: Config) -> Declared:
-    """What spec and config say about environments, clusters and sources; the config adds to the spec."""
+    """What spec and config say about environments, clusters and sources; the config adds to the spec.
+
+    Raises UserError where they contradict themselves or each other.
+    """
     spec = spec_of(repo)
+    if config.environments or config.clusters:
+        from gitops_layout.config.agreement import agree
+
+        agree(config, {e.name: e.from_ for e in spec.environments} if spec is not None else {})
     environments = {
         e.name: DeclaredEnvironment(e.name, e.tier, e.paths, e.destinations, e.source)
         for e in config.environments

@@ -14,6 +14,7 @@ from gitops_layout.agents.context import Context
 from gitops_layout.cli.loading import load
 from gitops_layout.cli.remembered import Said
 from gitops_layout.errors import UserError
+from gitops_layout.graph.follows import follows
 from gitops_layout.graph.model import Graph
 from gitops_layout.kustomize.model import FILE_NAMES
 from gitops_layout.model import UncheckedClass
@@ -73,6 +74,11 @@ def run(
     said.err += "".join(_told(repo, "not rendered", item.failure) for _, item in chosen if item.failure)
     # What refers to it stays as it is written, in what is printed.
     said.err += "".join(_told(repo, "not seen", entry) for _, item in chosen for entry in item.unseen)
+    said.err += "".join(
+        f"not seen: delivery {delivery.id}: the agent follows {revision}, and what is shown is this tree\n"
+        for delivery, _ in chosen
+        if (revision := follows(delivery)) is not None
+    )
     unread = [e for e in repo.unchecked if options["everything"] and e.kind is UncheckedClass.BROKEN]
     said.err += "".join(f"not read: {entry.what}: {entry.why}\n" for entry in unread)
     said.code = 3 if unread or any(item.failure is not None for _, item in chosen) else 0

@@ -84,6 +84,7 @@ class Environment:
     paths: tuple[str, ...] = ()
     destinations: tuple[str, ...] = ()
     source: str | None = None
+    location: Location = Location(FILE_NAME)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +100,7 @@ class Cluster:
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
     kubernetes: str | None = None
+    location: Location = Location(FILE_NAME)
 
 
 @dataclass(frozen=True, slots=True)

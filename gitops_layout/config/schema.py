@@ -245,14 +245,22 @@ def _light(parsed: ConfigFile, document: Document) -> light.Config:
                 tuple(e.paths),
                 tuple(e.destinations),
                 e.source,
+                here.at("environments", n),
             )
-            for e in parsed.environments
+            for n, e in enumerate(parsed.environments)
         ),
         clusters=tuple(
             light.Cluster(
-                c.name, c.environment, tuple(c.paths), c.server, c.labels, c.annotations, c.kubernetes
+                c.name,
+                c.environment,
+                tuple(c.paths),
+                c.server,
+                c.labels,
+                c.annotations,
+                c.kubernetes,
+                here.at("clusters", n),
             )
-            for c in parsed.clusters
+            for n, c in enumerate(parsed.clusters)
         ),
         agent=parsed.agent,
         sources=tuple(source for source in parsed.sources if isinstance(source, str)),

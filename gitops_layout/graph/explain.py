@@ -8,14 +8,13 @@ from collections.abc import Iterator, Mapping
 from gitops_layout.agents.context import Context, cluster_of, normal_url, stages
 from gitops_layout.agents.delivery import BARE, Delivery, Source
 from gitops_layout.agents.urls import folder_inside
+from gitops_layout.graph.follows import follows
 from gitops_layout.graph.model import Graph
 from gitops_layout.graph.places import why_there
-from gitops_layout.graph.sources import TRUNKS
 from gitops_layout.render.rendered import RenderedObject
-from gitops_layout.semver import is_exact
 from gitops_layout.values import dataclass
 
-__all__ = ["Why", "follows", "origins", "parents", "whys"]
+__all__ = ["Why", "origins", "parents", "whys"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,25 +127,6 @@ def _brought_from(graph: Graph, delivery: Delivery) -> str:
     if rendered.failure is None and delivery.renderer != "none":
         return "; its files were read, from what was fetched or a checkout beside"
     return ""
-
-
-def follows(delivery: Delivery) -> str | None:
-    """The revision of this repository that the agent follows where it may hold something else than this tree, which is
-    what is shown: a tag, a commit, a range, a branch of its own. Tags of artifacts are mostly names of channels.
-    """
-    for part in delivery.parts or (delivery,):
-        source, revision = part.source, part.source.revision
-        if (
-            not source.local
-            or source.chart is not None
-            or revision is None
-            or revision.name.removeprefix("refs/heads/") in ("", *TRUNKS)
-        ):
-            continue
-        channel = (source.url or "").startswith("oci://") and not is_exact(revision.name)
-        if revision.kind == "digest" or not channel:
-            return revision.name
-    return None
 
 
 def _source(graph: Graph, delivery: Delivery) -> str:

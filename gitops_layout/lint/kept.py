@@ -36,6 +36,7 @@ def coded(report: Report) -> dict[str, Any]:
         "known": [_finding(finding) for finding in report.known],
         "counts": [getattr(report.coverage, name) for name in _COUNTS],
         "unchecked": [_seen(seen) for seen in report.coverage.unchecked],
+        "follows": report.coverage.follows,
     }
 
 
@@ -49,6 +50,7 @@ def decoded(data: dict[str, Any], catalogue: Catalogue) -> Report:
         Coverage(
             **dict(zip(_COUNTS, data["counts"], strict=True)),
             unchecked=tuple(_to_seen(row) for row in data["unchecked"]),
+            follows=tuple((revision, number) for revision, number in data["follows"]),
         ),
         tuple(_to_finding(row, catalogue) for row in data["known"]),
     )

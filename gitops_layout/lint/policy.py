@@ -13,7 +13,7 @@ from gitops_layout.values import dataclass
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from gitops_layout.config import Config, External, Ignore, Profile
+    from gitops_layout.config import Cluster, Config, Environment, External, Ignore, Profile
     from gitops_layout.model import Tier
     from gitops_layout.rules import Catalogue
     from gitops_layout.rules.model import Rule
@@ -28,7 +28,7 @@ class Policy:
     """What is decided before any rule runs.
 
     `rules` maps the rules to run to their severity per tier. `ignores` pairs each of the config's
-    ignores with the rule ids it stands for. `partial` says that the selection was narrowed by hand: then
+    ignores with the rule ids it stands for. `environments` and `clusters` are those of the config. `partial` says that the selection was narrowed by hand: then
     nothing is said about ignores and declarations that matched nothing.
     """
 
@@ -39,6 +39,8 @@ class Policy:
     profile: Profile
     partial: bool
     allow_unchecked: frozenset[str] = frozenset()
+    environments: tuple[Environment, ...] = ()
+    clusters: tuple[Cluster, ...] = ()
 
 
 def policy(
@@ -84,6 +86,8 @@ def policy(
         profile=chosen,
         partial=bool(command) or bool(dropped),
         allow_unchecked=frozenset(allow_unchecked),
+        environments=config.environments,
+        clusters=config.clusters,
     )
 
 

@@ -94,7 +94,8 @@ class Crash:
 @dataclass(frozen=True, slots=True)
 class Coverage:
     """What was looked at; `validated` counts objects judged against a schema, `ignored` findings that
-    an ignore or the baseline keeps silent.
+    an ignore or the baseline keeps silent. `follows` are the revisions of this repository that agents follow where they may
+    hold something else than the tree that was looked at, each with how many deliveries do.
     """
 
     files: int
@@ -104,6 +105,7 @@ class Coverage:
     validated: int
     unchecked: tuple[Seen, ...]
     ignored: int = 0
+    follows: tuple[tuple[str, int], ...] = ()
 
     @property
     def open(self) -> tuple[Seen, ...]:

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from gitops_layout.checks import ENGINE
 from gitops_layout.checks.files import is_live
+from gitops_layout.graph.follows import pinned
 from gitops_layout.lint import unchecked as looked
 from gitops_layout.lint.baseline import Baseline, Ordinals, identity
+from gitops_layout.lint.declared import unmatched
 from gitops_layout.lint.evaluate import evaluate
 from gitops_layout.lint.fix import fix_of
 from gitops_layout.lint.ignores import inline_ignores
@@ -63,7 +65,8 @@ def lint(
     if environment is not None:
         seen = tuple(s for s in seen if _of_environment(graph, s.unchecked.delivery, environment))
     silenced = len(candidates) - len(kept)
-    own = [*silencer.complaints(), *unused]
+    idle = [] if policy.partial else unmatched(graph, policy)
+    own = [*silencer.complaints(), *unused, *idle]
     raised = [(catalogue.by_id[name], hit) for name, hit in own if name in policy.rules]
     kept += [f for f in engine.findings(raised, failed) if not silencer.silences_own(f)]
     told = list(shown(kept, policy, paths, environment))
@@ -118,6 +121,7 @@ def _coverage(graph: Graph, seen: tuple[Any, ...], *, validated: int, ignored: i
         validated=validated,
         unchecked=seen,
         ignored=ignored,
+        follows=tuple(pinned(graph).most_common()),
     )
 
 

@@ -66,6 +66,9 @@ def understood(report: Report, graph: Graph, paint: Callable[[str, str], str]) -
         f"  read          {coverage.files} files, {coverage.documents} documents, {coverage.objects} rendered objects,"
         f" {coverage.validated} held against schemas"
     )
+    if coverage.follows:
+        words = [f"{revision} ({counted(number, 'delivery')})" for revision, number in coverage.follows]
+        yield f"  followed      {_listed(words, 3)}: read was this tree, which may hold something else"
     manifests = {resource.file for resource in graph.repo.resources}
     dead = [file for file in manifests if not graph.is_live(file)]
     if dead:

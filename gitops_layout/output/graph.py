@@ -10,7 +10,8 @@ from typing import Any
 from gitops_layout.agents.argocd.phases import wave
 from gitops_layout.agents.delivery import Delivery
 from gitops_layout.graph.accounts import State, accounts
-from gitops_layout.graph.explain import Why, follows, parents, whys
+from gitops_layout.graph.explain import Why, parents, whys
+from gitops_layout.graph.follows import follows
 from gitops_layout.graph.model import Graph
 from gitops_layout.graph.steps import steps
 from gitops_layout.output.graph_automation import automation_to_data

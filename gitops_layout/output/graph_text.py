@@ -13,7 +13,8 @@ from gitops_layout.counts import counted
 from gitops_layout.errors import UserError
 from gitops_layout.fields import dotted
 from gitops_layout.graph.charts import idle_charts
-from gitops_layout.graph.explain import follows, origins, parents, whys
+from gitops_layout.graph.explain import origins, parents, whys
+from gitops_layout.graph.follows import follows, pinned
 from gitops_layout.graph.model import Graph
 from gitops_layout.graph.steps import Step, steps
 from gitops_layout.model import Unchecked, UncheckedClass
@@ -37,7 +38,7 @@ def to_text(graph: Graph) -> str:
         *automation_to_text(graph),
         _dead(graph),
         _idle(graph),
-        _pinned(live),
+        _pinned(graph),
         _unseen(graph),
     ]
     return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
@@ -216,9 +217,9 @@ def _idle(graph: Graph) -> list[str]:
     ]
 
 
-def _pinned(live: Sequence[Delivery]) -> list[str]:
+def _pinned(graph: Graph) -> list[str]:
     """What follows another revision of this repository: shown is the tree all the same."""
-    revisions = Counter(revision for delivery in live if (revision := follows(delivery)) is not None)
+    revisions = pinned(graph)
     if not revisions:
         return []
     head = "shown is this tree, but what an agent follows may hold something else"

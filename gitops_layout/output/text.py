@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from gitops_layout.lint.report import Coverage, Finding, Report, Seen
 
-__all__ = ["finding_text", "painter", "report_text"]
+__all__ = ["finding_text", "painter", "report_text", "revisions_text"]
 
 _COLOURS = {
     "error": "1;31",
@@ -23,6 +23,7 @@ _COLOURS = {
 }
 _MOST_UNCHECKED = 20
 _MOST_PLACES = 3
+_MOST_REVISIONS = 3
 
 
 def _plain(text: str, _colour: str) -> str:
@@ -159,7 +160,18 @@ def _coverage(coverage: Coverage) -> str:
             note = f" ({accepted} accepted)" if accepted else ""
             parts.append(f"{len(items)} {kind}{note}")
     missing = ", ".join(part for part in parts if part)
-    return f"{looked}; not checked: {missing}" if missing else looked
+    said = f"{looked}; not checked: {missing}" if missing else looked
+    return "\n".join([said, *revisions_text(coverage)])
+
+
+def revisions_text(coverage: Coverage) -> Iterator[str]:
+    """The other revisions that agents follow: what they hold was not looked at."""
+    for revision, number in coverage.follows[:_MOST_REVISIONS]:
+        follow = "follows" if number == 1 else "follow"
+        yield f"Checked is this tree; {_count(number, 'delivery')} {follow} {revision}, which may hold something else"
+    more = len(coverage.follows) - _MOST_REVISIONS
+    if more > 0:
+        yield f"… and {_count(more, 'other revision')}"
 
 
 def _count(number: int, noun: str) -> str:

@@ -288,3 +288,25 @@ spec:
         ("ACME001", "ingress.yaml", 8, "shop serves shop.example.com, not .example.org"),
         ("ACME002", "ingress.yaml", 15, "Ingress sends to Service wbe"),
     ]
+
+
+def test_the_report_says_which_other_revisions_agents_follow() -> None:
+    application = """\
+apiVersion: argoproj.io/v1alpha1
+kind: Application
+metadata: {name: NAME, namespace: argocd}
+spec:
+  project: default
+  source: {repoURL: "https://git.test/acme/fleet.git", targetRevision: REVISION, path: web}
+  destination: {name: eu, namespace: web}
+"""
+    revisions = {"a": "v1.0", "b": "HEAD", "c": "v1.0", "d": "main"}
+    files: dict[str, str | bytes] = {
+        f"apps/{name}.yaml": application.replace("NAME", name).replace("REVISION", revision)
+        for name, revision in revisions.items()
+    }
+    report = linted({**files, "web/a.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n"})
+    assert report.coverage.follows == (("v1.0", 2),)
+    assert "Checked is this tree; 2 deliveries follow v1.0, which may hold something else" in report_text(
+        report
+    )

@@ -146,6 +146,7 @@ _HERE = [
            given=(("more.yaml", "", _APP.format(name="web-more", path=_PLAIN)), (f"{_PLAIN}/settings.yaml", "", f"{_LIVE}data: {{a: b}}\n"), ("apps/web/other/settings.yaml", "", f"{_LIVE.replace('more', 'other')}data: {{a: b}}\n"))),
     Mutant("A028", PROJECT, "  sourceRepos:\n    - https://github.com/acme/platform.git\n", "  sourceRepos:\n    - '*'\n", agents=ARGO),
     Mutant("C005", ".gitops-layout.yaml", "external:\n", "external:\n  - chart: podinfoo\n    reason: it has a repository of its own\n", "podinfoo", of="platform", inert=True),
+    Mutant("C006", ".gitops-layout.yaml", "external:\n", "environments:\n  - {name: canary, tier: prod, paths: [apps/*/env/canary]}\nexternal:\n", "apps/*/env/canary", of="platform", inert=True),
     Mutant("D003", f"{_PLAIN}/settings.yaml", "data: {a: b}\n", "data: {a: b}\n---\nreplicas: 2\n", "replicas", agents=ARGO, given=(_deliver(_PLAIN, agent="argocd"), (f"{_PLAIN}/settings.yaml", "", f"{_LIVE}data: {{a: b}}\n"))),
     brought("D019", "apiVersion: v1\nkind: Service\nmetadata:\n  name: web\nspec:\n  clusterIP: None\n", "kind: Service", "K016"),
     Mutant("F021", "clusters/eu/flux-system/flux-instance.yaml", "path: clusters/eu", "path: clusters/lab", agents=FLUX),
