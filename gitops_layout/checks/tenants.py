@@ -38,6 +38,7 @@ def out_of_bounds(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
     repository is all its own.
     """
     granted = _granted(graph) if graph.declared.tenants else {}
+    rendered = {(d.kind, d.namespace, d.name) for d in graph.deliveries if graph.rendered[d.id].objects}
     for tenant in graph.declared.tenants:
         asked: dict[tuple[str, str], dict[str, Fraction]] = {}
         seen: set[tuple[str, str, str, str]] = set()
@@ -47,6 +48,13 @@ def out_of_bounds(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
             if what := _foreign(delivery, item, tenant):
                 yield _hit(item, delivery, tenant, what, item.origin(("metadata", "name")))
                 continue
+            if (item.ref.kind, item.ref.namespace, item.ref.name) not in rendered and (
+                aim := _aimed(item, tenant)
+            ):
+                what = (
+                    f"what {item.ref.kind} {item.ref.name} delivers to namespace {aim}, which is not its own"
+                )
+                yield _hit(item, delivery, tenant, what, item.origin(("spec", "targetNamespace")))
             namespace = item.ref.namespace or delivery.target_namespace or ""
             # A tenant's own repository names no clusters, and environments apart may share a namespace's name.
             place = delivery.cluster or delivery.environment or ""
@@ -110,6 +118,13 @@ def _foreign(delivery: Delivery, item: RenderedObject, tenant: DeclaredTenant) -
     if not namespace and not placed and builtin_scope(item.ref.group, kind):
         return f"{kind} {item.ref.name} without a namespace, which would be nobody's"
     return None
+
+
+def _aimed(item: RenderedObject, tenant: DeclaredTenant) -> str | None:
+    """The namespace, not the tenant's, to which an agent's object sends all that it delivers."""
+    namespace = at(item.data, "spec", "targetNamespace")
+    agent = item.ref.group in ("helm.toolkit.fluxcd.io", "kustomize.toolkit.fluxcd.io")
+    return str(namespace) if agent and namespace and namespace not in tenant.namespaces else None
 
 
 def _beyond(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -17,8 +18,12 @@ _COLUMN = 8
 
 
 def plan_text(plan: Plan, *, written: bool) -> str:
-    """One line a changed file, each conflict with both its sides, warnings, and a summary line."""
-    lines = [_line(action) for action in _shown(plan)]
+    """The changed files, each conflict with both its sides, warnings, and a summary line.
+
+    What is planned is shown as the tree it makes, what was done as a line a file, with its whole path.
+    """
+    shown = _shown(plan)
+    lines = [_line(action, action.path) for action in shown] if written else [*_tree(shown)]
     for action in plan.conflicts:
         lines += ["", f"conflict in {action.path}: {action.why}", *_sides(action)]
     lines += [f"warning: {text}" for text in plan.warnings]
@@ -66,9 +71,23 @@ def _shown(plan: Plan) -> list[Action]:
     return [action for action in plan.shown if action.do != "keep" or action.conflicts]
 
 
-def _line(action: Action) -> str:
+def _tree(actions: list[Action], at: int = 0, depth: int = 0) -> Iterator[str]:
+    """Files below their folders, `at` code points of whose paths stand above; folders that hold but one stand in its line."""
+    for name, group in groupby(actions, key=lambda action: action.path[at:].partition("/")[0]):
+        below = [*group]
+        if below[0].path[at:] == name:
+            yield from (_line(action, "  " * depth + name) for action in below)
+            continue
+        end = at + len(name) + 1
+        while len({(rest := action.path[end:].partition("/"))[:2] for action in below}) == 1 and rest[1]:
+            end += len(rest[0]) + 1
+        yield f"{'':<{_COLUMN}}  {'  ' * depth}{below[0].path[at:end]}"
+        yield from _tree(below, end, depth + 1)
+
+
+def _line(action: Action, shown: str) -> str:
     why = f"  ({action.why})" if action.why else ""
-    return f"{action.do:<{_COLUMN}}  {action.path}{why}"
+    return f"{action.do:<{_COLUMN}}  {shown}{why}"
 
 
 def _sides(action: Action) -> Iterator[str]:

@@ -52,7 +52,7 @@ def merge(path: str, base: bytes | None, ours: bytes, theirs: bytes, *, prefer: 
     if merged.conflicts:
         return Merged(lines.content, merged.conflicts)
     if not lines.conflicts and _data(lines.content) == merged.data:
-        return lines
+        return Merged(structure.without_comments(lines.content, merged.beside))
     return Merged(merged.content)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import field
 from typing import Any, Literal
 
@@ -15,7 +15,7 @@ from ruamel.yaml.error import YAMLError
 from gitops_layout.source.reader import read
 from gitops_layout.values import dataclass
 
-__all__ = ["UNREADABLE", "Conflict", "Structured", "dump", "load", "merge"]
+__all__ = ["UNREADABLE", "Conflict", "Structured", "dump", "load", "merge", "without_comments"]
 
 UNREADABLE: Any = object()
 """Data that equals nothing."""
@@ -39,17 +39,20 @@ class Conflict:
 
 @dataclass(frozen=True, slots=True)
 class Structured:
-    """The merged file: its plain data and its text."""
+    """The merged file: its plain data and its text, and the comments of what was taken out of it."""
 
     data: Any
     content: bytes
     conflicts: tuple[Conflict, ...] = ()
+    beside: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True)
 class _Merge:
     prefer: Literal["ours", "theirs"] | None
     conflicts: list[Conflict] = field(default_factory=list)
+    gone: list[int] = field(default_factory=list)
+    """Lines of our file, counted from 0, in which stood what was taken away."""
 
     def settle(self, where: str, ours: Any, theirs: Any) -> Any:
         """What stands after both sides changed a value: _MISSING for nothing."""
@@ -71,15 +74,17 @@ def merge(
     _merge_maps(state, old, tree, new, "")
     if state.conflicts:
         return Structured(UNREADABLE, ours, tuple(state.conflicts))
-    content = dump(tree, like=body) + tail
-    if lost := _comments(ours) - _comments(base or b"") - _comments(content):
+    beside = _above(body, state.gone)
+    content = without_comments(dump(tree, like=body), beside) + tail
+    kept = _comments(ours) - _comments(base or b"") - beside
+    if lost := kept - _comments(content):
         content = _put_back(content, ours, lost)
     stream = read(content, "")
     if stream.problems or len(stream.documents) != 1 or stream.documents[0].data != json.loads(_text(tree)):
         return None
-    if _comments(ours) - _comments(base or b"") - _comments(content):
+    if kept - _comments(content):
         return None
-    return Structured(stream.documents[0].data, content)
+    return Structured(stream.documents[0].data, content, (), frozenset(beside))
 
 
 def _tailed(content: bytes) -> tuple[bytes, bytes]:
@@ -126,6 +131,7 @@ def _yaml() -> YAML:
     reader = YAML()
     reader.preserve_quotes = True
     reader.width = 10_000
+    reader.brace_single_entry_mapping_in_flow_sequence = True  # `[{name: a}]` stays so
     return reader
 
 
@@ -140,6 +146,7 @@ def _dumped(tree: Any, offset: int) -> bytes:
 def _merge_maps(state: _Merge, old: Any, tree: Any, new: Any, where: str) -> None:
     for key in [key for key in old if key not in new and key in tree]:
         if _same(tree[key], old[key]) or state.settle(f"{where}.{key}", tree[key], _MISSING) is _MISSING:
+            state.gone.append(tree.lc.key(key)[0])
             del tree[key]
     for position, key in enumerate(new):
         before, here, there = old.get(key, _MISSING), tree.get(key, _MISSING), new[key]
@@ -156,8 +163,7 @@ def _merged(state: _Merge, old: Any, here: Any, there: Any, where: str) -> Any:
     """One value, three ways; containers are merged in place."""
     if _same(here, there) or _same(old, there):
         return here
-    if _same(old, here):
-        return there
+    untouched = _same(old, here)
     if isinstance(here, CommentedMap) and isinstance(there, CommentedMap):
         _merge_maps(state, old if isinstance(old, CommentedMap) else CommentedMap(), here, there, where)
         return here
@@ -166,14 +172,16 @@ def _merged(state: _Merge, old: Any, here: Any, there: Any, where: str) -> Any:
         name = None if where.rpartition(".")[2] in _ATOMIC else _identity(before, here, there)
         if name is not None:
             _merge_lists(state, before, here, there, where, name)
-            return here
-    return state.settle(where, here, there)
+            # Item by item, comments and style stay; another order is theirs alone to have.
+            return there if untouched and not _same(here, there) else here
+    return there if untouched else state.settle(where, here, there)
 
 
 def _merge_lists(
     state: _Merge, old: Any, tree: Any, new: Any, where: str, name: Callable[[Any], str]
 ) -> None:
     before = {name(item): item for item in old}
+    lines = {name(item): tree.lc.item(index)[0] for index, item in enumerate(tree)}
     wanted = {name(item): item for item in new}
     for label, item in before.items():
         index = _index(tree, label, name)
@@ -181,6 +189,7 @@ def _merge_lists(
             continue
         place = f"{where}[{label}]"
         if _same(tree[index], item) or state.settle(place, tree[index], _MISSING) is _MISSING:
+            state.gone.append(lines[label])
             del tree[index]
     labels = list(wanted)
     for position, (label, item) in enumerate(wanted.items()):
@@ -284,6 +293,27 @@ def _put_back(content: bytes, ours: bytes, lost: set[str]) -> bytes:
                 place += 1
         lines.insert(place, line if line.endswith("\n") else f"{line}\n")
     return "".join(lines).encode()
+
+
+def _above(content: bytes, lines: Iterable[int]) -> set[str]:
+    """The comments right above these lines, as far in as they; without those that stand twice."""
+    texts = content.decode("utf-8-sig").splitlines()
+    found = []
+    for line in lines:
+        indent = len(texts[line]) - len(texts[line].lstrip())
+        while line and texts[line - 1].startswith(f"{' ' * indent}#"):
+            line -= 1
+            found.append(texts[line].strip())
+    stripped = [text.strip() for text in texts]
+    return {text for text in found if stripped.count(text) == 1}
+
+
+def without_comments(content: bytes, comments: Collection[str]) -> bytes:
+    """The text without the lines that are one of these comments."""
+    if not comments:
+        return content
+    lines = content.decode().splitlines(keepends=True)
+    return "".join(line for line in lines if line.strip() not in comments).encode()
 
 
 def _comments(content: bytes) -> set[str]:

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 _RESERVED = frozenset({"default", "kube-system", "kube-public", "kube-node-lease", "flux-system", "argocd"})
 
+_PROJECTS = frozenset({"apps", "argocd", "default", "infrastructure", "policies", "root", "tenants"})
+"""AppProjects that a platform has of its own, or Argo CD itself; each tenant has one of its name."""
+
 Problem = tuple["Path", bool, str]
 """Path in gitops.yaml, whether its key (rather than its value) is at fault, and what is wrong."""
 
@@ -135,6 +138,10 @@ def agent_problems(file: File) -> Iterator[Problem]:
                 True,
                 f"a tenant's repository has no {field}: it is the platform's",
             )
+    for index, tenant in enumerate(file.spec.tenants if agent == "argocd" else ()):
+        if tenant.name in _PROJECTS:
+            text = f"tenant {tenant.name} would share AppProject {tenant.name} with what is not its own: choose another name"
+            yield ("spec", "tenants", index, "name"), False, text
     for index, tenant in enumerate(file.spec.tenants if agent == "builtin" else ()):
         if tenant.repo is not None:
             text = (

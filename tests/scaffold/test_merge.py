@@ -132,6 +132,26 @@ def test_a_comment_of_the_user_is_never_lost() -> None:
     assert b"# until the migration is done" in result.content
 
 
+def test_a_comment_right_above_what_goes_goes_with_it() -> None:
+    base = b"resources:\n  - web.yaml\n  - api.yaml\n  - last.yaml\n"
+    ours = b"resources:\n  # web first\n  - web.yaml\n  # then\n  # api\n  - api.yaml\n  # the last\n  - last.yaml\n"
+    ours += b"patches: [{path: mine.yaml}]\n"
+    for gone in (b"web", b"api"):
+        theirs = base.replace(b"  - %s.yaml\n" % gone, b"")
+        notes = {b"web": b"  # web first\n", b"api": b"  # then\n  # api\n"}[gone]
+        merged = merge("a.yaml", base, ours, theirs).content
+        assert merged == ours.replace(notes + b"  - %s.yaml\n" % gone, b"")
+
+
+def test_an_item_in_braces_keeps_them() -> None:
+    base = b"spec: {prune: true}\n"
+    ours = b"spec: {prune: true, dependsOn: [{name: mine}]}\n"
+    theirs = b"spec: {prune: true, dependsOn: [{name: infra}]}\n"
+    merged = merge("a.yaml", base, ours, theirs).content
+    assert b"{name: mine}" in merged
+    assert b"{name: infra}" in merged
+
+
 @pytest.mark.parametrize("prefer", [None, "ours", "theirs"])
 def test_a_comment_beside_what_goes_drops_nothing_else(prefer: Any) -> None:
     base = b"resources:\n  - a.yaml\n  - b.yaml\n  - c.yaml\n"

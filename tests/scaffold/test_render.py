@@ -409,3 +409,25 @@ def test_every_workflow_pins_what_it_uses(wanted: Spec) -> None:
     ]
     assert len(used) >= 4
     assert all(re.fullmatch(r"[\w./-]+@[0-9a-f]{40}", name) for name in used)
+
+
+def test_environments_alone_make_a_repository_with_copier(source: Path, tmp_path: Path) -> None:
+    from copier import run_copy
+
+    asked = {
+        "repo_url": "https://github.com/acme/a",
+        "environments": [{"name": "qa", "tier": "nonprod"}, {"name": "live", "tier": "prod", "from": "qa"}],
+    }
+    run_copy(str(source), tmp_path, data=asked, defaults=True, quiet=True, vcs_ref="v1")
+    made = load((tmp_path / "gitops.yaml").read_bytes())
+    assert [(item.name, item.environments) for item in made.clusters] == [("qa", ["qa"]), ("live", ["live"])]
+    wanted = render(made)
+    assert all((tmp_path / path).read_bytes() == file.content for path, file in wanted.items())
+    with pytest.raises(ValueError, match="needs a tier"):
+        run_copy(
+            str(source),
+            tmp_path / "b",
+            data={**asked, "environments": [{"name": "qa"}]},
+            defaults=True,
+            quiet=True,
+        )

@@ -162,7 +162,8 @@ def test_in_layout_split_the_repository_beside_this_one_starts_from_it_once(
     assert [path.name for path in app.iterdir()] == [".github"]
     (app / "run.sh").write_text("ours\n")
     plan = run(config, "scaffold", "--app", "../app", "--plan")
-    assert "create    ../app/README.md\n" in plan.stdout
+    assert "          ../app/\n" in plan.stdout
+    assert "create      README.md\n" in plan.stdout
     done = run(config, "scaffold", "--app", "../app")
     assert done.returncode == 0, done.stdout + done.stderr
     assert (app / "README.md").read_text().startswith("# Web Shop (2026)\n")

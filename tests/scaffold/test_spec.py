@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from gitops_layout.errors import UserError
-from gitops_layout.spec import json_schema, load, namespace_of
+from gitops_layout.spec import Spec, json_schema, load, namespace_of
 from tests.scaffold.specs import spec
 
 GOOD = """\
@@ -142,3 +142,12 @@ def test_an_app_stays_inside_what_its_tenant_has() -> None:
         spec(tenants=tenants)
     with pytest.raises(UserError, match="tenant payments and app payments share namespace payments"):
         spec(layout="platform", tenants=[{"name": "payments"}], apps=[{"name": "payments"}])
+
+
+def test_no_tenant_shares_its_project_with_the_platform_under_argocd() -> None:
+    def named(agent: str) -> Spec:
+        return spec(agent, layout="platform", tenants=[{"name": "root"}], apps=[])
+
+    assert named("flux").tenants[0].name == "root"
+    with pytest.raises(UserError, match="tenant root would share AppProject root with what is not its own"):
+        named("argocd")

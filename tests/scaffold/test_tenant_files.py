@@ -287,3 +287,17 @@ def test_a_tenants_file_of_another_ending_is_no_silent_nothing(root: Path) -> No
         done = run(root, verb)
         assert done.returncode == 2
         assert "call it gitops.d/payments.yaml" in done.stderr
+
+
+def test_where_a_release_delivers_to_counts_before_its_chart_is_here(root: Path) -> None:
+    release = (
+        "apiVersion: source.toolkit.fluxcd.io/v1\nkind: OCIRepository\nmetadata: {name: x}\nspec: {interval: 1h, "
+        "url: oci://q.example.com/x, ref: {tag: 1.0.0}}\n---\napiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\n"
+        "metadata: {name: x}\nspec: {interval: 1h, targetNamespace: kube-system, chartRef: {kind: OCIRepository, name: x}}\n"
+    )
+    _bring(root, release)
+    done = run(root, "lint", "--select", "T001")
+    assert "brings what HelmRelease x delivers to namespace kube-system, which is not its own" in done.stdout
+    assert "T001" not in run(root, "lint", "--select", "T001", "--env", "dev").stdout
+    _bring(root, release.replace("targetNamespace: kube-system", "targetNamespace: payments"))
+    assert "T001" not in run(root, "lint", "--select", "T001").stdout
