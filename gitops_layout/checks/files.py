@@ -14,7 +14,7 @@ from gitops_layout.patterns import regexp
 from gitops_layout.repo.model import Repo, is_aside, is_template, is_yaml
 from gitops_layout.source.document import Duplicate
 
-__all__ = ["discreet", "duplicate_key", "is_live", "list_wrapper", "manifests", "unparsable"]
+__all__ = ["built_from", "discreet", "duplicate_key", "is_live", "list_wrapper", "manifests", "unparsable"]
 
 _QUOTED = regexp(r"(['\"]).*?\1")
 
@@ -28,6 +28,12 @@ def manifests(repo: Repo) -> tuple[str, ...]:
         if is_yaml(path) and repo.entries[path].target is None
         if "/." not in f"/{path}" and not _in_chart(repo, path)
     )
+
+
+def built_from(graph: Graph) -> frozenset[str]:
+    """The files that some build reads: that a folder of manifests is applied as it lies says of none that it is meant."""
+    bare = {delivery.id for delivery in graph.deliveries if delivery.agent == "plain"}
+    return frozenset().union(*(rendered.files for key, rendered in graph.rendered.items() if key not in bare))
 
 
 def _in_chart(repo: Repo, path: str) -> bool:

@@ -15,6 +15,7 @@ from typing import Any
 
 from gitops_layout.agents.context import ENVIRONMENT_NAMES, at
 from gitops_layout.checks.counterparts import contains, without
+from gitops_layout.checks.files import built_from
 from gitops_layout.checks.objectlist import values_at
 from gitops_layout.graph.model import Graph
 from gitops_layout.graph.roots import kustomizations
@@ -116,9 +117,7 @@ def counterpart_not_listed(graph: Graph, params: Mapping[str, Any]) -> Iterator[
         and not is_remote(reference.target)
         and (real := repo.resolve(join(kustomization.folder, reference.target))) in repo.entries
     ]
-    used = {real for *_, real in listed}
-    bare = {delivery.id for delivery in graph.deliveries if delivery.agent == "plain"}
-    used |= {file for key, rendered in graph.rendered.items() if key not in bare for file in rendered.files}
+    used = {real for *_, real in listed} | built_from(graph)
     told: set[tuple[str, str]] = set()
     for (there, mine, own), (_, reference, real, other) in _doubles(repo, listed):
         lacking = by_file.get(there)

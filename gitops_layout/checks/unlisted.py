@@ -8,10 +8,12 @@ from collections.abc import Iterator, Mapping
 from posixpath import basename, dirname, join, split, splitext
 from typing import Any
 
+from gitops_layout.checks.files import built_from
 from gitops_layout.checks.near import with_article
 from gitops_layout.checks.plugins import PLUGINS, generated_from
 from gitops_layout.graph.model import Graph
-from gitops_layout.kustomize.model import FILE_NAMES, Kustomization, find, references
+from gitops_layout.graph.roots import kustomizations
+from gitops_layout.kustomize.model import FILE_NAMES, Kustomization, references
 from gitops_layout.model import Affected, Change, Hit, Location, Related, Span
 from gitops_layout.patterns import regexp
 from gitops_layout.repo.model import is_aside, is_parked
@@ -29,12 +31,6 @@ _MANY = 3
 _FIRST = Span(1, 1, 1, 1, 0, 0)
 
 
-def _kustomizations(graph: Graph) -> list[Kustomization]:
-    repo = graph.repo
-    folders = (folder for folder, names in repo.folders.items() if any(name in names for name in FILE_NAMES))
-    return [found for folder in folders if isinstance(found := find(repo, folder), Kustomization)]
-
-
 def _listed(graph: Graph, listing: list[Kustomization]) -> set[str]:
     """What kustomizations name, files and folders."""
     return {
@@ -47,10 +43,9 @@ def _listed(graph: Graph, listing: list[Kustomization]) -> set[str]:
 def not_listed(graph: Graph, params: Params) -> Iterator[Hit]:
     """Files beside a kustomization that lists their neighbours, and which nothing reads."""
     repo = graph.repo
-    bare = {delivery.id for delivery in graph.deliveries if delivery.agent == "plain"}
-    used = {file for key, rendered in graph.rendered.items() if key not in bare for file in rendered.files}
-    roots = {delivery.root.file for delivery in graph.deliveries if delivery.id not in bare}
-    listing = _kustomizations(graph)
+    used = set(built_from(graph))
+    roots = {delivery.root.file for delivery in graph.deliveries if delivery.agent != "plain"}
+    listing = kustomizations(repo)
     used |= _listed(graph, listing) | {real or "" for *_, real in generated_from(repo)}
     reached = used | roots
     for kustomization in listing:
@@ -165,7 +160,7 @@ def folder_not_listed(graph: Graph, params: Params) -> Iterator[Hit]:
     and those with a file that it lists from each of the others.
     """
     repo = graph.repo
-    listing = _kustomizations(graph)
+    listing = kustomizations(repo)
     yield from _file_of_each_folder(graph, listing)
     listed = {k.folder: _listed(graph, [k]) for k in listing}
     by_folder = {kustomization.folder: kustomization for kustomization in listing}

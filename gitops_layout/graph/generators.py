@@ -28,14 +28,16 @@ def is_generator(resource: Resource) -> bool:
     return resource.ref.group == argocd.GROUP and resource.ref.kind == "ApplicationSet"
 
 
-def _registered(objects: Iterable[Resource]) -> Iterator[tuple[Resource, Cluster | None]]:
-    """The objects that register clusters, each with the one that can be read from it."""
+def _registered(
+    objects: Iterable[Resource],
+) -> Iterator[tuple[Resource, dict[str, Any], Cluster | None]]:
+    """The objects that register clusters, each with the Secret that it becomes and the cluster that can be read from that."""
     secrets = (r for r in objects if r.ref.kind in _TEMPLATES)
     found = [(resource, secret) for resource in secrets if (secret := _secret_of(resource)) is not None]
     if found:
         from gitops_layout.agents.applicationset import cluster_of_secret
 
-        yield from ((resource, cluster_of_secret(secret)) for resource, secret in found)
+        yield from ((resource, secret, cluster_of_secret(secret)) for resource, secret in found)
 
 
 _TEMPLATES: dict[str, tuple[str, ...]] = {
@@ -63,7 +65,7 @@ def clusters_of(objects: Iterable[Resource]) -> tuple[DeclaredCluster, ...]:
     """The clusters that Secrets in the repository register with Argo CD."""
     return tuple(
         DeclaredCluster(cluster.name or cluster.server, server=cluster.server, origin="secret")
-        for _, cluster in _registered(objects)
+        for *_, cluster in _registered(objects)
         if cluster is not None
     )
 
@@ -112,22 +114,22 @@ def _world(
     from gitops_layout.agents.applicationset import Cluster, Hidden, World
 
     registered = list(_registered(objects))
-    known = {cluster.name or cluster.server: cluster for _, cluster in registered if cluster is not None}
+    known = {cluster.name or cluster.server: cluster for *_, cluster in registered if cluster is not None}
     for cluster in declared.clusters:
         if cluster.server is not None:
             known.setdefault(
                 cluster.name, Cluster(cluster.name, cluster.server, cluster.labels, cluster.annotations)
             )
     hidden = tuple(
-        Hidden(f"{resource.ref.kind} {resource.ref.name}", resource.ref.name, _labels(resource))
-        for resource, cluster in registered
+        Hidden(f"{resource.ref.kind} {resource.ref.name}", resource.ref.name, _labels(secret))
+        for resource, secret, cluster in registered
         if cluster is None
     )
     return World(repo, is_own, tuple(known.values()) or None, hidden=hidden)
 
 
-def _labels(resource: Resource) -> dict[str, str]:
-    found = at(_secret_of(resource), "metadata", "labels")
+def _labels(secret: dict[str, Any]) -> dict[str, str]:
+    found = at(secret, "metadata", "labels")
     return {str(key): str(value) for key, value in found.items()} if isinstance(found, dict) else {}
 
 
