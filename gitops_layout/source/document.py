@@ -129,7 +129,8 @@ class Document:
     """One document of a file: plain `data`, the `node` tree of the same shape, keys that stand twice, and those
     that were no texts before kubectl made texts of them: kustomize takes none.
 
-    `disputed` says that kubectl and kustomize type some scalar or key differently, as far as libyaml read it.
+    `disputed` says that kubectl and kustomize type some scalar or key differently, as far as libyaml read it;
+    `settled` that the doubts are: `data` has what kustomize writes.
     """
 
     file: str
@@ -140,6 +141,7 @@ class Document:
     untexts: tuple[Path, ...] = ()
     doubts: tuple[Doubt, ...] = ()
     disputed: bool = False
+    settled: bool = False
 
     @property
     def node(self) -> Node:

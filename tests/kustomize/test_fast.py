@@ -92,7 +92,7 @@ DECLINED: dict[str, tuple[dict[str, Any], dict[str, str | bytes], tuple[str | in
     "a patch that matches nothing": ({"resources": ["c.yaml"], "patches": [{"patch": "{apiVersion: v1, kind: ConfigMap, metadata: {name: gone}}"}]}, {}, ("patches", 0, "patch", 0, "metadata", "name")),
     "a number over a quoted text": ({"patches": [{"patch": "{apiVersion: v1, kind: ConfigMap, metadata: {name: q}, data: {k: 1}}"}], "resources": ["q.yaml"]}, {"q.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: q}\ndata: {k: '0'}\n"}, ("patches", 0, "patch", 0, "data", "k")),
     "ports named by different fields": ({"patches": [{"patch": "{apiVersion: v1, kind: Service, metadata: {name: web}, spec: {ports: [{port: 80, protocol: TCP}]}}"}], "resources": EVERY}, {}, ("patches", 0, "patch", 0, "spec", "ports")),
-    "folded lines that kustomize changes": ({"resources": ["f.yaml"]}, {"f.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: f}\ndata:\n  k: >\n    a\n      b\n    c\n"}, ("data", "k")),
+    "folded lines that kustomize changes": ({"resources": ["f.yaml"]}, {"f.yaml": "apiVersion: v1\nkind: Thing\nmetadata: {name: f}\ndata:\n  k: >\n    a\n      b\n    c\n"}, ("data", "k")),
     "a label that kustomize changes in other fields too": ({"labels": [{"pairs": {"l": "1"}}], "resources": ["base"]}, {"base/kustomization.yaml": "resources: [d.yaml]\nlabels: [{pairs: {l: '0'}, includeSelectors: true}]\n", "base/d.yaml": DEPLOYMENT}, ("labels", 0, "pairs")),
     "a key that stands twice": ({"resources": ["f.yaml"]}, {"f.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: f}\ndata: {k: a, k: b}\n"}, ("data", "k")),
 }  # fmt: skip

@@ -91,6 +91,11 @@ CASES: dict[str, dict[str, str]] = {
         f"a replacement that is its own target {how}": {"c.yaml": f"{CONFIG.replace('name: a', 'name: a.b')}---\n{CONFIG}", K: f"resources: [c.yaml]\nreplacements: [{{source: {{name: a.b}}, targets: [{{select: {{name: '.*'}}, fieldPaths: [metadata.name], options: {{create: true{options}}}}}]}}]\n"}
         for how, options in {"in part": ", delimiter: ., index: 0", "as a whole": ""}.items()
     },
+    **{
+        f"a {name} that {end} ends": {"c.yaml": f"{CONFIG}data:\n  a: {style}\n      x\n\n      y\n{last}"}
+        for name, style in {"literal text": "|", "folded text": ">", "kept text": "|+", "stripped text": ">-"}.items()
+        for end, last in {"a comment": "  # c", "its own comment": "      # c", "a comment like it": "      # c\n  # c", "a blank": "  ", "a comment further right": "     # c"}.items()
+    },
     "a label at annotations of a named base": {f"b/{K}": "namePrefix: p-\nresources: [../c.yaml]\n", K: f"resources: [b]\n{NOT_CREATED}"},
     "a label at annotations of what is generated": {K: f"configMapGenerator: [{{name: g, literals: [a=b]}}]\n{NOT_CREATED}"},
     "a label at annotations of what is generated without a hash": {K: f"configMapGenerator: [{{name: g, literals: [a=b], options: {{disableNameSuffixHash: true}}}}]\n{NOT_CREATED}"},

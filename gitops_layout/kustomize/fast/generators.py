@@ -173,6 +173,7 @@ def absorb(items: list[Item], new: Item, behavior: str, where: Location) -> None
         items.append(new)
         return
     old = _absorbing(items, new, behavior, where)
+    old.check_folded(where)
     for field in ("labels", "annotations"):
         _keep(new, old, ("metadata", field), drop_empty=True)
     if behavior == "merge":

@@ -26,7 +26,8 @@ class Item:
     `previous` are the earlier (kind, effective namespace, name), `prefixes` and `suffixes` what was
     put around the name, `hashed` whether the name will get a hash, `generated` whether a generator made it, `rewritten` whether a JSON patch
     went over it (which gives every number and null its canonical form), `spelled` whether an annotation
-    that was no text has become one as it was written. `shared` are places that change together: kustomize
+    that was no text has become one as it was written, `folded` whether a text in it is already what kustomize makes of it in the
+    end. `shared` are places that change together: kustomize
     puts one and the same node into each field that a label is new to. `large` says that there may be
     numbers of sixteen digits or more. `variables` are the names of `vars` that take their value from it,
     `source` what kustomize notes about where it comes from, cut before and after the file.
@@ -34,6 +35,7 @@ class Item:
 
     __slots__ = (
         "data",
+        "folded",
         "generated",
         "hashed",
         "large",
@@ -58,6 +60,7 @@ class Item:
         self.generated = False
         self.rewritten = False
         self.spelled = False
+        self.folded = False
         self.shared: tuple[tuple[Path, ...], ...] = ()
         self.large = False
         self.variables: tuple[str, ...] = ()
@@ -69,7 +72,7 @@ class Item:
         other.previous, other.prefixes, other.suffixes = self.previous, self.prefixes, self.suffixes
         other.hashed, other.rewritten, other.spelled = self.hashed, self.rewritten, self.spelled
         other.shared, other.large, other.variables = self.shared, self.large, self.variables
-        other.source, other.generated = self.source, self.generated
+        other.source, other.generated, other.folded = self.source, self.generated, self.folded
         return other
 
     @property
@@ -164,6 +167,11 @@ class Item:
     def remove(self, path: Path) -> None:
         """Take the value at `path` away."""
         self.data, self.mark = remove(self.data, self.mark, path)
+
+    def check_folded(self, where: Location) -> None:
+        """Decline what would see a folded text before kustomize changes it."""
+        if self.folded:
+            decline("it reads a folded text that kustomize changes later", where)
 
     def check_shared(self, where: Location) -> None:
         """Decline where places that kustomize would have changed together were not."""

@@ -180,6 +180,7 @@ def _merge_all(
 def _merge_into(reader: Reader, item: Item, merge: Item, options: dict[str, Any]) -> None:
     """Merge a patch into one item; name, namespace and kind stay unless the options say otherwise."""
     place = merge.origin(())[0]
+    merge.check_folded(place)
     rename, retype = bool(options.get("allowNameChange")), bool(options.get("allowKindChange"))
     if rename or retype:
         if None in (merge.data["metadata"].get("annotations") or {}).values():

@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import Any
 
 from gitops_layout.kustomize.fast.declined import DeclinedError, decline, refuse
+from gitops_layout.kustomize.fast.folded import refolded
 from gitops_layout.kustomize.fast.item import Item, check_key, plain_text
 from gitops_layout.kustomize.fast.marks import ABSENT, Mark, at
 from gitops_layout.kustomize.fast.oddities import check_oddities
@@ -145,6 +146,8 @@ def kustomized(stream: Stream, where: Location) -> tuple[Document, ...]:
         if again.problems:
             decline(again.problems[0].message, where)
         documents = again.documents
+    if not where.path and any(document.doubts for document in documents):
+        documents = tuple(_settled(d, text, last=d is documents[-1]) for d in documents)
     _check_documents(documents, where)
     if documents is not stream.documents:
         _check_keys(stream.documents, where)
@@ -185,7 +188,7 @@ def _check_documents(documents: tuple[Document, ...], where: Location) -> None:
                 "put it in quotes",
                 said=r"map\[interface",
             )
-        if document.doubts:
+        if document.doubts and not document.settled:
             decline(document.doubts[0].reason, _place(where, document, document.doubts[0].path))
 
 
@@ -199,8 +202,28 @@ def _check_comments(text: str, where: Location) -> None:
             decline("a comment holds a mapping, which kustomize may take for a schema", where)
 
 
+def _settled(document: Document, text: str, *, last: bool) -> Document:
+    """A document whose doubts are folded texts in a ConfigMap's data with these as kustomize writes them; else itself."""
+    data = document.data
+    if not isinstance(data, dict) or data.get("kind") != "ConfigMap":
+        return document
+    if last and not text.endswith("\n"):
+        data = without_added_newline(document, text).data
+    for doubt in document.doubts:
+        node = document.find(doubt.path)
+        if node is None or len(doubt.path) != 2 or doubt.path[0] != "data":
+            return document
+        new = refolded(at(data, doubt.path), text, node.start)
+        if new is None:
+            return document
+        data = _set(data, list(doubt.path), new)
+    return replace(document, data=data, settled=True)
+
+
 def _check_folded(documents: tuple[Document, ...], text: str) -> None:
     for document in documents:
+        if document.settled:
+            continue
         for path, node, value in _leaves(document.data, document.node, ()):
             if (
                 isinstance(value, str)
@@ -231,6 +254,11 @@ def without_added_newline(document: Document, text: str) -> Document:
     first = text[node.start : node.start + 1]
     if not isinstance(data, str) or first not in ("|", ">", "&", "!"):
         return document
+    begin = text.rfind("\n") + 1
+    if text[begin:].lstrip().startswith("#") and node.end <= begin:
+        return document  # a comment behind the scalar ends the file
+    if not text[begin:].strip() and not data.endswith("\n\n"):
+        return document  # blanks do, and no end of theirs is kept
     if first in ("&", "!") and data.endswith("\n"):
         decline("a text behind an anchor or a tag ends the file", Location(document.file, tuple(path)))
     return _with_data(document, _set(document.data, path, data.removesuffix("\n")))
@@ -297,6 +325,7 @@ def objects(documents: tuple[Document, ...], where: Location, *, patch: bool = F
         if id(source) not in large:
             large[id(source)] = _many_digits(source.text)
         item.large = large[id(source)]
+        item.folded = document.settled
         item.spelled = item.data["metadata"].get("annotations") is not data["metadata"].get("annotations")
         yield item
 

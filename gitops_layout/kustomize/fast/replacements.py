@@ -47,6 +47,7 @@ def replace_values(items: list[Item], entry: Mapping[str, Any], where: Location)
         if not 0 <= options.get("index", 0) < len(parts):
             decline("the source of a replacement has no such part", where.at("source", "options"))
         text = parts[options.get("index", 0)]
+    origin.check_folded(where)
     written, _ = origin.origin(path)
     for index, target in enumerate(targets):
         place = where.at("targets", index)
@@ -54,6 +55,7 @@ def replace_values(items: list[Item], entry: Mapping[str, Any], where: Location)
             decline("a target is no mapping", place)
         _known(target, _TARGET, place)
         for item in _targets(items, target, place):
+            item.check_folded(place)
             for field in target.get("fieldPaths") or ["metadata.name"]:
                 _copy(item, field, text, target.get("options") or {}, written, place)
                 if item is origin and at(item.data, path) != value:

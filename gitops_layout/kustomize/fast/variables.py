@@ -103,6 +103,7 @@ def substitute(reader: Reader, items: list[Item], variables: Mapping[str, Variab
         return
     values = {name: _value(reader, items, variables[name]) for name in sorted(variables)}
     for item in items:
+        item.check_folded(next(iter(variables.values())).where)
         visited: dict[Path, bool] = {}
         for spec in config.varReference.of(item.api_version, item.kind):
             for path in spots(item, spec, creates=False, reads=True):
