@@ -19,7 +19,7 @@ from gitops_layout.graph.objects import (
     meaning,
     owned_by_others,
 )
-from gitops_layout.graph.state import Made, State, forget, render_now, takes_variables
+from gitops_layout.graph.state import Made, State, forget, home, render_now, takes_variables
 from gitops_layout.model import Location, ObjectRef
 from gitops_layout.render.rendered import Rendered
 from gitops_layout.repo.model import Resource, broken
@@ -136,7 +136,7 @@ def _brought_by(state: State, parent: Delivery) -> list[Delivery]:
     """
     if parent.id not in state.rendered:
         return []  # what brought it, rendered anew, brings it no longer
-    cluster = parent.cluster or cluster_of_root(state.context, parent.root.file)
+    cluster = home(state, parent)
     children: dict[str, Delivery] = {}
     for resource in agents_of(state, agents_rendered(state.rendered[parent.id])):
         parked = state.parked(resource.file)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
 from typing import Protocol
 
-from gitops_layout.agents.context import Context, at
+from gitops_layout.agents.context import Context, at, cluster_of
 from gitops_layout.agents.delivery import Delivery
 from gitops_layout.graph.generators import Expander
 from gitops_layout.graph.sources import with_sources
@@ -16,7 +16,7 @@ from gitops_layout.render.rendered import Rendered, RenderedObject
 from gitops_layout.repo.model import Repo, Resource
 from gitops_layout.values import dataclass
 
-__all__ = ["Made", "Render", "State", "add", "forget", "render_now", "takes_variables"]
+__all__ = ["Made", "Render", "State", "add", "forget", "home", "render_now", "takes_variables"]
 
 
 class Render(Protocol):
@@ -108,12 +108,18 @@ def render_now(state: State, deliveries: Sequence[Delivery]) -> None:
     """Render them with what is known so far, and learn what they bring."""
     state.rendered |= state.render(deliveries, state.lookup)
     state.seen |= dict.fromkeys((delivery.id for delivery in deliveries), state.version)
-    state.context = with_sources(state.context, [(d.cluster, state.rendered[d.id]) for d in deliveries])
+    delivered = [(home(state, delivery), state.rendered[delivery.id]) for delivery in deliveries]
+    state.context = with_sources(state.context, delivered)
     fresh = dict(_variable_objects(state, deliveries))
     known = state.brought
     if any(key not in known or known[key].data != item.data for key, item in fresh.items()):
         state.version += 1
         state.brought |= fresh
+
+
+def home(state: State, delivery: Delivery) -> str:
+    """The cluster that it delivers to: for a kustomize root that no agent names, what its folder stands for."""
+    return delivery.cluster or cluster_of(state.context, delivery.root.file)
 
 
 def _variable_objects(
@@ -124,7 +130,7 @@ def _variable_objects(
         for item in state.rendered[delivery.id].objects if delivery.live else ():
             if item.ref.kind in ("ConfigMap", "Secret"):
                 kind = f"{item.ref.kind}{ENCRYPTED}" if "sops" in item.data else item.ref.kind
-                yield (delivery.cluster, kind, item.ref.namespace, item.ref.name), item
+                yield (home(state, delivery), kind, item.ref.namespace, item.ref.name), item
 
 
 def forget(state: State, lost: str) -> None:

@@ -359,3 +359,36 @@ def test_what_flux_writes_into_the_kustomization_stands_in_its_object_and_change
     where = [image, item.origin(("metadata", "namespace")), item.origin(("metadata", "labels", "team"))]
     assert [place.file for place in where] == ["clusters/prod-eu/apps.yaml"] * 3
     assert [graph.repo.span(place).line for place in where] == [11, 8, 17]
+
+
+def test_a_root_that_no_agent_names_brings_the_sources_of_its_own_releases():
+    """As a tenant's repository has it: the overlay gives the namespace, and the version of each environment."""
+    files = {
+        "base/kustomization.yaml": "resources: [release.yaml]\n",
+        "base/release.yaml": """\
+apiVersion: helm.toolkit.fluxcd.io/v2
+kind: HelmRelease
+metadata: {name: cache}
+spec: {interval: 10m, chartRef: {kind: OCIRepository, name: cache}}
+---
+apiVersion: source.toolkit.fluxcd.io/v1
+kind: OCIRepository
+metadata: {name: cache}
+spec: {interval: 10m, url: oci://charts.example.test/cache}
+""",
+    }
+    for environment in ("dev", "prod"):
+        patch = f'[{{"op": "add", "path": "/spec/ref", "value": {{"tag": "{environment}"}}}}]'
+        files[f"envs/{environment}/kustomization.yaml"] = (
+            f"namespace: pay\nresources: [../../base]\npatches:\n  - target: {{kind: OCIRepository}}\n    patch: '{patch}'\n"
+        )
+    graph = linked(files)
+    releases = [delivery for delivery in graph.deliveries if delivery.kind == "HelmRelease"]
+    assert {
+        (delivery.cluster, delivery.source.url, delivery.source.revision.name)
+        for delivery in releases
+        if delivery.source.revision is not None
+    } == {
+        ("envs/dev", "oci://charts.example.test/cache", "dev"),
+        ("envs/prod", "oci://charts.example.test/cache", "prod"),
+    }
