@@ -124,7 +124,15 @@ def automation(graph: Graph) -> Automation:
     for delivery in graph.deliveries:
         for kind, name, data in _stands_for(delivery) if delivery.live else ():
             known.setdefault((delivery.home, kind, delivery.namespace), {})[name] = data
-    found = [*_delivered(graph), *_beside_agents(graph)]
+    brought = list(_delivered(graph))
+    there = {(own.cluster, own.namespace, own.item.ref.kind, own.item.ref.name) for own in brought}
+    # An agent's object may bring its own file: what stands beside it there is one object all the same.
+    beside = (
+        own
+        for own in _beside_agents(graph)
+        if (own.cluster, own.namespace, own.item.ref.kind, own.item.ref.name) not in there
+    )
+    found = [*brought, *beside]
     for own in found:
         ref = own.item.ref
         known.setdefault((own.cluster, ref.kind, own.namespace), {})[ref.name] = own.item.data

@@ -165,3 +165,17 @@ def test_what_stands_in_one_file_with_an_agents_own_object_is_applied_with_it():
     ]
     apart = {"boot/prod-eu/sync.yaml": sync, "other/images.yaml": IMAGES, "apps/web.yaml": PODS}
     assert automation(linked(apart)).updates == ()
+
+
+def test_what_stands_beside_an_object_that_brings_its_own_file_is_there_once():
+    instance = """\
+---
+apiVersion: fluxcd.controlplane.io/v1
+kind: FluxInstance
+metadata: {name: flux, namespace: flux-system}
+spec: {sync: {kind: GitRepository, url: "https://git.test/acme/fleet", ref: refs/heads/main, path: clusters/prod-eu}}
+"""
+    graph = linked({f"{CLUSTER}/all.yaml": IMAGES + instance, "apps/web/pod.yaml": PODS})
+    found = automation(graph)
+    assert [update.id for update in found.updates] == ["ImageUpdateAutomation/flux-system/images@prod-eu"]
+    assert [ref.name for ref in found.references] == ["api", "web", "flux-system"]
