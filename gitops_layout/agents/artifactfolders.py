@@ -8,7 +8,7 @@ from posixpath import basename, commonpath, dirname, join, normpath
 from gitops_layout.agents.delivery import Copied
 from gitops_layout.repo.model import Repo
 
-__all__ = ["filler", "is_glob"]
+__all__ = ["filler", "is_glob", "pushed_from"]
 
 
 def is_glob(pattern: str) -> bool:
@@ -35,10 +35,25 @@ def filler(repo: Repo, copies: Sequence[Copied], folder: str) -> str | None:
     return commonpath(below)
 
 
+def pushed_from(repo: Repo, paths: Sequence[str]) -> str:
+    """The one top folder here that an artifact with these paths in it was made of: `flux push artifact --path`. Where they
+    are here as they stand, and where no folder or several have them all, "".
+    """
+    named = [path for path in paths if path]
+    if not named or all(repo.resolve(path) is not None for path in named):
+        return ""
+    tops = [
+        top
+        for top in repo.folders.get("", ())
+        if top in repo.folders and all(repo.resolve(join(top, path)) is not None for path in named)
+    ]
+    return tops[0] if len(tops) == 1 else ""
+
+
 def _moves(repo: Repo, copy: Copied) -> Iterator[tuple[str, str]]:
     """A folder of the artifact, and the one here that it is a copy of; both "" for a root."""
     target = _clean(copy.target)
-    base = copy.source.path or "" if copy.source.assembled is not None else ""
+    base = copy.source.path or "" if copy.source.assembled is not None else copy.source.top
     if not is_glob(copy.pattern):
         path = _clean(copy.pattern)
         if repo.is_folder(join(base, path)):

@@ -38,6 +38,7 @@ ANY_NAME = "{}"
 _TARGET = "@artifact/"
 _STRATEGIES = ("Overwrite", "Merge", "Extract")
 _CAPTURE = regexp(r"\{([^{}]*)\}")
+_FIXED = regexp(r"([^/*?\[{]+(/|$))*")
 _NAME = regexp(r"[A-Za-z_][A-Za-z0-9_]*")
 _LABEL = regexp(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
 
@@ -115,6 +116,17 @@ class Artifact:
     copies: tuple[Copy, ...] = ()
     folders: Folders | None = None
     unknown: str | None = None
+
+    def starts(self, alias: str) -> list[str]:
+        """The paths in a source that it has to have, as far as they are no patterns."""
+        own = self.folders
+        patterns = [
+            copy.pattern for copy in (own.copies if own is not None else self.copies) if copy.alias == alias
+        ]
+        if own is not None and own.alias == alias:
+            patterns.append(own.pattern)
+        starts = (_FIXED.match(pattern) for pattern in patterns)
+        return [match[0].rstrip("/") for match in starts if match is not None]
 
 
 def is_generator(resource: Resource) -> bool:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from posixpath import join, normpath
 from typing import Any
 
-from gitops_layout.agents.artifactfolders import filler
+from gitops_layout.agents.artifactfolders import filler, pushed_from
 from gitops_layout.agents.artifacts import Artifact, Folders, PathPatternError
 from gitops_layout.agents.context import Context, at, text
 from gitops_layout.agents.delivery import Assembled, Copied, OfFolders, Revision, Source
@@ -121,9 +121,13 @@ class Seeker:
         seeker = Seeker(self.context, self.cluster, self.namespace, place.file)
         sources = {alias: seeker._whole(key, depth) for alias, key in artifact.sources.items()}
         made, chosen = artifact.copies, None
+        for alias, (kind, _, _) in artifact.sources.items():
+            if kind == "OCIRepository" and sources[alias].local and not sources[alias].top:
+                top = pushed_from(self.context.repo, artifact.starts(alias))
+                sources[alias] = replace(sources[alias], top=top)
         if artifact.folders is not None:
             by = sources[artifact.folders.alias]
-            if not by.local or by.assembled is not None:
+            if not by.local or by.assembled is not None or by.top:
                 chosen, made = OfFolders(by, artifact.folders, name, place), artifact.folders.copies
             elif not made:
                 why = self._no_folder(artifact.folders, name)
@@ -156,10 +160,6 @@ class Seeker:
         if kind == "GitRepository" and found is not None and at(found.data, "spec", "include"):
             why = f"GitRepository {where}/{name} includes others, which an artifact made of it is not shown with yet"
             return replace(source, local=False, foreign=why)
-        if source.top:  # its files are found by their places in it
-            return replace(
-                source, path="", local=False, top="", foreign=f"{kind} {where}/{name} is {source.url}"
-            )
         return source
 
     def _from_source(self, key: tuple[str, str, str], folder: str | None, depth: int = 0) -> Source:
@@ -212,11 +212,9 @@ class Seeker:
 
         Taken where the path does not exist as it is, and exactly one top folder has it.
         """
-        repo = self.context.repo
-        if kind != "OCIRepository" or not folder or repo.is_folder(folder):
+        if kind != "OCIRepository" or not folder:
             return folder
-        inside = [join(top, folder) for top in repo.folders.get("", ()) if repo.is_folder(join(top, folder))]
-        return inside[0] if len(inside) == 1 else folder
+        return join(pushed_from(self.context.repo, [folder]), folder)
 
     def repository_chart(self, chart: Mapping[str, Any], namespace: str) -> Source:
         """A chart's source: a folder of files (its `version` is not looked at), else a repository's chart."""

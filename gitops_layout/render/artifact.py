@@ -115,7 +115,7 @@ def leaves_out(
         if entry is not None and entry.target is not None:
             return "it is a link, and Flux leaves out links"
         if not path.startswith(below):
-            return f"the source holds {top} alone, as the config says"
+            return f"the source holds {top} alone"
         if prefixes and not path.startswith(prefixes):
             return "sparseCheckout does not name it"
         if not given and not _SUSPECT.search(path):

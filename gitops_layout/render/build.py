@@ -309,7 +309,8 @@ class Renders:
             made = self._assembled(pulled)
             return made if isinstance(made, Unchecked) else made.tree
         if copy.source.local:
-            return no_checkout(self.repo, pulled) or Tree(self.holding(copy.source).repo)
+            whole = self.holding(copy.source).repo
+            return no_checkout(self.repo, pulled) or Tree(whole, base=copy.source.top)
         there = self._elsewhere(pulled)
         if there is None or isinstance(there, Unchecked):
             missing = cannot(pulled)

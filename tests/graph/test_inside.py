@@ -80,7 +80,7 @@ def test_what_its_source_ignores_or_lies_beside_it_is_not_in_it(tmp_path: Path) 
     both = graph_of(tmp_path, {"infra/web/kustomization.yaml": kustomization})
     (entry,) = both.unchecked
     assert "is here, but not in Flux's artifact" in entry.why
-    assert "the source holds infra alone, as the config says" in entry.why
+    assert "the source holds infra alone" in entry.why
 
 
 def test_an_application_takes_its_path_and_its_values_from_it(tmp_path: Path) -> None:
@@ -139,3 +139,61 @@ def test_what_the_config_calls_a_folder_says_nothing_about_other_sources(tmp_pat
 )
 def test_a_url_stands_for_a_folder_and_leads_out_of_none(folder: str, url: str, found: str | None) -> None:
     assert folder_inside([("oci://r.test/acme/*", folder)], url) == found
+
+
+GENERATED = """\
+apiVersion: source.extensions.fluxcd.io/v1beta1
+kind: ArtifactGenerator
+metadata: {name: all, namespace: flux-system}
+spec:
+  sources: [{alias: repo, kind: OCIRepository, name: flux-system}]
+  artifacts:
+    - {name: web, copy: [{from: "@repo/apps/web/", to: "@artifact/apps/web/"}]}
+---
+apiVersion: source.extensions.fluxcd.io/v1beta1
+kind: ArtifactGenerator
+metadata: {name: each, namespace: flux-system}
+spec:
+  sources: [{alias: repo, kind: OCIRepository, name: flux-system}]
+  pathPattern: "@repo/tenants/{name}"
+  artifacts:
+    - {name: "of-{name}", copy: [{from: "@repo/tenants/{name}/**", to: "@artifact/"}]}
+"""
+PULLED = """\
+---
+apiVersion: kustomize.toolkit.fluxcd.io/v1
+kind: Kustomization
+metadata: {name: NAME, namespace: flux-system}
+spec: {path: PATH, prune: true, sourceRef: {kind: ExternalArtifact, name: NAME}}
+"""
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        "sources: ['oci://registry.test/fleet']",
+        "sources: [{url: 'oci://registry.test/fleet', checkout: kubernetes}]",
+    ],
+)
+def test_an_artifact_made_of_what_one_folder_was_pushed_as_is_filled_from_it(
+    tmp_path: Path, config: str
+) -> None:
+    source = (
+        FLUX.partition("---")[0]
+        .replace(URL, "oci://registry.test/fleet")
+        .replace("name: infra", "name: flux-system")
+    )
+    pulled = PULLED.replace("NAME", "web").replace("PATH", "./apps/web")
+    files = {
+        "kubernetes/clusters/eu/all.yaml": source
+        + "---\n"
+        + GENERATED
+        + pulled
+        + PULLED.replace("NAME", "of-a").replace("PATH", "./"),
+        "kubernetes/apps/web/b.yaml": MAP.format(name="b"),
+        "kubernetes/tenants/a/c.yaml": MAP.format(name="c"),
+        "apps.yaml": "{}\n",
+    }
+    graph = graph_of(tmp_path, files, f"{config}\n")
+    assert objects(graph) == [("b", "kubernetes/apps/web/b.yaml"), ("c", "kubernetes/tenants/a/c.yaml")]
+    assert not graph.unchecked
