@@ -431,3 +431,16 @@ def test_environments_alone_make_a_repository_with_copier(source: Path, tmp_path
             defaults=True,
             quiet=True,
         )
+
+
+@pytest.mark.parametrize("agent", ["flux", "argocd"])
+def test_a_tenants_repository_by_copier_has_no_clusters(agent: str, source: Path, tmp_path: Path) -> None:
+    from copier import run_copy
+
+    given = answers(spec(agent, **TENANT))
+    asked = {name: given[name] for name in ("layout", "agent", "repo_url", "environments", "tenancy")}
+    run_copy(str(source), tmp_path, data=asked, defaults=True, quiet=True, vcs_ref="v1")
+    assert (tmp_path / "envs/dev/kustomization.yaml").is_file()
+    assert not list(
+        (tmp_path / "clusters").rglob("*")
+    )  # Copier leaves the empty folder, which git does not keep
