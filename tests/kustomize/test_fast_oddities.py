@@ -71,6 +71,12 @@ CASES: dict[str, dict[str, str]] = {
     "a slash that a merge key leaves out": {"c.yaml": f'{CONFIG}data: {{a: x, <<: {{a: "x{SLASH}y", b: z}}}}\n'},
     **{f"{first!r} ahead of {name}": make(first) for first in FIRST for name, make in STARTING.items()},
     "lines behind a tab in a file": {K: "configMapGenerator: [{name: g, files: [f]}]\n", "f": "\tx\ny\n"},
+    **{f"a tab in a block {head}": {"c.yaml": f"{CONFIG}data:\n  a: {head}\n    \tx\n"} for head in ("|-", ">-", "|2-", "&a |-", "!!str >-", "|")},
+    **{
+        f"a comment behind a kept text {head} {place}": {"c.yaml": f"{CONFIG}data:\n  a: {head}\n    x\n\n{comment}"}
+        for head in ("|+", ">+", "|2+", "|+2", "&a |+", "|")
+        for place, comment in {"at the end": "# c", "below": "# c\n", "further right": "  # c\n", "ahead of a key": "  # c\n  b: c\n"}.items()
+    },
     "lines behind a tab in a block": {"c.yaml": f"{CONFIG}data:\n  a: |2\n    \tx\n    y\n"},
     "a next line in a file": {K: "configMapGenerator: [{name: g, files: [f]}]\n", "f": "x\x85"},
     **{
@@ -94,7 +100,7 @@ CASES: dict[str, dict[str, str]] = {
     **{
         f"a {name} that {end} ends": {"c.yaml": f"{CONFIG}data:\n  a: {style}\n      x\n\n      y\n{last}"}
         for name, style in {"literal text": "|", "folded text": ">", "kept text": "|+", "stripped text": ">-"}.items()
-        for end, last in {"a comment": "  # c", "its own comment": "      # c", "a comment like it": "      # c\n  # c", "a blank": "  ", "a comment further right": "     # c"}.items()
+        for end, last in {"a comment": "  # c", "its own comment": "      # c", "a comment like it": "      # c\n  # c", "a blank": "  ", "a comment further right": "     # c", "a separator": "---", "a separator with a comment": "--- # c", "an end": "...", "blanks further right": "        "}.items()
     },
     "a label at annotations of a named base": {f"b/{K}": "namePrefix: p-\nresources: [../c.yaml]\n", K: f"resources: [b]\n{NOT_CREATED}"},
     "a label at annotations of what is generated": {K: f"configMapGenerator: [{{name: g, literals: [a=b]}}]\n{NOT_CREATED}"},

@@ -15,7 +15,7 @@ __all__ = ["check_empty_start", "check_oddities", "check_text"]
 
 # What may be one of these; the most of what it finds is none, and costs a walk.
 _MAYBE = regexp(
-    r"""\\[/NLP]|\\[xuU]0*85|\\[uU]0*202[89]|[\x85\u2028\u2029]|["'](?:\t|\\[\ttxuU])|[|>][+-]?[1-9]"""
+    r"""\\[/NLP]|\\[xuU]0*85|\\[uU]0*202[89]|[\x85\u2028\u2029]|["'](?:\t|\\[\ttxuU])|[|>][+-]?[1-9]|\n +\t"""
 )
 # Behind anchors and tags.
 _SLASH = regexp(r'(?:[&!]\S*+\s++)*+"(?:[^"\\]|\\[^/])*+\\/', re.DOTALL)
@@ -40,6 +40,9 @@ def check_oddities(
                     "write / without the backslash",
                     said="unknown escape character",
                 )
+            head = text[node.start : text.find("\n", node.start)]
+            if isinstance(value, str) and value[:1] == "\t" and ("|" in head or ">" in head):
+                decline("a block that begins with a tab, which kustomize may write and not read again", place)
             check_text(value, place)
 
 

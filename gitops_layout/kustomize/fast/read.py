@@ -57,6 +57,7 @@ _MARKER = regexp(
 _FOLDED = regexp(r"[:\-][ \t]+([&!]\S+[ \t]+)*>[+\-0-9]*[ \t]*(#.*)?\r?$", re.MULTILINE)
 # What a folded text that kustomize writes out does not come back from as it was.
 _UNSTABLE = regexp(r"\n[ \t]|\A\s|\n\n\n|\n\n\Z")
+_KEPT = regexp(r"[|>][1-9]?\+")
 _MANY_DIGITS = regexp(r"\d[\d_]{14}|0x|[eE]\d")
 # Annotations in which kustomize keeps its own notes.
 _OWN_ANNOTATIONS = regexp(
@@ -160,6 +161,8 @@ def kustomized(stream: Stream, where: Location) -> tuple[Document, ...]:
         _check_comments(text, where)
     if ">" in text and _FOLDED.search(text):
         _check_folded(documents, text)
+    if "#" in text and _KEPT.search(text):
+        _check_kept(documents, text)
     if documents and not text.endswith("\n"):
         documents = (*documents[:-1], without_added_newline(documents[-1], text))
     if _DATE.search(text):
@@ -233,6 +236,16 @@ def _check_folded(documents: tuple[Document, ...], text: str) -> None:
                 decline("a folded text that kustomize changes", Location(document.file, path, document.index))
 
 
+def _check_kept(documents: tuple[Document, ...], text: str) -> None:
+    for document in documents:
+        for path, node, value in _leaves(document.data, document.node, ()):
+            if isinstance(value, str) and value[-1:] == "\n" and text[node.end :].lstrip().startswith("#"):
+                place = Location(document.file, path, document.index)
+                decline(
+                    "a comment behind a text that keeps its empty lines, to which kustomize adds one", place
+                )
+
+
 def _with_data(document: Document, data: Any) -> Document:
     return replace(document, data=data)
 
@@ -255,10 +268,10 @@ def without_added_newline(document: Document, text: str) -> Document:
     if not isinstance(data, str) or first not in ("|", ">", "&", "!"):
         return document
     begin = text.rfind("\n") + 1
-    if text[begin:].lstrip().startswith("#") and node.end <= begin:
-        return document  # a comment behind the scalar ends the file
-    if not text[begin:].strip() and not data.endswith("\n\n"):
-        return document  # blanks do, and no end of theirs is kept
+    if not text[begin:].strip():
+        decline("blanks behind a text end the file", Location(document.file, tuple(path), document.index))
+    if node.end <= begin:
+        return document  # a comment or a separator behind the text ends the file
     if first in ("&", "!") and data.endswith("\n"):
         decline("a text behind an anchor or a tag ends the file", Location(document.file, tuple(path)))
     return _with_data(document, _set(document.data, path, data.removesuffix("\n")))
