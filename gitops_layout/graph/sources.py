@@ -226,4 +226,8 @@ def context_of(repo: Repo, declared: Declared, objects: Sequence[Resource]) -> t
     reason = (
         f"{best} is taken as this repository: {here[best]} of the {total[best]} paths it names exist here"
     )
-    return replace(context, own_urls=own | {best}), reason
+    # A mirror that a local cluster pulls from is called like its origin, and has all that is asked of it.
+    alike = {url for url in here if basename(url) == basename(best) and here[url] == total[url]} - {best}
+    if alike:
+        reason += f", and so is {', '.join(sorted(alike))}, which is called alike and has all its paths here"
+    return replace(context, own_urls=own | {best} | alike), reason

@@ -1001,3 +1001,29 @@ spec:
     ]
     (entry,) = graph.unchecked
     assert entry.why.startswith("SealedSecret three registers a cluster that cannot be read here")
+
+
+def test_a_mirror_called_like_this_repository_with_all_its_paths_is_this_repository():
+    application = """\
+apiVersion: argoproj.io/v1alpha1
+kind: Application
+metadata: {name: NAME, namespace: argocd}
+spec:
+  project: default
+  source: {repoURL: "ADDRESS", targetRevision: HEAD, path: PATH}
+  destination: {name: eu, namespace: web}
+"""
+    sources = {
+        "a": ("https://example.test/acme/fleet.git", "apps/web"),
+        "b": ("https://example.test/acme/fleet.git", "apps/api"),
+        "mirror": ("http://gitea.local:3000/me/fleet", "apps/web"),
+        "sibling": ("https://example.test/acme/other.git", "apps/web"),
+        "fork": ("https://example.test/upstream/fleet.git", "apps/gone"),
+    }
+    files = {
+        f"root/{name}.yaml": application.replace("NAME", name).replace("ADDRESS", url).replace("PATH", path)
+        for name, (url, path) in sources.items()
+    }
+    graph = linked({**files, "apps/web/a.yaml": CONFIG_MAP, "apps/api/a.yaml": CONFIG_MAP})
+    assert {d.name for d in graph.deliveries if d.source.local} == {"a", "b", "mirror"}
+    assert "and so is gitea.local/me/fleet" in graph.explain[0]
