@@ -20,6 +20,7 @@ from gitops_layout.checks.near import near_name
 from gitops_layout.graph.model import Graph
 from gitops_layout.k8s.pods import pod_spec
 from gitops_layout.model import Affected, Change, Hit, Location, ObjectRef, Path, Related
+from gitops_layout.patterns import regexp
 from gitops_layout.render.rendered import RenderedObject
 
 __all__ = [
@@ -54,6 +55,8 @@ _WORDS = {
 _HOOKS = ("PreSync", "Sync", "PostSync", "SyncFail", "Skip", "PreDelete", "PostDelete")
 _POLICIES = ("HookSucceeded", "HookFailed", "BeforeHookCreation")
 _LIMIT = 262_144
+_URL = regexp(r"[\w+.-]+://|[\w.-]+@[\w.-]+:[\w.~-]+/")
+"""With a scheme, or as ssh has it: neither a revision nor a path in a repository looks so."""
 
 
 def applications(graph: Graph) -> Iterator[Delivery]:
@@ -272,10 +275,12 @@ def source_shape(graph: Graph, params: Params) -> Iterator[Hit]:
                 yield own_hit(
                     delivery, (*path, "chart"), what="has a chart without targetRevision", subject=str(path)
                 )
-            revision = text(source.get("targetRevision")) or ""
-            if "://" in revision and not any(mark in revision for mark in ("${", "{{")):
-                what = f"asks for the revision {revision}, which is a URL and no name of a revision"
-                yield own_hit(delivery, (*path, "targetRevision"), what=what, subject=f"{path} revision")
+            for field, is_no in (("targetRevision", "name of a revision"), ("path", "path")):
+                value = text(source.get(field)) or ""
+                if _URL.match(value) and not any(mark in value for mark in ("${", "{{")):
+                    name = "revision" if field == "targetRevision" else field
+                    what = f"asks for the {name} {value}, which is a URL and no {is_no}"
+                    yield own_hit(delivery, (*path, field), what=what, subject=f"{path} {name}")
         where = ("spec", "destination")
         if text(at(spec, "destination", "server")) and text(at(spec, "destination", "name")):
             what = "has a destination with both name and server"

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from posixpath import basename, dirname
+from posixpath import basename, dirname, join
 from typing import Any
 
 from gitops_layout.agents.context import at
 from gitops_layout.agents.delivery import Delivery
 from gitops_layout.checks.delivered import places
-from gitops_layout.checks.lines import line_with
+from gitops_layout.checks.lines import line_with, span_of
 from gitops_layout.checks.mending import put
 from gitops_layout.checks.near import near_name
 from gitops_layout.checks.objectlist import objects_of, values_at
@@ -19,7 +19,7 @@ from gitops_layout.graph.model import Graph
 from gitops_layout.model import Affected, Hit, Location, ObjectRef, Path, Related
 from gitops_layout.patterns import regexp
 from gitops_layout.render.steps import NOT_SET
-from gitops_layout.repo.model import Repo
+from gitops_layout.repo.model import Repo, is_yaml
 
 __all__ = [
     "depends_on_cycle",
@@ -66,6 +66,52 @@ def path_missing(graph: Graph, params: Params) -> Iterator[Hit]:
                 near = near_folder(graph.repo, path)
                 told = f' (did you mean "{near}"?)' if near is not None else ""
                 yield _hit(delivery, field_of(delivery, part, "path"), path=path, near=told, subject=path)
+    if params["agent"] == "argocd":
+        yield from _in_templates(graph)
+
+
+_SOURCE_PATH = regexp(r"(?m)^[ \t]+(?:-[ \t]+)?path:[ \t]+[\"']?([\w.-]+(?:/[\w.-]+)+)/?[\"']?[ \t]*\r?$")
+_OF_SOURCE = regexp(r"(?m)^[ \t]+(?:-[ \t]+)?(?:repoURL|targetRevision):")
+_NEAR_LINES = 4
+
+
+def _in_templates(graph: Graph) -> Iterator[Hit]:
+    """The same for paths that stand as they are in templates of Applications which no release here renders: told where the
+    folder around is there, with one that was perhaps meant, and another path of the templates leads somewhere.
+    """
+    repo = graph.repo
+    rendered = {item.origin(()).file for d in graph.deliveries if d.agent == "argocd" and d.renderer == "chart"
+                for item in graph.rendered[d.id].objects if item.ref.group == "argoproj.io"}  # fmt: skip
+    for chart in repo.charts:
+        written = [
+            (file, found, text)
+            for file in repo.under(join(chart, "templates"))
+            if is_yaml(file) and file not in rendered and "argoproj.io/" in (text := repo.stream(file).text)
+            for found in _SOURCE_PATH.finditer(text)
+            if _is_source(text, found)
+        ]
+        if not any(repo.is_folder(found[1]) for _, found, _ in written):
+            continue
+        for file, found, text in written:
+            path = found[1]
+            if repo.is_folder(path) or not repo.is_folder(dirname(path)) or repo.is_file(path):
+                continue
+            near = near_name(path, (f for f in repo.folders if dirname(f) == dirname(path)))
+            if near is not None:
+                values = {
+                    "source": basename(file),
+                    "path": path,
+                    "near": f' (did you mean "{near}"?)',
+                    "subject": path,
+                }
+                yield Hit(Location(file, span=span_of(text, found.start(1), found.end(1))), values)
+
+
+def _is_source(text: str, found: re.Match[str]) -> bool:
+    """Whether a `path:` stands beside a `repoURL:` or a `targetRevision:`."""
+    before = text[: found.start()].split("\n")[-_NEAR_LINES:]
+    after = text[found.end() :].split("\n")[:_NEAR_LINES]
+    return _OF_SOURCE.search("\n".join((*before, *after))) is not None
 
 
 def near_folder(repo: Repo, path: str) -> str | None:

@@ -28,6 +28,7 @@ _COPIED = ("reflect", "replicat", "replica", "kubed", "vault", "inject", "servic
 """Words of the annotations and types of objects whose keys somebody else writes."""
 
 _MANY = 4
+_DEEP = 40
 
 _Target = tuple[str, str, str, str]
 """Cluster, kind, namespace, name."""
@@ -37,12 +38,14 @@ def key_missing(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
     """Keys that a pod needs and that whatever declares the ConfigMap or Secret does not give it; where many of one object
     are missing, it was made in the wrong way, and that is one mistake.
     """
-    readers = [item for group, kind in _WORKLOADS for item in delivered(graph).of(group, kind)]
-    held = _held(graph) if readers else {}
-    for item in readers:
+    reading = list(_reading(graph))
+    held = _held(graph) if reading else {}
+    for item, namespace, reads in reading:
         missing: dict[tuple[str, str], list[Hit]] = {}
-        for kind, name, key, path in _read(item.data):
-            found = held.get((item.delivery.cluster, kind, item.namespace, name), [])
+        for kinds, name, key, path in reads:
+            sources = [(item.delivery.cluster, kind, namespace, name) for kind in kinds]
+            found = [each for source in sources for each in held.get(source, ())]
+            kind = "ConfigMap" if found and found[0][0].ref.kind == "ConfigMap" else kinds[0]
             known = [keys for _, keys in found]
             if not known or any(keys is None or key in keys for keys in known) or "${" in key:
                 continue
@@ -65,6 +68,45 @@ def key_missing(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
                 yield replace(
                     hits[0], values={**hits[0].values, "key": f"{keys[0]} and {len(keys) - 1} more"}
                 )
+
+
+_Read = tuple[tuple[str, ...], str, str, Path]
+"""The kinds that may be meant, name, key, and the key's path."""
+
+
+def _reading(graph: Graph) -> Iterator[tuple[Item, str, list[_Read]]]:
+    """Whatever reads keys, the namespace that it reads them in, and the keys."""
+    workloads = {(group, kind) for group, kind in _WORKLOADS}
+    for item in delivered(graph):
+        if (item.ref.group, item.ref.kind) in workloads:
+            yield (
+                item,
+                item.namespace,
+                [((kind,), name, key, path) for kind, name, key, path in _read(item.data)],
+            )
+        elif "." in item.ref.group and item.namespace and "spec" in item.data:
+            released = at(item.data, "spec", "targetNamespace") if item.ref.kind == "HelmRelease" else None
+            yield item, text(released) or item.namespace, list(_selected(item.data["spec"], ("spec",)))
+
+
+def _selected(data: Any, path: Path) -> Iterator[_Read]:
+    """Keys of ConfigMaps and Secrets that a custom resource, or the values of a release, select: `{name, key}`."""
+    if len(path) > _DEEP:
+        return
+    if isinstance(data, list):
+        for index, value in enumerate(data):
+            if isinstance(value, dict | list):
+                yield from _selected(value, (*path, index))
+    elif isinstance(data, dict):
+        name, key, field = data.get("name"), data.get("key"), path[-1]
+        if isinstance(name, str) and isinstance(key, str) and isinstance(field, str):
+            given = data.keys() <= {"name", "key", "optional"} and data.get("optional") is not True
+            kinds = (_KINDS[field],) if field in _KINDS else ("Secret", "ConfigMap")
+            if given:
+                yield kinds, name, key, (*path, "key")
+        for step, value in data.items():
+            if isinstance(value, dict | list):
+                yield from _selected(value, (*path, step))
 
 
 def key_of_another_variable(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:

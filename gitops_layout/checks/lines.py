@@ -8,7 +8,7 @@ from dataclasses import replace
 from gitops_layout.graph.model import Graph
 from gitops_layout.model import Location, Span
 
-__all__ = ["line_with"]
+__all__ = ["line_with", "span_of"]
 
 
 def line_with(graph: Graph, place: Location, wanted: re.Pattern[str]) -> Location:
@@ -31,3 +31,10 @@ def line_with(graph: Graph, place: Location, wanted: re.Pattern[str]) -> Locatio
             span = Span(number, found.start() + 1, number, found.end() + 1, 0, 0)
             return Location(place.file, span=span)
     return place
+
+
+def span_of(text: str, start: int, end: int) -> Span:
+    """The span between two code point offsets of one line of a file's text."""
+    line = text.count("\n", 0, start) + 1
+    column = start - text.rfind("\n", 0, start)
+    return Span(line, column, line, column + end - start, start, end)

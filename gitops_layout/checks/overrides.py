@@ -7,10 +7,13 @@ from collections.abc import Iterator, Mapping
 from posixpath import basename, dirname, join
 from typing import Any
 
-from gitops_layout.agents.context import text
+from gitops_layout.agents.argocd import sources
+from gitops_layout.agents.context import at, text
+from gitops_layout.agents.delivery import Delivery
+from gitops_layout.checks.delivered import affected, place
 from gitops_layout.graph.model import Graph
 from gitops_layout.kustomize.model import FILE_NAMES, Kustomization, find, mappings
-from gitops_layout.model import Hit, ObjectRef
+from gitops_layout.model import Hit, ObjectRef, Path
 from gitops_layout.patterns import regexp
 from gitops_layout.render.rendered import RenderedObject
 
@@ -43,6 +46,7 @@ def _built(graph: Graph) -> Iterator[tuple[Kustomization, list[RenderedObject], 
 
 def patch_matches_nothing(graph: Graph, params: Params) -> Iterator[Hit]:
     """Patches whose target selects no object: kustomize leaves them out and says nothing."""
+    yield from _of_agents(graph)
     for kustomization, objects, files in _built(graph):
         renaming = any(key in kustomization.data for key in ("namePrefix", "nameSuffix"))
         for patch, index, field in _patches(kustomization):
@@ -65,6 +69,47 @@ def patch_matches_nothing(graph: Graph, params: Params) -> Iterator[Hit]:
                 if name and any(_is_target(item.ref, kind, None) for item in objects):
                     place = place.at("name")
                 yield Hit(place, {"target": words, "hint": hint, "subject": words})
+
+
+def _of_agents(graph: Graph) -> Iterator[Hit]:
+    """The same for the patches that an agent's object adds to a build."""
+    for delivery in graph.deliveries:
+        rendered = graph.rendered[delivery.id]
+        if delivery.agent not in ("flux", "argocd") or rendered.failure is not None or rendered.unseen:
+            continue
+        for path, patch in _added(delivery) if rendered.objects else ():
+            target = patch.get("target")
+            if not isinstance(target, dict) or "$patch" in str(patch.get("patch", "")):
+                continue
+            kind, name = text(target.get("kind")), text(target.get("name"))
+            if not name or any(mark in name for mark in "${") or target.keys() & _SELECTING:
+                continue
+            objects = rendered.objects
+            if any(_is_target(item.ref, kind, name) for item in objects):
+                continue
+            if any(_is_target(r.ref, kind, name) for f in rendered.files for r in graph.repo.objects(f)):
+                continue
+            same = sorted({item.ref.name for item in objects if kind and item.ref.kind == kind})
+            words = " ".join(filter(None, (kind, name)))
+            hint = f"; of that kind there is {same[0]}" if len(same) == 1 else ""
+            values = {"target": words, "hint": hint, "subject": words}
+            field = "name" if same or not kind else "kind"
+            yield Hit(place(delivery, *path, "target", field), values, (), affected(delivery))
+
+
+_SELECTING = frozenset({"labelSelector", "annotationSelector"})
+
+
+def _added(delivery: Delivery) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """The patches of an agent's object with their places, those of a Kustomization or of an Application's sources."""
+    spec = delivery.object.get("spec")
+    if delivery.agent == "argocd" and delivery.kind == "Application":
+        holders = [((*path, "kustomize"), at(source, "kustomize")) for path, source in sources.listed(spec)]
+    else:
+        holders = [(("spec",), spec)] if delivery.kind == "Kustomization" else []
+    for path, holder in holders:
+        for patch, index in mappings(holder, "patches") if isinstance(holder, dict) else ():
+            yield (*path, "patches", index), patch
 
 
 def _patches(kustomization: Kustomization) -> Iterator[tuple[dict[str, Any], int, str]]:

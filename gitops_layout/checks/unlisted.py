@@ -220,7 +220,9 @@ def _file_of_each_folder(graph: Graph, listing: list[Kustomization]) -> Iterator
 
 
 def _manifest(graph: Graph, path: str) -> tuple[str, str] | None:
-    """apiVersion and kind of a file's first object, where all its documents are whole objects."""
+    """apiVersion and kind of a file's first object, or of the ExternalSecret in it, where all its documents are whole
+    objects.
+    """
     documents = (
         [d for d in graph.repo.documents(path) if d.data is not None] if path in graph.repo.entries else []
     )
@@ -229,4 +231,5 @@ def _manifest(graph: Graph, path: str) -> tuple[str, str] | None:
         return None
     if any(not r.ref.name or "config.k8s.io" in r.ref.api_version or len(r.data) < 3 for r in found):
         return None
-    return found[0].ref.api_version, found[0].ref.kind
+    told = next((r.ref for r in found if r.ref.kind == "ExternalSecret"), found[0].ref)
+    return told.api_version, told.kind

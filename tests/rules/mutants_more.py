@@ -111,6 +111,16 @@ _SPACES = tuple(
     )
 )  # fmt: skip
 
+_CLAIM = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {name}\n  namespace: {space}\ndata: {{a: b}}\n"
+_HERD = (
+    (UNIT, _WAIT, f"{_WAIT}---\n" + _UNIT.format(name="herd", path="apps/herd")),
+    *(
+        (f"apps/herd/{space}/{name}.yaml", "", _CLAIM.format(name=f"{space}-{name}", space=space))
+        for space in ("ants", "bees", "cats", "dogs")
+        for name in ("claim", "food")
+    ),
+)
+
 
 def _host(environment: str) -> tuple[str, str, str]:
     file = SETTINGS.replace("prod", environment)
@@ -157,6 +167,10 @@ _HERE = [
     Mutant("L002", SETTINGS, "STORE=db.prod.example.org", "STORE=db.staging.example.org", given=tuple(map(_host, ("dev", "staging", "prod")))),
     Mutant("L004", LOCAL, "  replicas: 2\n", "  replicas: 2\n  template:\n    spec:\n      containers:\n        - name: web\n          readinessProbe: null\n", "  name: web\n", where=WEB),
     Mutant("L017", "apps/spaces/dogs/namespace.yaml", "  name: dogs\n", "  name: ants\n", agents=FLUX, beside=("K016",), given=(*_SPACES, (_CLUSTER, "resources:\n", "resources:\n" + "".join(f"  - ../../apps/spaces/{n}\n" for n in ("ants", "bees", "cats", "dogs"))))),
+    Mutant("L027", "apps/herd/dogs/claim.yaml", "  namespace: dogs\n", "  namespace: cats\n", agents=FLUX, beside=("K016",), given=_HERD),
+    Mutant("F028", UNIT, "  postBuild: {substitute: {DOMAIN: example.org}}\n", "", "path: ./apps/more", where=UNIT, agents=FLUX,
+           given=((UNIT, _WAIT, f"{_WAIT}  postBuild:\n    substitute: {{DOMAIN: example.org}}\n---\n{_UNIT.format(name='more', path='apps/more')}  postBuild: {{substitute: {{DOMAIN: example.org}}}}\n"),
+                  ("apps/more/service.yaml", "", "apiVersion: v1\nkind: Service\nmetadata:\n  name: more\n  namespace: web\nspec: {type: ExternalName, externalName: \"more.${DOMAIN}\"}\n"))),
     Mutant("L019", "tenants/payments/envs/prod/kustomization.yaml", "  - payments-jobs\n", "  - payments-jobs\n  - ../../../search/envs/prod/search\n", "search", of="platform", beside=("L008",)),
     Mutant("L023", API, "path: ./apps/api/envs/prod", "path: ./apps/web/envs/prod", agents=FLUX, beside=("L008", "L003")),
     Mutant("L023", API, "    path: apps/api/envs/prod", "    path: apps/web/envs/prod", agents=ARGO, beside=("L008", "L003")),
@@ -164,6 +178,8 @@ _HERE = [
     Mutant("P008", UNIT, "repoURL: https://github.com/bakery/platform.git", "repoURL: https://github.com/bake-ry/platform.git", agents=ARGO, beside=("A003", "L003", "V004"), given=((UNIT, "github.com/acme", "github.com/bakery"),)),
     Mutant("L025", "apps/web/base/eel/values-live.yaml", "secret/live.", "secret/int.", given=(*_HABIT, (BASE, "  - service.yaml\n", f"  - service.yaml\n{_GENERATED}"))),
     Mutant("L026", PROD, "  - path: ../../tuning/prod.yaml\n", "", "resources:", where=PROD, agents=FLUX, given=_TUNING),
+    brought("M043", "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata:\n  name: web\nspec:\n  tls:\n    - secretName: web-tls\n      hosts:\n        - shop.example.org\n  rules:\n    - host: web.example.org\n      http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: web, port: {name: http}}}}]}\n", "shop.example.org"),
+    brought("S017", "apiVersion: external-secrets.io/v1\nkind: SecretStore\nmetadata:\n  name: vault\nspec:\n  provider: {fake: {data: [{key: a, value: b}]}}\n---\napiVersion: external-secrets.io/v1\nkind: ExternalSecret\nmetadata:\n  name: access\nspec:\n  refreshInterval: 1h\n  secretStoreRef: {kind: SecretStore, name: vault}\n  target:\n    name: access\n    template:\n      data:\n        url: \"https://{{ .passwrd }}@example.org\"\n  data:\n    - {secretKey: password, remoteRef: {key: web, property: password}}\n", ".passwrd"),
     brought("M041", "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata:\n  name: web\nspec:\n  defaultBackend:\n    service:\n      name: web\n      port:\n        name: htpp\n", "name: htpp"),
     Mutant("M017", SERVICE, "targetPort: http\n", "targetPort: htpp\n"),
     brought("M008", _DEFINITION + "apiVersion: serving.example.org/v1beta1\nkind: Mill\nmetadata:\n  name: old\n", "v1beta1", "L008", agents=FLUX),
@@ -197,6 +213,12 @@ _HERE = [
 _CHARTS = [
     Mutant("D008", _SHOP_MAP, "\ndata:\n", "\ndata:\n  session: {{ randAlphaNum 24 | quote }}\n", "randAlphaNum", of="chart"),
     Mutant("H015", _SHOP_MAP, "\ndata:\n", "\ndata:\n  level: {{ .Values.log-level }}\n", "log-level", of="chart"),
+    Mutant("H020", _SHOP_MAP, "\ndata:\n", "\ndata:\n  {{- range .Values.levels }}\n  {{ . }}: {{ $.Release.Name }}-{{ .Values.replicas }}\n  {{- end }}\n", ".Values.replicas", of="chart", beside=("H015",),
+           given=((_VALUES, "replicas: 1\n", "replicas: 1\nlevels: [a, b]\n"), (_SHOP_MAP, "\ndata:\n", "\ndata:\n  {{- range .Values.levels }}\n  {{ . }}-own: {{ $.Release.Name }}\n  {{- end }}\n"))),
+    Mutant("H021", _VALUES, "key: level}\n", "value: level}\n", "secretKeyRef", where=_VALUES, of="chart", beside=("H015", "M001", "M002", "M025"),
+           given=((_VALUES, "replicas: 1\n", "replicas: 1\nenv:\n  - name: LEVEL\n    valueFrom:\n      secretKeyRef: {name: levels, optional: true, key: level}\n"),
+                  (_SHOP_POD, "          ports:\n", "          env: {{ .Values.env | toJson }}\n          ports:\n"))),
+    Mutant("L028", _VALUES, "replicas: 1\n", "replicas: 1\nparts:\n  - {name: a, level: info}\n  - {name: b, level: info}\n  - {name: c, level: info}\n  - {name: d, levle: info}\n", "levle", of="chart", inert=True),
     Mutant("H018", _CHART, "version: 0.1.0", "verison: 0.1.0", of="chart", beside=("H015",)),
     Mutant("H019", _VALUES, "pullPolicy: Always", "pullPolicy: always", of="chart", beside=("M001", "M025"),
            given=((_VALUES, "replicas: 1\n", "replicas: 1\npullPolicy: Always\n"), (_SHOP_POD, "          ports:\n", "          imagePullPolicy: {{ .Values.pullPolicy }}\n          ports:\n"))),
