@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from functools import partial
 from posixpath import join, normpath, relpath
 from typing import Any
 
@@ -16,6 +17,7 @@ from gitops_layout.agents.delivery import Delivery
 from gitops_layout.kustomize.model import FILE_NAMES, VERSIONS, BuildClass, Kustomization, Problem, find
 from gitops_layout.model import Location, Path
 from gitops_layout.render.environment import Environment
+from gitops_layout.render.fluxtexts import texts
 from gitops_layout.repo.model import Repo, is_yaml
 from gitops_layout.source.reader import read
 from gitops_layout.values import dataclass
@@ -63,23 +65,49 @@ def overridden(repo: Repo, delivery: Delivery, own: Kustomization) -> Overridden
 
     A Problem where the agent cannot write them.
     """
-    stream = read(repo.content(own.file), own.file, mode="kustomize") if own.file in repo.entries else None
-    data = dict(stream.documents[0].data) if stream is not None and stream.documents else dict(own.data)
-    before = json.dumps(data, sort_keys=True)
     written: dict[Path, Path] = {}
     kept: dict[Path, Path] = {}
     if delivery.agent == "flux":
+        read_so = texts(own.data, partial(_spelling, repo, own.file))
+        if read_so is own.data and not delivery.options:
+            return None
+        data, before = dict(read_so), _frozen(own.data)
         _flux(data, delivery.options, own.folder, written)
-    elif (path := _no_text(_mapping(delivery.options, "kustomize"))) is not None:
+        return _changed(delivery, own, (data, before), written, kept)
+    stream = read(repo.content(own.file), own.file, mode="kustomize") if own.file in repo.entries else None
+    data = dict(stream.documents[0].data) if stream is not None and stream.documents else dict(own.data)
+    before = _frozen(data)
+    if (path := _no_text(_mapping(delivery.options, "kustomize"))) is not None:
         name = ".".join(map(str, path))
         why = f"{name} is no text, so the API server refuses the Application: put it in quotes"
         return Problem(BuildClass.SCHEMA, why, delivery.place("kustomize", "path").at(*path))
-    elif (refused := _argocd(data, delivery, repo, own.folder, written, kept)) is not None:
+    if (refused := _argocd(data, delivery, repo, own.folder, written, kept)) is not None:
         return Problem(BuildClass.OTHER, refused, delivery.place("kustomize", "path"))
-    changed = json.dumps(data, sort_keys=True) != before
-    if not changed:
+    return _changed(delivery, own, (data, before), written, kept)
+
+
+def _frozen(data: Mapping[str, Any]) -> str:
+    return json.dumps(data, sort_keys=True)
+
+
+def _spelling(repo: Repo, file: str, path: Path) -> str:
+    documents = repo.documents(file) if file in repo.entries else ()
+    node = documents[0].find(path) if documents else None
+    return repo.text(file)[node.start : node.end] if node is not None else ""
+
+
+def _changed(
+    delivery: Delivery,
+    own: Kustomization,
+    data: tuple[dict[str, Any], str],
+    written: Mapping[Path, Path],
+    kept: Mapping[Path, Path],
+) -> Overridden | None:
+    """What became of the data; None where it is as before."""
+    after, before = data
+    if _frozen(after) == before:
         return None
-    content = json.dumps(data, ensure_ascii=False).encode()
+    content = json.dumps(after, ensure_ascii=False).encode()
     places = {path: own.location.at(*there) for path, there in kept.items()}
     return Overridden(content, places | {path: _standing(delivery, there) for path, there in written.items()})
 

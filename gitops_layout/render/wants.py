@@ -41,7 +41,7 @@ class Wants:
         if own is None and delivery.agent == "flux" and folder in repo.folders:
             own = generated(repo, folder)
             overrides[own.file] = json.dumps(own.data, ensure_ascii=False).encode()
-        if isinstance(own, Kustomization) and delivery.options:
+        if isinstance(own, Kustomization) and (delivery.options or delivery.agent == "flux"):
             changed = overridden(repo, delivery, own)
             if isinstance(changed, Problem):
                 refused = replace(self._walk(folder, {})[0], problems=(changed,))

@@ -14,7 +14,7 @@ from typing import Literal
 
 from gitops_layout.patterns import regexp
 
-__all__ = ["Mode", "NotJsonError", "Scalar", "plain", "plain_key", "text_key"]
+__all__ = ["Mode", "NotJsonError", "Scalar", "float_text", "plain", "plain_key", "text_key"]
 
 Mode = Literal["kubectl", "kustomize"]
 Scalar = str | int | float | bool | None
@@ -85,7 +85,7 @@ def plain_key(text: str, mode: Mode) -> str | None:
         case bool() as truth:
             return "true" if truth else "false"
         case float() as number:
-            return _float_key(number)
+            return float_text(number)
         case None:
             return None
         case value:
@@ -161,7 +161,7 @@ def _real(digits: str, text: str) -> float | str:
     return text if math.isinf(value) else value
 
 
-def _float_key(value: float) -> str:
+def float_text(value: float) -> str:
     """Go's `strconv.FormatFloat(value, 'g', -1, 32)`: the shortest text that reads as the same float32."""
     # Asked for by hand: the native format packs what is too large as infinity, the others raise.
     if abs(value) >= _FLOAT32_END:
