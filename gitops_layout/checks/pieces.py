@@ -34,8 +34,11 @@ def text_expected(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
     read = {
         file for rendered in graph.rendered.values() if rendered.failure is None for file in rendered.files
     }
+    told = {subject.origin(()) for subject in judged(graph).unread if subject.verdict.known}  # by M001
     for resource in graph.repo.resources:
         if resource.file in read or is_parked(resource.file) or is_aside(resource.file):
+            continue
+        if resource.location in told:
             continue
         if _AGENTS.fullmatch(resource.ref.api_version) or not (
             "." in resource.ref.group or resource.ref.group in _OWN

@@ -28,7 +28,9 @@ _NEEDED = {"apiVersion": "v2", "name": "chart", "version": "0.0.0"}
 _OF_ANY_VALUES = regexp(
     r"parse error(?! on)|function \S+ not defined|wrong number of args for \w+", re.IGNORECASE
 )
-_OF_ITS_TEMPLATES = regexp(r"template \S+ not defined|no template \S+ associated", re.IGNORECASE)
+_OF_ITS_TEMPLATES = regexp(
+    r"template \"?([^\s\"]+)\"? not defined|no template \"?([^\s\"]+)\"? associated", re.IGNORECASE
+)
 """What helm says of templates that fail whatever values they get; the latter may be in a chart that is not there."""
 
 _TEMPLATE = regexp(r"[\w.-]+(?:/charts/[\w.-]+)*/templates/[^\s:()\"]+")
@@ -63,7 +65,7 @@ def guessed(
         if more is not None:
             values = more
             continue
-        certain = is_certain(result.problem.why, whole=whole)
+        certain = is_certain(result.problem.why, whole=whole or _is_own(repo, chart, result.problem.why))
         if worst is None or (certain and worst.kind is not UncheckedClass.BROKEN):
             worst = result.problem if certain else _perhaps(result.problem)
         lost = _culprit(repo, chart, result.problem.why)
@@ -78,6 +80,18 @@ def is_certain(why: str, *, whole: bool) -> bool:
     are not here.
     """
     return bool(_OF_ANY_VALUES.search(why) or (whole and _OF_ITS_TEMPLATES.search(why)))
+
+
+def _is_own(repo: Repo, chart: Chart, why: str) -> bool:
+    """Whether a helper that no file defines is called after the chart itself, and after none of its dependencies."""
+    found = _OF_ITS_TEMPLATES.search(why)
+    documents = repo.documents(join(chart.folder, "Chart.yaml"))
+    data = documents[0].data if documents else None
+    name = data.get("name") if isinstance(data, dict) else None
+    if found is None or not isinstance(name, str):
+        return False
+    others = {str(item.get(key)) for item in dependencies(repo, chart.folder) for key in ("name", "alias")}
+    return (found[1] or found[2]).startswith(f"{name}.") and name not in others
 
 
 def _perhaps(problem: Problem) -> Problem:

@@ -39,7 +39,9 @@ _SETTING = regexp(
     """,
     re.VERBOSE | re.IGNORECASE,
 )
-_CONFIG_KEY = regexp(r"\.(?:ya?ml|json|toml|ini|conf|cfg|properties|xml|env|txt|crt|pem)$")
+_CONFIG_KEY = regexp(r"\.(?:ya?ml|json|toml|ini|conf|config|cfg|properties|xml|env|txt|crt|pem)$")
+_ASSIGNED = regexp(r"[\w.\[\]\"'-]+\s*[=:]\s*(\S.*)$")
+_REMARK = regexp(r"\s*(?:#|;|//|/\*|\*)")
 _WHERE_OR_WHO = regexp(
     r"(?:^|[-_./]|(?<=[a-z])(?=[A-Z]))"
     r"(?i:host|hostname|port|user|username|login|database|db|dbname|region|endpoint|url|uri|address|email|bucket"
@@ -51,7 +53,9 @@ _ID_KEY = regexp(r"(?:[-_.]|^)(?i:id|uuid)$|(?<=[a-z])I[Dd]$")
 _SECRET_ID = regexp(r"secret|token|passw|session|key", re.IGNORECASE)
 _ID = regexp(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$|\d+$", re.IGNORECASE)
 _USER_IN_URL = regexp(r"://[^/\s@]*:[^/\s@]+@")
-_CREDENTIAL = regexp(r"passw|token|secret|credential|api[-_]?key|private[-_ ]key|auth", re.IGNORECASE)
+_CREDENTIAL = regexp(
+    r"passw|token|secret|credential|api[-_]?key|private[-_ ]key|auth(?!enticat)", re.IGNORECASE
+)
 _CREDENTIAL_KEY = regexp(
     r"pass|pwd|token|secret|cred|key|auth|salt|hash|cert|dsn|login|phrase|pin|code|cookie", re.IGNORECASE
 )
@@ -111,12 +115,21 @@ def _is_public(key: str, text: str) -> bool:
         return True
     if _CERTIFICATE.match(text):
         return True
-    return _CONFIG_KEY.search(key) is not None and "\n" in text and not _holds_credential(text)
+    settings = "\n" in text or _ASSIGNED.match(text) is not None or _REMARK.match(text) is not None
+    return settings and _CONFIG_KEY.search(key) is not None and not _holds_credential(text)
 
 
 def _holds_credential(text: str) -> bool:
-    """Whether a line of a configuration is about a credential, and is more than a switch (`auth_enabled: false`)."""
-    return any(_CREDENTIAL.search(line) and not _SWITCH.match(line) for line in text.splitlines())
+    """Whether a line of a configuration is about a credential, and is more than a switch (`auth_enabled: false`), a remark,
+    or a place to fill in.
+    """
+    return any(
+        _CREDENTIAL.search(line)
+        and not _SWITCH.match(line)
+        and not _REMARK.match(line)
+        and not ((found := _ASSIGNED.match(line.strip())) and _PLACEHOLDER.match(found[1].strip("\"'")))
+        for line in text.splitlines()
+    )
 
 
 def _decoded(text: str) -> str | None:

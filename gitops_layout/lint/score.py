@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from gitops_layout.model import Severity
@@ -9,7 +10,7 @@ from gitops_layout.rules.model import PRINCIPLES
 from gitops_layout.values import dataclass
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from gitops_layout.graph.model import Graph
     from gitops_layout.lint.report import Finding, Report
@@ -42,14 +43,15 @@ class Principle:
 class Scorecard:
     """All four principles and their mean; `score` is None, with the reason, where not everything could be checked.
 
-    `others` counts live findings of rules that belong to no principle: they cost nothing here.
+    `others` counts the live findings of rules that belong to no principle, by severity: they cost nothing, for they are
+    about what is delivered and not about how, and are told beside the score.
     """
 
     score: int | None
     why: str
     principles: tuple[Principle, ...]
     deliveries: int
-    others: int
+    others: Mapping[Severity, int]
 
 
 def scorecard(report: Report, graph: Graph) -> Scorecard:
@@ -59,7 +61,7 @@ def scorecard(report: Report, graph: Graph) -> Scorecard:
     principles = tuple(_principle(name, live, max(deliveries, 1)) for name in PRINCIPLES)
     why = _unscored(report, deliveries)
     total = round(sum(principle.score for principle in principles) / len(principles))
-    others = sum(finding.rule.principle is None for finding in live)
+    others = Counter(finding.severity for finding in live if finding.rule.principle is None)
     return Scorecard(None if why else total, why, principles, deliveries, others)
 
 

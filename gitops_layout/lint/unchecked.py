@@ -38,6 +38,13 @@ def judge(
     # A chart that was fetched is looked at, and still lies outside.
     outside = [item.subject for item in everything if item.subject is not None]
     outside += [("chart", d.source.chart) for d in graph.deliveries if d.source.chart is not None]
+    if any(
+        entry.kind == "kind" for entry in policy.external
+    ):  # one whose schema came with a later release of ours
+        objects = (item.ref for rendered in graph.rendered.values() for item in rendered.objects)
+        refs = {(ref.api_version, ref.kind) for ref in (*objects, *(r.ref for r in graph.repo.resources))}
+        outside += [("kind", f"{version}/{kind}") for version, kind in refs]
+        outside += [("kind", f"{version.partition('/')[0]}/{kind}") for version, kind in refs]
     used = {id(entry) for subject in outside for entry in policy.external if entry.declares(*subject)}
     unused = [
         (

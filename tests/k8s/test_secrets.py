@@ -57,6 +57,14 @@ from gitops_layout.k8s.secrets import secret_form
         ("NODE_ENV", "production", "setting"),
         ("loki.yaml", "auth_enabled: false\nserver:\n  http_listen_port: 3100\n", "setting"),
         ("settings.yaml", "colour: blue\nsize: 3\n", "setting"),
+        ("ha.broker.properties", "HAPolicyConfiguration=SHARED_STORE_PRIMARY\n", "setting"),
+        ("jdbc.properties", "jdbcUser=app\njdbcPassword=__REPLACE_ME__\n", "setting"),
+        ("jdbc.properties", "jdbcPassword=hunter2hunter\n", "plain"),
+        (
+            "login.config",
+            "/* who may show a password */\nweb {\n  GuestLoginModule sufficient\n};\n",
+            "setting",
+        ),
     ],
 )
 def test_a_value_is_judged_by_its_looks(key: str, value: object, form: str) -> None:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
 from gitops_layout.lint.score import scorecard
+from gitops_layout.model import Severity
+from gitops_layout.output.score import score_json, score_text
 from tests.lint.support import linted_graph, pod
 
 SOURCE = """\
@@ -48,3 +52,19 @@ def test_what_could_not_be_checked_has_no_score() -> None:
     card = scorecard(*linted_graph({**files(), **remote}))
     assert (card.score, card.why) == (None, "1 thing could not be looked at")
     assert scorecard(*linted_graph({"README.md": "x"})).score is None
+
+
+def test_errors_of_other_rules_cost_nothing_and_stand_beside_the_score() -> None:
+    broken = {"d/pod.yaml": pod("ghcr.io/acme/d:1.0.0", "d").replace("image:", "imag:")}
+    card = scorecard(*linted_graph({**files(), **broken}))
+    assert card.score == 100
+    assert card.others[Severity.ERROR] >= 1
+    count = card.others[Severity.ERROR]
+    head = score_text(card, paint=lambda text, _style: text).splitlines()[0]
+    assert (
+        head
+        == f"OpenGitOps score: 100 of 100, {count} error{'s' if count > 1 else ''} of other rules beside it"
+    )
+    told = json.loads(score_json(card))
+    assert told["others"]["error"] == count
+    assert told["badge"]["color"] == "yellow"

@@ -69,6 +69,30 @@ def test_a_declared_kind_is_accepted_and_an_idle_declaration_is_found() -> None:
     assert named(report) == [("C005", ".gitops-layout.yaml", 3)]
 
 
+def test_a_declared_kind_whose_schema_came_with_a_later_release_is_not_idle() -> None:
+    config = "external:\n  - {kind: gateway.networking.k8s.io/Gateway, reason: no schema yet}\n"
+    gateway = "apiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\nmetadata: {name: a, namespace: web}\n"
+    gateway += "spec: {gatewayClassName: b, listeners: [{name: http, port: 80, protocol: HTTP}]}\n"
+    assert named(linted({"a.yaml": gateway, ".gitops-layout.yaml": config})) == []
+
+
+def test_a_file_that_nothing_reads_is_judged_once_and_only_where_it_may_be_an_object() -> None:
+    agent = """\
+apiVersion: argoproj.io/v1alpha1
+kind: Application
+metadata: {name: web, namespace: argocd}
+spec:
+  project: shop
+  destination: {name: in-cluster, namespace: web}
+  source: {repoURL: "https://example.test/acme/fleet.git", targetRevision: main, path: web}
+"""
+    installer = "apiVersion: v1\nkind: InstallConfig\nmetadata: {name: cluster}\nbaseDomain: example.test\n"
+    lying = CONFIG.replace("{name: a,", "{annotations: {a: true}, name: a,")
+    files = {"argo/web.yaml": agent, "web/a.yaml": CONFIG, "install.yaml": installer, "lying/b.yaml": lying}
+    found = [finding for finding in linted(files).findings if not finding.live]
+    assert [(finding.rule.id, finding.file) for finding in found] == [("M001", "lying/b.yaml")]
+
+
 def test_a_definition_in_the_repository_judges_its_objects() -> None:
     report = linted({"a.yaml": QUEUE, "crd.yaml": DEFINITION})
     assert named(report) == [("M001", "a.yaml", 4)]
