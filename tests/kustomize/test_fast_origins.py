@@ -51,6 +51,21 @@ def test_a_value_knows_everyone_who_wrote_it_and_lines_inside_inline_patches():
     assert places(0, "name") == [(outer, 14)]
 
 
+def test_an_image_that_two_fields_mean_is_written_once():
+    repo = repository(
+        {
+            "kustomization.yaml": "resources: [p.yaml]\nimages:\n- {name: nginx, newTag: '2'}\n",
+            "p.yaml": "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: p}\nspec: {template: {spec: {containers: [\n"
+            "{name: a, image: nginx}]}}}\n",
+        }
+    )
+    build = fast(repo, "")
+    assert isinstance(build, Fast)
+    found = build.origin(0, ("spec", "template", "spec", "containers", 0, "image"))
+    assert found.where.path == ("images", 0, "newTag")
+    assert [place.file for place in found.earlier] == ["p.yaml"]
+
+
 def test_a_variable_in_a_text_is_one_of_its_writers():
     repo = repository(
         {

@@ -242,6 +242,8 @@ def _set_image(item: Item, path: Path, entry: Mapping[str, Any], where: Location
     # The tag matters most: a new name alone leaves the place to whoever wrote the tag.
     named = (where.at("newName"),) if entry.get("newName") else ()
     place = where.at(field) if field != "newName" else None
+    if new == old and place is not None and item.origin(path)[0] == place:
+        return  # a container is met again among the fields of pods
     item.write_over(path, new, place, *named)
 
 
