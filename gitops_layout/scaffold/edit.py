@@ -17,6 +17,7 @@ from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from gitops_layout.errors import UserError
 from gitops_layout.scaffold.structure import dump, load
+from gitops_layout.source.edits import edit
 from gitops_layout.source.reader import read
 from gitops_layout.source.typing import NotJsonError, plain
 
@@ -64,10 +65,25 @@ def append(content: bytes, path: Path, item: object) -> bytes:
 
 
 def assign(content: bytes, values: Mapping[Path, object]) -> bytes:
-    """Set the value at each path, creating the maps on the way."""
-    tree = _tree(content)
+    """Set the value at each path, creating the maps on the way. JSON is written anew, as JSON."""
+    if _is_json(text := content.decode("utf-8-sig", errors="replace")):
+        data = json.loads(text)
+        for path, value in values.items():
+            _parent(data, path)[path[-1]] = value
+        return (json.dumps(data, indent=2, ensure_ascii=False) + "\n").encode()
     for path, value in values.items():
-        _parent(tree, path)[path[-1]] = _plain(value)
+        content = _assigned(content, path, value)
+    return content
+
+
+def _assigned(content: bytes, path: Path, value: object) -> bytes:
+    document = _document(content)
+    if isinstance(value, str | bool | int) and (made := edit(document, "set", path, value)) is not None:
+        start, end, new = made
+        text = document.source.text
+        return _bytes(content, f"{text[:start]}{new}{text[end:]}")
+    tree = _tree(content)
+    _parent(tree, path)[path[-1]] = _plain(value)
     return dump(tree, like=content)
 
 

@@ -64,6 +64,8 @@ def renamed(content: bytes, kind: Kind, old: str, new: str, *, file: str = "gito
         span = read(content, file).documents[0].span(place)
         where = f"{file}:{span.line}:{span.column}"
         raise UserError(f"{where}: {kind} {old} cannot be called so: {problem}")
+    if new in (item["name"] for item in body["spec"][KINDS[kind]]) and new != old:
+        raise UserError(f"{kind} {new} is already in gitops.yaml")
     places = [place, *_places(body, kind, old)]
     return replace(content, dict.fromkeys(places, new))
 

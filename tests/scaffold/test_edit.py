@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gitops_layout.scaffold.edit import append
+from gitops_layout.model import Path
+from gitops_layout.scaffold.edit import append, assign
 from gitops_layout.scaffold.names import KINDS, Kind, removed
 from gitops_layout.source.reader import read
 
@@ -188,3 +189,18 @@ def test_the_last_app_leaves_a_place_for_the_next_and_the_last_component_its_key
 def test_the_first_key_beside_a_dash_goes_without_it() -> None:
     text = b"kind: GitOpsRepo\nspec:\n  environments:\n    - name: dev\n    - from: dev # not for long\n      name: prod\n"
     assert removed(text, "env", "dev").endswith(b"environments:\n    - name: prod\n")
+
+
+def test_a_setting_changes_its_value_alone_and_json_stays_json() -> None:
+    settings: dict[Path, object] = {("spec", "layout"): "monorepo", ("spec", "agent", "name"): "argocd"}
+    text = assign(_BLOCK.encode(), settings).decode()
+    assert (
+        text.replace("layout: monorepo", "layout: config").replace("    agent:\n      name: argocd\n", "")
+        == _BLOCK
+    )
+    spec = json.loads(assign(json.dumps(_DATA).encode(), settings))["spec"]
+    assert (spec["layout"], spec["agent"], spec["apps"]) == (
+        "monorepo",
+        {"name": "argocd"},
+        [{"name": "web"}],
+    )

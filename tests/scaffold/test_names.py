@@ -97,6 +97,13 @@ def test_a_name_that_cannot_be_is_refused_with_the_place_of_the_old_one() -> Non
         renamed(text, "app", "web", "../x")
 
 
+def test_a_name_that_is_taken_is_refused_in_one_line() -> None:
+    content = b"spec:\n  environments: [{name: dev}, {name: prod, from: dev}]\n"
+    with pytest.raises(UserError) as refused:
+        renamed(content, "env", "dev", "prod")
+    assert refused.value.message == "env prod is already in gitops.yaml"
+
+
 def test_renaming_an_app_moves_its_files_with_every_hand_edit(root: Path) -> None:
     base = root / "apps/web/base"
     (base / "dashboard.yaml").write_text("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: dashboard}\n")
