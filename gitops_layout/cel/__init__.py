@@ -10,6 +10,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from gitops_layout.cel.costs import LIMIT, Cost, cost, weight
 from gitops_layout.errors import UserError
 from gitops_layout.values import dataclass
 
@@ -39,36 +40,48 @@ class Binding:
 
     variables: tuple[str, ...]
     activation: Any
+    data: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Expression:
-    """A compiled expression over `variables`."""
+    """A compiled expression over `variables`; `cost` is None where none of its data can make it too costly.
+
+    One whose literals alone may do so has no `program`: it is compiled, and evaluated, in a process of its own.
+    """
 
     text: str
     variables: tuple[str, ...]
     program: Any
+    cost: Cost | None = None
 
     def holds(self, binding: Binding) -> bool:
         """Whether the expression is true for the bound data.
 
         Raises CelError for an absent key, a wrong type, too many loop steps or a result that is no bool.
         """
-        result, kind = self._evaluated(binding)
+        result, kind = self._evaluated(binding, words=False)
         if not isinstance(result, bool):
             raise CelError(f"`{self.text}` is {kind.lower()}, not true or false")
         return result
 
     def words(self, binding: Binding) -> str:
         """The text that the expression makes of the bound data. Raises CelError as `holds` does."""
-        result, kind = self._evaluated(binding)
+        result, kind = self._evaluated(binding, words=True)
         if not isinstance(result, str):
             raise CelError(f"`{self.text}` is {kind.lower()}, not text")
         return result
 
-    def _evaluated(self, binding: Binding) -> tuple[Any, str]:
+    def _evaluated(self, binding: Binding, *, words: bool) -> tuple[Any, str]:
         if binding.variables != self.variables:
             raise CelError(f"compiled for {', '.join(self.variables)}, given {', '.join(binding.variables)}")
+        if self.program is None or (self.cost is not None and self.cost.worst(weight(binding.data)) > LIMIT):
+            from gitops_layout.cel.apart import evaluate
+
+            try:
+                return evaluate(self.text, binding.data, words=words), ""
+            except ValueError as error:
+                raise CelError(str(error)) from None
         try:
             value = self.program.eval(binding.activation)
         except RuntimeError as error:
@@ -80,11 +93,17 @@ class Expression:
 
 
 @lru_cache(maxsize=256)
-def compile_expression(text: str, variables: tuple[str, ...], *, words: bool = False) -> Expression:
+def compile_expression(
+    text: str, variables: tuple[str, ...], *, words: bool = False, bounded: bool = True
+) -> Expression:
     """Compile `text`, which may name only `variables` and makes `words` or a truth value.
 
+    What may cost more than this process should give is evaluated in another one, unless it is not to be `bounded`.
     Raises CelError with the engine's words.
     """
+    found = cost(text) if bounded else None
+    if found is not None and found.worst(0) > LIMIT:
+        return Expression(text, variables, None, found)  # literals are put together when it is compiled
     try:
         program = _environment(variables).compile(text)
     except RuntimeError as error:
@@ -93,14 +112,17 @@ def compile_expression(text: str, variables: tuple[str, ...], *, words: bool = F
     kinds = _engine().Type
     if returned not in (kinds.STRING if words else kinds.BOOL, kinds.DYN):
         raise CelError(f"`{text}` is {returned.name()}, not {'text' if words else 'true or false'}")
-    return Expression(text, variables, program)
+    grows = found is not None and (found.makers or (found.loops and found.joins))
+    return Expression(text, variables, program, found if grows else None)
 
 
 def complaints(text: str, variables: tuple[tuple[str, Kind], ...]) -> tuple[Kind, tuple[str, ...]]:
     """The type of what an expression over typed variables makes, and all that the engine says against it.
 
-    Where it says something, the type is `dyn`.
+    Where it says something, the type is `dyn`; nothing is said of one that may cost too much.
     """
+    if cost(text).worst(0) > LIMIT:
+        return "dyn", ()
     try:
         returned = _typed_environment(variables).compile(text).return_type().name()
     except RuntimeError as error:
@@ -139,7 +161,7 @@ def bind(data: Mapping[str, Any]) -> Binding:
     """Make `data` (variable → plain value) ready for expressions over the same variables, in that order."""
     variables = tuple(data)
     try:
-        return Binding(variables, _environment(variables).Activation(dict(data)))
+        return Binding(variables, _environment(variables).Activation(dict(data)), data)
     except (RuntimeError, ValueError, TypeError, OverflowError) as error:
         raise CelError(_plain(error)) from None
 

@@ -238,6 +238,12 @@ def _listed(value: _Own) -> list[str]:
     return faults
 
 
+def _sum(items: list[Any]) -> Any:
+    if any(isinstance(item, str | bool) for item in items):
+        raise ValueError("no such overload")
+    return reduce(operator.add, items) if items else 0
+
+
 def _sorted(items: list[Any]) -> bool:
     return all(first <= second for first, second in pairwise(items))
 
@@ -317,7 +323,7 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
     ".value(own) -> list": _listed,
     ".orValue(own, list) -> list": lambda value, other: _own("faults", value) or other,
     ".isSorted(list) -> bool": _sorted,
-    ".sum(list) -> dyn": lambda items: reduce(operator.add, items) if items else 0,
+    ".sum(list) -> dyn": _sum,
     ".min(list) -> dyn": _least(min),
     ".max(list) -> dyn": _least(max),
     ".indexOf(list, dyn) -> int": _place,

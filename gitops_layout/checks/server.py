@@ -75,9 +75,16 @@ def _find(graph: Graph) -> Iterator[tuple[Subject, Refusal]]:
 
 
 def _gated(subject: Subject, path: Path) -> bool:
-    """Whether a feature gate that people do switch on makes the server take it: scaling to zero."""
+    """Whether a feature gate that people do switch on makes the server take it: scaling to zero, by what is not the
+    pods' own.
+    """
     to_zero = path == ("spec", "minReplicas") and _value(subject.data, path) == 0
-    return to_zero and subject.ref.kind == "HorizontalPodAutoscaler"
+    metrics = _value(subject.data, ("spec", "metrics"))
+    outside = any(
+        isinstance(metric, dict) and metric.get("type") in ("Object", "External")
+        for metric in (metrics if isinstance(metrics, list) else ())
+    )
+    return to_zero and outside and subject.ref.kind == "HorizontalPodAutoscaler"
 
 
 def _copied(subject: Subject, path: Path) -> bool:

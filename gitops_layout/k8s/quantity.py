@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import re
 from fractions import Fraction
 
 from gitops_layout.patterns import regexp
 
-__all__ = ["quantity"]
+__all__ = ["canonical", "quantity"]
 
 _FORM = regexp(r"([+-]?)([0-9]+\.?[0-9]*|\.[0-9]+)([numkMGTPE]|[KMGTPE]i|[eE][+-]?[0-9]+)?", re.ASCII)
 _SCALE = {
@@ -39,3 +40,26 @@ def quantity(value: object) -> Fraction | None:
     else:
         number *= _SCALE[unit or ""]
     return -number if sign == "-" else number
+
+
+def canonical(text: str) -> str:
+    """A quantity as the server writes it: `1024Mi` as `1Gi`, `0.1` as `100m`; what is none stays (Quantity.String)."""
+    amount = quantity(text)
+    if amount is None:
+        return text
+    sign, amount = "-" if amount < 0 else "", abs(amount)
+    if text.endswith("i") and amount.denominator == 1 and amount >= 1024:
+        number, power = int(amount), 0
+        while number % 1024 == 0 and power < 6:
+            number, power = number // 1024, power + 1
+        return f"{sign}{number}{('', 'Ki', 'Mi', 'Gi', 'Ti', 'Pi', 'Ei')[power]}"
+    exponent = next(
+        (each for each in range(18, -12, -3) if (amount / Fraction(10) ** each).denominator == 1), -9
+    )
+    number = math.ceil(amount / Fraction(10) ** exponent)
+    if re.search("[eE][+-]?[0-9]+$", text):
+        return f"{sign}{number}e{exponent}" if exponent else f"{sign}{number}"
+    return f"{sign}{number}{_DECIMAL[exponent]}" if number else "0"
+
+
+_DECIMAL = {-9: "n", -6: "u", -3: "m", 0: "", 3: "k", 6: "M", 9: "G", 12: "T", 15: "P", 18: "E"}

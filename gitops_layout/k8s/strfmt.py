@@ -17,7 +17,7 @@ from functools import partial
 from gitops_layout.k8s.urls import parse_url
 from gitops_layout.patterns import regexp
 
-__all__ = ["FORMATS", "WORDS"]
+__all__ = ["DECODERS", "FORMATS", "WORDS"]
 
 _MOMENT = regexp(
     r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])[Tt]([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)"
@@ -86,6 +86,14 @@ def _duration(text: str) -> bool:
     return bool(_DURATION.fullmatch(text)) or any(
         unit in _UNITS or unit.startswith(_LONG_UNITS) for unit in units
     )
+
+
+def _bytes(text: str) -> bytes | str:
+    return base64.b64decode(text) if _BASE64.fullmatch(text) else text
+
+
+DECODERS: dict[str, Callable[[str], object]] = {"byte": _bytes}
+"""What CEL rules see of a text with this format instead of the text."""
 
 
 def _uuid(version: str = "") -> Callable[[str], bool]:

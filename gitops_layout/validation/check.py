@@ -6,12 +6,14 @@ import copy
 import difflib
 import json
 from dataclasses import replace
+from functools import reduce
 from itertools import islice
+from operator import getitem
 from typing import TYPE_CHECKING, Any, Literal
 
 from gitops_layout.k8s.strfmt import WORDS as FORMAT_WORDS
 from gitops_layout.validation import bundle
-from gitops_layout.validation.crds import filled, marks, speaks
+from gitops_layout.validation.crds import decoded, filled, marks, speaks
 from gitops_layout.validation.rules import RuleProblem, judge
 from gitops_layout.validation.versions import lifecycle
 from gitops_layout.values import dataclass
@@ -200,10 +202,12 @@ def _by_schema(
         return [], []
     found: list[Violation] = []
     problems: list[RuleProblem] = []
+    seen = decoded(data, known.structural, known.definitions) if known.formed else data
     for mark in marks(data, known.structural, known.definitions):
         found += _twice(mark.path, mark.value, mark.keys)
+        value = reduce(getitem, mark.path, seen)
         for rule in mark.rules:
-            match judge(f"{ref.group}/{ref.kind}", rule, mark.value):
+            match judge(f"{ref.group}/{ref.kind}", rule, value):
                 case RuleProblem() as problem:
                     problems.append(problem)
                 case str(words):

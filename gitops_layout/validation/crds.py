@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from gitops_layout.k8s.strfmt import FORMATS
+from gitops_layout.k8s.strfmt import DECODERS, FORMATS
 from gitops_layout.values import dataclass
 
 if TYPE_CHECKING:
@@ -277,6 +277,27 @@ def marks(
     elif isinstance(value, list) and isinstance(schema.get("items"), dict):
         for number, item in enumerate(value):
             yield from marks(item, schema["items"], definitions, (*path, number))
+
+
+def decoded(value: Any, schema: dict[str, Any], definitions: Mapping[int, dict[str, Any]]) -> Any:
+    """A value as CEL rules see it: a text of the format `byte` as bytes.
+
+    Texts with a time stay texts, which rules then cannot be judged by: our engine takes neither points nor spans of time.
+    """
+    schema = _resolved(schema, definitions)
+    match value:
+        case dict():
+            properties, more = schema.get("properties") or {}, schema.get("additionalProperties")
+            made = {}
+            for key, item in value.items():
+                below = properties.get(key, more)
+                made[key] = decoded(item, below, definitions) if isinstance(below, dict) else item
+            return made
+        case list() if isinstance(items := schema.get("items"), dict):
+            return [decoded(item, items, definitions) for item in value]
+        case str() if decode := DECODERS.get(str(schema.get("format"))):
+            return decode(value)
+    return value
 
 
 Spoken = dict[str, "Spoken"] | Literal[True] | None

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gitops_layout.k8s.pods import pod_spec
+from gitops_layout.k8s.quantity import canonical
 from gitops_layout.k8s.scope import builtin_scope
 from gitops_layout.validation.server.cursor import At
 
@@ -14,6 +15,7 @@ __all__ = ["defaulted"]
 
 _METADATA = {
     "uid": "00000000-0000-0000-0000-000000000000", "creationTimestamp": "2006-01-02T15:04:05Z", "generation": 1,
+    "managedFields": [],
 }  # fmt: skip
 _POD = {
     "restartPolicy": "Always", "dnsPolicy": "ClusterFirst", "schedulerName": "default-scheduler",
@@ -22,6 +24,7 @@ _POD = {
 _CONTAINER = {
     "resources": {}, "terminationMessagePath": "/dev/termination-log", "terminationMessagePolicy": "File",
 }  # fmt: skip
+_PROBE = {"timeoutSeconds": 1, "periodSeconds": 10, "successThreshold": 1, "failureThreshold": 3}
 _QUARTERS = {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": "25%", "maxSurge": "25%"}}
 _SINGLY = {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 1, "maxSurge": 0}}
 _PARTLY = {"type": "RollingUpdate", "rollingUpdate": {"partition": 0}}
@@ -49,17 +52,35 @@ def defaulted(data: dict[str, Any], namespace: str) -> dict[str, Any]:
         str(data.get("apiVersion")).rpartition("/")[0], str(data.get("kind"))
     ):
         _fill(spec, _SPECS.get(str(data.get("kind")), {}))
+        if data.get("kind") in _SPECS:
+            _fill(result, {"status": {}})
     found = pod_spec(result)
     if found is not None:
         _fill(found[0], _POD)
         for kind in ("containers", "initContainers"):
             for container in At(found[0])[kind]:
                 if container.is_map and container.value:
+                    _probed(container)
                     _fill(container.value, {**_CONTAINER, "imagePullPolicy": _pull(container["image"].text)})
                     for port in container["ports"]:
                         if port.is_map and port.value:
                             _fill(port.value, {"protocol": "TCP"})
     return result
+
+
+def _probed(container: At) -> None:
+    """Its probes with their defaults, and its amounts as the server writes them."""
+    for name in ("livenessProbe", "readinessProbe", "startupProbe"):
+        probe = container[name]
+        if probe.is_map and probe.value:
+            _fill(probe.value, _PROBE)
+            if probe["httpGet"].is_map and probe["httpGet"].value:
+                _fill(probe["httpGet"].value, {"path": "/", "scheme": "HTTP"})
+    for name in ("requests", "limits"):
+        amounts = container["resources"][name]
+        for resource, amount in (amounts.value if amounts.is_map else {}).items():
+            if isinstance(amount, str | int | float) and not isinstance(amount, bool):
+                amounts.value[resource] = canonical(str(amount))
 
 
 def _pull(image: str) -> str:

@@ -227,8 +227,6 @@ def _judged(
             "requestKind": kind,
             "resource": resource,
             "requestResource": resource,
-            "subResource": "",
-            "requestSubResource": "",
             "dryRun": False,
             "operation": "CREATE",
             "name": subject.ref.name,

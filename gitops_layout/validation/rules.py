@@ -1,7 +1,7 @@
 """CRD rules in CEL (`x-kubernetes-validations`) on one value, as far as our engine runs them.
 
 The API server's CEL knows functions that ours lacks (`findAll`, `authorizer`, …); a rule that does not compile, or that ends
-in an error other than an absent key or a text that a function refuses, is reported as not judged and never as a refusal. Transition rules (`oldSelf`)
+in an error that may be our engine's own, is reported as not judged and never as a refusal. Transition rules (`oldSelf`)
 compare with a live object and say nothing of a create.
 """
 
@@ -21,7 +21,12 @@ _ESCAPED = regexp(
     r"__(true|false|null|in|as|break|const|continue|else|for|function|if|import|let|loop|package|namespace|return|var"
     r"|void|while)__"
 )
-_FAILS = regexp(f"no such key|key not found|{REFUSED}", re.IGNORECASE)
+_FAILS = regexp(
+    rf"no such key|key not found|{REFUSED}|by zero|greater than <string>|integer overflow|conversion failed|cannot convert"
+    r"|dereference|index error|out of u?int64 range",
+    re.IGNORECASE,
+)
+"""What an evaluation ends with that fails in the server, too, and so refuses the value."""
 _SYMBOLS = {"__dot__": ".", "__dash__": "-", "__slash__": "/", "__underscores__": "__"}
 _NAME = regexp(r"\w*(?:__dot__|__dash__|__slash__|__underscores__)\w*")
 

@@ -7,7 +7,7 @@ from dataclasses import field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from gitops_layout.k8s.strfmt import FORMATS
+from gitops_layout.k8s.strfmt import DECODERS, FORMATS
 from gitops_layout.patterns import regexp
 from gitops_layout.validation import bundle
 from gitops_layout.validation.crds import Crd, SchemaError, json_schema, metadata_schema, spoken
@@ -39,7 +39,8 @@ class Known:
     """A kind's schema, ready: `document` is the JSON Schema that `validator` (of jsonschema-rs) was made of.
 
     `built_in` says that it is one of Kubernetes' own. `structural` and its `definitions` are the CRD's own words, None for kinds that no CRD defines. `release` names
-    the project and version that a packed CRD is of: a cluster may run a newer one. `rules` says where CEL rules
+    the project and version that a packed CRD is of: a cluster may run a newer one. `formed` says that CEL sees some of its texts
+    as something else. `rules` says where CEL rules
     and list keys stand, None where a default that is filled in could change what else the schema says.
     """
 
@@ -49,6 +50,7 @@ class Known:
     definitions: dict[int, dict[str, Any]] = field(default_factory=dict)
     drops_status: bool = False
     ruled: bool = False
+    formed: bool = False
     release: str = ""
     built_in: bool = False
     rules: Spoken = None
@@ -265,7 +267,10 @@ def _custom(
     text = json.dumps([schema, list(definitions.values())])
     ruled = '"x-kubernetes-validations"' in text or '"x-kubernetes-list-map-keys"' in text
     rules = None if _JOINED.search(text) else spoken(schema, definitions)
-    return Known(document, _validator(document), schema, definitions, drops_status, ruled, rules=rules)
+    formed = ruled and any(f'"format": "{name}"' in text for name in DECODERS)
+    return Known(
+        document, _validator(document), schema, definitions, drops_status, ruled, formed, rules=rules
+    )
 
 
 def closed(schema: dict[str, Any]) -> Any:

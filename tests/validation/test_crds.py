@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from gitops_layout.cel import apart
 from gitops_layout.fields import dotted
 from gitops_layout.validation.check import Verdict
 from gitops_layout.validation.crds import Crd, crds
@@ -122,6 +123,55 @@ def test_a_text_that_a_function_does_not_take_is_refused() -> None:
 
     assert said(schema, {"a": "512Mi"}) == []
     assert len(said(schema, {"a": "2Gi"})) == len(said(schema, {"a": "lots"})) == 1
+
+
+def test_rules_see_bytes_where_the_format_says_so() -> None:
+    rule = {"rule": "size(self) == 3"}
+    schema = fields(a={"type": "string", "format": "byte", "x-kubernetes-validations": [rule]})
+
+    assert said(schema, {"a": "YWJj"}) == []
+    assert [path for path, _ in said(schema, {"a": "YWJjZA=="})] == ["spec.a"]
+
+
+def test_an_evaluation_that_fails_refuses_the_value() -> None:
+    schema = fields(
+        a={
+            "type": "string",
+            "x-kubernetes-validations": [{"rule": "int(self) > 1 && self.split(',')[1] != ''"}],
+        }
+    )
+
+    assert [len(said(schema, {"a": text})) for text in ("x", "2", "1")] == [1, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("rule", "value"),
+    [
+        ("self" + ".replace('a', 'aaaaaaaaaa')" * 10 + " != ''", "a"),
+        ("self.split('').map(x, self.split('')).size() > 0", "a" * 20_000),
+        ("'a'" + ".replace('a', 'aaaaaaaaaa')" * 10 + " != self", "a"),
+        ("self.split('').all(x, self.split('').indexOf(x) >= 0)", "b" * 30_000),
+    ],
+)
+def test_a_rule_that_makes_too_much_is_stopped_and_told(
+    rule: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(apart, "_SECONDS", 2)
+    schema = fields(a={"type": "string", "x-kubernetes-validations": [{"rule": rule}]})
+
+    found = judged(schema, {"a": value})
+
+    assert not found.violations
+    (problem,) = found.unjudged
+    assert "seconds" in problem.why or "MB" in problem.why or "budget" in problem.why
+
+
+def test_a_costly_rule_that_comes_to_an_end_is_judged() -> None:
+    rule = {"rule": "self.split(',').map(each, each.replace('a', 'b')).join(',') != 'b,b'"}
+    schema = fields(a={"type": "string", "x-kubernetes-validations": [rule]})
+
+    assert said(schema, {"a": "a," * 5_000}) == []
+    assert len(said(schema, {"a": "a,b"})) == 1
 
 
 def test_a_rule_that_does_not_end_is_stopped_and_told() -> None:

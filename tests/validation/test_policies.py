@@ -54,9 +54,16 @@ POLICY: dict[str, Any] = {
             {
                 "expression": "variables.pods.containers.all(c, !has(c.securityContext) || !c.securityContext.privileged)"
             },
+            {"expression": "!has(request.subResource) && has(object.metadata.managedFields)"},
+            {
+                "expression": "variables.pods.containers.all(c, !has(c.livenessProbe) || c.livenessProbe.periodSeconds == 10)"
+            },
+            {
+                "expression": "variables.pods.containers.all(c, !has(c.resources.limits) || c.resources.limits.memory == '1Gi')"
+            },
             {"expression": "namespaceObject.metadata.labels['tier'] == 'prod'"},
             {
-                "expression": "object.spec.strategy.rollingUpdate.maxSurge == '25%' && has(object.metadata.uid)"
+                "expression": "object.spec.strategy.rollingUpdate.maxSurge == '25%' && has(object.metadata.uid) && has(object.status)"
             },
             {
                 "expression": "quantity('1Gi').isLessThan(quantity('2Gi')) && !format.dns1123Label().validate(object.metadata.name).hasValue()"
@@ -104,6 +111,10 @@ OBJECTS: list[dict[str, Any]] = [
     {f"{POD}/securityContext": {"runAsUser": 0}},
     {f"{POD}/securityContext": {"runAsUser": 1}},
     {f"{POD}/securityContext": {}},
+    {f"{POD}/containers/0/resources": {"limits": {"memory": "1024Mi"}}},
+    {f"{POD}/containers/0/resources": {"limits": {"memory": "1.5Gi"}}},
+    {f"{POD}/containers/0/livenessProbe": {"httpGet": {"port": 80}}},
+    {f"{POD}/containers/0/livenessProbe": {"httpGet": {"port": 80}, "periodSeconds": 5}},
     {"/kind": "StatefulSet", "/spec/replicas": 9},
 ]
 

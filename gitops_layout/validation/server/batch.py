@@ -174,7 +174,7 @@ def _indexes(at: At) -> Iterator[Refusal]:
             if place.value is not None:
                 yield place.refuse("needs completionMode: Indexed")
         return
-    if completions.value is None:
+    if completions.value is None and parallelism.value is not None:  # both are 1 where neither is given
         yield completions.refuse("is required with completionMode: Indexed")
     if (parallelism.number or 0) > _MANY:
         yield parallelism.refuse(f"must be at most {_MANY} with completionMode: Indexed")

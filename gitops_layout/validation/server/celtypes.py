@@ -25,6 +25,8 @@ _LOOP = regexp(r"(?<![\w.])(\w+)((?:\.\w+)*)\.(?:all|exists|exists_one|filter|ma
 _QUOTED = regexp(STRING)
 _VAGUE = regexp(r"\b(?:request|namespaceObject|authorizer|variables|device|self|oldSelf)\b")
 """Variables that the server knows more of than our engine."""
+_BIND = regexp(r"\bcel\s*\.\s*bind\s*\(")
+"""Our engine has it for our own rules; the server has not."""
 _LOOPS = regexp(
     r"\.(?:sortBy|transform\w+|existsOne|(?:all|exists|exists_one)\(\s*\w+\s*,\s*\w+\s*,)|\bcel\.bind"
 )
@@ -69,6 +71,8 @@ def typed(text: str, scope: Mapping[str, Any], *, objects: bool = False) -> Type
     found: dict[str, Kind] = {}
     missing: list[str] = []
     renamed = _ACCESS.sub(partial(_renamed, _looped(text, scope), found, missing), text)
+    if _BIND.search(_QUOTED.sub('""', text)):
+        return Typed("does not compile: there is no function cel.bind")
     if missing:
         return Typed(f"does not compile: {missing[0]}")
     own = {name: _kind(node) for name, node in scope.items()}

@@ -115,7 +115,7 @@ def _unfit(key: bytes | None, schema: At) -> str:
 
 
 def _judged(schema: dict[str, Any]) -> str:
-    from gitops_layout.validation.crds import SchemaError, marks
+    from gitops_layout.validation.crds import SchemaError, decoded, marks
     from gitops_layout.validation.rules import judge
     from gitops_layout.validation.schemas import closed
 
@@ -126,7 +126,11 @@ def _judged(schema: dict[str, Any]) -> str:
         error = next((e for e in errors if e.kind.name != "type" or not {*e.kind.types} >= _EITHER), None)
         if error is not None:
             return str(error.message).split("\n", 1)[0][:200]
-        failed = (judge("", rule, mark.value) for mark in marks(value, schema, {}) for rule in mark.rules)
+        failed = (
+            judge("", rule, mark.value)
+            for mark in marks(decoded(value, schema, {}), schema, {})
+            for rule in mark.rules
+        )
         return next((words for words in failed if isinstance(words, str)), "")
     except (SchemaError, AttributeError, TypeError, ValueError, RecursionError):
         return ""  # what is wrong with the schema itself is said there
