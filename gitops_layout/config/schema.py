@@ -185,6 +185,8 @@ def _explain(document: Document, detail: Any) -> tuple[Span, str]:
     if detail["type"] == "missing":
         return span, f"{_dotted(path) or 'this'} lacks `{detail['loc'][-1]}`"
     words = str(detail["msg"]).removeprefix("Value error, ")
+    if detail["type"] == "model_type":
+        words = "input should be a mapping"  # and no name of a class of ours
     return span, f"{_dotted(path) or 'the file'}: {words[:1].lower()}{words[1:]}"
 
 

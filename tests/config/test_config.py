@@ -90,7 +90,8 @@ def test_all_slips_are_named_together_with_their_lines() -> None:
     [
         ("profile: a\nprofile: b\n", "2:1: profile stands twice"),
         ("select: [\n", "2:1: "),
-        ("- a\n", "1:1: the file: "),
+        ("- a\n", "1:1: the file: input should be a mapping"),
+        ("environments: [live]\n", r"1:16: environments\[0\]: input should be a mapping"),
         ("a: 1\n---\nb: 1\n", "holds 2 documents"),
     ],
 )
