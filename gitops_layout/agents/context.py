@@ -253,8 +253,10 @@ def environment_why(context: Context, cluster: str, *paths: str | None) -> tuple
             glob = next((glob for glob in declared.paths if is_below(path, glob)), None)
             if glob is not None:
                 return declared.name, f"{path} matches {glob}, as the {context.declared.origin} says"
+    servers = (e.server for e in context.declared.clusters if e.name == cluster and e.server)
+    names = (cluster, *servers) if context.declared.environments else ()
     for declared in context.declared.environments:
-        glob = next((glob for glob in declared.destinations if fnmatch(cluster, glob)), None)
+        glob = next((g for g in declared.destinations if any(fnmatch(name, g) for name in names)), None)
         if glob is not None:
             return declared.name, f"cluster {cluster} matches {glob}, as the {context.declared.origin} says"
     for entry in context.declared.clusters:

@@ -47,7 +47,8 @@ def _of_environment(
     yield from _globs(place, owner, environment.paths, paths)
     if _is_partly_seen(graph):
         return
-    clusters = {d.cluster for d in graph.deliveries} | {cluster.name for cluster in graph.clusters}
+    clusters = {delivery.cluster for delivery in graph.deliveries}
+    clusters |= {name for each in graph.clusters for name in (each.name, each.server) if name}
     for index, glob in enumerate(environment.destinations):
         if not any(fnmatch(cluster, glob) for cluster in clusters):
             yield _hit(place.at("destinations", index), f'no cluster of {owner} is called "{glob}"')

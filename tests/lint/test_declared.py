@@ -8,6 +8,7 @@ from gitops_layout.cli.loading import declared
 from gitops_layout.config import parse
 from gitops_layout.errors import UserError
 from gitops_layout.repo.load import from_files
+from tests.lint.support import linted
 
 APPLICATION = """\
 apiVersion: argoproj.io/v1alpha1
@@ -72,3 +73,15 @@ spec:
     found = declared(from_files({"gitops.yaml": spec}), parse(config))
     assert [e.name for e in found.environments] == ["live", "stage"]
     assert refused(config.replace("from: stage", "from: dev"), {"gitops.yaml": spec})
+
+
+def test_a_destination_may_be_the_server_of_a_cluster_that_has_a_name() -> None:
+    config = """\
+environments:
+  - {name: live, tier: prod, destinations: ["https://k2.*"]}
+clusters:
+  - {name: k2, server: "https://k2.test"}
+"""
+    report = linted({**FILES, ".gitops-layout.yaml": config})
+    assert "C006" not in {finding.rule.id for finding in report.findings}
+    assert {a.environment for f in report.findings for a in f.affected if a.delivery} == {"live"}
