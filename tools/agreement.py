@@ -44,9 +44,14 @@ _NOT_LOOKED_FOR = (
     "",
     "- What depends on the cluster: free node ports and addresses, IP families, labels of the namespace (admin access to",
     "  devices), whether a Namespace is there already (finalizers of an applied one count only where it is made).",
-    "- CEL: the estimated cost of a rule; mixed types in one literal list or map; `find`, `findAll`, `authorizer` and",
-    "  `format.named`; fields behind an index (`self.ports[0].port`) or a `?`; variables of loops over two variables,",
-    "  `sortBy` and `transformList`. What is not known is taken for right.",
+    "- Whether CEL compiles: the estimated cost of a rule; mixed types in one literal list or map; fields behind an index",
+    "  (`self.ports[0].port`) or a `?`; variables of loops over two variables, `sortBy` and `transformList`. What is not known",
+    "  is taken for right there.",
+    "- What CEL rules say of an object, where they call `find`, `findAll`, `authorizer`, `format.named`, `slice`, `sort` or other",
+    "  functions that our engine lacks, or compare texts of the formats `date`, `date-time` and `duration` with times: each such",
+    "  rule is listed as not checked. `isInteger()` of amounts beyond 15 digits may differ.",
+    "- Policies see the defaults of workloads, containers, probes and Services, and no others.",
+    "- `minReplicas: 0` of an autoscaler that scales by Object or External metrics: some clusters have it switched on.",
 )
 Rows = list[tuple[str, Case, str, str]]
 """Where a case is from, the case, the mode, and the server's letter."""

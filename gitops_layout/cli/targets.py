@@ -115,13 +115,17 @@ def _version(text: str, words: str) -> str:
 
 
 def _definitions(path: Path) -> Iterator[dict[str, Any]]:
-    """The CRDs in a file, or in the YAML files below a folder. Raises UserError for what cannot be read."""
+    """The CRDs in a file, or in the YAML files below a folder, in lists of them, too.
+
+    Raises UserError for what cannot be read, and where there is none.
+    """
     from gitops_layout.k8s.scope import is_crd
     from gitops_layout.source.reader import read
 
     files = (
         [path] if path.is_file() else sorted(f for f in path.rglob("*") if is_yaml(f.name) and f.is_file())
     )
+    found = 0
     for file in files:
         content = _read(str(file))
         if content is None:
@@ -131,8 +135,24 @@ def _definitions(path: Path) -> Iterator[dict[str, Any]]:
             problem = stream.problems[0]
             raise UserError(f"--crds {file}:{problem.line}:{problem.column}: {problem.message}")
         for document in stream.documents:
-            if isinstance(document.data, dict) and is_crd(document.data):
-                yield document.data
+            for data in _listed(document.data):
+                if is_crd(data):
+                    found += 1
+                    yield data
+    if not found:
+        raise UserError(
+            f"--crds {path}: holds no CustomResourceDefinition", "name the folder that holds them"
+        )
+
+
+def _listed(data: Any) -> Iterator[dict[str, Any]]:
+    """An object, or those of a list as `kubectl get crd -o yaml` writes it."""
+    match data:
+        case {"kind": str(kind), "items": list(items)} if kind.endswith("List"):
+            for item in items:
+                yield from _listed(item)
+        case dict():
+            yield data
 
 
 def _read(path: str) -> bytes | None:

@@ -280,7 +280,7 @@ def marks(
 
 
 def decoded(value: Any, schema: dict[str, Any], definitions: Mapping[int, dict[str, Any]]) -> Any:
-    """A value as CEL rules see it: a text of the format `byte` as bytes.
+    """A value as CEL rules see it: a text of the format `byte` as bytes, a `number` as such.
 
     Texts with a time stay texts, which rules then cannot be judged by: our engine takes neither points nor spans of time.
     """
@@ -295,6 +295,8 @@ def decoded(value: Any, schema: dict[str, Any], definitions: Mapping[int, dict[s
             return made
         case list() if isinstance(items := schema.get("items"), dict):
             return [decoded(item, items, definitions) for item in value]
+        case int() if schema.get("type") == "number" and not isinstance(value, bool):
+            return float(value)
         case str() if decode := DECODERS.get(str(schema.get("format"))):
             return decode(value)
     return value

@@ -267,7 +267,7 @@ def _custom(
     text = json.dumps([schema, list(definitions.values())])
     ruled = '"x-kubernetes-validations"' in text or '"x-kubernetes-list-map-keys"' in text
     rules = None if _JOINED.search(text) else spoken(schema, definitions)
-    formed = ruled and any(f'"format": "{name}"' in text for name in DECODERS)
+    formed = ruled and ('"number"' in text or any(f'"format": "{name}"' in text for name in DECODERS))
     return Known(
         document, _validator(document), schema, definitions, drops_status, ruled, formed, rules=rules
     )

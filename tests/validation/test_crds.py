@@ -133,6 +133,13 @@ def test_rules_see_bytes_where_the_format_says_so() -> None:
     assert [path for path, _ in said(schema, {"a": "YWJjZA=="})] == ["spec.a"]
 
 
+def test_rules_see_numbers_as_such() -> None:
+    rule = {"rule": "self * 2.0 < 7.0"}
+    schema = fields(a={"type": "number", "x-kubernetes-validations": [rule]})
+
+    assert [len(said(schema, {"a": number})) for number in (3, 3.25, 4)] == [0, 0, 1]
+
+
 def test_an_evaluation_that_fails_refuses_the_value() -> None:
     schema = fields(
         a={

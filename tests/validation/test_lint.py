@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
+import yaml
 
 from gitops_layout.cli import _run
 from gitops_layout.model import UncheckedClass
@@ -177,6 +178,13 @@ def test_crds_of_a_folder_outside_judge_and_are_not_linted(
     (crds / "queue.yaml").write_text(DEFINITION)
     assert run(monkeypatch, "lint", str(tree), "--crds", str(crds)) == 1
     assert "expected integer" in capsys.readouterr().out
+    listed = {"apiVersion": "v1", "kind": "List", "items": [yaml.safe_load(DEFINITION)]}
+    (crds / "queue.yaml").write_text(yaml.safe_dump(listed))
+    assert run(monkeypatch, "lint", str(tree), "--crds", str(crds)) == 1
+    assert "expected integer" in capsys.readouterr().out
+    (crds / "queue.yaml").write_text("kind: ConfigMap\n")
+    assert run(monkeypatch, "lint", str(tree), "--crds", str(crds)) == 2
+    assert "holds no CustomResourceDefinition" in capsys.readouterr().err
     (crds / "other.yaml").write_text("a: [\n")
     assert run(monkeypatch, "lint", str(tree), "--crds", str(crds)) == 2
     assert "other.yaml:" in capsys.readouterr().err
@@ -367,8 +375,8 @@ environments:
   - {name: prod, paths: [prod/**]}
   - {name: dev, paths: [dev/**]}
 clusters:
-  - {name: p1, environment: prod, paths: [clusters/p1/**], kubernetes: "1.31"}
-  - {name: d1, environment: dev, paths: [clusters/d1/**], kubernetes: "1.37"}
+  - {name: p1, environment: prod, kubernetes: "1.31"}
+  - {name: d1, environment: dev, kubernetes: "1.37"}
 """
     text = "apiVersion: networking.k8s.io/v1\nkind: ServiceCIDR\nmetadata: {name: a}\nspec: {cidrs: [10.0.0.0/16]}\n"
     (tree / "queue.yaml").unlink()
