@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import field
+from dataclasses import field, replace
 from fnmatch import fnmatch
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -28,6 +28,7 @@ __all__ = [
     "cluster_of",
     "environment_of",
     "environment_why",
+    "field_below",
     "is_below",
     "normal_url",
     "places",
@@ -217,7 +218,14 @@ def text(value: Any) -> str | None:
 
 def places(data: Any, root: Location, wanted: Mapping[str, Path]) -> dict[str, Location]:
     """The places of those of the `wanted` fields that the object has."""
-    return {name: root.at(*path) for name, path in wanted.items() if at(data, *path) is not None}
+    return {name: field_below(root, path) for name, path in wanted.items() if at(data, *path) is not None}
+
+
+def field_below(root: Location, path: Path) -> Location:
+    """A field's place below an object's; of one that stands on a template's lines, which have no paths, it says at least
+    which field is meant.
+    """
+    return replace(root, path=(*root.path, *path))
 
 
 def tier_of(context: Context, environment: str | None) -> Tier:

@@ -192,4 +192,7 @@ class Delivery:
 
     def place(self, *names: str) -> Location:
         """The first of the named fields that the object has, else the object itself."""
-        return next((self.places[name] for name in names if name in self.places), self.root)
+        found = next((self.places[name] for name in names if name in self.places), self.root)
+        if found.span is None or found is self.root:
+            return found
+        return self.origin(found.path[len(self.root.path) :]) if self.origin is not None else self.root

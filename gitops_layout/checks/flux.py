@@ -50,7 +50,8 @@ def place_of(delivery: Delivery, *path: str | int) -> Location:
 
 def field_of(delivery: Delivery, part: Delivery, *names: str) -> Location:
     """Where the first of the named fields of a delivery, or of one of its parts, was written."""
-    return place_of(delivery, *part.place(*names).path[len(delivery.root.path) :])
+    found = next((part.places[name] for name in names if name in part.places), part.root)
+    return place_of(delivery, *found.path[len(delivery.root.path) :])
 
 
 def path_missing(graph: Graph, params: Params) -> Iterator[Hit]:

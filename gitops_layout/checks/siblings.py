@@ -14,8 +14,10 @@ from posixpath import basename, dirname, join, splitext
 from typing import Any
 
 from gitops_layout.agents.context import ENVIRONMENT_NAMES, at
+from gitops_layout.agents.delivery import Delivery
 from gitops_layout.checks.counterparts import contains, without
 from gitops_layout.checks.files import built_from
+from gitops_layout.checks.flux import field_of
 from gitops_layout.checks.objectlist import values_at
 from gitops_layout.graph.model import Graph
 from gitops_layout.graph.roots import kustomizations
@@ -70,6 +72,7 @@ class _Named:
 
 def neighbours_part(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
     """References to a neighbour's part where the own one exists and is not used."""
+    yield from _of_deliveries(graph)
     named = [*_of_kustomizations(graph), *_of_objects(graph.repo)]
     there_is: dict[str, set[tuple[tuple[str, ...], str]]] = defaultdict(set)
     used: set[tuple[bool, str]] = set()
@@ -103,6 +106,42 @@ def neighbours_part(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
                 }
                 yield Hit(item.location, values, (related,))
                 break
+
+
+def _of_deliveries(graph: Graph) -> Iterator[Hit]:
+    """The same for two deliveries of one path: one of them is called like the folder beside it, which nothing reads."""
+    same: dict[tuple[str, str], list[Delivery]] = defaultdict(list)
+    for delivery in graph.deliveries:
+        pulls = delivery.kind in ("Application", "Kustomization") and delivery.live
+        if pulls and delivery.source.local and delivery.source.path and not delivery.parts:
+            same[delivery.cluster, delivery.source.path].append(delivery)
+    for (_, path), found in same.items():
+        if len(found) != 2 or "/" not in path:
+            continue
+        beside = [name for name in graph.repo.folders.get(dirname(path), ()) if name != basename(path)]
+        for own, other in (found, found[::-1]):
+            mine = [
+                name
+                for name in beside
+                if contains(own.name, name) and not contains(other.name, name) and name not in _SHARED
+            ]
+            real = f"{dirname(path)}/{mine[0]}" if len(mine) == 1 else ""
+            if not real or contains(own.name, basename(path)) or not _is_unread(graph, real):
+                continue
+            lies = Related(Location(next(graph.repo.under(real))), "lies here, and nothing reads it")
+            values = {"own": own.name, "other": other.name, "value": path, "mine": real, "subject": path}
+            yield Hit(field_of(own, own, "path"), values, (lies,))
+
+
+def _is_unread(graph: Graph, folder: str) -> bool:
+    """Whether a folder holds objects or a chart, and no delivery that an agent makes reads any file in it."""
+    files = set(graph.repo.under(folder))
+    read = any(files & graph.rendered[d.id].files for d in graph.deliveries if d.live and d.agent in _AGENTS)
+    chart = f"{folder}/Chart.yaml" in files
+    return not read and (chart or any(next(iter(graph.repo.objects(file)), None) for file in files))
+
+
+_AGENTS = ("argocd", "flux")
 
 
 def counterpart_not_listed(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:

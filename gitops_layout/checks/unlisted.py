@@ -27,6 +27,19 @@ _SET_ASIDE = regexp(
 )
 _VENDORED = regexp(r"(?:^|/)(?:upstream|vendor|third[-_]party|crds?)/")
 _NUMBERED = regexp(r"\d{2,}")
+_BRINGING = frozenset(
+    {
+        "resources",
+        "components",
+        "bases",
+        "crds",
+        "generators",
+        "helmCharts",
+        "configMapGenerator",
+        "secretGenerator",
+    }
+)
+"""Fields by which a kustomization brings anything; one without them brings nothing, and says nothing."""
 _MANY = 3
 _FIRST = Span(1, 1, 1, 1, 0, 0)
 
@@ -59,6 +72,7 @@ def not_listed(graph: Graph, params: Params) -> Iterator[Hit]:
         listed = [r.target for r in references(kustomization) if "/" not in r.target.removeprefix("./")]
         written = repo.text(here)
         beside = sum(join(kustomization.folder, target) in roots for target in listed)
+        nothing = not kustomization.is_component and not kustomization.data.keys() & _BRINGING
         for name in repo.folders[kustomization.folder]:
             path = join(kustomization.folder, name)
             if (
@@ -78,12 +92,13 @@ def not_listed(graph: Graph, params: Params) -> Iterator[Hit]:
             generates = version.startswith(PLUGINS)  # nobody but kustomize can read it
             encrypted = ".sops." in name  # nobody applies it by hand
             waited = kind == "ExternalSecret"  # whatever is listed waits for the Secret that it makes
-            least = 0 if generates else 1 if encrypted or waited else params["least"]
+            least = 0 if generates or nothing else 1 if encrypted or waited else params["least"]
             if len(listed) >= least and (generates or encrypted or not _SET_ASIDE.search(_plain(name, kind))):
                 field = "generators" if generates else "resources"
-                place = (
-                    Location(path, span=_FIRST) if generates else kustomization.location.key_at("resources")
+                lists = (
+                    kustomization.location.key_at("resources") if "resources" in kustomization.data else None
                 )
+                place = Location(path, span=_FIRST) if generates else lists or Location(here, span=_FIRST)
                 listing_it = kustomization.location.at(field)
                 yield _hit(place, name, with_article(kind), field, path, Change("add", listing_it, name))
 

@@ -18,7 +18,16 @@ from gitops_layout.agents.argocd.sources import (
     tools,
     with_overrides,
 )
-from gitops_layout.agents.context import Context, at, environment_of, places, speaking, text, tier_of
+from gitops_layout.agents.context import (
+    Context,
+    at,
+    environment_of,
+    field_below,
+    places,
+    speaking,
+    text,
+    tier_of,
+)
 from gitops_layout.agents.delivery import Delivery, Renderer, Revision, Source, SyncPolicy
 from gitops_layout.model import Path
 from gitops_layout.repo.model import Resource
@@ -116,9 +125,9 @@ def _part(
 ) -> Delivery:
     """What one source brings of a delivery."""
     source = _source(given, context)
-    here = {"source": whole.root.at(*path)}
+    here = {"source": field_below(whole.root, path)}
     here |= {
-        name: whole.root.at(*path, field)
+        name: field_below(whole.root, (*path, field))
         for name, field in _SOURCE_PLACES.items()
         if given.get(field) is not None
     }
