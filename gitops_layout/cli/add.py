@@ -97,7 +97,7 @@ def app(
     def edit(content: bytes, spec: Spec) -> bytes:
         from gitops_layout.scaffold.edit import append
 
-        _refuse_name("app", name, [other.name for other in spec.apps])
+        _refuse_second("app", name, [other.name for other in spec.apps])
         return append(content, ("spec", "apps"), item)
 
     def part(root: Path) -> str | None:
@@ -143,7 +143,7 @@ def component(
     def edit(content: bytes, spec: Spec) -> bytes:
         from gitops_layout.scaffold.edit import append
 
-        _refuse_name("component", name, [other.name for other in spec.components])
+        _refuse_second("component", name, [other.name for other in spec.components])
         return append(content, ("spec", "components"), item)
 
     return edit_and_converge(folder, edit, only_plan=only_plan, form=form)
@@ -174,9 +174,12 @@ def environment(
 
     def edit(content: bytes, spec: Spec) -> bytes:
         from gitops_layout.scaffold.edit import append
+        from gitops_layout.spec.read import name_problem
 
-        _refuse_name("environment", name, [other.name for other in spec.environments])
+        _refuse_second("environment", name, [other.name for other in spec.environments])
         content = append(content, ("spec", "environments"), item)
+        if name_problem(name):  # which is said of its place here: once, and not of the cluster's too
+            return content
         return _placed(content, spec, name, cluster)
 
     return edit_and_converge(folder, edit, only_plan=only_plan, form=form)
@@ -206,7 +209,7 @@ def cluster(
     def edit(content: bytes, spec: Spec) -> bytes:
         from gitops_layout.scaffold.edit import append
 
-        _refuse_name("cluster", name, [other.name for other in spec.clusters])
+        _refuse_second("cluster", name, [other.name for other in spec.clusters])
         return append(_with_clusters(content, spec), ("spec", "clusters"), item)
 
     return edit_and_converge(folder, edit, only_plan=only_plan, form=form)
@@ -247,7 +250,7 @@ def tenant(
     def edit(content: bytes, spec: Spec) -> bytes:
         from gitops_layout.scaffold.edit import append
 
-        _refuse_name("tenant", name, [other.name for other in spec.tenants])
+        _refuse_second("tenant", name, [other.name for other in spec.tenants])
         return append(content, ("spec", "tenants"), item)
 
     return edit_and_converge(folder, edit, only_plan=only_plan, form=form)
@@ -320,11 +323,6 @@ def _has_clusters(content: bytes) -> bool:
     return read(content, "gitops.yaml").documents[0].has(("spec", "clusters"))
 
 
-def _refuse_name(kind: str, name: str, known: list[str]) -> None:
-    """UserError for a name that is taken, or none at all: in gitops.yaml it would be wrong in each place that has it."""
-    from gitops_layout.spec.read import name_problem
-
-    if problem := name_problem(name):
-        raise UserError(f"{kind} {name} cannot be called so: {problem}")
+def _refuse_second(kind: str, name: str, known: list[str]) -> None:
     if name in known:
         raise UserError(f"{kind} {name} is already in gitops.yaml")

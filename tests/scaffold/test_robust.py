@@ -122,6 +122,7 @@ def test_a_hostile_name_is_refused_at_its_place_and_nothing_is_written(made: Pat
         code, said = _call(made, "add", kind, *options, "--", name)
         assert (code, HOSTILE[name] in said) == (2, True), said
         assert said.startswith("error: gitops.yaml (as it would be):")
+        assert said.count("as it would be") == 1
         assert len(said) < 600
     code, said = _call(made, "rename", "app", "--", "web", name)
     assert (code, HOSTILE[name] in said) == (2, True), said
