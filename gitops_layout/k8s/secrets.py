@@ -40,6 +40,8 @@ _SETTING = regexp(
     re.VERBOSE | re.IGNORECASE,
 )
 _CONFIG_KEY = regexp(r"\.(?:ya?ml|json|toml|ini|conf|config|cfg|properties|xml|env|txt|crt|pem)$")
+_LISTS_CREDENTIALS = regexp(r"(?:^|[._-])users\.\w+$|passw|credential|secret|token", re.IGNORECASE)
+"""Files whose every line is a name and its password."""
 _ASSIGNED = regexp(r"[\w.\[\]\"'-]+\s*[=:]\s*(\S.*)$")
 _REMARK = regexp(r"\s*(?:#|;|//|/\*|\*)")
 _WHERE_OR_WHO = regexp(
@@ -115,6 +117,8 @@ def _is_public(key: str, text: str) -> bool:
         return True
     if _CERTIFICATE.match(text):
         return True
+    if _LISTS_CREDENTIALS.search(key):
+        return False
     settings = "\n" in text or _ASSIGNED.match(text) is not None or _REMARK.match(text) is not None
     return settings and _CONFIG_KEY.search(key) is not None and not _holds_credential(text)
 

@@ -60,6 +60,7 @@ from gitops_layout.k8s.secrets import secret_form
         ("ha.broker.properties", "HAPolicyConfiguration=SHARED_STORE_PRIMARY\n", "setting"),
         ("jdbc.properties", "jdbcUser=app\njdbcPassword=__REPLACE_ME__\n", "setting"),
         ("jdbc.properties", "jdbcPassword=hunter2hunter\n", "plain"),
+        ("users.properties", "# to be replaced\nruben=hunter2\nanne=hunter3\n", "plain"),
         (
             "login.config",
             "/* who may show a password */\nweb {\n  GuestLoginModule sufficient\n};\n",
