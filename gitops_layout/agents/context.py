@@ -52,6 +52,8 @@ _WEAK_NAMES = frozenset(
         "testing",
     }
 )  # fmt: skip
+# These more often than not: another of their like proves nothing.
+_WEAKEST_NAMES = frozenset({"canary", "demo", "int", "perf", "preview", "sandbox"})
 _NEGATIONS = frozenset({"non", "not", "pre"})
 _STAGE_FOLDERS = frozenset({"clusters", "cluster", "envs", "env", "environments", "stages"})
 _ENVIRONMENT_FOLDERS = _STAGE_FOLDERS | {"overlays"}
@@ -345,8 +347,10 @@ def _has_variants(context: Context, parts: Sequence[str]) -> bool:
 
 
 def _in_company(context: Context, parts: Sequence[str], index: int, names: AbstractSet[str]) -> bool:
-    """Whether another environment's folder or file lies beside."""
+    """Whether another environment's folder or file lies beside, one of a clearer name outside the usual folders."""
     beside = context.repo.folders.get("/".join(parts[:index]), ())
+    if index == 0 or parts[index - 1] not in _ENVIRONMENT_FOLDERS:
+        names = names - (_WEAK_NAMES if _bare(parts, index) in _WEAKEST_NAMES else _WEAKEST_NAMES)
     return any(
         _bare((other,), 0) in names and not _has_variants(context, [*parts[:index], other])
         for other in beside

@@ -46,18 +46,22 @@ def _known(graph: Graph, deliveries: list[Delivery]) -> dict[str, dict[str, Deli
     for item in delivered(graph).of("", "ConfigMap", "Secret"):
         key = (item.delivery.cluster, item.ref.kind, item.namespace, item.ref.name)
         for field in ("data", "stringData"):
-            held[key] |= set(at(item.data, field) or ())
+            held[key] |= _names(at(item.data, field))
     known: dict[str, dict[str, Delivery]] = defaultdict(dict)
     for delivery in deliveries:
         post_build = at(delivery.object, "spec", "postBuild")
-        names = set(at(post_build, "substitute") or ())
+        names = _names(at(post_build, "substitute"))
         listed = at(post_build, "substituteFrom")
         for source in listed if isinstance(listed, list) else ():
             kind, name = text(at(source, "kind")) or "", text(at(source, "name")) or ""
             names |= held.get((delivery.cluster, kind, delivery.namespace, name), set())
         for name in names:
-            known[delivery.cluster].setdefault(str(name), delivery)
+            known[delivery.cluster].setdefault(name, delivery)
     return known
+
+
+def _names(given: Any) -> set[str]:
+    return set(map(str, given)) if isinstance(given, Mapping) else set()
 
 
 def _first(graph: Graph, delivery: Delivery, names: Mapping[str, Delivery]) -> tuple[Any, str] | None:

@@ -72,13 +72,16 @@ def follow(
         state.made.setdefault(delivery.id, made)
     first = [*(delivery for _, delivery in kept), *unreached]
     _descend(state, first)
-    found = _found(state)
-    for made, delivery in own:
-        if made.resource.file in owned and made.resource.file not in found:
-            whole = replace(made, whole=True)  # by what would bring it
-            state.made.setdefault(delivery.id, whole)
-            _descend(state, [meaning(whole, state.context)])
-            found = _found(state)
+    for file in dict.fromkeys(made.resource.file for made, _ in own if made.resource.file in owned):
+        if file in _found(state):
+            continue
+        lost = []  # what would bring them cannot be built
+        for made, delivery in own:
+            if made.resource.file == file:
+                whole = replace(made, whole=True)
+                state.made.setdefault(delivery.id, whole)
+                lost.append(meaning(whole, state.context))
+        _descend(state, lost)
 
 
 def _clusters(context: Context, agents: Sequence[Resource]) -> dict[Location, str]:

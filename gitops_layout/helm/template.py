@@ -28,6 +28,7 @@ from gitops_layout.model import Location, Span, UncheckedClass
 from gitops_layout.patterns import regexp
 from gitops_layout.repo.model import Repo
 from gitops_layout.source.reader import read
+from gitops_layout.store.archive import RefusedError, unpack
 from gitops_layout.system import Completed, run, write_atomic
 from gitops_layout.values import dataclass
 
@@ -134,7 +135,7 @@ def _asked(helm: Helm | Library, repo: Repo, chart: Chart, release: Release) -> 
 def _run(helm: Helm, repo: Repo, chart: Chart, release: Release, folder: Path) -> Completed:
     _prepare(repo, chart, release, folder)
     return run(
-        [helm.program, "template", *_arguments(release, folder), "--", release.name, _target(chart)],
+        [helm.program, "template", *_arguments(release, folder), "--", release.name, _target(chart, release)],
         cwd=folder,
         env=_environment(folder),
         timeout=TIME_LIMIT,
@@ -147,7 +148,7 @@ def rendered(helm: Library, repo: Repo, chart: Chart, release: Release, folder: 
     from gitops_layout.helm.capabilities import reads_cluster
 
     _prepare(repo, chart, release, folder)
-    target = folder / _target(chart)
+    target = folder / _target(chart, release)
     given = [*release.values, *(text.encode() for text in (*release.set, *release.set_string))]
     why = reads_cluster(
         target, [*given, *(content for _, content in release.set_file)], outright=release.guess
@@ -215,9 +216,28 @@ def _values(release: Release) -> dict[str, Any]:
 
 def _prepare(repo: Repo, chart: Chart, release: Release, folder: Path) -> None:
     (folder / "home").mkdir()
-    _copy(repo, chart, folder / "chart")
+    if chart.own is None:
+        _copy(repo, chart, folder / "chart")
+    elif release.defaults is not None:
+        _unpack(chart.own, folder)
     if release.defaults is not None:
         write_atomic(folder / "chart" / "values.yaml", release.defaults)
+
+
+def _unpack(brought: Path, folder: Path) -> None:
+    """A chart that was brought, as `chart` in the folder. Raises ValueError for what is none."""
+    if brought.is_dir():
+        shutil.copytree(brought, folder / "chart")
+        return
+    try:
+        with brought.open("rb") as source:
+            unpack(source, folder / "own")
+    except RefusedError as error:
+        raise ValueError(f"its archive is refused: {error}") from None
+    inner = [place for place in (folder / "own").iterdir() if place.is_dir()]
+    if len(inner) != 1:
+        raise ValueError("its archive holds no chart")
+    inner[0].rename(folder / "chart")
 
 
 def _copy(repo: Repo, chart: Chart, target: Path) -> None:
@@ -230,8 +250,8 @@ def _copy(repo: Repo, chart: Chart, target: Path) -> None:
             write_atomic(target / place, brought.read_bytes())
 
 
-def _target(chart: Chart) -> str:
-    if chart.own is not None:
+def _target(chart: Chart, release: Release) -> str:
+    if chart.own is not None and release.defaults is None:
         return str(chart.own.absolute())
     return "./chart/chart.tgz" if chart.is_archive else "./chart"
 

@@ -74,13 +74,22 @@ class ValueFiles:
 
 
 def value_files(
-    repo: Repo, folder: str, listed: Sequence[Any], *, here: Location, ignore_missing: bool, refs: Refs
+    repo: Repo,
+    folder: str,
+    listed: Sequence[Any],
+    *,
+    here: Location,
+    ignore_missing: bool,
+    refs: Refs,
+    chart: Ref | None = None,
 ) -> ValueFiles:
-    """The files behind `valueFiles` of the chart in `folder`; `here` is the place of the list."""
+    """The files behind `valueFiles` of the chart in `folder`, or of a `chart` from outside; `here` is the place of the
+    list.
+    """
     names = [(text, here.at(index)) for index, text in enumerate(listed) if isinstance(text, str)]
     named: list[tuple[str, Found]] = []
     for text, where in names:
-        one = resolved(repo, folder, text, where, refs)
+        one = resolved(repo, folder, text, where, refs, chart)
         if isinstance(one, Problem):
             return ValueFiles(problem=one)
         named.append((text, one))
@@ -100,19 +109,24 @@ def value_files(
     return ValueFiles(tuple(found.values()))
 
 
-def resolved(repo: Repo, folder: str, text: str, where: Location, refs: Refs) -> Found | Problem:
-    """The file that a value file's name means, of the chart's `repo` or of another source; it need not exist."""
+def resolved(
+    repo: Repo, folder: str, text: str, where: Location, refs: Refs, chart: Ref | None = None
+) -> Found | Problem:
+    """The file that a value file's name means, of the chart's `repo`, of a `chart` from outside or of another source; it need
+    not exist.
+    """
     if _SCHEME.match(text):
         why = f"value file {text} is remote; nothing is fetched"
         return Problem(why, where, UncheckedClass.EXTERNAL, ("source", text))
     first, _, rest = text.partition("/")
-    ref = refs.get(first)
+    ref = refs.get(first) or chart
     if ref is not None:
         if ref.repo is None:
             why = f"value file {text} is in another repository, {ref.url}"
             return Problem(why, where, UncheckedClass.EXTERNAL, ("source", ref.url))
         repo = ref.repo
-    inner = f"/{rest}" if ref is not None else text
+    inner = text if first not in refs else f"/{rest}"
+    folder = "" if chart is not None else folder
     path = normpath(inner.lstrip("/") if inner.startswith("/") else join(folder, inner))
     if path.startswith("../") or path in ("..", "."):
         return Problem(f"value file {text} leads out of the repository", where)

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
+from pathlib import Path as FilePath
 from posixpath import basename
 from typing import Any
 
 from gitops_layout.agents.context import at
 from gitops_layout.agents.delivery import Delivery
+from gitops_layout.helm.brought import files_of
 from gitops_layout.helm.chart import Chart, Fetched, Problem, nothing_fetched, walk, without_absent
 from gitops_layout.helm.find import Helm, Library, NoHelm, find
 from gitops_layout.helm.guess import guessed, is_certain
@@ -86,6 +88,7 @@ class Charts:
         self.fetched = fetched
         self.kept = kept
         self._charts: dict[str, Chart] = {}
+        self._contents: dict[FilePath, Repo] = {}
         self._uses: dict[str, frozenset[str]] = {}
 
     def __call__(self, deliveries: Sequence[Delivery], lookup: Lookup) -> Mapping[str, Rendered]:
@@ -138,11 +141,20 @@ class Charts:
 
     def _wanted(self, delivery: Delivery, lookup: Lookup) -> Wanted | Problem:
         if delivery.agent == "flux":
-            return flux_release(self.repo, delivery, lookup)
+            return flux_release(self.repo, delivery, lookup, partial(self._brought, delivery))
         if delivery.agent == "helm":
             name = basename(delivery.source.path or "") or "chart"
             return Wanted(Release(name, name, guess=True))
-        return argocd_release(self.repo, delivery, self.refs(delivery))
+        return argocd_release(self.repo, delivery, self.refs(delivery), partial(self._brought, delivery))
+
+    def _brought(self, delivery: Delivery) -> Repo | None:
+        """The files of a chart from outside, where it was brought."""
+        chart = self._chart(delivery)
+        if isinstance(chart, Unchecked) or chart.own is None:
+            return None
+        if chart.own not in self._contents:
+            self._contents[chart.own] = files_of(chart.own)
+        return self._contents[chart.own]
 
     def _chart(self, delivery: Delivery) -> Chart | Unchecked:
         source = delivery.source

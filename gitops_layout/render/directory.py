@@ -95,7 +95,9 @@ def directory_files(repo: Repo, delivery: Delivery) -> tuple[str, ...]:
     """The files that Argo CD reads, in its order: direct children, or all below with `recurse`; `include`
     and `exclude` are globs of paths below the folder, in which `*` crosses folders.
     """
-    folder = repo.resolve(delivery.source.path or "") or ""
+    folder = repo.resolve(delivery.source.path or "")
+    if folder is None:
+        return ()
     given = delivery.options.get("directory")
     options: Mapping[str, Any] = given if isinstance(given, dict) else {}
     found = sorted(_candidates(repo, folder, options), key=lambda path: path.split("/"))

@@ -21,7 +21,7 @@ from gitops_layout.helm.assign import assign
 from gitops_layout.helm.chart import Problem
 from gitops_layout.helm.origins import Written
 from gitops_layout.helm.template import Release
-from gitops_layout.helm.valuefiles import Found, Refs, resolved, value_files
+from gitops_layout.helm.valuefiles import Found, Ref, Refs, resolved, value_files
 from gitops_layout.helm.values import flux_values, merge, parse
 from gitops_layout.model import Location, Path, Unchecked, UncheckedClass, of_object
 from gitops_layout.render.environment import Environment
@@ -44,7 +44,11 @@ class Wanted:
     unseen: tuple[Unchecked, ...] = ()
 
 
-def flux_release(repo: Repo, delivery: Delivery, lookup: Lookup) -> Wanted | Problem:
+Brought = Callable[[], Repo | None]
+"""The files of a release's chart from outside; None where it was not brought."""
+
+
+def flux_release(repo: Repo, delivery: Delivery, lookup: Lookup, chart: Brought) -> Wanted | Problem:
     """A HelmRelease's release. Values that nothing brings are left out and listed as unseen."""
     spec, root = _mapping(delivery.object.get("spec")), delivery.root.at("spec")
 
@@ -69,7 +73,7 @@ def flux_release(repo: Repo, delivery: Delivery, lookup: Lookup) -> Wanted | Pro
         )
         for entry in merged.missing
     )
-    defaults = _flux_defaults(repo, delivery)
+    defaults = _flux_defaults(repo, delivery, chart)
     if isinstance(defaults, Problem):
         return defaults
     inline = (
@@ -122,43 +126,51 @@ def _flux_flags(spec: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(flags)
 
 
-def _flux_defaults(repo: Repo, delivery: Delivery) -> tuple[dict[str, Any], tuple[str, ...]] | Problem | None:
-    """A chart's `valuesFiles`: merged in order they replace its values.yaml; paths are the source's. The `valuesFile` of the
-    betas of HelmRelease comes before them.
+def _flux_defaults(
+    repo: Repo, delivery: Delivery, brought: Brought
+) -> tuple[dict[str, Any], tuple[str, ...]] | Problem | None:
+    """A chart's `valuesFiles`: merged in order they replace its values.yaml; paths are the source's, or those in a chart from
+    outside. The `valuesFile` of the betas of HelmRelease comes before them. With the files of the repository among them.
     """
     chart = _mapping(delivery.options.get("chart"))
     several = chart.get("valuesFiles")
     listed = several if isinstance(several, list) else []
     if is_older(str(delivery.object.get("apiVersion"))) and chart.get("valuesFile"):
         listed = [chart["valuesFile"], *listed]
-    if not listed or not delivery.source.local:
+    tree = (repo if delivery.source.local else brought()) if listed else None
+    if tree is None:
         return None
     where = delivery.place("chart")
     merged: dict[str, Any] = {}
     files: list[str] = []
     for name in (item for item in listed if isinstance(item, str)):
-        file = repo.resolve(normpath(f"/{name}").lstrip("/"))
-        if file is None or file not in repo.entries:
+        file = tree.resolve(normpath(f"/{name}").lstrip("/"))
+        if file is None or file not in tree.entries:
             if chart.get("ignoreMissingValuesFiles") is True:
                 continue
-            return Problem(f"values file {name} does not exist", where)
+            return Problem(
+                f"values file {name} does not exist{'' if tree is repo else ' in the chart'}", where
+            )
         try:
-            merged = merge(merged, parse(repo.content(file), file))
+            merged = merge(merged, parse(tree.content(file), file))
         except ValueError as error:
-            return Problem(f"{file}: {error}", Location(file))
-        files.append(file)
+            return Problem(f"{file}: {error}", Location(file) if tree is repo else where)
+        files += [file] if tree is repo else []
     return merged, tuple(files)
 
 
-def argocd_release(repo: Repo, delivery: Delivery, refs: Refs) -> Wanted | Problem:
+def argocd_release(repo: Repo, delivery: Delivery, refs: Refs, brought: Brought) -> Wanted | Problem:
     """An Application's release; `refs` are its other sources."""
+    chart = None
+    if delivery.source.chart is not None and _names_files(delivery):
+        chart = Ref(delivery.source.url or "", brought())
     folder, helm = delivery.source.path or "", _mapping(delivery.options.get("helm"))
     here, substitute = delivery.place("source").at("helm"), Environment(delivery, repo).substitute
-    layers = _layers(repo, folder, helm, here, delivery, refs)
+    layers = _layers(repo, folder, helm, here, delivery, refs, chart)
     if isinstance(layers, Problem):
         return layers
     parameters = _parameters(helm, substitute)
-    set_file = _file_parameters(repo, folder, helm, here, delivery, refs)
+    set_file = _file_parameters(repo, folder, helm, here, delivery, refs, chart)
     if isinstance(set_file, Problem):
         return set_file
     release = Release(
@@ -175,19 +187,32 @@ def argocd_release(repo: Repo, delivery: Delivery, refs: Refs) -> Wanted | Probl
     return Wanted(release, (*written, *_written_parameters(parameters, here)), files)
 
 
+def _names_files(delivery: Delivery) -> bool:
+    helm = _mapping(delivery.options.get("helm"))
+    return bool(helm.get("valueFiles") or helm.get("fileParameters"))
+
+
 def _layers(
-    repo: Repo, folder: str, helm: Mapping[str, Any], here: Location, delivery: Delivery, refs: Refs
+    repo: Repo,
+    folder: str,
+    helm: Mapping[str, Any],
+    here: Location,
+    delivery: Delivery,
+    refs: Refs,
+    chart: Ref | None,
 ) -> list[tuple[bytes, Written]] | Problem:
     """The value files in order, then the inline values."""
     substitute = Environment(delivery, repo).substitute
     listed = [substitute(item) if isinstance(item, str) else item for item in _items(helm.get("valueFiles"))]
-    for index, name in enumerate(listed if delivery.source.chart is not None else ()):
-        if isinstance(name, str) and name.partition("/")[0] not in refs:
-            why = f"value file {name} is in the chart; that is not supported yet for charts from outside"
-            return Problem(why, here.at("valueFiles", index), UncheckedClass.EXTERNAL)
     ignore_missing = helm.get("ignoreMissingValueFiles") is True
     found = value_files(
-        repo, folder, listed, here=here.at("valueFiles"), ignore_missing=ignore_missing, refs=refs
+        repo,
+        folder,
+        listed,
+        here=here.at("valueFiles"),
+        ignore_missing=ignore_missing,
+        refs=refs,
+        chart=chart,
     )
     if found.problem is not None:
         return found.problem
@@ -266,7 +291,13 @@ def _written_parameters(parameters: list[tuple[int, str, bool]], here: Location)
 
 
 def _file_parameters(
-    repo: Repo, folder: str, helm: Mapping[str, Any], here: Location, delivery: Delivery, refs: Refs
+    repo: Repo,
+    folder: str,
+    helm: Mapping[str, Any],
+    here: Location,
+    delivery: Delivery,
+    refs: Refs,
+    chart: Ref | None,
 ) -> list[tuple[str, Found]] | Problem:
     """(path in the values, file) of each `fileParameters` entry."""
     found = []
@@ -276,7 +307,7 @@ def _file_parameters(
         if name is None or path is None:
             return Problem("a file parameter needs a name and a path", where)
         text = Environment(delivery, repo).substitute(path)
-        file = resolved(repo, folder, text, where, refs)
+        file = resolved(repo, folder, text, where, refs, chart)
         if isinstance(file, Problem):
             return file
         real, entries = file.repo.resolve(file.path), file.repo.entries

@@ -387,6 +387,72 @@ def shown(root: Path) -> dict[str, tuple[str, int]]:
     return {name: (place["file"], place["line"]) for name, place in places.items()}
 
 
+IN_CHART = """\
+apiVersion: argoproj.io/v1alpha1
+kind: Application
+metadata: {{name: shop, namespace: argocd}}
+spec:
+  project: default
+  destination: {{name: in-cluster, namespace: shop}}
+  source:
+    repoURL: '{url}'
+    chart: web
+    targetRevision: 1.0.0
+    helm:
+      valueFiles: [values-production.yaml]
+      fileParameters: [{{name: color, path: files/color.txt}}]
+---
+apiVersion: source.toolkit.fluxcd.io/v1
+kind: HelmRepository
+metadata: {{name: charts, namespace: shop}}
+spec: {{interval: 1h, url: '{url}'}}
+---
+apiVersion: helm.toolkit.fluxcd.io/v2
+kind: HelmRelease
+metadata: {{name: web, namespace: shop}}
+spec:
+  interval: 1h
+  chart:
+    spec:
+      chart: web
+      version: 1.0.0
+      valuesFiles: [values.yaml, values-production.yaml]
+      sourceRef: {{kind: HelmRepository, name: charts}}
+"""
+
+
+def test_value_files_in_a_fetched_chart_give_values(
+    root: Path, charts: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_helm(monkeypatch)
+    files = {
+        **CHART,
+        "values.yaml": "color: grey\nsize: small\n",
+        "values-production.yaml": "size: huge\n",
+        "files/color.txt": "blue",
+    }
+    charts.serve({"web": {"1.0.0": archive({f"web/{name}": text for name, text in files.items()})}})
+    write(root, {"shop.yaml": IN_CHART.format(url=charts.url)})
+    assert fetch(root)[0] == 0
+
+    code, printed = render(root, SHOP)
+    assert code == 0, printed
+    assert "color: blue" in printed
+    assert "size: huge" in printed
+
+    code, printed = render(root, "flux:HelmRelease/shop/web@")
+    assert code == 0, printed
+    assert "color: grey" in printed
+    assert "size: huge" in printed
+
+    text = (root / "shop.yaml").read_text()
+    (root / "shop.yaml").write_text(text.replace("values-production.yaml", "gone.yaml"))
+    for delivery in (SHOP, "flux:HelmRelease/shop/web@"):
+        code, printed = render(root, delivery)
+        assert code == 3
+        assert "gone.yaml does not exist" in printed
+
+
 def test_values_of_a_fetched_repository_render_a_chart_and_stand_where_they_are_named(
     root: Path, upstream: Git, charts: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:

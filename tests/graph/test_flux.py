@@ -166,8 +166,8 @@ SOURCES = {
         "Bucket flux-system/s is bucket://minio.test/fleet",
     ),
     "OCIRepository": (
-        "url: 'oci://example.test/fleet'",
-        "OCIRepository flux-system/s is oci://example.test/fleet",
+        "url: 'oci://example.test/platform'",
+        "OCIRepository flux-system/s is oci://example.test/platform",
     ),
     "HelmRepository": ("url: 'https://example.test'", "HelmRepository flux-system/s holds no files"),
     "ExternalArtifact": ("{}", "ExternalArtifact flux-system/s is filled by something in the cluster"),

@@ -592,6 +592,9 @@ def test_the_reference_of_a_flux_instance_is_a_tag_where_its_source_is_an_artifa
     [
         (("apps/web/demo", "apps/web/prod"), ["demo", "prod"]),
         (("tools/dev", "tools/media"), []),
+        (("apps/web/dev", "apps/web/test"), ["dev", "test"]),
+        (("observability/perf", "observability/demo"), []),
+        (("overlays/demo", "overlays/dev"), ["demo", "dev"]),
         (
             ("clusters/dev/a", "clusters/stg/a", "clusters/prod/a", "clusters/ithc/a"),
             ["dev", "ithc", "prod", "stg"],
@@ -633,6 +636,34 @@ def test_a_cluster_that_a_folder_below_its_environment_syncs_gets_its_own_variab
     ]
     assert {d.environment for d in graph.deliveries} == {"demo"}
     assert [cluster.name for cluster in graph.clusters] == ["demo/00", "demo/01"]
+
+
+def test_all_objects_of_a_file_are_roots_where_what_would_bring_it_cannot_be_built():
+    files = {
+        "boot.yaml": SYNC.replace("./clusters/prod-eu", "./clusters/prod"),
+        "clusters/prod/kustomization.yaml": "resources: [apps.yaml]\npatches: [{path: gone.yaml}]\n",
+        "clusters/prod/apps.yaml": "---\n".join(
+            APPS.replace("name: apps", f"name: {name}").replace("./apps/web/envs/prod", f"./{name}")
+            for name in "abc"
+        ),
+        **{f"{name}/a.yaml": CONFIG_MAP for name in "abc"},
+    }
+    names = [delivery.name for delivery in linked(files).deliveries]
+    assert names == ["a", "b", "c", "flux-system"]
+
+
+def test_an_application_whose_folder_is_not_there_owns_no_file():
+    elements = "generators: [{list: {elements: [{e: a}, {e: b}]}}]"
+    source = "{repoURL: 'https://example.test/acme/fleet.git', path: k}"
+    spec = f"{{project: default, source: {source}, destination: {{name: in-cluster, namespace: x}}}}"
+    template = f"template: {{metadata: {{name: 'l-{{{{.e}}}}'}}, spec: {spec}}}"
+    files = {
+        "old.yaml": APPLICATION % ("old", "gone"),
+        "set.yaml": "apiVersion: argoproj.io/v1alpha1\nkind: ApplicationSet\nmetadata: {name: s, namespace: argocd}\nspec:\n"
+        f"  goTemplate: true\n  {elements}\n  {template}\n",
+        "k/a.yaml": CONFIG_MAP,
+    }
+    assert [delivery.name for delivery in linked(files).deliveries] == ["l-a", "l-b", "old"]
 
 
 def test_what_a_parent_that_cannot_be_built_would_bring_is_a_root_itself():

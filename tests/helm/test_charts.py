@@ -593,7 +593,7 @@ def test_what_a_chart_renders_is_followed():
     (item,) = graph.rendered["argocd:Application/argocd/child@"].objects
     assert str(item.ref) == "v1/ConfigMap/shop/x"
     (delivery,) = [found for found in graph.deliveries if found.name == "child"]
-    assert graph.repo.span(delivery.place("path")).line == 2
+    assert graph.repo.span(delivery.place("path")).line == 8
 
 
 @pytest.mark.usefixtures("helm")
