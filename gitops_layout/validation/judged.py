@@ -26,10 +26,11 @@ if TYPE_CHECKING:
 
     from gitops_layout.graph.model import Graph
     from gitops_layout.model import ObjectRef, Path
+    from gitops_layout.validation.check import Violation
     from gitops_layout.validation.crds import Crd
     from gitops_layout.validation.schemas import Broken
 
-    Settling = Callable[[Verdict, ObjectRef, Location, Affected, bool], Verdict]
+    Settling = Callable[[Verdict, ObjectRef, Location, Affected, Mapping[str, Any] | None], Verdict]
 
 __all__ = ["Judged", "definitions", "judged", "settling", "targets"]
 
@@ -96,7 +97,7 @@ def _judge(graph: Graph) -> Judged:
         applied = affected.delivery in applying or _asks_for_apply(data)
         verdict, shape = judge(ref, data, versions[affected.cluster, affected.environment], applied)
         if verdict.violations:
-            verdict = settled(verdict, ref, origin(()), affected, unseen)
+            verdict = settled(verdict, ref, origin(()), affected, data if unseen else None)
         subjects.append(Subject(ref, data, origin, affected, live, verdict, applied, shape))
     loose = []
     for resource in unread(graph):
@@ -115,17 +116,21 @@ def _judge(graph: Graph) -> Judged:
 
 def settling(graph: Graph) -> Settling:
     """What is left of a verdict when whatever may yet complete an object is not held against it: a substitution that we
-    could not see (`unseen`), who installs a loose chart, and a kustomization that patches.
+    could not see (`unseen` is the object that may yet get it, else None), who installs a loose chart, and a kustomization that patches.
     """
     pieces = _may_be_pieces(graph)
     guesses = {delivery.id for delivery in graph.deliveries if delivery.agent == "helm"}
 
     def settled(
-        verdict: Verdict, ref: ObjectRef, place: Location, affected: Affected, unseen: bool
+        verdict: Verdict,
+        ref: ObjectRef,
+        place: Location,
+        affected: Affected,
+        unseen: Mapping[str, Any] | None,
     ) -> Verdict:
         left = verdict.violations
-        if unseen:
-            left = tuple(v for v in left if not _LATER.search(v.got))
+        if unseen is not None:
+            left = tuple(v for v in left if not _waits(unseen, v))
         if affected.delivery in guesses:  # whoever installs it may give what is missing
             left = tuple(v for v in left if v.kind != "missing" and v.got != "null")
         if left and (
@@ -138,6 +143,21 @@ def settling(graph: Graph) -> Settling:
     return settled
 
 
+def _waits(data: Mapping[str, Any], violation: Violation) -> bool:
+    """Whether a value, or what is right below it, holds a variable that may yet be replaced."""
+    if _LATER.search(violation.got):
+        return True
+    value: Any = data
+    for step in violation.path if violation.kind == "schema" else ():
+        try:
+            value = value[step]
+        except (KeyError, IndexError, TypeError):
+            return False
+    return isinstance(value, dict) and any(
+        isinstance(each, str) and _LATER.search(each) for each in value.values()
+    )
+
+
 _Row = tuple["ObjectRef", dict[str, Any], "Callable[[Path], Location]", Affected, bool, bool]
 
 
@@ -148,13 +168,19 @@ def _objects(graph: Graph) -> Iterator[_Row]:
     kinds = {root.ref.kind for root in roots}
     read: set[tuple[str, int]] = set()
     flux = any(delivery.agent == "flux" for delivery in graph.deliveries)
+    # Whose variables nobody shows may be given to others there as well: by a webhook, or in the values of a chart.
+    blind = {d.cluster for d in graph.deliveries if d.id in graph.rendered and graph.rendered[d.id].unseen}
+    named = {cluster.name for cluster in graph.clusters}
     for delivery in graph.deliveries:
         rendered = graph.rendered.get(delivery.id)
         if rendered is None:
             continue
         # What no agent reaches may be meant for one that substitutes.
         unreached = delivery.agent == "helm" or (flux and not delivery.live)
-        unseen = bool(rendered.unseen) or rendered.failure is not None or unreached
+        given = delivery.agent == "flux" and (
+            delivery.cluster in blind or (bool(blind) and delivery.cluster not in named)
+        )
+        unseen = given or bool(rendered.unseen) or rendered.failure is not None or unreached
         for item in rendered.objects:
             if (
                 item.ref.kind in kinds
