@@ -9,24 +9,34 @@ from collections.abc import Iterator
 
 from gitops_layout.patterns import regexp
 
-__all__ = ["actions", "past_comments"]
+__all__ = ["actions", "past_comments", "placed"]
 
 _INSIDE = regexp(r"(?:\"(?:\\.|[^\"\\\n])*+\"|`[^`]*+`|'(?:\\.|[^'\\\n])*+'|[^\"'`}]|\}(?!\}))*+")
+_CLOSE = regexp(r"\s*+-?\}\}")
 _COMMENT = regexp(r"\s*+\{\{-?\s*+/\*")
 
 
 def actions(text: str) -> Iterator[str]:
     """The actions without their braces and marks, comments apart. Braces in a text end nothing."""
+    return (action for _, _, action in placed(text) if action is not None)
+
+
+def placed(text: str) -> Iterator[tuple[int, int, str | None]]:
+    """(start, end, action) of each, braces within the stretch; a comment is None."""
     end = 0
-    while (start := text.find("{{", end)) >= 0:
-        start += 3 if text.startswith("-", start + 2) else 2
+    while (begin := text.find("{{", end)) >= 0:
+        start = begin + (3 if text.startswith("-", begin + 2) else 2)
         if text[start : start + 3].lstrip().startswith("/*"):
             end = _past_comment(text, start)
+            close = _CLOSE.match(text, end)
+            end = close.end() if close is not None else end
+            yield begin, end, None
             continue
         match = _INSIDE.match(text, start)
         end = max(match.end() if match is not None else start, start)
         if text.startswith("}}", end):
-            yield text[start:end].removesuffix("-").strip()
+            end += 2
+            yield begin, end, text[start : end - 2].removesuffix("-").strip()
 
 
 def _past_comment(text: str, start: int) -> int:

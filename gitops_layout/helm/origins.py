@@ -1,8 +1,9 @@
 """Which line wrote a value of a rendered chart: the template's text, and the values that it names.
 
-A template is no YAML, so its lines are followed by their indentation, as a reader would. A value that a
-line takes from one `.Values.…` stands where that value was written last; everything else stands on the
-template's line, as near to the value as the text can be followed.
+A template is no YAML, so its lines are followed by their indentation, as a reader would. A value stands in the
+release's values only where nothing else can have written it: its line is the only one for its path, takes it from one
+`.Values.…` (or holds it with others), and the last of the layers that sets this is a text of the repository. Everything
+else stands on the template's line, as near to the value as the text can be followed.
 """
 
 from __future__ import annotations
@@ -10,9 +11,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import field
-from posixpath import join
+from posixpath import basename, join
 from typing import Any
 
+from gitops_layout.helm.blocks import Blocks, Source, holds, pieces
 from gitops_layout.helm.chart import Chart
 from gitops_layout.helm.template import Template
 from gitops_layout.model import Location, Path, Span
@@ -23,9 +25,14 @@ from gitops_layout.values import dataclass
 __all__ = ["Origins", "Written", "last_written"]
 
 _ABSENT = object()
-_VALUES = regexp(r"\.Values((?:\.[A-Za-z_]\w*)+)")
+_REPLACED = object()
+_LITERAL = regexp(r"([\"'])(.*)\1|([^\"'\[\]{}&*!|>%@`]*)", re.DOTALL)
+_COMMENT = regexp(r"(?:^|\s)#")
 _LONGEST = 1000
 """Longer lines are not searched for keys."""
+_DECLARES = ("Chart.yaml", "requirements.yaml")
+_MOST = 4
+"""Actions on a line; the values of longer ones are not looked for."""
 _SKIPPED = regexp(r"\s*(?:$|#|\{\{)")
 _KEY = regexp(
     r"(?P<indent>\s*(?:- +)*)(?P<quote>[\"']?)(?P<key>[^\s:{}\"'][^:{}\"']*?)(?P=quote)\s*:(?:\s|$)"
@@ -38,7 +45,8 @@ class Written:
 
     `below` is where in the release's values these belong (a subchart's defaults); `whole` says that the
     place is text, so that nothing inside it has a place of its own. `read` says that the data was read at that very
-    place, and need not be looked for there again.
+    place, and need not be looked for there again. `hidden` values have no place that is known: they only say that
+    nobody below wrote these.
     """
 
     location: Location
@@ -47,6 +55,7 @@ class Written:
     whole: bool = False
     origin: Callable[[Path], Location] | None = None
     read: bool = False
+    hidden: bool = False
 
     def at(self, path: Path) -> Location:
         """The place of one of its values; what rendered the object knows better than the object's file."""
@@ -66,10 +75,13 @@ class Origins:
     chart: Chart
     written: tuple[Written, ...]
     fallback: Location
-    _lines: dict[str, list[str]] = field(default_factory=dict, repr=False)
+    _files: dict[str, Blocks] = field(default_factory=dict, repr=False)
 
     def of(self, objects: Sequence[Template]) -> Iterator[Callable[[Path], Location]]:
         """The look-up for each of the objects of one render."""
+        # Values that a chart takes from its dependencies are moved about before they are used.
+        asked = [self.chart.files[place] for place in self.chart.files if basename(place) in _DECLARES]
+        moved = any("import-values" in self.repo.text(file) for file in asked if file in self.repo.entries)
         totals: dict[tuple[str, str], int] = {}
         places = []
         for item in objects:
@@ -78,9 +90,9 @@ class Origins:
                 totals[key] = totals.get(key, 0) + 1
             places.append(totals.get(key, 1) - 1)
         for item, index in zip(objects, places, strict=True):
-            yield self._origin(item, index, totals.get((item.source, item.kind), 1))
+            yield self._origin(item, index, totals.get((item.source, item.kind), 1), moved)
 
-    def _origin(self, item: Template, index: int, total: int) -> Callable[[Path], Location]:
+    def _origin(self, item: Template, index: int, total: int, moved: bool) -> Callable[[Path], Location]:
         found = self.chart.source(item.source)
         if found is None:
             return lambda _path: self.fallback
@@ -89,47 +101,71 @@ class Origins:
         file = source.place if archive else self.repo.resolve(join(source.place, inside))
         if file is None or archive:
             return lambda _path: Location(file) if file is not None else self.fallback
-        block = _block(self._text(file), item.kind, index, total)
+        text = self._text(file)
+        block = _block(text.lines, item.kind, index, total)
         if block is None:
             return lambda _path: Location(file)
-        return lambda path: self._locate(file, block, item, path, source.values)
+        alone = total == 1 or not any("helm.sh/hook" in line for line in text.lines)  # helm sorts hooks last
+        return lambda path: self._locate(
+            file, block, item, path, source.values if alone and not moved else None
+        )
 
-    def _text(self, file: str) -> list[str]:
-        if file not in self._lines:
-            self._lines[file] = self.repo.text(file).split("\n")
-        return self._lines[file]
+    def _text(self, file: str) -> Blocks:
+        if file not in self._files:
+            self._files[file] = Blocks.of(self.repo.text(file))
+        return self._files[file]
 
     def _locate(
-        self, file: str, block: range, item: Template, path: Path, scope: tuple[str, ...]
+        self, file: str, block: range, item: Template, path: Path, scope: tuple[str, ...] | None
     ) -> Location:
-        lines = self._text(file)
-        number, done, region = _follow(lines, block, (*item.within, *path))
-        value, rest = _at(item.data, path), path[max(0, done - len(item.within)) :]
-        candidates = [number] if not rest else [i for i in region if "{{" in lines[i]]
-        for line in candidates:
-            for match in reversed(list(_VALUES.finditer(lines[line]))):
-                place = self._written(tuple(match[1][1:].split(".")), rest, value, scope)
+        """`scope` is None where it cannot be told which of a template's objects this is."""
+        text = self._text(file)
+        step = _follow(text, block, (*item.within, *path))
+        if scope is not None and step.certain and not any(_within(path, twice) for twice in item.doubled):
+            value, rest = _at(item.data, path), path[max(0, step.done - len(item.within)) :]
+            if isinstance(value, str | int | float):
+                sources = _block_sources(text, step, rest) if rest else _line_sources(text, step)
+                place = self._claimed(sources, value, scope)
                 if place is not None:
                     return place
-        return _line(lines, file, number)
+        return _line(text.lines, file, step.number)
 
-    def _written(
-        self, steps: tuple[str, ...], rest: Path, value: Any, scope: tuple[str, ...]
+    def _claimed(
+        self, sources: Sequence[str | Source], value: str | float, scope: tuple[str, ...]
     ) -> Location | None:
-        """Where the value that a template names was written last, if it explains what was rendered."""
-        path: Path = (*steps, *rest) if steps[0] == "global" else (*scope, *steps, *rest)
-        found = next(_writers(self.written, path), None)
-        if found is None or not _explains(found[1], value):
-            return None
+        """The place of the last value that the parts of a text take from the release's, if they make up `value`."""
+        pattern, last = "", None
+        for part in sources:
+            if isinstance(part, str):
+                pattern += re.escape(part)
+                continue
+            place, given = self._given(part, scope)
+            known = place is not None and not (part.default and not given)
+            pattern += re.escape(_plain(given)) if known else ".*"
+            last = place if known and _plain(given) else last
+        return last if last is not None and re.fullmatch(pattern, _plain(value), re.DOTALL) else None
+
+    def _given(self, source: Source, scope: tuple[str, ...]) -> tuple[Location | None, Any]:
+        """Where the value that a template names was written last, if that is known, and the value there."""
+        if source.path is None:
+            return None, None
+        path: Path = (*scope, *source.path)
+        if source.path[:1] == ("global",):
+            if any(_writers(self.written, (*scope[:depth], "global")) for depth in range(1, len(scope) + 1)):
+                return None, None
+            path = source.path
+        found = next(iter(_writers(self.written, path)), None)
+        if found is None or found[2].hidden or not isinstance(found[1], str | int | float):
+            return None, None
         place, given, item = found
         if item.read:
-            return place
+            return place, given
         document = next((d for d in self.repo.documents(place.file) if d.index == place.document), None)
         if document is None:
-            return None
+            return None, None
         # An overlay may have written into the object: then the file that we know of holds something else.
         there = _at(document.data, place.path)
-        return place if there is not _ABSENT and (item.whole or there == given) else None
+        return (place, given) if there is not _ABSENT and (item.whole or there == given) else (None, None)
 
 
 def last_written(written: Sequence[Written], path: Path) -> Location | None:
@@ -137,22 +173,80 @@ def last_written(written: Sequence[Written], path: Path) -> Location | None:
     return next((place for place, _, _ in _writers(written, path)), None)
 
 
-def _writers(written: Sequence[Written], path: Path) -> Iterator[tuple[Location, Any, Written]]:
+def _writers(written: Sequence[Written], path: Path) -> list[tuple[Location, Any, Written]]:
     """Every place that writes a value, the last one first, with the value, and what it is one of."""
+    found = []
     for item in reversed(written):
         depth = len(item.below)
-        given = _at(item.data, path[depth:]) if path[:depth] == item.below else _ABSENT
+        given = _set(item.data, path[depth:]) if path[:depth] == item.below else _ABSENT
+        if given is _REPLACED:
+            break
         if given is not _ABSENT:
-            yield item.at(path[depth:]), given, item
+            found.append((item.at(path[depth:]), given, item))
+    return found
 
 
-def _explains(given: Any, value: Any) -> bool:
-    """Whether a rendered value is the given one, or text that holds it."""
-    if given == value and type(given) is type(value):
-        return True
-    if isinstance(given, dict | list | bool | None) or given == "":
-        return False
-    return isinstance(value, str | int | float) and str(given) in str(value)
+def _set(data: Any, path: Path) -> Any:
+    """What a layer sets at `path`; _REPLACED where it replaces, by a list or a scalar, what would hold it."""
+    for step in path:
+        match data, step:
+            case dict(), str():
+                if step not in data:
+                    return _ABSENT
+                data = data[step]
+            case list(), int() if 0 <= step < len(data):
+                data = data[step]
+            case _:
+                return _REPLACED
+    return data
+
+
+def _plain(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _within(path: Path, above: Path) -> bool:
+    return path[: len(above)] == above
+
+
+def _line_sources(text: Blocks, step: _Step) -> Sequence[str | Source]:
+    """The parts of the scalar on a line; none, if it cannot be told what the line makes."""
+    found: list[str | Source] = []
+    for part in pieces(text, step.number, step.tail):
+        if isinstance(part, str) and (comment := _COMMENT.search(part)) is not None:
+            found.append(part[: comment.start()])
+            break
+        found.append(part)
+    # Quotes go; what else YAML reads in another way than as it stands is not looked into.
+    whole = "".join(part if isinstance(part, str) else "\0" for part in found).strip()
+    literal = _LITERAL.fullmatch(whole)
+    sources = [part for part in found if isinstance(part, Source)]
+    if literal is None or "\\" in whole or len(sources) > _MOST or any(each.block for each in sources):
+        return ()
+    parts = iter(sources)
+    inner = literal[3] if literal[1] is None else literal[2]
+    return [next(parts) if part == "\0" else part for part in re.split("(\0)", inner) if part]
+
+
+def _block_sources(text: Blocks, step: _Step, rest: Path) -> Sequence[str | Source]:
+    """The `toYaml` below a key that makes what is at `rest` there; none, if another might."""
+    stack = text.stacks[step.number]
+    own = pieces(text, step.number, step.tail)
+    producers = [(step.number, own)] if any(not isinstance(part, str) or part.strip() for part in own) else []
+    for line in step.region:
+        if not _within(text.stacks[line], stack):  # type: ignore[arg-type]
+            break
+        if text.makes(line):
+            producers.append((line, pieces(text, line)))
+    found = []
+    for line, parts in producers:
+        match [part for part in parts if not isinstance(part, str) or part.strip()]:
+            case [Source(path=tuple() as path, block=True) as source]:
+                around = text.stacks[line]
+                always = all(holds(around, depth, path) for depth in range(len(stack), len(around)))
+                if always or len(producers) == 1:
+                    found.append(Source((*path, *rest), default=source.default))
+    return found if len(found) == 1 else ()
 
 
 def _block(lines: list[str], kind: str, index: int, total: int) -> range | None:
@@ -170,32 +264,71 @@ def _block(lines: list[str], kind: str, index: int, total: int) -> range | None:
     return range(start, end)
 
 
-def _follow(lines: list[str], block: range, path: Path) -> tuple[int, int, range]:
-    """The line of `path`, how many of its steps it explains, and the lines below that."""
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """Where following a path ended: the line, how many steps it explains, the lines below that, where on the line its
+    value begins, and whether nothing else can have written what is there.
+    """
+
+    number: int
+    done: int
+    region: range
+    tail: int
+    certain: bool
+
+
+def _follow(text: Blocks, block: range, path: Path) -> _Step:
+    lines = text.lines
     number = next((n for n in block if lines[n].startswith("kind:")), block.start)
-    region, column = block, 0
+    region, column, tail, certain = block, 0, 0, True
     for done, step in enumerate(path):
+        here = _Step(number, done, region, tail, certain)
         if isinstance(step, int):
-            item = _item(lines, region, step)
-            if item is None:
-                return number, done, region
-            number, region, column = item
+            found = _item(lines, region, step)
+            if found is None:
+                return here
+            inside, (starts, chosen, region, column) = region, found
+            certain &= _counted(text, inside, starts, chosen, number)
+            number, tail = chosen, column
             continue
-        key = _key(lines, region, step, column)
-        if key is None:
-            return number, done, region
-        number, found = key
-        region = _below(lines, region, number, found)
-        column = next((_indent(lines[n]) for n in region if not _SKIPPED.match(lines[n])), found + 1)
-    return number, len(path), region
+        keys = _keys(lines, region, step, column)
+        if not keys:
+            return here
+        certain &= len(keys) == 1 and _always(text, region, number, keys[0][0], column)
+        number, tail = keys[0]
+        region = _below(lines, region, number, column)
+        column = next((_indent(lines[n]) for n in region if not _SKIPPED.match(lines[n])), column + 1)
+    return _Step(number, len(path), region, tail, certain)
 
 
-def _key(lines: list[str], region: range, step: str, column: int) -> tuple[int, int] | None:
-    for number in region:
-        match = _KEY.match(lines[number]) if len(lines[number]) <= _LONGEST else None
-        if match is not None and match["key"] == step and len(match["indent"]) == column:
-            return number, column
-    return None
+def _always(text: Blocks, region: range, above: int, number: int, column: int) -> bool:
+    """Whether a key that the object has was written by its line, which may stand in an `if`: nothing else could."""
+    return text.stacks[number] == text.stacks[above] or not any(
+        text.makes(line) and text.column(line) in (None, column)
+        for line in region
+        if text.lines[line].lstrip().startswith("{{") or "{{" in text.lines[line].partition(":")[0]
+        if ":" in text.lines[line] or text.lines[line].lstrip().startswith("{{")
+    )
+
+
+def _counted(text: Blocks, region: range, starts: Sequence[int], chosen: int, above: int) -> bool:
+    """Whether an item of a list is surely the one in its place: nothing before it may be left out or come in."""
+    dash = _indent(text.lines[chosen])
+    return all(text.stacks[start] == text.stacks[above] for start in starts if start <= chosen) and not any(
+        text.makes(line) and ((column := text.column(line)) is None or column <= dash)
+        for line in range(region.start, chosen)
+        if text.lines[line].lstrip().startswith("{{")
+    )
+
+
+def _keys(lines: list[str], region: range, step: str, column: int) -> list[tuple[int, int]]:
+    """The lines that have the key in a column, and where on each its value begins."""
+    return [
+        (number, match.end())
+        for number in region
+        if len(lines[number]) <= _LONGEST and (match := _KEY.match(lines[number])) is not None
+        if match["key"] == step and len(match["indent"]) == column
+    ]
 
 
 def _below(lines: list[str], region: range, number: int, column: int) -> range:
@@ -210,8 +343,10 @@ def _below(lines: list[str], region: range, number: int, column: int) -> range:
     return range(number + 1, end)
 
 
-def _item(lines: list[str], region: range, index: int) -> tuple[int, range, int] | None:
-    """An item of a list: its line, its lines, and the column of its keys. One item in a loop is every item."""
+def _item(lines: list[str], region: range, index: int) -> tuple[list[int], int, range, int] | None:
+    """An item of a list: every item's line, its own, its lines, and the column of its keys. One item in a loop is
+    every item.
+    """
     dashes = [number for number in region if lines[number].lstrip().startswith("- ")]
     if not dashes:
         return None
@@ -222,7 +357,7 @@ def _item(lines: list[str], region: range, index: int) -> tuple[int, range, int]
         return None
     end = next((number for number in starts if number > chosen), region.stop)
     text = lines[chosen]
-    return chosen, range(chosen, end), len(text) - len(text.lstrip()[2:].lstrip())
+    return starts, chosen, range(chosen, end), len(text) - len(text.lstrip()[2:].lstrip())
 
 
 def _indent(line: str) -> int:

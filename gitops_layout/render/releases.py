@@ -10,6 +10,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from posixpath import normpath
 from typing import Any
 
@@ -92,7 +93,35 @@ def flux_release(repo: Repo, delivery: Delivery, lookup: Lookup, chart: Brought)
         Written(Location(file), parse(repo.content(file), file)) for file in (defaults or ({}, ()))[1]
     )
     files = frozenset(item.location.file for item in own)
-    return Wanted(release, (*own, *inline), files, unseen)
+    below, above = _values_from(spec, merged.values, found, root.at("valuesFrom"))
+    return Wanted(release, (*own, *below, *inline, *above), files, unseen)
+
+
+def _values_from(
+    spec: Mapping[str, Any],
+    values: dict[str, Any],
+    found: Callable[[str, str], Mapping[str, str] | None],
+    here: Location,
+) -> tuple[list[Written], list[Written]]:
+    """What `valuesFrom` writes below and above the inline values. Where it stands is not followed, and what is not seen
+    may be anything.
+    """
+    entries = [entry for entry in _items(spec.get("valuesFrom")) if isinstance(entry, dict)]
+    above: list[Written] = []
+    whole = [entry for entry in entries if not entry.get("targetPath")]
+    for target in (entry["targetPath"] for entry in entries if entry.get("targetPath")):
+        data: dict[str, Any] = {}
+        with suppress(ValueError):
+            assign(data, f"{target}=x")
+        above.append(Written(here, data, whole=True, hidden=True))
+    if not whole:
+        return [], above
+    seen = all(
+        str(entry.get("valuesKey") or "values.yaml")
+        in (found(str(entry.get("kind")), str(entry.get("name"))) or ())
+        for entry in whole
+    )
+    return [Written(here, values if seen else None, whole=True, hidden=True)], above
 
 
 def _origin(delivery: Delivery, here: Location) -> Callable[[Path], Location] | None:
@@ -184,7 +213,9 @@ def argocd_release(repo: Repo, delivery: Delivery, refs: Refs, brought: Brought)
     )
     written = tuple(item for _, item in layers)
     files = frozenset(item.location.file for item in written) | {found.location.file for _, found in set_file}
-    return Wanted(release, (*written, *_written_parameters(parameters, here)), files)
+    by_file = (f"{name}=x" for name, _ in set_file)
+    hidden = [Written(here, _assigned(text, strings=True), whole=True, hidden=True) for text in by_file]
+    return Wanted(release, (*written, *_written_parameters(parameters, here), *hidden), files)
 
 
 def _names_files(delivery: Delivery) -> bool:
@@ -281,13 +312,15 @@ def _escaped(text: str) -> str:
 
 
 def _written_parameters(parameters: list[tuple[int, str, bool]], here: Location) -> Iterator[Written]:
-    for index, text, strings in parameters:
-        values: dict[str, Any] = {}
-        try:
-            assign(values, text, strings=strings)
-        except ValueError:
-            continue  # helm will refuse it in its own words
-        yield Written(here.at("parameters", index, "value"), values, whole=True)
+    for index, text, strings in sorted(parameters, key=lambda item: item[2]):  # helm sets texts last
+        yield Written(here.at("parameters", index, "value"), _assigned(text, strings=strings), whole=True)
+
+
+def _assigned(text: str, *, strings: bool) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    with suppress(ValueError):  # helm will refuse it in its own words
+        assign(values, text, strings=strings)
+    return values
 
 
 def _file_parameters(
