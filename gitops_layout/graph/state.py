@@ -108,7 +108,7 @@ def render_now(state: State, deliveries: Sequence[Delivery]) -> None:
     """Render them with what is known so far, and learn what they bring."""
     state.rendered |= state.render(deliveries, state.lookup)
     state.seen |= dict.fromkeys((delivery.id for delivery in deliveries), state.version)
-    delivered = [(home(state, delivery), state.rendered[delivery.id]) for delivery in deliveries]
+    delivered = [(_target(state, delivery), state.rendered[delivery.id]) for delivery in deliveries]
     state.context = with_sources(state.context, delivered)
     fresh = dict(_variable_objects(state, deliveries))
     known = state.brought
@@ -122,6 +122,14 @@ def home(state: State, delivery: Delivery) -> str:
     return delivery.cluster or cluster_of(state.context, delivery.root.file)
 
 
+def _target(state: State, delivery: Delivery) -> str:
+    """Where its objects count: those of a root that no agent names are nothing to a cluster that agents deliver to."""
+    if delivery.cluster:
+        return delivery.cluster
+    cluster = home(state, delivery)
+    return "" if any(other.cluster == cluster for other in state.deliveries.values()) else cluster
+
+
 def _variable_objects(
     state: State, deliveries: Iterable[Delivery]
 ) -> Iterator[tuple[tuple[str, str, str, str], RenderedObject]]:
@@ -130,7 +138,7 @@ def _variable_objects(
         for item in state.rendered[delivery.id].objects if delivery.live else ():
             if item.ref.kind in ("ConfigMap", "Secret"):
                 kind = f"{item.ref.kind}{ENCRYPTED}" if "sops" in item.data else item.ref.kind
-                yield (home(state, delivery), kind, item.ref.namespace, item.ref.name), item
+                yield (_target(state, delivery), kind, item.ref.namespace, item.ref.name), item
 
 
 def forget(state: State, lost: str) -> None:

@@ -361,6 +361,22 @@ def test_what_flux_writes_into_the_kustomization_stands_in_its_object_and_change
     assert [graph.repo.span(place).line for place in where] == [11, 8, 17]
 
 
+def test_a_source_in_a_folder_that_no_agent_reaches_is_not_that_of_the_cluster_it_is_called_after():
+    source = (
+        "apiVersion: source.toolkit.fluxcd.io/v1\nkind: GitRepository\nmetadata: {{name: fleet, namespace: flux-system}}\n"
+        "spec: {{interval: 1m, url: 'https://example.test/acme/fleet.git', ignore: '{}'}}\n"
+    )
+    files = {
+        **FLEET,
+        f"{CLUSTER}/source.yaml": source.format("/docs"),
+        f"{CLUSTER}/apps.yaml": APPS.replace("name: flux-system}", "name: fleet}"),
+        f"deprecated/{CLUSTER}/sources/kustomization.yaml": "resources: [source.yaml]\n",
+        f"deprecated/{CLUSTER}/sources/source.yaml": source.format("/apps"),
+    }
+    apps = next(delivery for delivery in linked(files).deliveries if delivery.name == "apps")
+    assert apps.source.ignore == "/docs"
+
+
 def test_a_root_that_no_agent_names_brings_the_sources_of_its_own_releases():
     """As a tenant's repository has it: the overlay gives the namespace, and the version of each environment."""
     files = {
