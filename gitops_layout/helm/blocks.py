@@ -15,6 +15,10 @@ from gitops_layout.values import dataclass
 
 __all__ = ["Blocks", "Source", "holds", "pieces"]
 
+_DEEPEST = 50
+"""Blocks in one another; a template with more is not looked into."""
+_LONGEST = 1000
+"""Longer lines print what is not looked for."""
 _OPENS = ("if", "with", "range", "define", "block")
 _WORD = regexp(r"(if|with|range|define|block|else|end|template|break|continue)\b\s*(.*)", re.DOTALL)
 _SILENT = regexp(r"\$\w*\s*:?=")
@@ -61,7 +65,7 @@ class Blocks:
     def of(cls, text: str) -> Blocks:
         """Read one template."""
         stack: tuple[Block, ...] = ()
-        found, blanked, end = [], [], 0
+        found, blanked, end, deepest = [], [], 0, 0
         for start, stop, action in placed(text):
             blanked.append(text[end:start])
             inside, end = text[start:stop], stop
@@ -69,9 +73,14 @@ class Blocks:
                 blanked.append("".join(char if char == "\n" else " " for char in inside))
                 continue
             blanked.append(inside)
+            if deepest > _DEEPEST:
+                continue
             stack = _after(stack, start, action)
+            deepest = max(deepest, len(stack))
             found.append((start, stop, action, stack))
         lines = "".join([*blanked, text[end:]]).split("\n")
+        if deepest > _DEEPEST:
+            return cls(lines, [()] * len(lines), [[(0, 0, None, ())]] * len(lines))
         starts = [0]
         for line in lines[:-1]:
             starts.append(starts[-1] + len(line) + 1)
@@ -135,7 +144,7 @@ def _is_silent(action: str) -> bool:
 
 def pieces(text: Blocks, line: int, start: int = 0) -> list[str | Source]:
     """The text of a line from a column on, and what its actions print there."""
-    return list(_pieces(text, line, start))
+    return list(_pieces(text, line, start)) if len(text.lines[line]) <= _LONGEST else [Source(None)]
 
 
 def _pieces(text: Blocks, line: int, start: int) -> Iterator[str | Source]:

@@ -134,7 +134,7 @@ class Origins:
         self, sources: Sequence[str | Source], value: str | float, scope: tuple[str, ...]
     ) -> Location | None:
         """The place of the last value that the parts of a text take from the release's, if they make up `value`."""
-        pattern, last = "", None
+        pattern, last, unknown = "", None, 0
         for part in sources:
             if isinstance(part, str):
                 pattern += re.escape(part)
@@ -142,8 +142,11 @@ class Origins:
             place, given = self._given(part, scope)
             known = place is not None and not (part.default and not given)
             pattern += re.escape(_plain(given)) if known else ".*"
+            unknown += not known
             last = place if known and _plain(given) else last
-        return last if last is not None and re.fullmatch(pattern, _plain(value), re.DOTALL) else None
+        if last is None or unknown > 1:
+            return None
+        return last if re.fullmatch(pattern, _plain(value), re.DOTALL) else None
 
     def _given(self, source: Source, scope: tuple[str, ...]) -> tuple[Location | None, Any]:
         """Where the value that a template names was written last, if that is known, and the value there."""

@@ -318,3 +318,12 @@ def test_what_may_come_from_elsewhere_stands_in_the_template():
     ]
     assert [places[path][0] for places, path in told] == ["charts/shop/templates/web.yaml"] * len(told)
     assert line(FLUX, unseen, (*CONTAINER, "readinessProbe", "periodSeconds")) == ("release.yaml", 16)
+
+
+@pytest.mark.parametrize("deep", [5, 20_000])
+def test_a_template_of_blocks_in_blocks_is_read_once(deep: int):
+    text = DEPLOYMENT + "{{ if 1 }}" * deep + "{{ end }}" * deep
+    *_, places = built({**ARGO, "charts/shop/templates/web.yaml": text})
+    assert places[(*CONTAINER, "livenessProbe", "periodSeconds")][0].endswith(
+        "/values.yaml" if deep == 5 else "/web.yaml"
+    )
