@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from gitops_layout import system
 from gitops_layout.agents import builtin
 from gitops_layout.agents.context import Context
 from gitops_layout.cli.loading import load
@@ -67,6 +68,7 @@ def run(
         for name, delivery, item in _named(chosen):
             file = str(Path(options["output"]) / f"{name}.{options['form']}")
             said.files[file] = _pieces(repo, [(delivery, item)], options)
+        said.err += _read_again(root, Path(options["output"]))
     if memory.cache.usable and isinstance(graph, Graph):
         from gitops_layout.cli.again import hangs_on_commit
 
@@ -93,6 +95,14 @@ def _noted(graph: Graph, chosen: _Chosen, memory: Memory) -> str | None:
     printed = [delivery.id for delivery, item in chosen if item.objects and item.failure is None]
     pieces = {delivery.id: -1 for delivery, _ in chosen}
     return note(graph, pieces | {identity: number for number, identity in enumerate(printed)})
+
+
+def _read_again(root: Path, output: Path) -> str:
+    """A word where the next run would read what this one writes, as sources like others."""
+    folder, top = output.resolve(), root.resolve()
+    if not folder.is_relative_to(top) or system.git(top, "check-ignore", "-q", str(folder / "x")).code == 0:
+        return ""
+    return f"note: {output} is in the repository, so the next run reads it too: have .gitignore name it, or write elsewhere\n"
 
 
 def _told(repo: Repo, state: str, entry: Unchecked) -> str:

@@ -79,7 +79,8 @@ def test_each_delivery_gets_a_file_of_its_own_below_the_folder(
     write(repository / "clusters/dev/upper.yaml", agent.replace("name: web,", "name: WEB,"))
     write(repository / "clusters/dev/out.yaml", agent.replace("name: web,", "name: ../../../out,"))
     write(repository / "clusters/dev/long.yaml", agent.replace("name: web,", f"name: {'x' * 400},"))
-    code, out, _ = said(capfd, monkeypatch, "--all", "--output", "made")
+    code, out, err = said(capfd, monkeypatch, "--all", "--output", "made")
+    assert "made is in the repository" in err
     assert (code, out) == (0, "")
     made = sorted(path.relative_to(tmp_path / "made") for path in (tmp_path / "made").rglob("*"))
     assert len({str(path).lower() for path in made}) == 5
