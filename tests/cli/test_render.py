@@ -146,10 +146,10 @@ def test_a_run_that_cannot_do_without_a_vanished_file_is_incomplete(repository: 
     write(repository / "late/kustomization.yaml", "namePrefix: y-\nresources: [a.yaml]\n")
     write(repository / "late/a.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n")
 
-    def vanished(content: bytes, file: str, **options):
-        raise UnreadableError(file, FileNotFoundError(errno.ENOENT, "gone"))
+    def vanished(*_given: object):
+        raise UnreadableError("late/kustomization.yaml", FileNotFoundError(errno.ENOENT, "gone"))
 
-    monkeypatch.setattr(overrides, "read", vanished)
+    monkeypatch.setattr(overrides, "texts", vanished)
     code, _, err = said(capfd, monkeypatch, "--all")
     assert code == 3
     assert (

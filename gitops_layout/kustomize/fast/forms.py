@@ -32,7 +32,7 @@ def _plain(kind: type, word: str) -> Check:
                 f"{_called(where)} is no {word}{boolean}",
                 where,
                 f"write a {word}, in quotes if need be" if kind is str else f"write a {word}",
-                said="unmarshal",
+                said="unmarshal|cannot be empty",
             )
 
     return check
