@@ -25,6 +25,7 @@ _LAYOUTS = ("config", "monorepo", "split", "platform", "tenant")
 _AGENTS = ("flux", "argocd", "builtin")
 _ENVIRONMENTS = ("dev", "staging", "prod")
 _NOBODY = "https://github.com/example/"
+_NOBODYS_IMAGE = "ghcr.io/example/"
 
 
 @click.command("init")
@@ -153,7 +154,7 @@ def _from_options(
         },
     }
     if layout == "split":
-        data["spec"]["apps"] = [{"name": name, "image": f"ghcr.io/example/{name}:0.1.0", "port": 8080}]
+        data["spec"]["apps"] = [{"name": name, "image": f"{_NOBODYS_IMAGE}{name}:0.1.0", "port": 8080}]
     return _rendered(data, settings)
 
 
@@ -359,6 +360,11 @@ def _next_steps(folder: Path, spec: Spec, missing: tuple[str, ...]) -> str:
         steps.append(
             "gitops.yaml: set repo.owners to the platform's team (@ORG/TEAM), then gitops-layout scaffold: nobody reviews "
             "tenants/ and clusters/ for it yet"
+        )
+    if spec.layout == "split" and spec.apps and str(spec.apps[0].image).startswith(_NOBODYS_IMAGE):
+        steps.append(
+            f"name the image that the app's workflow pushes, now {spec.apps[0].image}: in gitops.yaml, then gitops-layout "
+            "scaffold, and in the release workflow of ../app, which is yours from here on"
         )
     if not spec.apps:
         steps.append("gitops-layout add app NAME --image REGISTRY/NAME:VERSION")
