@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 STARTS = """
-import sys, threading
+import signal, sys
 from gitops_layout.system import in_parallel, run
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which shells have what they run behind them ignore
 def work(mark):
     return run(["/bin/sh", "-c", "read _; echo $$ > " + mark + "; sleep 600 & wait"], stdin=b"go\\n", timeout=600)
 in_parallel(work, sys.argv[1:])
@@ -44,12 +45,15 @@ def test_what_a_process_has_started_ends_with_it(sign, tmp_path: Path):
     mark = tmp_path / "started"
     command = [sys.executable, "-c", STARTS, str(mark)]
     with subprocess.Popen(command, stderr=subprocess.DEVNULL, start_new_session=True) as ours:
-        until(lambda: mark.exists() and mark.read_text().strip(), "nothing started")
-        group = int(mark.read_text())
-        assert runs(group)
-        os.kill(ours.pid, sign)
-        assert ours.wait(PATIENCE) != 0
-        until(lambda: not runs(group), "it goes on without us")
+        try:
+            until(lambda: mark.exists() and mark.read_text().strip(), "nothing started")
+            group = int(mark.read_text())
+            assert runs(group)
+            os.kill(ours.pid, sign)
+            assert ours.wait(PATIENCE) != 0
+            until(lambda: not runs(group), "it goes on without us")
+        finally:
+            ours.kill()
 
 
 def test_what_has_ended_is_forgotten_and_nothing_waits_for_the_watch():
