@@ -108,9 +108,10 @@ def render_now(state: State, deliveries: Sequence[Delivery]) -> None:
     """Render them with what is known so far, and learn what they bring."""
     state.rendered |= state.render(deliveries, state.lookup)
     state.seen |= dict.fromkeys((delivery.id for delivery in deliveries), state.version)
-    delivered = [(_target(state, delivery), state.rendered[delivery.id]) for delivery in deliveries]
+    targets = _targets(state, deliveries)
+    delivered = [(targets[delivery.id], state.rendered[delivery.id]) for delivery in deliveries]
     state.context = with_sources(state.context, delivered)
-    fresh = dict(_variable_objects(state, deliveries))
+    fresh = dict(_variable_objects(state, deliveries, targets))
     known = state.brought
     if any(key not in known or known[key].data != item.data for key, item in fresh.items()):
         state.version += 1
@@ -122,23 +123,27 @@ def home(state: State, delivery: Delivery) -> str:
     return delivery.cluster or cluster_of(state.context, delivery.root.file)
 
 
-def _target(state: State, delivery: Delivery) -> str:
-    """Where its objects count: those of a root that no agent names are nothing to a cluster that agents deliver to."""
-    if delivery.cluster:
-        return delivery.cluster
-    cluster = home(state, delivery)
-    return "" if any(other.cluster == cluster for other in state.deliveries.values()) else cluster
+def _targets(state: State, deliveries: Sequence[Delivery]) -> dict[str, str]:
+    """The cluster for which each one's objects count, by its id: those of a root that no agent names are nothing to a
+    cluster that agents deliver to.
+    """
+    taken = {delivery.cluster for delivery in state.deliveries.values()}
+    found = {}
+    for delivery in deliveries:
+        cluster = home(state, delivery)
+        found[delivery.id] = "" if not delivery.cluster and cluster in taken else cluster
+    return found
 
 
 def _variable_objects(
-    state: State, deliveries: Iterable[Delivery]
+    state: State, deliveries: Iterable[Delivery], targets: Mapping[str, str]
 ) -> Iterator[tuple[tuple[str, str, str, str], RenderedObject]]:
     """The ConfigMaps and Secrets of live deliveries; encrypted ones tell their keys only, and are called so."""
     for delivery in deliveries:
         for item in state.rendered[delivery.id].objects if delivery.live else ():
             if item.ref.kind in ("ConfigMap", "Secret"):
                 kind = f"{item.ref.kind}{ENCRYPTED}" if "sops" in item.data else item.ref.kind
-                yield (_target(state, delivery), kind, item.ref.namespace, item.ref.name), item
+                yield (targets[delivery.id], kind, item.ref.namespace, item.ref.name), item
 
 
 def forget(state: State, lost: str) -> None:
