@@ -14,6 +14,7 @@ from collections.abc import Callable
 from datetime import date
 from functools import partial
 
+from gitops_layout.k8s.formats import timeout
 from gitops_layout.k8s.urls import parse_url
 from gitops_layout.patterns import regexp
 
@@ -23,7 +24,6 @@ _MOMENT = regexp(
     r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])[Tt]([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)"
 )
 _ZEROS = regexp(r"(?<![0-9A-Fa-f:])0+(?=[0-9])|(?<=:)0+(?=[0-9]+\.)")
-_DURATION = regexp(r"[-+]?(?:0|(?:(?:\d+(?:\.\d*)?|\.\d+)(?:ns|us|µs|μs|ms|s|m|h))+)", re.ASCII)
 _SPOKEN = regexp(r"\d+\s*([A-Za-zµ]+)")
 _UNITS = frozenset(("ns", "us", "µs", "ms", "s", "m", "h", "hr", "d", "w", "wk"))
 _LONG_UNITS = ("nano", "micro", "milli", "sec", "min", "hour", "day", "week")
@@ -83,9 +83,7 @@ def _network(text: str) -> bool:
 def _duration(text: str) -> bool:
     """As Go writes it, or with anything in it such as `3 days` or `1 week`."""
     units = (found[1].lower() for found in _SPOKEN.finditer(text))
-    return bool(_DURATION.fullmatch(text)) or any(
-        unit in _UNITS or unit.startswith(_LONG_UNITS) for unit in units
-    )
+    return timeout(text) is None or any(unit in _UNITS or unit.startswith(_LONG_UNITS) for unit in units)
 
 
 def _bytes(text: str) -> bytes | str:

@@ -27,7 +27,6 @@ _NAMES = {
     "dyn": "any value",
 }
 _TRUTH = ("bool",)
-_DURATION = regexp(r"[-+]?(?:0|(?:(?:\d+(?:\.\d*)?|\.\d+)(?:ns|us|µs|μs|ms|s|m|h))+)")
 _ONE_PATCH = regexp(r"\s*JSONPatch\s*\{[^{}]*\}\s*")
 _TEXT = {"type": "string"}
 _TEXTS = {"type": "array", "items": _TEXT}
@@ -95,7 +94,7 @@ def _literal(name: str, text: str) -> str:
             return f"does not compile: {shown(text)} {fault}"
         case "timestamp" if not formats.is_time(text):
             return f"does not compile: {shown(text)} is no time"
-        case "duration" if not _DURATION.fullmatch(text):
+        case "duration" if formats.timeout(text):
             return f"does not compile: {shown(text)} is no duration"
     return ""
 
