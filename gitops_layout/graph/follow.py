@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from posixpath import dirname, splitext
 
@@ -72,8 +72,9 @@ def follow(
         state.made.setdefault(delivery.id, made)
     first = [*(delivery for _, delivery in kept), *unreached]
     _descend(state, first)
+    found, counted = _found(state, set()), set(state.deliveries)
     for file in dict.fromkeys(made.resource.file for made, _ in own if made.resource.file in owned):
-        if file in _found(state):
+        if file in found:
             continue
         lost = []  # what would bring them cannot be built
         for made, delivery in own:
@@ -82,6 +83,8 @@ def follow(
                 state.made.setdefault(delivery.id, whole)
                 lost.append(meaning(whole, state.context))
         _descend(state, lost)
+        found |= _found(state, counted)
+        counted |= state.deliveries.keys()
 
 
 def _clusters(context: Context, agents: Sequence[Resource]) -> dict[Location, str]:
@@ -101,10 +104,13 @@ def _clusters(context: Context, agents: Sequence[Resource]) -> dict[Location, st
     return found
 
 
-def _found(state: State) -> frozenset[str]:
-    """The files that something rendered read, and those of agent objects: who would bring another cannot be built."""
-    read = (r.files for key in state.deliveries if _brought(r := state.rendered[key]))
-    return frozenset(delivery.root.file for delivery in state.deliveries.values()).union(*read)
+def _found(state: State, counted: Collection[str]) -> set[str]:
+    """The files that something rendered read, and those of agent objects, but for what is `counted` already: who would
+    bring another cannot be built.
+    """
+    fresh = [key for key in state.deliveries if key not in counted]
+    read = (r.files for key in fresh if _brought(r := state.rendered[key]))
+    return {state.deliveries[key].root.file for key in fresh}.union(*read)
 
 
 def _brought(rendered: Rendered) -> bool:
