@@ -11,7 +11,7 @@ __all__ = ["SCHEMA", "rare_fields", "refer", "root_fields"]
 Files = dict[str, str | bytes]
 
 CRD = json.dumps({"com.example.v1.Thing": {"Schema": {"properties": {"kind": {}, "apiVersion": {}, "metadata": {}, "spec": {"$ref": "Spec"}}}}, "Spec": {"Schema": {"properties": {"ref": {"x-kubernetes-object-ref-api-version": "v1", "x-kubernetes-object-ref-kind": "ConfigMap"}, "id": {"x-kubernetes-identity": ""}, "labels": {"x-kubernetes-label-selector": ""}}}}})  # fmt: skip
-SCHEMA = json.dumps({"definitions": {"com.example.v1.Thing": {"x-kubernetes-group-version-kind": [{"group": "example.com", "version": "v1", "kind": "Thing"}], "properties": {"spec": {"$ref": "#/definitions/S"}}}, "S": {"type": "object", "properties": {"list": {"type": "array", "x-kubernetes-patch-strategy": "merge", "x-kubernetes-patch-merge-key": "name", "items": {"type": "object", "properties": {"x": {"type": "integer"}}}}}}}})  # fmt: skip
+SCHEMA = json.dumps({"definitions": {"com.example.v1.Thing": {"x-kubernetes-group-version-kind": [{"group": "example.com", "version": "v1", "kind": "Thing"}], "properties": {"metadata": {"$ref": "#/definitions/io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"}, "spec": {"$ref": "#/definitions/S"}}}, "S": {"type": "object", "properties": {"list": {"type": "array", "x-kubernetes-patch-strategy": "merge", "x-kubernetes-patch-merge-key": "name", "items": {"type": "object", "properties": {"x": {"type": "integer"}}}}}}}})  # fmt: skip
 CONFIGURATION: dict[str, list[Any]] = {
     "nameReference": [{"kind": "ConfigMap", "version": "v1", "fieldSpecs": [{"kind": "Thing", "path": "spec/ref/name"}]}],
     "namePrefix": [{"kind": "Thing", "path": "spec/id"}],

@@ -51,6 +51,23 @@ def test_a_value_knows_everyone_who_wrote_it_and_lines_inside_inline_patches():
     assert places(0, "name") == [(outer, 14)]
 
 
+def test_a_value_that_a_replacement_brings_itself_stands_on_its_line():
+    repo = repository(
+        {
+            "kustomization.yaml": "resources: [p.yaml]\nreplacements:\n- sourceValue: b\n  targets:\n"
+            "  - select: {kind: ConfigMap}\n    fieldPaths: [data.k]\n",
+            "p.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: p}\ndata:\n  k: a\n",
+        }
+    )
+    build = fast(repo, "")
+    assert isinstance(build, Fast)
+    found = build.origin(0, ("data", "k"))
+    assert [(place.file, repo.span(place).line) for place in (found.where, *found.earlier)] == [
+        ("kustomization.yaml", 3),
+        ("p.yaml", 5),
+    ]
+
+
 def test_an_image_that_two_fields_mean_is_written_once():
     repo = repository(
         {

@@ -56,6 +56,15 @@ TEXTS = ["\ttab\nlines\n", *24 * ["x"], "8080", "true", "a,b", "é", "<&>", "two
 LABELS = ["app", "tier", "example.com/part-of"]
 
 
+def _ports(rnd: Random, key: str) -> list[dict[str, Any]]:
+    """One to three ports: without protocols, with them (one number may stand twice), or some with and some without."""
+    plain: list[dict[str, Any]] = [{key: 8080 + n} for n in range(3)]
+    named = [{**port, "protocol": name} for port in plain for name in ("TCP", "UDP")]
+    mixed = [rnd.choice([port, {**port, "protocol": "TCP"}]) for port in plain]
+    ports = rnd.choice([plain, plain, named, mixed])
+    return rnd.sample(ports, rnd.randint(1, 3))
+
+
 def pod(rnd: Random, name: str) -> dict[str, Any]:
     containers = []
     for index in range(rnd.randint(1, 3)):
@@ -66,11 +75,7 @@ def pod(rnd: Random, name: str) -> dict[str, Any]:
             ),
         }
         if rnd.random() < 0.5:
-            protocol = rnd.random() < 0.4
-            ports = [{"containerPort": 8080 + n} for n in range(3)]
-            if protocol:  # one number may stand twice
-                ports = [{**port, "protocol": name} for port in ports for name in ("TCP", "UDP")]
-            container["ports"] = rnd.sample(ports, rnd.randint(1, 3))
+            container["ports"] = _ports(rnd, "containerPort")
         if rnd.random() < 0.6:
             container["env"] = [
                 {"name": f"E{n}", "value": rnd.choice(["1", "x", "yes"])} for n in range(rnd.randint(1, 3))
@@ -165,7 +170,7 @@ def objects(rnd: Random, case: str) -> list[dict[str, Any]]:
         {"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": meta(""), "spec": {"serviceName": case, "selector": {"matchLabels": labels}, "template": {**template, "spec": pod(rnd, case)}, "volumeClaimTemplates": [{"metadata": {"name": "data"}, "spec": {"storageClassName": f"{case}-class"}}]}},
         {"apiVersion": "batch/v1", "kind": "CronJob", "metadata": meta(""), "spec": {"schedule": "* * * * *", "jobTemplate": {"spec": {"template": {"spec": pod(rnd, case)}}}}},
         {"apiVersion": "v1", "kind": "Pod", "metadata": meta(""), "spec": pod(rnd, case)},
-        {"apiVersion": "v1", "kind": "Service", "metadata": meta(""), "spec": {"selector": labels, "ports": [{"port": 80, "targetPort": "http"}, {"port": 81}][: rnd.randint(1, 2)]}},
+        {"apiVersion": "v1", "kind": "Service", "metadata": meta(""), "spec": {"selector": labels, "ports": _ports(rnd, "port")}},
         {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta("-cm"), "data": {f"k{n}": rnd.choice(TEXTS) for n in range(rnd.randint(0, 3))}},
         {"apiVersion": "v1", "kind": "Secret", "metadata": meta("-secret"), "type": "Opaque", "stringData": {"p": "x"}},
         {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": meta("-sa"), "imagePullSecrets": [{"name": f"{case}-secret"}]},
@@ -227,6 +232,8 @@ def _changed_list(rnd: Random, value: list[Any], key: str) -> list[Any]:
     identity = {"containers": "name", "env": "name", "volumes": "name", "ports": None}.get(key, "")
     if identity is None:
         rnd.shuffle(kept)
+        if kept and rnd.random() < 0.3:
+            kept.append({next(iter(kept[0])): 9090, **rnd.choice([{}, {"protocol": "TCP"}, {"name": "new"}])})
         return [{**element, **rnd.choice([{}, {"hostPort": 1}])} for element in kept]
     if not identity or not all(isinstance(element, dict) for element in kept):
         return [*kept, "new"] if all(isinstance(element, str) for element in kept) else kept
@@ -352,9 +359,22 @@ def _generate(rnd: Random, data: dict[str, Any], case: str, known: list[dict[str
 
 def _replacement(rnd: Random, known: list[dict[str, Any]]) -> dict[str, Any]:
     source, target = rnd.choice(known), rnd.choice(known)
+    origin: dict[str, Any] = {
+        "source": {
+            "kind": source["kind"],
+            "name": source["metadata"]["name"],
+            "fieldPath": rnd.choice(["metadata.name", "kind"]),
+        }
+    }
+    if rnd.random() < 0.3:
+        origin = {
+            "sourceValue": rnd.choice(
+                [text for text in TEXTS + SCALARS if isinstance(text, str) and not isinstance(text, Raw)]
+            )
+        }
     return {
-        "source": {"kind": source["kind"], "name": source["metadata"]["name"], "fieldPath": rnd.choice(["metadata.name", "kind"])},
-        "targets": [{"select": {"kind": target["kind"]}, "fieldPaths": [rnd.choice(["metadata.labels.replaced", "metadata.annotations.r", "spec.template.spec.containers.0.image", "spec.template.spec.containers.[name=c0].image"])], "options": rnd.choice([{"create": True}, {"create": True}, {"delimiter": ":", "index": 1}])}],
+        **origin,
+        "targets": [{"select": {"kind": target["kind"]}, "fieldPaths": [rnd.choice(["metadata.labels.replaced", "metadata.annotations.r", "spec.replicas", "spec.fresh", "spec.template.spec.containers.0.image", "spec.template.spec.containers.[name=c0].image"])], "options": rnd.choice([{"create": True}, {"create": True}, {"delimiter": ":", "index": 1}])}],
     }  # fmt: skip
 
 

@@ -7,6 +7,7 @@ the whole object, not only what the patch names: a null that is written as nothi
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from gitops_layout.kustomize.fast.declined import decline
@@ -287,7 +288,8 @@ def _merged_elements(
     """The elements of both sides: the patch's first, where one key tells them apart; else only what is new there."""
     ours = _identities(state, [element for _, element in new_at], keys, below, path)
     theirs = _identities(state, old, keys, path)
-    if ours and theirs and {_shape(i) for i in ours} != {_shape(i) for i in theirs}:
+    elements = [*old, *(element for _, element in new_at)]
+    if ours and theirs and not _told_apart([*theirs, *ours], elements, keys):
         decline("list elements are named by different fields", state.patch.at(*below))
     position = {identity: n for n, identity in enumerate(theirs)}
     merged: dict[int, tuple[Any, Mark]] = {}
@@ -299,7 +301,7 @@ def _merged_elements(
             kids[len(values)] = kid
             values.append(value)
 
-    in_place = any(len(identity) > 1 for identity in theirs)
+    in_place = any(len(identity) > 1 for identity in (*ours, *theirs))
     for (index, element), identity in zip(new_at, ours, strict=True):
         n = position.get(identity)
         built = _element(state, old, n, element, path, (*below, index), keys, type_name)
@@ -373,9 +375,23 @@ def _identities(
 ) -> list[Identity]:
     """What tells the elements of a merged list apart; declined unless all have it and no two the same."""
     found = [_identity(state, value, keys, path) for value in values]
-    if len(set(found)) != len(found) or len({_shape(identity) for identity in found}) > 1:
+    if len(set(found)) != len(found) or not _told_apart(found, values, keys):
         decline(f"elements of {'.'.join(map(str, target or path))} cannot be told apart", state.patch)
     return found
+
+
+def _told_apart(found: list[Identity], values: list[Any], keys: list[str]) -> bool:
+    """Whether it is known what kustomize takes for the same element. Of two keys the second may be missing (a port's
+    protocol) where the first is enough: it takes an element that lacks it for any that has the same first.
+    """
+    if len({_shape(identity) for identity in found}) < 2:
+        return True
+    if len(keys) != 2 or any(identity[0][0] != keys[0] for identity in found):
+        return False
+    if any(_DIRECTIVE in value or value.get(keys[1], "?") in (None, "") for value in values):
+        return False
+    counts = Counter(identity[0] for identity in set(found))
+    return all(len(identity) == 2 or counts[identity[0]] == 1 for identity in found)
 
 
 def _identity(state: _Merge, value: Any, keys: list[str], path: Path) -> Identity:

@@ -8,11 +8,15 @@ from typing import Any
 from gitops_layout.kustomize.fast.declined import decline
 from gitops_layout.kustomize.fast.tables import ListRule, Rules
 from gitops_layout.model import Location
+from gitops_layout.patterns import regexp
 
 __all__ = ["custom_rules"]
 
 _PREFIX = "#/definitions/"
 _MAX_REFERENCES = 100
+_PLAIN_NAME = regexp(r"[A-Za-z0-9_.-]+\Z")
+_ARGUMENTS = "io.k8s.api.apps.v1."
+"""kustomize has definitions of its own under names that begin so."""
 
 
 def custom_rules(data: Any, where: Location) -> Rules:
@@ -29,7 +33,10 @@ def custom_rules(data: Any, where: Location) -> Rules:
         if not isinstance(schema, dict):
             decline("a definition is no mapping", place)
         for row in schema.get("x-kubernetes-group-version-kind") or ():
-            kinds[_kind(row, place)] = name
+            kind = _kind(row, place)
+            if kind in kinds:
+                decline("two definitions of one kind", place)
+            kinds[kind] = name
         _collect(definitions, fields, name, schema, place)
     return kinds, fields
 
@@ -60,20 +67,30 @@ def _collect(
         place = where.at("properties", key)
         found, type_name = _resolved(definitions, written, f"{name}\0{key}", place)
         keys = None
+        if isinstance(found.get("type"), list):
+            decline("a schema of several types", place)
         if found.get("type") == "array":
             keys = _keys(found, place)
             found, type_name = _resolved(definitions, found.get("items") or {}, f"{name}\0{key}\0", place)
         if found.get("additionalProperties") or found.get("items"):
             decline("a schema with additional properties or lists of lists", place)
-        if type_name not in definitions and type_name not in fields and found.get("properties"):
+        if (
+            type_name is not None
+            and type_name not in definitions
+            and type_name not in fields
+            and found.get("properties")
+        ):
             _collect(definitions, fields, type_name, found, place)
-        known = type_name in definitions or type_name in fields
+        known = type_name is None or type_name in definitions or type_name in fields
         own[key] = (keys, type_name if known else "")
 
 
 def _keys(schema: Mapping[str, Any], where: Location) -> list[str] | None:
     """The keys by which a list is merged; None where it is replaced."""
-    if schema.get("x-kubernetes-patch-strategy") != "merge":
+    strategy = schema.get("x-kubernetes-patch-strategy") or ""
+    if not isinstance(strategy, str) or "," in strategy:
+        decline("a list with several strategies", where)
+    if strategy != "merge":
         return None
     listed = schema.get("x-kubernetes-list-map-keys")
     if listed is None:
@@ -86,14 +103,20 @@ def _keys(schema: Mapping[str, Any], where: Location) -> list[str] | None:
 
 def _resolved(
     definitions: Mapping[str, Any], schema: Any, name: str, where: Location
-) -> tuple[Mapping[str, Any], str]:
-    """A schema behind its references, and the name of its type."""
+) -> tuple[Mapping[str, Any], str | None]:
+    """A schema behind its references, and the name of its type; None where a reference leads to no definition: nothing is
+    known of such a field, not even of Kubernetes' own types.
+    """
     for _ in range(_MAX_REFERENCES):
         reference = schema.get("$ref") if isinstance(schema, dict) else None
         if not isinstance(reference, str) or not reference.startswith(_PREFIX):
             break
         name = reference.removeprefix(_PREFIX)
-        schema = definitions.get(name)
+        if not _PLAIN_NAME.match(name) or name.startswith(_ARGUMENTS):
+            decline("a reference of unknown form", where)
+        if name not in definitions:
+            return {}, None
+        schema = definitions[name]
     if not isinstance(schema, dict) or "$ref" in schema:
         decline("a schema of unknown form", where)
     return schema, name

@@ -14,12 +14,14 @@ from gitops_layout.kustomize.fast.tables import group_version
 from gitops_layout.model import Location, Path
 from gitops_layout.patterns import regexp
 from gitops_layout.source.typing import NotJsonError, plain, text_key
+from gitops_layout.values import dataclass
 
 __all__ = ["replace_values"]
 
 _SOURCE = frozenset(("group", "version", "kind", "name", "namespace", "fieldPath", "options"))
 _TARGET = frozenset(("select", "reject", "fieldPaths", "options"))
 _OPTIONS = frozenset(("delimiter", "index", "create"))
+_TEXTS = SELECTOR_FIELDS | {"fieldPath", "delimiter", "sourceValue"}
 _PLAIN_STEP = regexp(r"[A-Za-z0-9_./:@-]+\Z")
 _LARGEST = 1_000_000
 """Numbers from here on may be written with an exponent on their way through kustomize."""
@@ -27,28 +29,23 @@ _LARGEST = 1_000_000
 
 def replace_values(items: list[Item], entry: Mapping[str, Any], where: Location) -> None:
     """One entry of `replacements`, inline; its source and targets must be there."""
-    _known(entry, {"source", "targets"}, where)
+    _known(entry, {"source", "sourceValue", "targets"}, where)
     source, targets = entry.get("source"), entry.get("targets")
-    if not isinstance(source, dict) or not isinstance(targets, list) or not targets:
+    if source is not None and entry.get("sourceValue") is not None:
+        refuse(
+            "a replacement has two sources",
+            where.at("sourceValue"),
+            "keep source or sourceValue",
+            said="value and resource selectors are mutually exclusive",
+        )
+    if not isinstance(targets, list) or not targets:
         decline("a replacement needs a source and targets", where)
-    _known(source, _SOURCE, where.at("source"))
-    origin = _source(items, source, where.at("source"))
-    path = _lookup(origin, _steps(source.get("fieldPath") or "metadata.name", where.at("source")), where)
-    value = at(origin.data, path)
-    if value in (None, ABSENT) or value == {} or value == []:
-        decline("the source of a replacement has no such field", where.at("source"))
-    if isinstance(value, dict | list):
-        decline("a replacement copies more than a plain value", where.at("source"))
-    text = _text(value, where.at("source"))
-    options = source.get("options") or {}
-    _known(options, _OPTIONS - {"create"}, where.at("source", "options"))
-    if options.get("delimiter"):
-        parts = text.split(options["delimiter"])
-        if not 0 <= options.get("index", 0) < len(parts):
-            decline("the source of a replacement has no such part", where.at("source", "options"))
-        text = parts[options.get("index", 0)]
-    origin.check_folded(where)
-    written, _ = origin.origin(path)
+    if isinstance(source, dict):
+        found = _read(items, source, where)
+    elif entry.get("sourceValue") is not None:
+        found = _Value(entry["sourceValue"], where.at("sourceValue"))
+    else:
+        decline("a replacement needs a source and targets", where)
     for index, target in enumerate(targets):
         place = where.at("targets", index)
         if not isinstance(target, dict):
@@ -57,17 +54,61 @@ def replace_values(items: list[Item], entry: Mapping[str, Any], where: Location)
         for item in _targets(items, target, place):
             item.check_folded(place)
             for field in target.get("fieldPaths") or ["metadata.name"]:
-                _copy(item, field, text, target.get("options") or {}, written, place)
-                if item is origin and at(item.data, path) != value:
+                _copy(item, field, found.text, target.get("options") or {}, found.written, place)
+                if item is found.item and at(item.data, found.path) != found.value:
                     decline(
                         "a replacement changes its own source, of which the next targets get a part", place
                     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Value:
+    """The text to copy and who wrote it; and, where it stands in an object, the object, the path and what is there."""
+
+    text: str
+    written: Location
+    item: Item | None = None
+    path: Path = ()
+    value: Any = None
+
+
+def _read(items: list[Item], source: Mapping[str, Any], where: Location) -> _Value:
+    """The value of a field of an object."""
+    place = where.at("source")
+    _known(source, _SOURCE, place)
+    item = _source(items, source, place)
+    field = source.get("fieldPath") or "metadata.name"
+    path = _lookup(item, field, place)
+    value = ABSENT if path is None else at(item.data, path)
+    if path is None or value in (None, ABSENT) or value == {} or value == []:
+        refuse(
+            f"the source of a replacement has no field {field}",
+            place,
+            "correct fieldPath",
+            said=f"fieldPath `{re.escape(field)}` is missing for replacement source",
+        )
+    if isinstance(value, dict | list):
+        decline("a replacement copies more than a plain value", place)
+    text = _text(value, place)
+    options = source.get("options") or {}
+    _known(options, _OPTIONS - {"create"}, place.at("options"))
+    if options.get("delimiter"):
+        parts, index = text.split(options["delimiter"]), options.get("index", 0)
+        if not 0 <= index < len(parts):
+            refuse(
+                f"the source of a replacement has no part {index}",
+                place.at("options"),
+                f"count from 0 to {len(parts) - 1}",
+                said=rf"options\.index {index} is out of bounds",
+            )
+        text = parts[index]
+    item.check_folded(where)
+    return _Value(text, item.origin(path)[0], item, path, value)
+
+
 def _known(data: Mapping[str, Any], fields: frozenset[str] | set[str], where: Location) -> None:
     for key, value in data.items():
-        texts = {"group", "version", "kind", "name", "namespace", "fieldPath", "delimiter"} | SELECTOR_FIELDS
-        if key not in fields or (key in texts and not isinstance(value, str)):
+        if key not in fields or (key in _TEXTS and not isinstance(value, str)):
             decline(f"{key} is not known here", where.at(key))
         if key == "index" and (not isinstance(value, int) or isinstance(value, bool)):
             decline("index is no number", where.at(key))
@@ -173,27 +214,34 @@ def _steps(text: str, where: Location) -> list[str]:
     return [step.strip("[]") if step.startswith("[") and "=" not in step else step for step in steps]
 
 
-def _lookup(item: Item, steps: list[str], where: Location) -> Path:
-    """The path of a source's field: names, indices, and elements chosen by an exact value."""
+def _lookup(item: Item, field: str, where: Location) -> Path | None:
+    """The path of a source's field: names, indices, and elements chosen by an exact value; None where it has none."""
     path: list[str | int] = []
     data: Any = item.data
-    for step in steps:
+    for step in _steps(field, where):
         if step == "*":
             decline("a source with a wildcard", where)
         key: str | int = step
         if step.startswith("["):
             name, _, wanted = step[1:-1].partition("=")
-            if not isinstance(data, list) or not name:
-                decline("the source of a replacement has no such list", where)
+            if not name:
+                decline("a source that chooses elements by their own value", where)
+            if not isinstance(data, list):
+                refuse(
+                    f"the source of a replacement has no list for {step}",
+                    where,
+                    "correct fieldPath",
+                    said="error looking up replacement source",
+                )
             key = next((n for n, e in enumerate(data) if isinstance(e, dict) and e.get(name) == wanted), -1)
         elif step.isdigit():
             key = int(step)
             if not isinstance(data, list):
                 decline("the source of a replacement has no such list", where)
         data = at(data, (key,))
-        path.append(key)
         if data is ABSENT:
-            decline("the source of a replacement has no such field", where)
+            return None
+        path.append(key)
     return tuple(path)
 
 

@@ -102,9 +102,9 @@ class Reference:
     spec: FieldSpec
 
 
-ListRule = tuple[list[str] | None, str]
+ListRule = tuple[list[str] | None, str | None]
 """How a strategic merge treats a field: the keys of a merged list's elements (none: of plain values;
-None: no such list), and the type of the elements or of the mapping ("": nothing merges below)."""
+None: no such list), and the type of the elements or of the mapping ("": nothing merges below; None: what stands there may say its kind)."""
 
 
 @cache

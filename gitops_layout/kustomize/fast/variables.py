@@ -157,6 +157,10 @@ def _leaves(item: Item, path: Path) -> Iterator[Path]:
 _REFERENCE = regexp(r"\$(?:\$|\(([^)]*)\)|\(|(.))", re.DOTALL)
 
 
+def _text(value: Any) -> str:
+    return {True: "true", False: "false"}[value] if isinstance(value, bool) else str(value)
+
+
 def _replace(item: Item, path: Path, values: Mapping[str, _Value], visited: dict[Path, bool]) -> None:
     text: str = at(item.data, path)
     if "$" not in text:
@@ -169,7 +173,8 @@ def _replace(item: Item, path: Path, values: Mapping[str, _Value], visited: dict
     whole = _REFERENCE.fullmatch(text)
     if whole is not None and whole[1] in values:
         value, where = values[whole[1]]
-        item.write(path, value, where)
+        # Whatever an annotation is written as, it ends as a text.
+        item.write(path, _text(value) if path[:2] == ("metadata", "annotations") else value, where)
         return
     used: list[Location] = []
 
@@ -177,7 +182,7 @@ def _replace(item: Item, path: Path, values: Mapping[str, _Value], visited: dict
         if match[1] in values:
             value, where = values[match[1]]
             used.append(where)
-            return {True: "true", False: "false"}[value] if isinstance(value, bool) else str(value)
+            return _text(value)
         if match[2] is not None and not match[2].isascii():
             decline("a dollar before a letter that kustomize breaks", item.origin(path)[0])
         return "$" if match[0] == "$$" else match[0]
