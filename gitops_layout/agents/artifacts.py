@@ -131,7 +131,7 @@ class Artifact:
 
 def is_generator(resource: Resource) -> bool:
     """Whether it makes ExternalArtifacts."""
-    return resource.ref.group == GROUP and resource.ref.kind == "ArtifactGenerator"
+    return resource.ref.kind == "ArtifactGenerator" and resource.ref.group == GROUP
 
 
 def artifacts(repo: Repo, resources: Iterable[Resource]) -> dict[tuple[str, str], list[Artifact]]:

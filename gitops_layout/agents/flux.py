@@ -62,14 +62,12 @@ def is_partial(resource: Resource) -> bool:
 
 def is_source(resource: Resource) -> bool:
     """Whether other Flux objects look it up: where to pull from, a ResourceSet's inputs, a way to a cluster."""
-    match resource.ref.group, resource.ref.kind:
-        case ("source.toolkit.fluxcd.io", _) | ("fluxcd.controlplane.io", "ResourceSetInputProvider"):
-            return True
-        case ("", "ConfigMap"):
-            provider = at(resource.data, "data", "provider")
-            return isinstance(provider, str) and provider in PROVIDERS
-        case _:
-            return False
+    kind, group = resource.ref.kind, resource.ref.group
+    if kind == "ConfigMap" and not group:
+        provider = at(resource.data, "data", "provider")
+        return isinstance(provider, str) and provider in PROVIDERS
+    provides = kind == "ResourceSetInputProvider" and group == "fluxcd.controlplane.io"
+    return provides or group == "source.toolkit.fluxcd.io"
 
 
 def source_of(resource: Resource, context: Context) -> Source | None:

@@ -18,7 +18,6 @@ from gitops_layout.kustomize.model import FILE_NAMES
 from gitops_layout.model import Location, UncheckedClass
 from gitops_layout.output.manifests import to_yaml
 from gitops_layout.render.build import Renders
-from gitops_layout.repo.load import from_work_tree
 from gitops_layout.repo.model import Repo, is_yaml
 from gitops_layout.values import dataclass
 
@@ -169,7 +168,7 @@ def rendered_again(memory: Memory, said: Said, changed: Iterable[str]) -> Said |
     touched = [row for row in rows_of(known) if not wanted.keys().isdisjoint(row.files)]
     if not harmless(known, touched, wanted) or len(touched) > _MOST:
         return None
-    repo = from_work_tree(memory.listing, memory.state.contents)
+    repo = memory.repo
     if not plain_now(repo, wanted.values()):
         return None
     done = Renders(repo)([decoded(row.coded) for row in touched if row.coded is not None])

@@ -51,7 +51,12 @@ def command(arguments: tuple[str, ...], *, no_cache: bool, **options: Any) -> in
     if options["names"] and (options["files"] or options["form"] != "text"):
         raise UserError("names are explained in text", "leave --format and --files out")
     root, _ = located(paths)
-    return remembered.command("graph", root, options, partial(_run, root, options), use=not no_cache)
+    run = partial(_run, root, options)
+    return remembered.command("graph", root, options, run, ready=_ready, use=not no_cache)
+
+
+def _ready() -> None:
+    from gitops_layout.cli import loading  # noqa: F401 - all that reads YAML and links it
 
 
 def _open(graph: Graph, config: Config) -> Iterator[Unchecked]:

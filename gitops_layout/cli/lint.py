@@ -96,7 +96,7 @@ def command(
     known = {**options, "baseline": root / BASELINE}
     outside = ("write_baseline", "locations", "crds", "fix", "diff")
     use = not (no_cache or any(options[name] for name in outside))
-    return remembered.command("lint", root, known, partial(_run, root, options), use=use)
+    return remembered.command("lint", root, known, partial(_run, root, options), ready=_ready, use=use)
 
 
 def _run(root: Path, options: dict[str, Any], memory: remembered.Memory) -> remembered.Said:
@@ -106,6 +106,12 @@ def _run(root: Path, options: dict[str, Any], memory: remembered.Memory) -> reme
     from gitops_layout.cli.linting import run  # all that reads YAML and judges it
 
     return run(root, options, memory)
+
+
+def _ready() -> None:
+    from gitops_layout.cli.linting import ready
+
+    ready()
 
 
 def _again(root: Path, options: dict[str, Any], memory: remembered.Memory) -> remembered.Said | None:

@@ -17,7 +17,6 @@ from gitops_layout.graph.model import Environment, Graph
 from gitops_layout.lint import kept
 from gitops_layout.lint.world import world_of
 from gitops_layout.render.build import Renders
-from gitops_layout.repo.load import from_work_tree
 from gitops_layout.repo.model import Repo, is_yaml
 from gitops_layout.store.cache import digest
 from gitops_layout.values import dataclass
@@ -163,7 +162,7 @@ def _edit(
     before = {path: text for chunk in chunks.values() for path, text in chunk.items() if path in changed}
     if before.keys() != changed:
         return None
-    whole = from_work_tree(memory.listing, memory.state.contents)
+    whole = memory.repo
     inside = {paths[number] for row in near for number in (*row.files, row.root) if number is not None}
     entries = {
         path: whole.entries[path]

@@ -29,7 +29,12 @@ if TYPE_CHECKING:
     from gitops_layout.cli.remembered import Memory
     from gitops_layout.graph.model import Graph
 
-__all__ = ["first_config", "run"]
+__all__ = ["first_config", "ready", "run"]
+
+
+def ready() -> None:
+    """Read what the tree has no say in."""
+    rules.builtin()
 
 
 def run(root: Path, options: dict[str, Any], memory: Memory) -> Said:
@@ -37,7 +42,6 @@ def run(root: Path, options: dict[str, Any], memory: Memory) -> Said:
     paths, environment = options["paths"], options["environment"]
     named = options["versions"], options["locations"], options["crds"]
     asked = targets.target(*named)  # refuses what cannot be meant before anything is read
-    rules.builtin()  # what the tree has no say in, while another process may be reading that
     loaded = load(
         root,
         config_file=options["config_file"],

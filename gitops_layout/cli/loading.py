@@ -89,8 +89,7 @@ def load(
     gc.disable()  # a short life full of small values: collecting them costs a third of the time
     try:
         if memory is not None:
-            repo = from_work_tree(memory.listing, memory.state.contents)
-            memory.ahead.fill(repo, memory.state.digests)
+            repo = memory.repo
         else:
             repo = from_work_tree(root) if revision is None else from_revision(root, revision)
         return _linked(

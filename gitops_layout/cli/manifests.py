@@ -23,7 +23,6 @@ from gitops_layout.output.manifests import to_json, to_yaml
 from gitops_layout.render.build import Renders
 from gitops_layout.render.lookup import Lookup, nothing
 from gitops_layout.render.verify import differences
-from gitops_layout.repo.load import from_work_tree
 from gitops_layout.repo.model import Repo
 
 if TYPE_CHECKING:
@@ -182,7 +181,7 @@ def _choose(
 ) -> tuple[Graph | Repo, _Chosen]:
     exact, target, environment = options["exact"], options["target"], options["environment"]
     if path is not None:
-        repo = from_work_tree(memory.listing, memory.state.contents)
+        repo = memory.repo
         return repo, [_plain(repo, root, path, exact=exact)]
     graph = load(root, exact=exact and target is None, memory=memory).graph
     wanted = [

@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gitops_layout import __version__, bundle
-from gitops_layout.repo.ahead import Ahead
+from gitops_layout.repo.ahead import read_by_two
+from gitops_layout.repo.contents import Contents
 from gitops_layout.repo.digests import State, state, unchanged
 from gitops_layout.repo.load import listed
 from gitops_layout.store.cache import Cache, digest, place
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from gitops_layout.repo.load import Listing
+    from gitops_layout.repo.model import Repo
 
 __all__ = ["VARIABLE", "Memory", "Said", "command", "option"]
 
@@ -64,15 +66,15 @@ class Said:
 @dataclass(frozen=True, slots=True)
 class Memory:
     """A listed tree, and what is known of it. `key` stands for the command and all around it, `commit_key` for that
-    and the commit that is checked out. `ahead` may be reading the tree already.
+    and the commit that is checked out.
     """
 
     listing: Listing
+    repo: Repo
     state: State
     cache: Cache
     key: bytes
     commit_key: bytes
-    ahead: Ahead
 
     def recall(self, tree: bytes | None = None) -> Said | None:
         """What the command said of this tree, or of another with the same options; None where that is not known."""
@@ -144,28 +146,36 @@ def command(
     options: Mapping[str, Any],
     run: Callable[[Memory], Said],
     *,
+    ready: Callable[[], object] | None,
     use: bool = True,
 ) -> int:
     """What `verb` said of this tree with these options before, else what `run` says now; printed. Returns the
-    exit code. `options` are everything besides the tree that decides it.
+    exit code. `options` are everything besides the tree that decides it, and `ready` prepares for a run that reads the
+    whole tree, as most do.
     """
     gc.disable()  # as in loading: a short life
-    listing = listed(root)
+    contents = Contents(listed(root))
+    listing, repo = contents.listing, contents.repo()
     with_cache = Cache(place() if use else None)
-    ahead = Ahead(listing)
+
+    def unknown() -> None:
+        if ready is not None:
+            read_by_two(repo, contents, ready)
+
     try:
-        if not with_cache.usable:
-            ahead.start()
         key = digest(b"command", _tool(), verb.encode(), _surroundings(listing, options))
-        known = state(listing, with_cache, _tool(), ahead.start) if with_cache.usable else State(b"")
+        if with_cache.usable:
+            known = state(contents, with_cache, _tool(), unknown)
+        else:
+            known = State(b"")
+            unknown()
         commit_key = digest(b"commit", key, (listing.revision or "").encode())
-        memory = Memory(listing, known, with_cache, key, commit_key, ahead)
+        memory = Memory(listing, repo, known, with_cache, key, commit_key)
         said = memory.recall() if with_cache.usable else None
         if said is None:
             said = run(memory)
             memory.keep(said)
     finally:
-        ahead.end()
         with_cache.close()
     return _deliver(said)
 

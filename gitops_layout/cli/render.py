@@ -57,7 +57,12 @@ def command(target: str | None, *, no_cache: bool, output: Path | None, **option
     options |= {"target": target, "folder": str(path.resolve()) if path is not None else None}
     options["output"] = str(output) if output is not None else None
     run = partial(_run, root, path, options)
-    return remembered.command("render", root, options, run, use=not (no_cache or options["verify"]))
+    use = not (no_cache or options["verify"])
+    return remembered.command("render", root, options, run, ready=None if path else _ready, use=use)
+
+
+def _ready() -> None:
+    from gitops_layout.cli import manifests  # noqa: F401 - all that reads YAML and builds
 
 
 def _is_folder(target: str) -> bool:

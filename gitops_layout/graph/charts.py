@@ -119,7 +119,7 @@ def _makers(repo: Repo, chart: str) -> Iterator[str]:
 def _patterns(repo: Repo) -> Iterator[Unchecked]:
     """Values of the chart of the Validated Patterns, which an operator installs that no file here names."""
     for file in repo.manifests:
-        if not basename(file).startswith("values-") or is_aside(file):
+        if "values-" not in file or not basename(file).startswith("values-") or is_aside(file):
             continue
         for document in repo.documents(file):
             listed = at(document.data, "clusterGroup", "applications")

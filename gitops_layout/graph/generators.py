@@ -25,7 +25,7 @@ _SECRET_TYPE = ("metadata", "labels", "argocd.argoproj.io/secret-type")
 
 def is_generator(resource: Resource) -> bool:
     """Whether it is an ApplicationSet."""
-    return resource.ref.group == argocd.GROUP and resource.ref.kind == "ApplicationSet"
+    return resource.ref.kind == "ApplicationSet" and resource.ref.group == argocd.GROUP
 
 
 def _registered(

@@ -152,7 +152,7 @@ def _flux_tenants(live: Sequence[Delivery], objects: Sequence[Resource]) -> Iter
 def _projects(live: Sequence[Delivery], objects: Sequence[Resource]) -> Iterator[Tenant]:
     seen: dict[str, Resource] = {}
     for resource in objects:
-        if resource.ref.group == argocd.GROUP and resource.ref.kind == "AppProject" and resource.ref.name:
+        if resource.ref.kind == "AppProject" and resource.ref.group == argocd.GROUP and resource.ref.name:
             seen.setdefault(resource.ref.name, resource)
     for name, resource in sorted(seen.items()):
         if name == "default":

@@ -78,20 +78,23 @@ def plain_folders(
     kustomized = {folder for folder in (*(item.folder for item in found), *_broken(repo)) if folder}
     listed = {file for kustomization in found for file in _included(repo, kustomization)}
     elsewhere = listed | inputs | reached
-    folders: dict[str, dict[str, None]] = {}
-    for resource in repo.resources:
-        file = resource.file
-        hidden = is_aside(file) or resource.ref.group == "gitops-layout"  # our own spec is nobody's object
-        kustomization = basename(file) in FILE_NAMES
-        if hidden or kustomization or not resource.ref.name or file in elsewhere or _below(file, kustomized):
+    folders: dict[str, list[str]] = {}
+    meant: dict[str, bool] = {}
+    for file in repo.manifests:
+        folder, _, name = file.rpartition("/")
+        if folder not in meant:
+            meant[folder] = not is_aside(file) and not _below(folder, kustomized)
+        if not meant[folder] or file in elsewhere or name in FILE_NAMES:
             continue
-        folders.setdefault(dirname(file), {})[file] = None
+        if any(
+            r.ref.name and r.ref.group != "gitops-layout" for r in repo.objects(file)
+        ):  # our spec is no object
+            folders.setdefault(folder, []).append(file)
     return [builtin.directory(folder, tuple(files), context) for folder, files in sorted(folders.items())]
 
 
-def _below(file: str, folders: AbstractSet[str]) -> bool:
-    """Whether a file lies in one of the folders, or anywhere below one."""
-    folder = dirname(file)
+def _below(folder: str, folders: AbstractSet[str]) -> bool:
+    """Whether a folder is one of the folders, or anywhere below one."""
     while folder and folder not in folders:
         folder = dirname(folder)
     return bool(folder)

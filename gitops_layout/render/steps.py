@@ -63,7 +63,11 @@ def finished(
             return Rendered(delivery.id, files=files, failure=failure)
         built = done
     objects = []
+    as_built = delivery.agent not in ("argocd", "flux")
     for item in built:
+        if as_built and item.ref is not None:
+            objects.append(RenderedObject(item.ref, item.data, item.origin, item.earlier, item.approximate))
+            continue
         applied, origin, approximate = _labelled(delivery, _namespaced(delivery, item.data, lookup), item)
         ref = item.ref
         if ref is None or applied is not item.data:

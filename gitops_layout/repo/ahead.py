@@ -1,7 +1,7 @@
-"""A second process that reads YAML from the front while this one is still busy, then from the back, until they meet.
+"""Two processes that read the YAML of a tree: one from the front, this one from the back, until they meet.
 
-Only plain data comes over, with the digest of the content it was made of: what this process knows of a file decides,
-and a file that the other did not read, or read otherwise, is read here as ever.
+Plain data comes over, with the content that it was made of, so each file is read once; a file that the other did not
+read, or not plainly, is read here as ever.
 """
 
 from __future__ import annotations
@@ -11,18 +11,17 @@ import marshal
 import os
 from typing import TYPE_CHECKING, Any
 
-from gitops_layout.repo.digests import content_digest
-from gitops_layout.repo.load import from_work_tree
+from gitops_layout.repo.contents import ROOM, content_digest
 from gitops_layout.repo.model import MAX_BYTES, UnreadableError
 from gitops_layout.system import Fork
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
-    from gitops_layout.repo.load import Listing
+    from gitops_layout.repo.contents import Contents
     from gitops_layout.repo.model import Repo
 
-__all__ = ["Ahead"]
+__all__ = ["read_by_two"]
 
 _WORTH = 2_000
 """Manifests below which one process has read them before two have agreed."""
@@ -30,72 +29,62 @@ _CHUNK = 128
 """Files that are brought at once: some three milliseconds of reading."""
 
 
-class Ahead:
-    """Another process that reads the manifests of a listing, once it is started and where that is worth it."""
-
-    def __init__(self, listing: Listing) -> None:
-        self._listing = listing
-        self._chunks: list[Sequence[str]] = []
-        self._process: Fork | None = None
-
-    def start(self) -> None:
-        """Start reading; where there can be no other process, nothing happens."""
-        files = len(self._listing.entries) >= _WORTH and from_work_tree(self._listing).manifests
-        if not files or len(files) < _WORTH or (os.cpu_count() or 1) < 2:
-            return
-        self._chunks = [files[start : start + _CHUNK] for start in range(0, len(files), _CHUNK)]
-        with contextlib.suppress(OSError):
-            self._process = Fork(_read(self._listing, self._chunks))
-
-    def fill(self, repo: Repo, digests: Mapping[str, bytes]) -> None:
-        """Have the stream of every manifest in `repo`, by the other process or by this one; the other has ended then.
-
-        `digests` are those of contents that `repo` has read already.
-        """
-        if self._process is None:
-            return
-        first, last = 0, len(self._chunks)
-        while first < last:
-            for piece in self._process.arrived():
-                _take(repo, self._chunks[first], piece, digests)
-                first += 1
-            if first < last:
-                last -= 1
-                for path in self._chunks[last]:
-                    repo.stream(path)
-        self.end()
-
-    def end(self) -> None:
-        """Whatever it has not read yet is left to this process."""
-        if self._process is not None:
-            self._process.end()
-            self._process = None
+def read_by_two(repo: Repo, contents: Contents, meanwhile: Callable[[], object]) -> None:
+    """Have `contents` and the stream of every manifest in `repo`, where a second process is worth it; there nothing of
+    the tree has been read before. `meanwhile` is what this process has to do anyway: the other reads during that.
+    """
+    if len(repo.entries) < _WORTH or len(repo.manifests) < _WORTH or (os.cpu_count() or 1) < 2:
+        return
+    chunks = [repo.manifests[start : start + _CHUNK] for start in range(0, len(repo.manifests), _CHUNK)]
+    try:
+        other = Fork(_read(repo, chunks))
+    except OSError:
+        return
+    try:
+        meanwhile()
+        _meet(other, chunks, repo, contents)
+    finally:
+        other.end()
 
 
-def _read(listing: Listing, chunks: Sequence[Sequence[str]]) -> Iterator[bytes]:
+def _meet(other: Fork, chunks: Sequence[Sequence[str]], repo: Repo, contents: Contents) -> None:
+    first, last = 0, len(chunks)
+    while first < last:
+        for piece in other.arrived():
+            _take(repo, contents, chunks[first], piece)
+            first += 1
+        if first < last:
+            last -= 1
+            for path in chunks[last]:
+                contents.hashed(path)
+                repo.stream(path)
+
+
+def _read(repo: Repo, chunks: Sequence[Sequence[str]]) -> Iterator[bytes]:
     from gitops_layout.source.reader import (
         plainly,
     )  # by who reads: a run that finds its result in the cache does not
 
-    content_of = from_work_tree(listing).content
+    room = ROOM
     for files in chunks:
-        rows: list[tuple[bytes, list[Any] | None]] = []
+        rows: list[tuple[bytes, bytes, list[Any] | None] | None] = []
         for path in files:
-            row: tuple[bytes, list[Any] | None] = (b"", None)
-            if listing.entries[path].size <= MAX_BYTES:
+            row = None
+            if repo.entries[path].size <= MAX_BYTES:
                 with contextlib.suppress(UnreadableError):
-                    content = content_of(path)
-                    row = content_digest(content), plainly(content)
+                    content = repo.content(path)
+                    room -= len(content)
+                    if room >= 0:  # else it would be read again there, and might be another by then
+                        row = content, content_digest(content), plainly(content)
             rows.append(row)
         yield marshal.dumps(rows)
 
 
-def _take(repo: Repo, files: Sequence[str], piece: bytes, digests: Mapping[str, bytes]) -> None:
+def _take(repo: Repo, contents: Contents, files: Sequence[str], piece: bytes) -> None:
     from gitops_layout.source.reader import read
 
-    for path, (digest, plain) in zip(files, marshal.loads(piece), strict=True):
-        if plain is not None:
-            with contextlib.suppress(UnreadableError):
-                content = repo.content(path)
-                if (digests.get(path) or content_digest(content)) == digest:
-                    repo.give(path, read(content, path, plain=plain))
+    for path, row in zip(files, marshal.loads(piece), strict=True):
+        if row is not None:
+            content, found, plain = row
+            if contents.keep(path, content, found) and plain is not None:
+                repo.give(path, read(content, path, plain=plain))

@@ -11,33 +11,29 @@ import json
 import os
 import time
 from array import array
-from dataclasses import field
 from hashlib import blake2b
 from itertools import chain
 from typing import TYPE_CHECKING
 from zlib import crc32
 
-from gitops_layout.repo.load import from_work_tree
-from gitops_layout.repo.model import MAX_BYTES, UnreadableError
+from gitops_layout.repo.contents import content_digest
 from gitops_layout.store.cache import digest
 from gitops_layout.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from gitops_layout.repo.contents import Contents
     from gitops_layout.repo.load import Listing
     from gitops_layout.store.cache import Cache
 
-__all__ = ["State", "content_digest", "state", "unchanged"]
+__all__ = ["State", "state", "unchanged"]
 
 FRESH_NS = 2_000_000_000
 """A file that changed so short a time before we looked may do so again within one tick of its clock."""
 
 Signature = tuple[int, int, int, int]
 _MASK = 2**64 - 1
-
-_KEPT = 64 * 2**20
-"""Bytes of contents that are handed on to whoever parses them."""
 
 _STEPS = 32
 """Changes of a tree that are remembered one after the other: what was known before them still helps."""
@@ -48,39 +44,32 @@ _MOST = 500
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What a tree holds. `tree` is the digest of all paths and contents; `contents` are those that had to be
-    read, `digests` are theirs. `before` are trees that this one followed, nearest first, each with the files that differ since;
-    only files whose content changed, so with the same paths.
+    """What a tree holds: `tree` is the digest of all paths and contents. `before` are trees that this one followed, nearest
+    first, each with the files that differ since; only files whose content changed, so with the same paths.
     """
 
     tree: bytes
-    contents: dict[str, bytes] = field(default_factory=dict)
-    digests: dict[str, bytes] = field(default_factory=dict)
     before: tuple[tuple[bytes, frozenset[str]], ...] = ()
 
 
-def content_digest(content: bytes) -> bytes:
-    """16 bytes that stand for a file's content."""
-    return blake2b(content, digest_size=16).digest()
-
-
-def state(listing: Listing, cache: Cache, tool: bytes, unknown: Callable[[], object]) -> State:
+def state(contents: Contents, cache: Cache, tool: bytes, unknown: Callable[[], object]) -> State:
     """The state of a listed work tree; what was learnt about it goes into the cache. `unknown` is called before anything
     is read, where nothing is known of the tree.
     """
+    listing = contents.listing
     root = listing.root.encode(errors="surrogateescape")
-    contents: dict[str, bytes] = {}
-    digests: dict[str, bytes] = {}
-    read = _hashing(listing, contents, digests)
-    fresh = _fresh(listing, time.time_ns(), read)
+    last = digest(b"last", tool, root)
+    if cache.get(last) is None:
+        unknown()
+    fresh = _fresh(contents, time.time_ns())
     paths = list(listing.entries)
     names = "\0".join(paths).encode(errors="surrogateescape")
     quick = digest(b"signatures", tool, root, names, _marks(listing, paths, fresh))
     known = cache.get(quick)
     if known is None:
-        known = _by_contents(listing, cache, tool, fresh, read, unknown)
+        known = _by_contents(contents, cache, tool, fresh, last)
         cache.put(quick, known)
-    return State(known, contents, digests, _before(cache, tool, known))
+    return State(known, _before(cache, tool, known))
 
 
 def _before(cache: Cache, tool: bytes, tree: bytes) -> tuple[tuple[bytes, frozenset[str]], ...]:
@@ -100,38 +89,12 @@ def _before(cache: Cache, tool: bytes, tree: bytes) -> tuple[tuple[bytes, frozen
     return tuple(found)
 
 
-def _hashing(
-    listing: Listing, contents: dict[str, bytes], digests: dict[str, bytes]
-) -> Callable[[str], bytes]:
-    """Read a file and give its digest; contents, and the digests of those, are kept up to a limit."""
-    read = from_work_tree(listing).content
-    room = _KEPT
-
-    def hashed(path: str) -> bytes:
-        nonlocal room
-        entry = listing.entries[path]
-        if entry.size > MAX_BYTES:  # never read whole: its signature has to do
-            return content_digest(f"large {entry.signature}".encode())
-        try:
-            content = read(path)
-        except UnreadableError as error:
-            return content_digest(f"unreadable: {error.why}".encode())
-        found = content_digest(content)
-        if len(content) <= room:
-            room -= len(content)
-            contents[path] = content
-            digests[path] = found
-        return found
-
-    return hashed
-
-
-def _fresh(listing: Listing, now: int, read: Callable[[str], bytes]) -> dict[str, bytes]:
+def _fresh(contents: Contents, now: int) -> dict[str, bytes]:
     """Digests of the files that changed just now (or, by their clock, later)."""
     limit = now - FRESH_NS
     return {
-        path: read(path)
-        for path, entry in listing.entries.items()
+        path: contents.hashed(path)
+        for path, entry in contents.listing.entries.items()
         if entry.signature is not None and (entry.signature[1] >= limit or entry.signature[2] >= limit)
     }
 
@@ -190,26 +153,19 @@ def _decoded(value: bytes) -> _Bucket:
 
 
 def _by_contents(
-    listing: Listing,
-    cache: Cache,
-    tool: bytes,
-    fresh: dict[str, bytes],
-    read: Callable[[str], bytes],
-    unknown: Callable[[], object],
+    contents: Contents, cache: Cache, tool: bytes, fresh: dict[str, bytes], last: bytes
 ) -> bytes:
     """The tree's digest from those of its files; those whose signature is known are not read."""
+    listing = contents.listing
     root = listing.root.encode(errors="surrogateescape")
     parts = _parts(listing)
     names = [digest(b"bucket", tool, root, bytes((len(parts), number))) for number in range(len(parts))]
-    last = digest(b"last", tool, root)
     known = cache.many((*names, last))
-    if last not in known:
-        unknown()
     changed: list[str] | None = []
     sums = []
     for name, paths in zip(names, parts, strict=True):
         old = _decoded(known[name]) if name in known else _Bucket((), b"", b"")
-        new = _bucket(listing, paths, old, fresh, read)
+        new = _bucket(contents, paths, old, fresh)
         if new != old:
             cache.put(name, _encoded(new))
             changed = _changed(old, new, changed)
@@ -238,10 +194,9 @@ def _parts(listing: Listing) -> list[list[str]]:
     return parts
 
 
-def _bucket(
-    listing: Listing, paths: list[str], old: _Bucket, fresh: dict[str, bytes], read: Callable[[str], bytes]
-) -> _Bucket:
-    marks = _marks(listing, paths, fresh)
+def _bucket(contents: Contents, paths: list[str], old: _Bucket, fresh: dict[str, bytes]) -> _Bucket:
+    entries = contents.listing.entries
+    marks = _marks(contents.listing, paths, fresh)
     if marks == old.marks and tuple(paths) == old.paths:
         return old
     known = {path: old.row(number) for number, path in enumerate(old.paths)}
@@ -249,11 +204,11 @@ def _bucket(
     for number, path in enumerate(paths):
         mark, content = known.get(path, (b"", b""))
         if mark != marks[number * 32 : number * 32 + 32]:
-            target = listing.entries[path].target
+            target = entries[path].target
             if target is not None:
                 content = content_digest(f"link {target}".encode(errors="surrogateescape"))
             else:
-                content = fresh.get(path) or read(path)
+                content = fresh.get(path) or contents.hashed(path)
         digests.append(content)
     return _Bucket(tuple(paths), marks, b"".join(digests))
 

@@ -72,13 +72,13 @@ class Listing:
 
 
 def from_work_tree(root: Path | Listing, known: Mapping[str, bytes] | None = None) -> Repo:
-    """The files below `root`; `known` are contents that were read already."""
+    """The files below `root`; `known` are contents that were read already, or will be before they are asked for."""
     listing = root if isinstance(root, Listing) else listed(root)
     return Repo(
         listing.root,
         listing.revision,
         listing.entries,
-        _reader(listing.root, known or {}),
+        _reader(listing.root, {} if known is None else known),
         listing.remotes,
         listing.unchecked,
         _holding(Path(listing.root)) if _is_top(listing) else _nothing,

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import field, replace
 from functools import cache, cached_property
-from itertools import islice, takewhile
-from posixpath import basename, dirname, join, normpath
+from itertools import chain, islice, takewhile
+from posixpath import basename, join, normpath
 from typing import TYPE_CHECKING, Any, cast
 
 from gitops_layout.errors import UserError
@@ -197,9 +197,9 @@ class Repo:
         children: dict[str, set[str]] = {"": set()}
         for path in self.entries:
             while path:
-                parent = dirname(path)
+                parent, _, name = path.rpartition("/")
                 known = parent in children
-                children.setdefault(parent, set()).add(path.rpartition("/")[2])
+                children.setdefault(parent, set()).add(name)
                 if known:
                     break
                 path = parent
@@ -387,18 +387,18 @@ class Repo:
     @cached_property
     def resources(self) -> tuple[Resource, ...]:
         """Every document of every manifest that looks like a Kubernetes object, `List`s opened."""
-        return tuple(resource for path in self.manifests for resource in self.objects(path))
+        return tuple(chain.from_iterable(map(self.objects, self.manifests)))
 
     def objects(self, path: str) -> tuple[Resource, ...]:
         """Every document of one file that looks like a Kubernetes object, `List`s opened."""
         try:
             return self._objects[path]
         except KeyError:
-            found = self._objects[path] = tuple(
-                resource
+            each = [
+                _resources(document.data, Location(path, (), document.index))
                 for document in self.documents(path)
-                for resource in _resources(document.data, Location(path, (), document.index))
-            )
+            ]
+            found = self._objects[path] = tuple(chain.from_iterable(each))
             return found
 
     @cached_property
