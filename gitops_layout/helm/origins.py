@@ -33,6 +33,8 @@ _LONGEST = 1000
 _DECLARES = ("Chart.yaml", "requirements.yaml")
 _MOST = 4
 """Actions on a line; the values of longer ones are not looked for."""
+_REPEATS = ("range", "define", "block")
+"""What makes the lines inside it write more than once."""
 _SKIPPED = regexp(r"\s*(?:$|#|\{\{)")
 _KEY = regexp(
     r"(?P<indent>\s*(?:- +)*)(?P<quote>[\"']?)(?P<key>[^\s:{}\"'][^:{}\"']*?)(?P=quote)\s*:(?:\s|$)"
@@ -102,7 +104,7 @@ class Origins:
         if file is None or archive:
             return lambda _path: Location(file) if file is not None else self.fallback
         text = self._text(file)
-        block = _block(text.lines, item.kind, index, total)
+        block = _block(text, item, index, total)
         if block is None:
             return lambda _path: Location(file)
         alone = total == 1 or not any("helm.sh/hook" in line for line in text.lines)  # helm sorts hooks last
@@ -252,19 +254,39 @@ def _block_sources(text: Blocks, step: _Step, rest: Path) -> Sequence[str | Sour
     return found if len(found) == 1 else ()
 
 
-def _block(lines: list[str], kind: str, index: int, total: int) -> range | None:
-    """The lines of one object: from `---` to `---` around the kind's line."""
-    wanted = re.compile(rf"kind:\s*[\"']?{re.escape(kind)}[\"']?\s*(?:#.*)?$")
-    found = [number for number, line in enumerate(lines) if wanted.match(line)]
-    if len(found) == 1:
-        here = found[0]
-    elif len(found) == total:
-        here = found[index]
-    else:
-        return None
+def _block(text: Blocks, item: Template, index: int, total: int) -> range | None:
+    """The lines of the document that made an object; None where that may be one or another.
+
+    Of several documents of a kind, it is the only one whose name can be the object's; or each made one, if there are as
+    many objects and none can make two.
+    """
+    wanted = re.compile(rf"kind:\s*[\"']?{re.escape(item.kind)}[\"']?\s*(?:#.*)?$")
+    found = [number for number, line in enumerate(text.lines) if wanted.match(line)]
+    documents = [_document(text.lines, number) for number in found]
+    if len(found) < 2:
+        return documents[0] if documents else None
+    named = [document for document in documents if _may_be_called(text, document, item)]
+    if len(named) == 1:
+        return named[0]
+    repeated = any(block.word in _REPEATS for number in found for block in text.stacks[number])
+    return documents[index] if len(found) == total and not repeated else None
+
+
+def _document(lines: list[str], here: int) -> range:
+    """The lines from `---` to `---` around one."""
     start = next((number + 1 for number in range(here, -1, -1) if lines[number].startswith("---")), 0)
     end = next((number for number in range(here, len(lines)) if lines[number].startswith("---")), len(lines))
     return range(start, end)
+
+
+def _may_be_called(text: Blocks, document: range, item: Template) -> bool:
+    """Whether a document can make an object of this name: what its actions print may be anything."""
+    path = (*item.within, "metadata", "name")
+    step = _follow(text, document, path)
+    sources = _line_sources(text, step) if step.done == len(path) else ()
+    pattern = "".join(re.escape(part) if isinstance(part, str) else ".*" for part in sources)
+    name = _at(item.data, ("metadata", "name"))
+    return not sources or (isinstance(name, str) and re.fullmatch(pattern, name, re.DOTALL) is not None)
 
 
 @dataclass(frozen=True, slots=True)

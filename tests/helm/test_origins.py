@@ -10,6 +10,7 @@ import pytest
 
 from gitops_layout.graph.link import link
 from gitops_layout.graph.model import Graph
+from gitops_layout.model import Location
 from gitops_layout.render.build import Renders
 from gitops_layout.repo.load import from_files
 
@@ -327,3 +328,57 @@ def test_a_template_of_blocks_in_blocks_is_read_once(deep: int):
     assert places[(*CONTAINER, "livenessProbe", "periodSeconds")][0].endswith(
         "/values.yaml" if deep == 5 else "/web.yaml"
     )
+
+
+SERVICES = """\
+{{- range .Values.services }}
+---
+apiVersion: v1
+kind: Service
+metadata:
+  name: s-{{ . }}
+spec:
+  healthCheckNodePort: {{ $.Values.first }}
+{{- end }}
+{{- if .Values.other }}
+---
+apiVersion: v1
+kind: Service
+metadata:
+  name: OTHER
+spec:
+  healthCheckNodePort: {{ .Values.second }}
+{{- end }}
+"""
+
+
+@pytest.mark.parametrize(
+    ("other", "values", "expected"),
+    [
+        # As many documents as objects, and one of them wrote both.
+        ("other", "services: [a, b]\nother: false\nfirst: 81\nsecond: 81\n", {"s-a": 3, "s-b": 3}),
+        ("other", "services: [a]\nother: true\nfirst: 81\nsecond: 82\n", {"s-a": 3, "other": 4}),
+        # Either may have written s-b, and it can be told of s-a.
+        ("s-b", "services: [a]\nother: true\nfirst: 81\nsecond: 81\n", {"s-a": 3, "s-b": None}),
+    ],
+)
+def test_an_object_is_of_the_document_that_alone_can_have_made_it(
+    other: str, values: str, expected: dict[str, int | None]
+):
+    files = {
+        "charts/shop/Chart.yaml": CHART["charts/shop/Chart.yaml"],
+        "charts/shop/values.yaml": values,
+        "charts/shop/templates/services.yaml": SERVICES.replace("OTHER", other),
+        "app.yaml": APPLICATION[: APPLICATION.index("    helm:")],
+    }
+    repo = from_files(dict(files))
+    (rendered,) = link(repo, render=Renders(repo)).rendered.values()
+    port = ("spec", "healthCheckNodePort")
+    places = {item.ref.name: item.origin(port) for item in rendered.objects}
+    found = {
+        name: repo.span(place).line if place.file.endswith("/values.yaml") else None
+        for name, place in places.items()
+    }
+    assert found == expected
+    unknown = {place for name, place in places.items() if found[name] is None}
+    assert unknown <= {Location("charts/shop/templates/services.yaml")}
