@@ -55,9 +55,10 @@ def field_of(delivery: Delivery, part: Delivery, *names: str) -> Location:
 
 
 def path_missing(graph: Graph, params: Params) -> Iterator[Hit]:
-    """Paths of Kustomizations and Applications that this repository does not have."""
+    """Paths of Kustomizations, FluxInstances and Applications that this repository does not have."""
+    kinds = ("Application", "FluxInstance", "Kustomization")
     for delivery in graph.deliveries:
-        if delivery.agent != params["agent"] or delivery.kind not in ("Kustomization", "Application"):
+        if delivery.agent != params["agent"] or delivery.kind not in kinds:
             continue
         for part in delivery.parts or (delivery,):
             path = part.source.path

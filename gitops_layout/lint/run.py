@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from gitops_layout.checks import ENGINE
 from gitops_layout.checks.files import is_live
 from gitops_layout.graph.follows import pinned
+from gitops_layout.graph.sources import OF_AGENTS
 from gitops_layout.lint import unchecked as looked
 from gitops_layout.lint.baseline import Baseline, Ordinals, identity
 from gitops_layout.lint.declared import unmatched
@@ -221,7 +222,9 @@ class Engine:
             return min((s for s in tiers.values() if s), key=lambda s: s.rank, default=None), True
         if delivery is None:
             return tiers["nonprod"], is_live(self.graph, hit.location.file)
-        by_file = hit.affected.delivery is None and is_live(self.graph, hit.location.file)
+        # A root that no agent names may hold the agents' own objects: whoever applies that, each of these is a root.
+        root = hit.affected.object is not None and hit.affected.object.api_version.startswith(OF_AGENTS)
+        by_file = (root or hit.affected.delivery is None) and is_live(self.graph, hit.location.file)
         return tiers[delivery.tier], delivery.live or by_file
 
 

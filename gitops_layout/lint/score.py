@@ -55,7 +55,7 @@ class Scorecard:
 
 
 def scorecard(report: Report, graph: Graph) -> Scorecard:
-    """Score a report. What the baseline or an ignore keeps silent costs nothing: somebody answers for it."""
+    """Score a report. What an ignore keeps silent costs nothing: somebody gave a reason for it."""
     live = [finding for finding in report.findings if finding.live]
     deliveries = sum(delivery.live for delivery in graph.deliveries)
     principles = tuple(_principle(name, live, max(deliveries, 1)) for name in PRINCIPLES)

@@ -102,6 +102,20 @@ def test_a_baseline_makes_the_next_run_clean(monkeypatch: pytest.MonkeyPatch) ->
     assert run(monkeypatch, "lint", "--fail-on", "warning") == 1
 
 
+def test_a_baseline_lifts_no_score(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(pod=POD)
+    scores = []
+    for _ in range(2):
+        assert run(monkeypatch, "lint", "--score") == 0
+        scores.append(capsys.readouterr().out)
+        assert run(monkeypatch, "lint", "--write-baseline") == 0
+        capsys.readouterr()
+    assert scores[0] == scores[1]
+    assert "V001" in scores[0]
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

@@ -43,6 +43,49 @@ def test_the_exit_code_says_what_happened(
     assert exit_code(linted(files), fail_on) == code
 
 
+BOOTSTRAP = """\
+apiVersion: argoproj.io/v1alpha1
+kind: ApplicationSet
+metadata: {name: apps, namespace: argocd}
+spec:
+  goTemplate: true
+  goTemplateOptions: [missingkey=error]
+  generators:
+    - git: {repoURL: https://example.test/acme/fleet.git, revision: HEAD, directories: [{path: FOLDERS}]}
+  template:
+    metadata: {name: "{{.path.basename}}"}
+    spec:
+      project: default
+      source: {repoURL: https://example.test/acme/fleet.git, targetRevision: HEAD, path: "{{.path.path}}"}
+      destination: {name: in-cluster, namespace: web}
+"""
+
+
+@pytest.mark.parametrize(("folders", "code"), [("apps/*", 0), ("app/*", 1)])
+def test_a_mistake_that_cuts_off_the_agent_itself_fails(folders: str, code: int) -> None:
+    """What delivers the agent's objects is delivered by them, and comes from a root that somebody applied."""
+    report = linted(
+        {
+            ".gitops-layout.yaml": "sources: [https://example.test/acme/fleet.git]\n",
+            "apps/argocd/kustomization.yaml": "resources: [set.yaml, other.yaml]\n",
+            "apps/argocd/set.yaml": BOOTSTRAP.replace("FOLDERS", folders),
+            "apps/argocd/other.yaml": """\
+apiVersion: argoproj.io/v1alpha1
+kind: Application
+metadata: {name: other, namespace: argocd}
+spec:
+  project: default
+  source: {repoURL: https://example.test/acme/fleet.git, targetRevision: HEAD, path: infra}
+  destination: {name: in-cluster, namespace: infra}
+""",
+            "apps/web/pod.yaml": pod("web:1.0.0"),
+            "infra/pod.yaml": pod("infra:1.0.0", "infra"),
+        }
+    )
+    assert exit_code(report, Severity.ERROR) == code
+    assert ("A017", "apps/argocd/set.yaml", 8) in named(report) if code else not report.coverage.open
+
+
 @pytest.mark.parametrize("kind", ["declared", "allowed"])
 def test_accepted_unchecked_things_are_listed_and_pass(kind: str) -> None:
     files: dict[str, str | bytes] = {"kustomization.yaml": REMOTE}
