@@ -83,16 +83,15 @@ def validate(
     """What the API servers of all `kubernetes` versions (`1.36`) would refuse of an object by their schemas.
 
     `apply` tells a server-side apply from a create: they differ in nulls and in integers that are too large.
-    `data` is the whole object as it is applied; what SOPS adds to it is not looked at. Pure but for
-    what `schemas` compiles and keeps.
+    `data` is the whole object as it is applied; what SOPS adds to it is not looked at, and is there where the schema
+    has a field for it: an operator of such a kind decrypts the object itself. Pure but for what `schemas` compiles and keeps.
     """
     if len(kubernetes) == 1 and "sops" not in data:
         candidates = schemas.find(ref, kubernetes=kubernetes[0])
         if candidates and _good(data, candidates[0]):
             return SOUND  # as nearly all are
     encrypted = isinstance(data.get("sops"), dict)
-    if encrypted:
-        data = {key: value for key, value in data.items() if key != "sops"}
+    clear = {key: value for key, value in data.items() if key != "sops"} if encrypted else data
     found: dict[Violation, list[str]] = {}
     unjudged: dict[RuleProblem, None] = {}
     judged: dict[tuple[int, ...], tuple[list[Violation], list[RuleProblem]]] = {}
@@ -106,7 +105,8 @@ def validate(
             known = True
             key = tuple(id(candidate) for candidate in candidates)
             if key not in judged:
-                judged[key] = _judged(ref, data, candidates, apply=apply)
+                own = encrypted and "sops" in _properties(candidates[0].document, ())
+                judged[key] = _judged(ref, data if own else clear, candidates, apply=apply)
             violations, problems = judged[key]
             unjudged |= dict.fromkeys(problems)
         for violation in violations:
@@ -130,7 +130,9 @@ def _good(data: dict[str, Any], known: Known) -> bool:
 
 
 def _sealed(data: Any, path: Path) -> bool:
-    """Whether SOPS has encrypted the value at `path`."""
+    """Whether SOPS has encrypted the value at `path`, or wrote it itself."""
+    if path[:1] == ("sops",):
+        return True
     for step in path:
         try:
             data = data[step]
