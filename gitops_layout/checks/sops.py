@@ -110,15 +110,20 @@ def rule_missed(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
             rule = next((rule for rule in rules if rule.means(relative)), None)
             if rule is None or not (named or _SECRETIVE.search(rule.pattern)):
                 continue  # a rule for all files says nothing about this one
-            if (where := _clear(repo, path, named=named)) is not None:
+            if rule.encrypts is None:
+                continue
+            if (where := _clear(repo, path, rule.encrypts, named=named)) is not None:
                 yield Hit(
                     where, {"file": basename(path)}, (Related(rule.location, "the rule that means it"),)
                 )
 
 
 class _CreationRule(NamedTuple):
+    """`encrypts` says of a path in a file whether SOPS would encrypt its value; None where comments decide."""
+
     pattern: str
     means: Callable[[str], bool]
+    encrypts: Callable[[Path], bool] | None
     location: Location
 
 
@@ -134,11 +139,16 @@ def _rules(repo: Repo, config: str) -> Iterator[_CreationRule]:
                 means = searcher(pattern)
             except FunctionError:
                 continue
-            yield _CreationRule(pattern, means, Location(config, ("creation_rules", index), document.index))
+            here = Location(config, ("creation_rules", index), document.index)
+            encrypts = _encrypted(rule) if isinstance(rule, dict) else None
+            yield _CreationRule(pattern, means, encrypts, here)
 
 
-def _clear(repo: Repo, path: str, *, named: bool) -> Location | None:
-    """Where a file holds a credential in clear; None where it is encrypted, or holds none."""
+_ASSIGNED = regexp(r"[ \t]*(?:export[ \t]+)?([\w.-]+)[ \t]*=")
+
+
+def _clear(repo: Repo, path: str, encrypts: Callable[[Path], bool], *, named: bool) -> Location | None:
+    """Where a file holds a credential in clear that its rule encrypts; None where it is encrypted, or holds none."""
     written = repo.text(path)
     if not written.strip() or "ENC[" in written or "sops_mac" in written or _TEMPLATE.search(written):
         return None
@@ -150,16 +160,19 @@ def _clear(repo: Repo, path: str, *, named: bool) -> Location | None:
         ):
             values = resource.data.get(section)
             for key, value in values.items() if isinstance(values, dict) else ():
-                if secret_form(key, value, encoded=section == "data") == "plain":
+                clear = secret_form(key, value, encoded=section == "data") == "plain"
+                if clear and encrypts((section, str(key))):
                     return resource.location.at(section, key)
     if not named or path not in _manifests(repo):
-        return Location(path) if named and "=" in written else None
+        keys = [found[1] for line in written.split("\n") if (found := _ASSIGNED.match(line))]
+        return Location(path) if named and any(encrypts((key,)) for key in keys) else None
     for document in repo.documents(path):
         for where, value in _leaves(document.data, ()):
             if (
                 where
                 and secret_form(str(where[-1]), value) == "plain"
                 and where[0] not in ("apiVersion", "kind", "metadata")
+                and encrypts(where)
             ):
                 return Location(path, where, document.index)
     return None

@@ -49,7 +49,7 @@ _WHERE_OR_WHO = regexp(
     r"(?i:host|hostname|port|user|username|login|database|db|dbname|region|endpoint|url|uri|address|email|bucket"
     r"|namespace|type|name|scheme|protocol|sslmode|issuer|domain|path|clientid|client-id|client_id"
     r"|env|environment|mode|level|stage|version|timezone|tz|timeout|driver|engine"
-    r"|provider|cipher|algorithm|pbkdf|ip|cidr|subnet)$"
+    r"|provider|cipher|algorithm|pbkdf|ip|cidr|subnet|volume[-_]?handle)$"
 )
 _ID_KEY = regexp(r"(?:[-_.]|^)(?i:id|uuid)$|(?<=[a-z])I[Dd]$")
 _SECRET_ID = regexp(r"secret|token|passw|session|key", re.IGNORECASE)
