@@ -18,6 +18,7 @@ from gitops_layout.kustomize.model import GROUP as KUSTOMIZE
 from gitops_layout.kustomize.model import find
 from gitops_layout.model import Affected, Hit, Location, Related, Span
 from gitops_layout.patterns import regexp
+from gitops_layout.render.artifact import leaves_out
 from gitops_layout.render.directory import passed_over
 from gitops_layout.render.overrides import generated
 from gitops_layout.repo.model import Repo, is_aside, is_yaml
@@ -54,13 +55,22 @@ def _all_of(graph: Graph, delivery: Delivery) -> Iterator[str]:
         yield from (file for file in sorted(graph.rendered[delivery.id].files) if is_yaml(file))
     elif delivery.agent == "flux" and delivery.renderer == "kustomize" and delivery.source.path is not None:
         folder = graph.repo.resolve(delivery.source.path)
-        if folder is not None and folder in graph.repo.folders and find(graph.repo, folder) is None:
-            if any(".sourceignore" in graph.repo.folders.get(part, ()) for part in ("", folder)):
-                return
-            for item in generated(graph.repo, folder).data["resources"]:
-                path = graph.repo.resolve(f"{folder}/{item}" if folder else item)
-                if path is not None and path in graph.repo.entries:
+        if folder is None or folder not in graph.repo.folders:
+            return
+        tree = _held(graph.repo, delivery, folder)
+        if folder in tree.folders and find(tree, folder) is None:
+            for item in generated(tree, folder).data["resources"]:
+                path = tree.resolve(f"{folder}/{item}" if folder else item)
+                if path is not None and path in tree.entries:
                     yield path
+
+
+def _held(repo: Repo, delivery: Delivery, folder: str) -> Repo:
+    """The repository without what Flux's artifact of the delivery's source lacks of a folder."""
+    source = delivery.source
+    leaves = leaves_out(repo, ignore=source.ignore, sparse=source.sparse, top=source.top)
+    lacks = {path for path in repo.under(folder) if leaves(path) is not None}
+    return repo.without(lacks) if lacks else repo
 
 
 def _lacks(data: Any) -> str | None:
