@@ -385,7 +385,9 @@ def stages(repo: Repo) -> frozenset[str]:
 
 
 def cluster_of(context: Context, file: str) -> str:
-    """The cluster of a root object: declared by path, else the folder below `clusters/`, else its own folder."""
+    """The cluster of a root object: declared by path, else the folder below `clusters/`, else its own folder. One whose
+    name begins with `_` holds what clusters share, as long as no cluster's own object names it.
+    """
     for declared in context.declared.clusters:
         if any(is_below(file, glob) for glob in declared.paths):
             return declared.name
@@ -394,7 +396,7 @@ def cluster_of(context: Context, file: str) -> str:
         return below_clusters(own)
     parts = file.split("/")
     for index, part in enumerate(parts[:-2]):
-        if part == "clusters":
+        if part == "clusters" and not parts[index + 1].startswith("_"):
             return parts[index + 1]
     return "/".join(parts[:-1])
 

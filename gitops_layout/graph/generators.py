@@ -5,6 +5,7 @@ The engine behind is imported when the first one is met: most repositories have 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -134,7 +135,7 @@ def _labels(secret: dict[str, Any]) -> dict[str, str]:
 
 
 def _expanded(resource: Resource, world: World) -> tuple[list[Resource], list[Unchecked]]:
-    from gitops_layout.agents.applicationset import WITHOUT_EFFECT, expand
+    from gitops_layout.agents.applicationset import WITHOUT_EFFECT, ProblemKind, expand
 
     expansion = expand(resource.data, world)
     place = resource.location.at("spec", "template")
@@ -142,6 +143,9 @@ def _expanded(resource: Resource, world: World) -> tuple[list[Resource], list[Un
         Resource(object_ref(made.data, "argoproj.io/v1alpha1", "Application"), made.data, place)
         for made in expansion.applications
     ]
+    # Argo CD makes none of those that share a name (applicationset_controller.go, validateGeneratedApplications).
+    counts = Counter(application.ref.name for application in applications)
+    applications = [made for made in applications if not made.ref.name or counts[made.ref.name] == 1]
     what = f"ApplicationSet {resource.ref.namespace}/{resource.ref.name}"
     subject = of_object("ApplicationSet", resource.ref.namespace, resource.ref.name)
     unseen = [
@@ -164,6 +168,7 @@ def _expanded(resource: Resource, world: World) -> tuple[list[Resource], list[Un
             ("source", problem.source) if problem.source else subject,
         )
         for problem in expansion.problems
-        if (kind := problem.unchecked) is not None
+        if (kind := UncheckedClass.BROKEN if problem.kind is ProblemKind.COLLISION else problem.unchecked)
+        is not None
     ]
     return applications, unseen

@@ -48,12 +48,15 @@ def hits(rule: Rule, world: World) -> Iterator[Hit]:
         for name, cluster in world.clusters.items():
             for start in world.of_kind(cluster, row.start):
                 wanted = world.clusters if start.loose else {name: cluster}
-                for key in wanted.keys() - targets.keys():
-                    targets[key] = _Targets(row, world, world.clusters[key])
-                reachable = [targets[key] for key in wanted]
+                # Where the cluster is only the folder of an object that nobody lists, it is to end up on one of the others.
+                maybe = world.named if name in world.unnamed else ()
+                for key in (*wanted, *maybe):
+                    if key not in targets:
+                        targets[key] = _Targets(row, world, world.clusters[key])
+                reachable, others = [targets[key] for key in wanted], [targets[key] for key in maybe]
                 for path in row.paths:
                     for value, at in _values(start.data, path):
-                        yield from _follow(row, start, value, at, reachable, world.sought)
+                        yield from _follow(row, start, value, at, (reachable, others), world.sought)
 
 
 def _values(data: dict[str, Any], path: str) -> Iterator[tuple[Any, Path]]:
@@ -256,8 +259,14 @@ def _said(objects: Iterator[Present]) -> dict[str, set[int]]:
 
 
 def _follow(
-    row: Row, start: Present, value: Any, path: Path, reachable: list[_Targets], sought: set[str]
+    row: Row,
+    start: Present,
+    value: Any,
+    path: Path,
+    asked: tuple[list[_Targets], list[_Targets]],
+    sought: set[str],
 ) -> Iterator[Hit]:
+    reachable, others = asked
     wanted = [pattern.rpartition("/")[2] for pattern in row.to]
     match value:
         case str(name):
@@ -275,7 +284,7 @@ def _follow(
     namespace = _of_its_chart(start, path) or namespace
     if not name or _OPEN_NAME.search(f"{name}{namespace}{kind}") or (kind is not None and kind not in wanted):
         return
-    if any(targets.has(kind, namespace, name) for targets in reachable):
+    if any(targets.has(kind, namespace, name) for targets in (*reachable, *others)):
         return
     if path[:2] == ("spec", "values") and _brings(start.data, kind or "", name):
         return

@@ -101,6 +101,9 @@ class World:
                 if not delivery.live and not is_parked(delivery.root.file):
                     self.ambient.objects[item.ref.api_version, item.ref.kind].append(found)
             rendered |= result.files
+        known = {cluster.name for cluster in graph.clusters}
+        self.named = [name for name in self.clusters if name in known]
+        self.unnamed = self.clusters.keys() - known if self.named else frozenset[str]()
         self._charts_elsewhere(graph)
         roots = {delivery.root.file: delivery for delivery in graph.deliveries}
         for resource in graph.repo.resources:

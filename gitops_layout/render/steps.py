@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from gitops_layout.agents.argocd.phases import is_skipped
 from gitops_layout.agents.context import at
 from gitops_layout.agents.delivery import Delivery
 from gitops_layout.k8s.scope import agent_kind, builtin_scope, companion_kind
@@ -67,6 +68,8 @@ def finished(
     for item in built:
         if as_built and item.ref is not None:
             objects.append(RenderedObject(item.ref, item.data, item.origin, item.earlier, item.approximate))
+            continue
+        if delivery.agent == "argocd" and is_skipped(item.data):
             continue
         applied, origin, approximate = _labelled(delivery, _namespaced(delivery, item.data, lookup), item)
         ref = item.ref

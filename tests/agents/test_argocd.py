@@ -204,3 +204,29 @@ def test_children_without_a_namespace_live_where_their_parent_delivers():
     found = [delivery.id for delivery in linked(files).deliveries]
     assert "argocd:Application/openshift-gitops/child@argo" in found
     assert "argocd:Application/argocd/child@argo" not in found
+
+
+def test_applications_of_a_set_that_share_a_name_are_made_by_nobody():
+    elements = [{"e": "a", "f": "1"}, {"e": "b", "f": "2"}, {"e": "a", "f": "3"}]
+    source = {"repoURL": OWN, "path": "k", "targetRevision": "v1"}
+    template = {
+        "metadata": {"name": "l-{{.e}}"},
+        "spec": {
+            "project": "default",
+            "source": source,
+            "destination": {"name": "in-cluster", "namespace": "n{{.f}}"},
+        },
+    }
+    spec = {"goTemplate": True, "generators": [{"list": {"elements": elements}}], "template": template}
+    metadata = {"name": "s", "namespace": "argocd"}
+    resource = {
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "ApplicationSet",
+        "metadata": metadata,
+        "spec": spec,
+    }
+    graph = linked({"set.yaml": json.dumps(resource), "k/a.yaml": config_map("a")})
+    assert [delivery.name for delivery in graph.deliveries] == ["l-b"]
+    (entry,) = graph.unchecked
+    assert entry.kind is UncheckedClass.BROKEN
+    assert "an Application l-a: {e=a, f=1} and {e=a, f=3}" in entry.why

@@ -91,6 +91,13 @@ def test_the_graph_shows_in_which_order_an_application_is_applied():
     assert delivery_data(root)["wave"] == 0
 
 
+def test_what_argo_cd_is_told_to_skip_is_not_delivered():
+    mixed = config_map("e", f"{ARGO}: 'Skip,PostSync'")
+    graph = linked({**FILES, "web/e.yaml": mixed})
+    (web,) = (delivery for delivery in graph.deliveries if delivery.name == "web")
+    assert [item.ref.name for item in graph.rendered[web.id].objects] == ["a", "b", "c", "e"]
+
+
 def test_rules_read_phases_and_waves_as_facts():
     (item, *_) = linked(FILES).rendered["argocd:Application/argocd/web@"].objects
     assert facts(frozenset({"phases", "wave"}), item.data) == {"phases": ["PreSync"], "wave": 0}

@@ -111,3 +111,16 @@ def test_the_folder_of_the_agent_itself_is_no_clusters_name():
         }
     )
     assert [cluster.name for cluster in graph.clusters] == ["prod-eu"]
+
+
+def test_a_folder_that_clusters_share_is_no_cluster_unless_an_agent_is_told_so():
+    shared = {"clusters/_shared/x.yaml": APPS.replace("name: apps", "name: lonely")}
+    graph = linked({**FLEET, **shared})
+    assert [cluster.name for cluster in graph.clusters] == ["prod-eu"]
+    (lonely,) = (delivery for delivery in graph.deliveries if delivery.name == "lonely")
+    assert lonely.cluster == "clusters/_shared"
+    sync = FLEET["clusters/prod-eu/flux-system/gotk-sync.yaml"].replace(
+        "clusters/prod-eu", "clusters/_shared"
+    )
+    graph = linked({**FLEET, **shared, "clusters/_shared/flux-system/gotk-sync.yaml": sync})
+    assert "_shared" in [cluster.name for cluster in graph.clusters]

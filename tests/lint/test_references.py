@@ -147,3 +147,17 @@ def test_what_an_unseen_chart_may_bring_is_told_only_with_a_near_name_beside_it(
     }
     hits = [place for place in named(linted(files)) if place[0] == "M030"]
     assert hits == ([("M030", "app/pod.yaml", 9)] if found else [])
+
+
+ALONE = SYNC.replace("PART", "alone").replace("./alone", "./apps/alone/app")
+
+
+def test_what_nobody_lists_finds_its_source_on_the_cluster_that_has_it() -> None:
+    """Its folder passes for a cluster of its own, on which nothing else is."""
+    files = tree(RELEASE.replace("NAME", "web").replace("web, ", "one, "), SOURCE)
+    files |= {
+        "apps/alone/ks.yaml": ALONE,
+        "apps/alone/app/a.yaml": RELEASE.replace("NAME", "web").replace("web, ", "two, "),
+        "apps/alone/app/b.yaml": RELEASE.replace("NAME", "gone").replace("web, ", "three, "),
+    }
+    assert f001(files) == [("F001", "apps/alone/app/b.yaml", 8)]

@@ -11,7 +11,7 @@ from typing import Any
 from gitops_layout.agents.context import at
 from gitops_layout.patterns import regexp
 
-__all__ = ["PHASES", "phases", "wave"]
+__all__ = ["PHASES", "is_skipped", "phases", "wave"]
 
 PHASES = ("PreSync", "Sync", "PostSync", "SyncFail", "PreDelete", "PostDelete")
 """In the order in which they come, the last two when the Application is deleted."""
@@ -38,6 +38,12 @@ def phases(data: Any) -> tuple[str, ...]:
     if not found and "Skip" not in named:
         found = {_OF_HELM[word] for word in _words(helm) if word in _OF_HELM}
     return tuple(phase for phase in PHASES if phase in found)
+
+
+def is_skipped(data: Any) -> bool:
+    """Whether Argo CD never applies an object, being told so (`Skip`, and no phase beside it)."""
+    own = _annotation(data, _HOOK)
+    return own is not None and "Skip" in _words(own) and not phases(data)
 
 
 def wave(data: Any) -> int:
