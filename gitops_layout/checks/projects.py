@@ -15,6 +15,7 @@ from gitops_layout.agents.argocd.project import (
     permits_source,
     project,
 )
+from gitops_layout.agents.argocd.scoped import scoped, with_scoped
 from gitops_layout.agents.argocd.settings import Settings, settings
 from gitops_layout.agents.context import at, text
 from gitops_layout.agents.delivery import Delivery
@@ -61,10 +62,24 @@ def _projects(graph: Graph) -> dict[str, list[Project]]:
     for resource in (*rendered, *written):
         found.setdefault(resource.ref.name, []).append(project(resource))
     told = settings(_config_maps(graph))
+    added = tuple(scoped(_secrets(graph))) if found else ()
+    if added:
+        found = {name: [with_scoped(item, added) for item in several] for name, several in found.items()}
     whole = {name: [_whole(item, found, told) for item in several] for name, several in found.items()}
     return {
         name: [p for p in several if p is not None] for name, several in whole.items() if None not in several
     }
+
+
+def _secrets(graph: Graph) -> Iterator[tuple[ObjectRef, Mapping[str, Any], str]]:
+    """What may be a Secret of Argo CD's, as it is delivered and as it stands in files."""
+    for delivery in graph.deliveries:
+        for item in graph.rendered[delivery.id].objects:
+            if item.ref.kind.endswith("Secret"):
+                yield item.ref, item.data, item.ref.namespace or delivery.target_namespace or ""
+    for resource in graph.repo.resources:
+        if resource.ref.kind.endswith("Secret"):
+            yield resource.ref, resource.data, resource.ref.namespace
 
 
 def _config_maps(graph: Graph) -> Iterator[tuple[ObjectRef, Mapping[str, Any]]]:
