@@ -66,6 +66,11 @@ _WORDS = regexp(r"[a-z]+(?:[-_./][a-z]+)*$")
 _HOST = regexp(
     r"(?:(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+[a-z]{2,}|\d{1,3}(?:\.\d{1,3}){3}(?:/\d{1,2})?)(?::\d{1,5})?$"
 )
+_IMAGE_KEY = regexp(r"(?:^|[-_./])(?i:image)(?:$|[-_./]|(?=[A-Z]))|(?<=[a-z])Image(?![a-z])")
+_IMAGE = regexp(
+    r"(?=[^\s/]*[/:.]|[^\s]*@)(?:[a-z0-9.-]+(?::\d{1,5})?/)?[a-z0-9]+(?:[._/-]+[a-z0-9]+)*(?::\w[\w.-]{0,127})?(?:@sha256:[0-9a-f]{64})?$"
+)
+"""A reference to an image, that has a registry, a path, a tag or a digest: a bare word may be anything."""
 _ALGORITHM = regexp(
     r"(?:sha-?(?:1|224|256|384|512)|md5|aes(?:-?[a-z0-9]+)+|argon2(?:i|d|id)?|bcrypt|pbkdf2)$", re.IGNORECASE
 )
@@ -82,7 +87,8 @@ def secret_form(key: str, value: object, *, encoded: bool = False) -> Form:
 
     `setting` is what is no credential: switches, small numbers, addresses, what its key calls a host, a
     user or another name, numbers and UUIDs that it calls an id (of a tenant, a subscription, an account),
-    public certificates, hosts, ciphers, and configuration files in which nothing is called a password, token or key.
+    public certificates, hosts, ciphers, images that its key calls so, and configuration files in which nothing is
+    called a password, token or key.
     """
     if value is None or value == "":
         return "empty"
@@ -112,6 +118,8 @@ def _is_public(key: str, text: str) -> bool:
     if (_WORDS.match(text) or _HOST.match(text)) and not _CREDENTIAL_KEY.search(key):
         return True
     if _ALGORITHM.match(text):
+        return True
+    if _IMAGE_KEY.search(key) and _IMAGE.match(text) and not _CREDENTIAL_KEY.search(key):
         return True
     if _ID_KEY.search(key) and not _SECRET_ID.search(key) and _ID.match(text):
         return True
