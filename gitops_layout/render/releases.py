@@ -27,6 +27,7 @@ from gitops_layout.helm.values import flux_values, merge, parse
 from gitops_layout.model import Location, Path, Unchecked, UncheckedClass, of_object
 from gitops_layout.render.environment import Environment
 from gitops_layout.render.lookup import Lookup, texts
+from gitops_layout.render.valuesfrom import values_from
 from gitops_layout.repo.model import MAX_BYTES, Repo
 from gitops_layout.values import dataclass
 
@@ -93,35 +94,13 @@ def flux_release(repo: Repo, delivery: Delivery, lookup: Lookup, chart: Brought)
         Written(Location(file), parse(repo.content(file), file)) for file in (defaults or ({}, ()))[1]
     )
     files = frozenset(item.location.file for item in own)
-    below, above = _values_from(spec, merged.values, found, root.at("valuesFrom"))
+
+    def origin(name: str, key: str) -> Location | None:
+        item = lookup(delivery.home, "ConfigMap", delivery.namespace, name)
+        return item.origin(("data", key)) if item is not None else None
+
+    below, above = values_from(spec, merged.values, found, origin, root.at("valuesFrom"))
     return Wanted(release, (*own, *below, *inline, *above), files, unseen)
-
-
-def _values_from(
-    spec: Mapping[str, Any],
-    values: dict[str, Any],
-    found: Callable[[str, str], Mapping[str, str] | None],
-    here: Location,
-) -> tuple[list[Written], list[Written]]:
-    """What `valuesFrom` writes below and above the inline values. Where it stands is not followed, and what is not seen
-    may be anything.
-    """
-    entries = [entry for entry in _items(spec.get("valuesFrom")) if isinstance(entry, dict)]
-    above: list[Written] = []
-    whole = [entry for entry in entries if not entry.get("targetPath")]
-    for target in (entry["targetPath"] for entry in entries if entry.get("targetPath")):
-        data: dict[str, Any] = {}
-        with suppress(ValueError):
-            assign(data, f"{target}=x")
-        above.append(Written(here, data, whole=True, hidden=True))
-    if not whole:
-        return [], above
-    seen = all(
-        str(entry.get("valuesKey") or "values.yaml")
-        in (found(str(entry.get("kind")), str(entry.get("name"))) or ())
-        for entry in whole
-    )
-    return [Written(here, values if seen else None, whole=True, hidden=True)], above
 
 
 def _origin(delivery: Delivery, here: Location) -> Callable[[Path], Location] | None:

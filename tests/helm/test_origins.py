@@ -210,6 +210,18 @@ FLUX = {
     "apps/given.yaml": GIVEN,
     "apps/release.yaml": HELM_RELEASE,
 }
+TARGETED = {
+    **FLUX,
+    "apps/given.yaml": f'{GIVEN}  copies: "5"\n  policy: Always\n  host: web\n',
+    "apps/release.yaml": HELM_RELEASE.replace(
+        "  values:\n",
+        "    - {kind: ConfigMap, name: given, valuesKey: copies, targetPath: copies}\n"
+        "    - {kind: ConfigMap, name: given, valuesKey: policy, targetPath: image.policy}\n"
+        "    - {kind: ConfigMap, name: given, valuesKey: host, targetPath: host}\n"
+        "    - {kind: ConfigMap, name: given, valuesKey: level, targetPath: host}\n"
+        "  values:\n",
+    ),
+}
 
 Leaf = tuple[str | int, ...]
 
@@ -259,7 +271,7 @@ def claims(places: Mapping[Leaf, tuple[str, int, int]]) -> dict[tuple[str, int, 
     return found
 
 
-@pytest.mark.parametrize("files", [ARGO, FLUX], ids=["argocd", "flux"])
+@pytest.mark.parametrize("files", [ARGO, FLUX, TARGETED], ids=["argocd", "flux", "flux with targets"])
 def test_another_value_where_leaves_were_written_changes_these_and_none_that_names_other_values(
     files: Mapping[str, str],
 ):
@@ -319,6 +331,15 @@ def test_what_may_come_from_elsewhere_stands_in_the_template():
     ]
     assert [places[path][0] for places, path in told] == ["charts/shop/templates/web.yaml"] * len(told)
     assert line(FLUX, unseen, (*CONTAINER, "readinessProbe", "periodSeconds")) == ("release.yaml", 16)
+
+
+def test_what_a_config_map_alone_gives_to_one_value_stands_in_it():
+    *_, places = built(TARGETED)
+    assert line(TARGETED, places, ("spec", "replicas")) == ("given.yaml", 10)
+    assert line(TARGETED, places, (*CONTAINER, "imagePullPolicy")) == ("given.yaml", 11)
+    # Two entries give the host, and an inline value the level.
+    told = [places[(*CONTAINER, "args", index)][0] for index in (0, 1)]
+    assert told == ["charts/shop/templates/web.yaml"] * 2
 
 
 @pytest.mark.parametrize("deep", [5, 20_000])
