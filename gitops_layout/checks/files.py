@@ -8,7 +8,7 @@ from typing import Any
 
 from gitops_layout.checks.once import once
 from gitops_layout.graph.model import Graph
-from gitops_layout.kustomize.named import named
+from gitops_layout.graph.texts import texts
 from gitops_layout.model import Affected, Change, Hit, Location, Path, Related, Span
 from gitops_layout.patterns import regexp
 from gitops_layout.repo.model import Repo, is_aside, is_template, is_yaml
@@ -68,10 +68,10 @@ def _nobodys(path: str) -> bool:
 def unparsable(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
     """Files that are no YAML; those with template marks are somebody's templates."""
     repo = graph.repo
-    texts = named(repo, "input") if repo.unparsable else frozenset()  # a generator takes any text
+    plain = texts(repo)
     for path in manifests(repo):
         stream = repo.stream(path)
-        if not stream.problems or path in texts:
+        if not stream.problems or path in plain:
             continue
         if not graph.is_live(path) and (is_template(repo, path) or _nobodys(path)):
             continue

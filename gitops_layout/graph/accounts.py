@@ -13,6 +13,7 @@ from gitops_layout.agents.delivery import Delivery
 from gitops_layout.graph.formless import is_of_tools
 from gitops_layout.graph.model import Graph
 from gitops_layout.graph.parked import switched_off
+from gitops_layout.graph.texts import texts
 from gitops_layout.kustomize.model import FILE_NAMES
 from gitops_layout.model import ObjectRef, UncheckedClass
 from gitops_layout.patterns import regexp
@@ -57,7 +58,8 @@ def is_set_aside(file: str) -> bool:
 def accounts(graph: Graph) -> Iterator[Account]:
     """One account a YAML file, in path order; of a chart's templates and subcharts with what becomes of the chart."""
     read = {file: rendered.delivery for rendered in graph.rendered.values() for file in rendered.files}
-    broken = {file: problem.message for file, problem in graph.repo.unparsable}
+    plain = texts(graph.repo)
+    broken = {file: problem.message for file, problem in graph.repo.unparsable if file not in plain}
     failed = {entry.location.file: entry.why for entry in graph.unchecked if entry.location is not None}
     objects = {resource.file for resource in graph.repo.resources}
     refused = {

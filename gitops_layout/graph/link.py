@@ -22,6 +22,7 @@ from gitops_layout.graph.parked import parked
 from gitops_layout.graph.roots import kustomize_roots, plain_folders
 from gitops_layout.graph.sources import context_of, is_agent
 from gitops_layout.graph.state import Render, State, add
+from gitops_layout.graph.texts import texts
 from gitops_layout.kustomize.exact import KUSTOMIZE_VERSION
 from gitops_layout.kustomize.named import named
 from gitops_layout.model import Location, Unchecked, UncheckedClass, of_object
@@ -181,9 +182,8 @@ def _note_deliveries(state: State) -> None:
 def _note_files(state: State, live: AbstractSet[str]) -> None:
     """Files that are no YAML, but for what is somebody's own affair and what is read by nobody's parser."""
     repo = state.context.repo
-    texts = named(repo, "input") if repo.unparsable else frozenset()  # a generator takes any text
-    meant = {file for file, _ in unparsable(repo)} | live
+    meant = ({file for file, _ in unparsable(repo)} | live) - texts(repo)
     for file, problem in repo.unparsable:
-        if file in meant - texts:
+        if file in meant:
             why = f"line {problem.line}, column {problem.column}: {problem.message}"
             state.unchecked.append(broken(f"file {file}", why, Location(file)))
