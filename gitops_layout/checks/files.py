@@ -16,6 +16,8 @@ from gitops_layout.source.document import Duplicate
 
 __all__ = ["built_from", "discreet", "duplicate_key", "is_live", "list_wrapper", "manifests", "unparsable"]
 
+_EXPRESSION = regexp(r"\$\{\{.*\}\}")
+"""A key of Azure Pipelines' templates, such as `${{ else }}`: what stands below takes its place."""
 _QUOTED = regexp(r"(['\"]).*?\1")
 
 
@@ -96,7 +98,10 @@ def duplicate_key(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
         for document in graph.repo.documents(path):
             then = _then(path, document.data)
             mappings: dict[Path, list[Duplicate]] = {}
+            own = then == _OF_OBJECTS
             for twice in document.duplicates:
+                if not own and _EXPRESSION.fullmatch(str(twice.path[-1])):
+                    continue  # whatever evaluates it does so before there is a mapping
                 mappings.setdefault(twice.path[:-1], []).append(twice)
             for repeated in mappings.values():
                 others = list(dict.fromkeys(str(twice.path[-1]) for twice in repeated[1:]))
