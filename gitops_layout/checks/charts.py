@@ -32,7 +32,7 @@ _CAUSES = (
 def refused(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
     """Charts of this repository that are not rendered for the cause `cause`."""
     for delivery in graph.deliveries:
-        for failure in _failures(graph, delivery):
+        for failure, part in _failures(graph, delivery):
             if failure.kind is not UncheckedClass.BROKEN:
                 continue
             cause = next(name for name, words in _CAUSES if words.search(failure.why))
@@ -43,27 +43,28 @@ def refused(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
             ref = named if version else None  # nobody's object speaks of a chart that nobody installs
             affected = Affected(ref, delivery.id, delivery.environment, delivery.cluster)
             values = {"source": delivery.name, "why": failure.why, "subject": failure.why}
-            place = failure.location if cause != "chart" else field_of(delivery, delivery, "path", "chart")
+            place = failure.location if cause != "chart" else field_of(delivery, part, "path", "chart")
             yield Hit(place, values, (), affected)
     if params["cause"] == "values-file":
         yield from _beside_a_chart(graph)
 
 
-def _failures(graph: Graph, delivery: Delivery) -> Iterator[Unchecked]:
-    """Why a delivery's local charts cannot be rendered; of several sources each has a reason of its own."""
+def _failures(graph: Graph, delivery: Delivery) -> Iterator[tuple[Unchecked, Delivery]]:
+    """Why a delivery's local charts cannot be rendered; of several sources each has a reason and a place of its own."""
     rendered = graph.rendered[delivery.id]
     if not delivery.parts:
         of_chart = delivery.renderer == "chart" and delivery.source.local
-        yield from (rendered.failure,) if of_chart and rendered.failure is not None else ()
+        yield from ((rendered.failure, delivery),) if of_chart and rendered.failure is not None else ()
         return
     charts = {
-        f", source {number} of {len(delivery.parts)}"
+        f", source {number} of {len(delivery.parts)}": part
         for number, part in enumerate(delivery.parts, 1)
         if part.renderer == "chart" and part.source.local
     }
     for failure in (rendered.failure, *rendered.unseen):
-        if failure is not None and failure.what.endswith(tuple(charts)):
-            yield failure
+        for ending, part in charts.items() if failure is not None else ():
+            if failure is not None and failure.what.endswith(ending):
+                yield failure, part
 
 
 def _beside_a_chart(graph: Graph) -> Iterator[Hit]:

@@ -45,7 +45,9 @@ def _edges(graph: Graph) -> Iterator[_Edge]:
                 yield _Edge(folder, target, reference.location)
     for delivery in graph.deliveries:
         source = delivery.source
-        if delivery.agent in ("flux", "argocd") and source.local and source.path:
+        if delivery.agent not in ("flux", "argocd") or not source.local or not source.path:
+            continue
+        if repo.is_folder(source.path):  # one that is not there is nobody's
             yield _Edge(dirname(delivery.root.file), source.path, delivery.place("path"), delivery)
 
 

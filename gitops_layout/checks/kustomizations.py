@@ -82,7 +82,10 @@ def reference_missing(graph: Graph, params: Params) -> Iterator[Hit]:
         place = problem.location
         missing = problem.kind is BuildClass.MISSING and dirname(place.file) not in made
         if missing and not _OPEN.search(problem.why) and not _is_fragment(graph, dirname(place.file)):
-            yield Hit(place, {"problem": problem.why})
+            named = _misnamed_there(graph.repo, problem)
+            told = f"; {basename(named)} there is one by content" if named is not None else ""
+            related = () if named is None else (Related(Location(named), "kustomize does not read it"),)
+            yield Hit(place, {"problem": f"{problem.why}{told}"}, related)
     for place, named, target, real in generated_from(graph.repo):
         if real is None and not _OPEN.search(target):
             yield Hit(place, {"problem": f"{target}, which {named} reads, does not exist"})
@@ -257,13 +260,29 @@ def misnamed(graph: Graph, params: Params) -> Iterator[Hit]:
     """Files that are kustomizations by content and near-misses by name, where no well-named one stands."""
     for path in graph.repo.files:
         name, folder = basename(path), dirname(path)
-        if name in FILE_NAMES or not _MISNAMED.fullmatch(name) or not is_yaml(path.lower()):
-            continue
-        if any(known in graph.repo.folders[folder] for known in FILE_NAMES):
-            continue
-        documents = graph.repo.documents(path)
-        if documents and _is_kustomization(documents[0].data):
+        if _is_misnamed(graph.repo, folder, name):
             yield Hit(Location(path), {"name": name})
+
+
+def _is_misnamed(repo: Repo, folder: str, name: str) -> bool:
+    if name in FILE_NAMES or not _MISNAMED.fullmatch(name) or not is_yaml(name.lower()):
+        return False
+    if any(known in repo.folders[folder] for known in FILE_NAMES):
+        return False
+    documents = repo.documents(join(folder, name))
+    return bool(documents) and _is_kustomization(documents[0].data)
+
+
+def _misnamed_there(repo: Repo, problem: Problem) -> str | None:
+    """The misnamed kustomization of the folder that a kustomization names and that has no other one."""
+    if problem.kind is not BuildClass.MISSING or not problem.why.endswith(_NONE_THERE):
+        return None
+    folder = problem.why.removesuffix(_NONE_THERE)
+    found = [name for name in repo.folders.get(folder, ()) if _is_misnamed(repo, folder, name)]
+    return join(folder, found[0]) if found else None
+
+
+_NONE_THERE = " has no kustomization.yaml"
 
 
 def _is_kustomization(data: object) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from gitops_layout.agents.delivery import Delivery
+from gitops_layout.checks.flux import sync_path
 from gitops_layout.graph.model import Graph
 from gitops_layout.model import Affected, Hit, Location, ObjectRef, Related
 from gitops_layout.render.rendered import RenderedObject
@@ -22,10 +23,13 @@ def duplicate_object(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
 
     Agents' deliveries only: overlays that no agent pulls are alternatives, not companions. Nor are two roots that
     somebody applies by hand, when each brings agents' objects of its own under the same names: they bootstrap two
-    clusters, whatever folder they lie in.
+    clusters, whatever folder they lie in. What comes twice because a sync object delivers another cluster's folder is
+    told there.
     """
     found = list(_twice(graph))
     top = _tops(graph) if found else {}
+    astray = {hit.affected.delivery for hit in sync_path(graph, params)} if found else set()
+    found = [pair for pair in found if astray.isdisjoint((top[pair[0][0].id], top[pair[1][0].id]))]
     alternatives = {
         frozenset((top[first[0].id], top[second[0].id]))
         for first, second in found

@@ -12,7 +12,7 @@ from gitops_layout.checks.once import once
 from gitops_layout.fields import dotted
 from gitops_layout.graph.model import Graph
 from gitops_layout.kustomize.model import GROUP as KUSTOMIZE
-from gitops_layout.model import Hit, Path, Related
+from gitops_layout.model import Hit, Location, Path, Related
 from gitops_layout.patterns import regexp
 from gitops_layout.validation.check import as_stored
 from gitops_layout.validation.judged import judged
@@ -93,7 +93,7 @@ def _copied(subject: Subject, path: Path) -> bool:
 
 
 def _hit(subject: Subject, refusal: Refusal) -> Hit:
-    place = subject.origin(refusal.path)
+    place = _patched(subject, refusal) or subject.origin(refusal.path)
     # A whole object or list is shown by its key: its value may be a hundred lines.
     if (
         place.path
@@ -113,6 +113,19 @@ def _hit(subject: Subject, refusal: Refusal) -> Hit:
         "subject": f"{field}: {refusal.message}",
     }
     return Hit(place, values, related, subject.affected)
+
+
+def _patched(subject: Subject, refusal: Refusal) -> Location | None:
+    """Where a patch makes a container privileged that its manifest keeps from raising its rights: one of both has to go,
+    and the patch came later.
+    """
+    if refusal.path[-1:] != ("allowPrivilegeEscalation",):
+        return None
+    privileged: Path = (*refusal.path[:-1], "privileged")
+    if _value(subject.data, privileged) is not True:
+        return None
+    place, home = subject.origin(privileged), subject.origin(("metadata", "name"))
+    return place if place.file != home.file and place.path[-1:] == privileged[-1:] else None
 
 
 def _value(data: Any, path: Path) -> Any:

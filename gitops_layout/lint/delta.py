@@ -15,6 +15,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gitops_layout.checks import ENGINE
+from gitops_layout.lint.covers import uncovered
 from gitops_layout.lint.evaluate import evaluate
 from gitops_layout.lint.ignores import inline_ignores
 from gitops_layout.lint.inert import edited, rendered_alike
@@ -199,10 +200,13 @@ def _side(graph: Graph, running: Sequence[Rule], catalogue: Catalogue, asked: As
         if not _is_own(rule):
             others[rule.id].append(hit)
     own = tuple((rule, hit) for rule, hit in found if _is_own(rule))
-    candidates = Engine(graph, asked.policy).findings(own, failed)
+    covering = [(rule, hit) for rule, hit in found if rule.covers and not _is_own(rule)]
+    everything = Engine(graph, asked.policy).findings([*own, *covering], failed)
+    candidates = [finding for finding in everything if _is_own(finding.rule)]
     inline = list(inline_ignores(graph.repo))
     silencer = Silencer(catalogue, asked.policy, inline, asked.today)
-    kept = [finding for finding in candidates if not silencer.silences(finding)]
+    told = uncovered(finding for finding in everything if not silencer.silences(finding))
+    kept = [finding for finding in told if _is_own(finding.rule)]
     against_schemas = any(catalogue.by_id[name].group == "validation" for name in asked.policy.rules)
     unchecked = judged(graph).unchecked if against_schemas else ()
     return (

@@ -11,6 +11,7 @@ from gitops_layout.graph.follows import pinned
 from gitops_layout.graph.sources import OF_AGENTS
 from gitops_layout.lint import unchecked as looked
 from gitops_layout.lint.baseline import Baseline, Ordinals, identity
+from gitops_layout.lint.covers import uncovered
 from gitops_layout.lint.declared import unmatched
 from gitops_layout.lint.evaluate import evaluate
 from gitops_layout.lint.fix import fix_of
@@ -59,13 +60,14 @@ def lint(
     candidates = engine.findings(found, failed)
     inline = list(inline_ignores(graph.repo))
     silencer = Silencer(catalogue, policy, inline, today)
-    kept = [finding for finding in candidates if not silencer.silences(finding)]
+    unsilenced = [finding for finding in candidates if not silencer.silences(finding)]
+    kept = uncovered(unsilenced)
     against_schemas = any(catalogue.by_id[name].group == "validation" for name in policy.rules)
     verdicts = judged(graph) if against_schemas else None
     seen, unused = looked.judge(graph, policy, baseline, paths, verdicts=verdicts)
     if environment is not None:
         seen = tuple(s for s in seen if _of_environment(graph, s.unchecked.delivery, environment))
-    silenced = len(candidates) - len(kept)
+    silenced = len(candidates) - len(unsilenced)
     idle = [] if policy.partial else unmatched(graph, policy)
     own = [*silencer.complaints(), *unused, *idle]
     raised = [(catalogue.by_id[name], hit) for name, hit in own if name in policy.rules]

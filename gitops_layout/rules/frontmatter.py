@@ -10,7 +10,7 @@ from gitops_layout.config import Profile, did_you_mean
 from gitops_layout.k8s.makers import makers
 from gitops_layout.model import Severity, Tier
 from gitops_layout.patterns import regexp
-from gitops_layout.rules.model import PRINCIPLES, PROFILES, Mend, Producer, Row, Rule, Scope
+from gitops_layout.rules.model import PRINCIPLES, PROFILES, REACHES, Mend, Producer, Reach, Row, Rule, Scope
 from gitops_layout.source.document import Document
 from gitops_layout.source.reader import read
 from gitops_layout.values import dataclass
@@ -25,7 +25,7 @@ __all__ = ["parse"]
 KEYS = (
     "id", "name", "principle", "group", "severity", "scope", "assert", "references", "check", "message",
     "help", "fix", "params", "precision", "public",
-    "cause", "inline",
+    "cause", "inline", "covers",
 )  # fmt: skip
 _ROW = ("from", "path", "to", "where", "given", "producers", "kind", "world")
 _TIERS: tuple[Tier, ...] = ("prod", "nonprod")
@@ -156,7 +156,17 @@ def _rule(problems: _Problems, data: dict[str, Any], file: str, text: str, built
         public=public is True,
         cause=problems.text(data, "cause") if "cause" in data else "",
         inline=inline is not False,
+        covers=_covers(problems, data.get("covers", {})),
     )
+
+
+def _covers(problems: _Problems, value: Any) -> dict[str, Reach]:
+    """The rules whose findings are not told beside this one's, each with its reach."""
+    data = problems.mapping(value, tuple(value) if isinstance(value, dict) else (), "covers")
+    return {
+        str(name): cast("Reach", problems.choice(reach, REACHES, "covers", name))
+        for name, reach in data.items()
+    }
 
 
 def _flag(problems: _Problems, data: Mapping[str, Any], name: str) -> bool | None:

@@ -14,10 +14,23 @@ from gitops_layout.values import dataclass
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["PRINCIPLES", "PROFILES", "Mend", "Producer", "Row", "Rule", "Scope", "kind_matches"]
+__all__ = [
+    "PRINCIPLES",
+    "PROFILES",
+    "REACHES",
+    "Mend",
+    "Producer",
+    "Reach",
+    "Row",
+    "Rule",
+    "Scope",
+    "kind_matches",
+]
 
 PRINCIPLES = ("declarative", "versioned", "pulled", "reconciled")
 PROFILES: tuple[Profile, ...] = ("minimal", "recommended", "strict")
+Reach = Literal["line", "document", "file", "related"]
+REACHES: tuple[Reach, ...] = ("line", "document", "file", "related")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +111,8 @@ class Rule:
     a rule about secrets that the lines of its findings hold none and may be printed. `cause` is a text with `{fields}`:
     findings in which it is the same have one cause, a habit of the repository; empty where each has its own. `inline` is
     false for a rule that a comment beside the finding does not silence: whoever breaks it may write there as well.
+    `covers` names rules that speak of the same mistake, and within which reach (`related`: the files that the finding relates
+    to): their findings there are not told besides.
     """
 
     id: str
@@ -119,6 +134,7 @@ class Rule:
     public: bool = False
     cause: str = ""
     inline: bool = True
+    covers: Mapping[str, Reach] = field(default_factory=dict)
 
     @property
     def principle(self) -> str | None:
