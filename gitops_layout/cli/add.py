@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gitops_layout.cli.converging import edit_and_converge, read_parts, trusting
+from gitops_layout.cli.converging import deciding, edit_and_converge, read_parts, trusting
 from gitops_layout.errors import UserError
 
 if TYPE_CHECKING:
+    from gitops_layout.cli.converging import Decided
     from gitops_layout.spec import Spec
 
 __all__ = ["command"]
@@ -60,6 +61,7 @@ def command() -> None:
     "--answer", "answers", metavar="K=V", multiple=True, help="An answer to the skeleton's questions."
 )
 @trusting
+@deciding
 @_directory
 @_plan
 @_form
@@ -77,6 +79,7 @@ def app(
     skeleton_directory: str | None,
     answers: tuple[str, ...],
     trust_hooks: bool,
+    decided: Decided,
     folder: Path | None,
     only_plan: bool,
     form: str,
@@ -107,7 +110,9 @@ def app(
         del item["tenant"]
         return file
 
-    code = edit_and_converge(folder, edit, only_plan=only_plan, form=form, part=part, trust_hooks=trust_hooks)
+    code = edit_and_converge(
+        folder, edit, only_plan=only_plan, decided=decided, form=form, part=part, trust_hooks=trust_hooks
+    )
     if image is None and chart is None and code == 0 and not only_plan:
         from gitops_layout.spec import PLACEHOLDER_IMAGE
 
@@ -123,6 +128,7 @@ def app(
 @click.option("--chart", metavar="URL", required=True, help="Its chart, with the version, as for an app.")
 @click.option("--environments", metavar="A,B", callback=_names, help="Whose clusters get it; all if absent.")
 @click.option("--namespace", help="Its namespace; its name if absent.")
+@deciding
 @_directory
 @_plan
 @_form
@@ -132,6 +138,7 @@ def component(
     chart: str,
     environments: list[str] | None,
     namespace: str | None,
+    decided: Decided,
     folder: Path | None,
     only_plan: bool,
     form: str,
@@ -146,7 +153,7 @@ def component(
         _refuse_second("component", name, [other.name for other in spec.components])
         return append(content, ("spec", "components"), item)
 
-    return edit_and_converge(folder, edit, only_plan=only_plan, form=form)
+    return edit_and_converge(folder, edit, only_plan=only_plan, decided=decided, form=form)
 
 
 @command.command("env")
@@ -154,6 +161,7 @@ def component(
 @click.option("--from", "source", metavar="ENV", help="The environment whose versions are promoted into it.")
 @click.option("--tier", type=click.Choice(["prod", "nonprod"]), help="Told by the name if absent.")
 @click.option("--cluster", help="The cluster that holds it; a new one of the same name if absent.")
+@deciding
 @_directory
 @_plan
 @_form
@@ -163,6 +171,7 @@ def environment(
     source: str | None,
     tier: str | None,
     cluster: str | None,
+    decided: Decided,
     folder: Path | None,
     only_plan: bool,
     form: str,
@@ -182,13 +191,14 @@ def environment(
             return content
         return _placed(content, spec, name, cluster)
 
-    return edit_and_converge(folder, edit, only_plan=only_plan, form=form)
+    return edit_and_converge(folder, edit, only_plan=only_plan, decided=decided, form=form)
 
 
 @command.command("cluster")
 @click.argument("name")
 @click.option("--environments", metavar="A,B", callback=_names, required=True, help="What it holds.")
 @click.option("--context", help="The kubeconfig context that reaches it.")
+@deciding
 @_directory
 @_plan
 @_form
@@ -197,6 +207,7 @@ def cluster(
     *,
     environments: list[str],
     context: str | None,
+    decided: Decided,
     folder: Path | None,
     only_plan: bool,
     form: str,
@@ -212,7 +223,7 @@ def cluster(
         _refuse_second("cluster", name, [other.name for other in spec.clusters])
         return append(_with_clusters(content, spec), ("spec", "clusters"), item)
 
-    return edit_and_converge(folder, edit, only_plan=only_plan, form=form)
+    return edit_and_converge(folder, edit, only_plan=only_plan, decided=decided, form=form)
 
 
 @command.command("tenant")
@@ -222,6 +233,7 @@ def cluster(
 @click.option("--environments", metavar="A,B", callback=_names, help="Where it is; everywhere if absent.")
 @click.option("--namespaces", metavar="A,B", callback=_names, help="Its namespaces; its name if absent.")
 @click.option("--repo-url", help="Its own repository, pulled with its own rights.")
+@deciding
 @_directory
 @_plan
 @_form
@@ -233,6 +245,7 @@ def tenant(
     environments: list[str] | None,
     namespaces: list[str] | None,
     repo_url: str | None,
+    decided: Decided,
     folder: Path | None,
     only_plan: bool,
     form: str,
@@ -253,7 +266,7 @@ def tenant(
         _refuse_second("tenant", name, [other.name for other in spec.tenants])
         return append(content, ("spec", "tenants"), item)
 
-    return edit_and_converge(folder, edit, only_plan=only_plan, form=form)
+    return edit_and_converge(folder, edit, only_plan=only_plan, decided=decided, form=form)
 
 
 def _skeleton(text: str | None, directory: str | None, answers: tuple[str, ...]) -> dict[str, Any] | None:

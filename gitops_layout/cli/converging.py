@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import os
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from gitops_layout.errors import UserError
+from gitops_layout.values import dataclass
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from contextlib import AbstractContextManager
+    from collections.abc import Callable, Iterator
 
-    from gitops_layout.scaffold.plan import Plan
+    from gitops_layout.scaffold.plan import OnConflict, Plan
     from gitops_layout.spec import Spec
 
 __all__ = [
     "INCOMPLETE",
+    "Decided",
     "changing",
+    "conflicting",
+    "deciding",
     "edit_and_converge",
     "find_root",
     "part_with",
+    "pruning",
     "read_parts",
     "read_spec",
     "show_and_apply",
@@ -30,6 +37,39 @@ __all__ = [
 ]
 
 _DECIDE = "edit gitops.yaml or the files, or decide with --on-conflict ours|theirs|markers"
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What the user said of conflicts: whose value wins, and whether edited files go that are generated no more."""
+
+    on_conflict: OnConflict = "fail"
+    prune: bool = False
+
+
+conflicting = click.option(
+    "--on-conflict",
+    type=click.Choice(["fail", "markers", "ours", "theirs"]),
+    default="fail",
+    show_default=True,
+    help="What to do where you and the templates changed the same thing.",
+)
+pruning = click.option(
+    "--prune", is_flag=True, help="Also delete files that are no longer generated but were edited."
+)
+
+
+def deciding(command: Callable[..., int]) -> Callable[..., int]:
+    """Give a verb that converges `--on-conflict` and `--prune`; it is handed both as `decided`."""
+
+    @conflicting
+    @pruning
+    @wraps(command)
+    def decided(*, on_conflict: OnConflict, prune: bool, **options: Any) -> int:
+        return command(**options, decided=Decided(on_conflict, prune))
+
+    return decided
+
 
 trusting = click.option(
     "--trust-hooks",
@@ -54,11 +94,17 @@ def find_root(start: Path | None) -> Path:
     raise UserError("no gitops.yaml here or above", "create one: gitops-layout init")
 
 
-def changing(root: Path, *, only_plan: bool) -> AbstractContextManager[None]:
+@contextlib.contextmanager
+def changing(root: Path, *, only_plan: bool) -> Iterator[None]:
     """The repository to oneself while a verb reads and changes it, and whole: see `scaffold.writing.changing`."""
     from gitops_layout.scaffold import writing
 
-    return writing.changing(root, only_plan=only_plan, say=lambda text: click.echo(text, err=True))
+    gc.disable()  # a short life full of small values, as in loading
+    try:
+        with writing.changing(root, only_plan=only_plan, say=lambda text: click.echo(text, err=True)):
+            yield
+    finally:
+        gc.enable()
 
 
 def read_spec(root: Path) -> tuple[bytes, Spec]:
@@ -92,7 +138,7 @@ def edit_and_converge(
     edit: Callable[[bytes, Spec], bytes],
     *,
     only_plan: bool,
-    prune: bool = False,
+    decided: Decided,
     trust_hooks: bool = False,
     form: str = "text",
     part: Callable[[Path], str | None] | None = None,
@@ -105,7 +151,7 @@ def edit_and_converge(
     """
     root = find_root(folder)
     with changing(root, only_plan=only_plan):
-        plan, hint = _edited(root, edit, prune=prune, trust_hooks=trust_hooks, part=part, others=others)
+        plan, hint = _edited(root, edit, decided=decided, trust_hooks=trust_hooks, part=part, others=others)
         return show_and_apply(root, plan, only_plan=only_plan, form=form, hint=hint)
 
 
@@ -113,7 +159,7 @@ def _edited(
     root: Path,
     edit: Callable[[bytes, Spec], bytes],
     *,
-    prune: bool,
+    decided: Decided,
     trust_hooks: bool,
     part: Callable[[Path], str | None] | None,
     others: Callable[[dict[str, bytes]], dict[str, bytes | None]] | None,
@@ -133,9 +179,17 @@ def _edited(
     changed = others(parts) if others is not None else {}
     parts = {path: text for path, text in {**parts, **changed}.items() if text is not None}
     spec = load(content, f"{converge.SPEC} (as it would be)", parts=parts)
-    plan = converge.plan(root, spec, spec_file=edited, spec_name=file, prune=prune, trust_hooks=trust_hooks)
+    plan = converge.plan(
+        root,
+        spec,
+        spec_file=edited,
+        spec_name=file,
+        on_conflict=decided.on_conflict,
+        prune=decided.prune,
+        trust_hooks=trust_hooks,
+    )
     plan = converge.with_parts(root, plan, changed)
-    return plan, f"edit {file} by hand, then gitops-layout scaffold --on-conflict ours|theirs|markers"
+    return plan, f"edit {file} or the files, or decide with --on-conflict ours|theirs|markers"
 
 
 def part_with(root: Path, app: str) -> str | None:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
-from gitops_layout.cli.converging import edit_and_converge, part_with
+from gitops_layout.cli.converging import deciding, edit_and_converge, part_with
 
 if TYPE_CHECKING:
+    from gitops_layout.cli.converging import Decided
     from gitops_layout.scaffold.names import Kind
     from gitops_layout.spec import Spec
 
@@ -19,17 +20,19 @@ __all__ = ["command"]
 @click.command("remove")
 @click.argument("kind", type=click.Choice(["app", "component", "env", "cluster", "tenant"]))
 @click.argument("name")
+@deciding
 @click.option(
     "--dir", "folder", type=click.Path(path_type=Path), help="Folder of gitops.yaml; found upwards if absent."
 )
-@click.option("--prune", is_flag=True, help="Also delete files of it that you edited.")
 @click.option("--plan", "only_plan", is_flag=True, help="Show what would change, write nothing.")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
-def command(kind: str, name: str, *, folder: Path | None, prune: bool, only_plan: bool, form: str) -> int:
+def command(
+    kind: str, name: str, *, decided: Decided, folder: Path | None, only_plan: bool, form: str
+) -> int:
     """Remove NAME from gitops.yaml and delete what was generated for it.
 
-    A file that you edited is a conflict, and nothing is written, unless --prune says to delete it. What the agent
-    delivered of it goes from the clusters with the commit.
+    A file of it that you edited is a conflict, and nothing is written, unless --prune says to delete it. What the
+    agent delivered of it goes from the clusters with the commit.
     """
 
     def edit(content: bytes, _spec: Spec) -> bytes:
@@ -51,7 +54,7 @@ def command(kind: str, name: str, *, folder: Path | None, prune: bool, only_plan
         return {own: None} if kind == "tenant" and own in parts and not _apps(parts[own]) else {}
 
     return edit_and_converge(
-        folder, edit, only_plan=only_plan, prune=prune, form=form, part=part, others=others
+        folder, edit, only_plan=only_plan, decided=decided, form=form, part=part, others=others
     )
 
 

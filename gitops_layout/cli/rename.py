@@ -10,6 +10,7 @@ import click
 
 from gitops_layout.cli.converging import (
     changing,
+    conflicting,
     find_root,
     part_with,
     read_parts,
@@ -19,7 +20,7 @@ from gitops_layout.cli.converging import (
 
 if TYPE_CHECKING:
     from gitops_layout.scaffold.names import Kind
-    from gitops_layout.scaffold.plan import Plan
+    from gitops_layout.scaffold.plan import OnConflict, Plan
 
 __all__ = ["command"]
 
@@ -36,12 +37,15 @@ _EFFECT = {
 @click.argument("kind", type=click.Choice(["app", "component", "env", "cluster", "tenant"]))
 @click.argument("old")
 @click.argument("new")
+@conflicting
 @click.option(
     "--dir", "folder", type=click.Path(path_type=Path), help="Folder of gitops.yaml; found upwards if absent."
 )
 @click.option("--plan", "only_plan", is_flag=True, help="Show what would change, write nothing.")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
-def command(kind: str, old: str, new: str, *, folder: Path | None, only_plan: bool, form: str) -> int:
+def command(
+    kind: str, old: str, new: str, *, on_conflict: OnConflict, folder: Path | None, only_plan: bool, form: str
+) -> int:
     """Call the app, component, environment, cluster or tenant OLD by the name NEW, in gitops.yaml and in the tree.
 
     What you edited in its files is kept, your own files move along. The clusters know no renaming: what changes
@@ -49,13 +53,13 @@ def command(kind: str, old: str, new: str, *, folder: Path | None, only_plan: bo
     """
     root = find_root(folder)
     with changing(root, only_plan=only_plan):
-        plan = _plan(root, cast("Kind", kind), old, new)
+        plan = _plan(root, cast("Kind", kind), old, new, on_conflict)
         plan = replace(plan, warnings=(*plan.warnings, f"{kind} {old} becomes {new}: {_EFFECT[kind]}"))
-        hint = "settle the files in conflict by hand, then rename"
+        hint = "settle the files in conflict by hand, or decide with --on-conflict ours|theirs|markers"
         return show_and_apply(root, plan, only_plan=only_plan, form=form, hint=hint)
 
 
-def _plan(root: Path, kind: Kind, old: str, new: str) -> Plan:
+def _plan(root: Path, kind: Kind, old: str, new: str, on_conflict: OnConflict) -> Plan:
     from gitops_layout.scaffold import converge, rename
     from gitops_layout.scaffold.names import renamed
     from gitops_layout.spec import load
@@ -68,7 +72,7 @@ def _plan(root: Path, kind: Kind, old: str, new: str) -> Plan:
     moved = _parts(parts, kind, old, new) if kind in ("env", "tenant") else {}
     parts = {path: text for path, text in {**parts, **moved}.items() if text is not None}
     wanted = load(content, "gitops.yaml (as it would be)", parts=parts)
-    made = rename.plan(root, spec, wanted, spec_file=edited, spec_name=file)
+    made = rename.plan(root, spec, wanted, spec_file=edited, spec_name=file, on_conflict=on_conflict)
     return converge.with_parts(root, made, moved)
 
 

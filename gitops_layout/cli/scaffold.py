@@ -4,30 +4,33 @@ from __future__ import annotations
 
 import contextlib
 from pathlib import Path
-from typing import cast, get_args
+from typing import TYPE_CHECKING
 
 import click
 
-from gitops_layout.cli.converging import changing, find_root, read_spec, show_and_apply, trusting
+from gitops_layout.cli.converging import (
+    changing,
+    conflicting,
+    find_root,
+    pruning,
+    read_spec,
+    show_and_apply,
+    trusting,
+)
 from gitops_layout.errors import UserError
 
-__all__ = ["command"]
+if TYPE_CHECKING:
+    from gitops_layout.scaffold.plan import OnConflict
 
-_POLICIES = ("fail", "markers", "ours", "theirs")
+__all__ = ["command"]
 
 
 @click.command("scaffold")
 @click.argument("folder", metavar="[DIR]", required=False, type=click.Path(path_type=Path))
 @click.option("--plan", "only_plan", is_flag=True, help="Show what would change, write nothing.")
 @click.option("--exit-code", is_flag=True, help="Exit with 1 when there is something to change.")
-@click.option(
-    "--on-conflict",
-    type=click.Choice(_POLICIES),
-    default="fail",
-    show_default=True,
-    help="What to do where you and the templates changed the same thing.",
-)
-@click.option("--prune", is_flag=True, help="Also delete files that are no longer generated but were edited.")
+@conflicting
+@pruning
 @trusting
 @click.option(
     "--app",
@@ -42,7 +45,7 @@ def command(
     *,
     only_plan: bool,
     exit_code: bool,
-    on_conflict: str,
+    on_conflict: OnConflict,
     prune: bool,
     trust_hooks: bool,
     beside: Path | None,
@@ -53,9 +56,7 @@ def command(
     Hand edits are kept and merged; a conflict is shown and nothing is written (exit code 3).
     """
     from gitops_layout.scaffold import converge
-    from gitops_layout.scaffold.plan import OnConflict
 
-    assert set(_POLICIES) == set(get_args(OnConflict))
     root = find_root(folder)
     with contextlib.ExitStack() as stack:
         stack.enter_context(changing(root, only_plan=only_plan))
@@ -66,7 +67,7 @@ def command(
         plan = converge.plan(
             root,
             spec,
-            on_conflict=cast(OnConflict, on_conflict),
+            on_conflict=on_conflict,
             prune=prune,
             trust_hooks=trust_hooks,
             beside=beside,

@@ -10,16 +10,13 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from gitops_layout import system
 from gitops_layout.errors import UserError
-from gitops_layout.scaffold import structure
+from gitops_layout.scaffold.conflict import Conflict
 from gitops_layout.source.reader import read
 from gitops_layout.values import dataclass
-
-if TYPE_CHECKING:
-    from gitops_layout.scaffold.structure import Conflict
 
 __all__ = ["Merged", "Side", "marked", "merge", "put_block"]
 
@@ -43,6 +40,8 @@ def merge(path: str, base: bytes | None, ours: bytes, theirs: bytes, *, prefer: 
     Without a base, what only one side has is kept and what differs conflicts. `prefer` decides
     conflicts instead of reporting them.
     """
+    from gitops_layout.scaffold import structure  # and with it ruamel.yaml, which most runs do not need
+
     lines = _merge_lines(base or b"", ours, theirs, prefer)
     if not path.endswith((".yaml", ".yml")):
         return lines
@@ -81,7 +80,7 @@ def _merge_lines(base: bytes, ours: bytes, theirs: bytes, prefer: Side | None) -
     if (
         done.code is None or done.code > 127
     ):  # git counts conflicts up to 127; above are failures: binary files
-        why = structure.Conflict("", "your bytes", "the rendered bytes")
+        why = Conflict("", "your bytes", "the rendered bytes")
         return Merged(ours if prefer != "theirs" else theirs, () if prefer else (why,))
     return Merged(done.stdout, marked(done.stdout))
 
@@ -117,7 +116,7 @@ def _hunks(text: str) -> list[Conflict]:
         elif line == "=======" and start:
             side = theirs
         elif line.startswith(">>>>>>> ") and side is theirs:
-            found.append(structure.Conflict(f"line {start}", "\n".join(ours), "\n".join(theirs)))
+            found.append(Conflict(f"line {start}", "\n".join(ours), "\n".join(theirs)))
             side, start = None, 0
         elif side is not None:
             side.append(line)
@@ -125,7 +124,9 @@ def _hunks(text: str) -> list[Conflict]:
 
 
 def _data(content: bytes) -> Any:
+    from gitops_layout.scaffold.structure import UNREADABLE
+
     stream = read(content, "")
     if stream.problems or len(stream.documents) != 1 or stream.documents[0].duplicates:
-        return structure.UNREADABLE
+        return UNREADABLE
     return stream.documents[0].data

@@ -7,10 +7,10 @@ from dataclasses import replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Literal, Protocol
 
+from gitops_layout.scaffold.conflict import Conflict
 from gitops_layout.scaffold.lock import Entry, Lock, blob_id
 from gitops_layout.scaffold.merge import marked, put_block
 from gitops_layout.scaffold.render import File, Ownership
-from gitops_layout.scaffold.structure import Conflict
 from gitops_layout.values import dataclass
 
 if TYPE_CHECKING:
@@ -142,7 +142,8 @@ def needs_base(old: Lock | None, wanted: Mapping[str, File], tree: Mapping[str, 
         if path in wanted
         and path in tree
         and wanted[path].owner in (Ownership.MANAGED, Ownership.FRAGMENT)
-        and entry.blob not in (blob_id(tree[path]), wanted[path].blob)
+        and entry.blob != wanted[path].blob
+        and entry.blob != blob_id(tree[path])
     }
 
 

@@ -14,14 +14,15 @@ from typing import TYPE_CHECKING
 
 from gitops_layout.scaffold import converge
 from gitops_layout.scaffold import lock as locks
+from gitops_layout.scaffold.conflict import Conflict
 from gitops_layout.scaffold.merge import merge
 from gitops_layout.scaffold.plan import Action, Do, Plan
 from gitops_layout.scaffold.render import Ownership, places, render
-from gitops_layout.scaffold.structure import Conflict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from gitops_layout.scaffold.plan import OnConflict
     from gitops_layout.scaffold.render import File
     from gitops_layout.spec import Spec
     from gitops_layout.spec.model import App
@@ -35,22 +36,38 @@ def moves(old: Spec, new: Spec) -> dict[str, str]:
     return {path: after[key] for key, path in before.items() if key in after and after[key] != path}
 
 
-def plan(root: Path, old: Spec, new: Spec, *, spec_file: bytes, spec_name: str = converge.SPEC) -> Plan:
+def plan(
+    root: Path,
+    old: Spec,
+    new: Spec,
+    *,
+    spec_file: bytes,
+    spec_name: str = converge.SPEC,
+    on_conflict: OnConflict = "fail",
+) -> Plan:
     """What makes the tree follow a spec in which only names differ.
 
     A moved file keeps what people wrote into it: their changes against the old rendering are brought into the new
-    one, a contradiction is a conflict. Files of their own below a folder that moves as a whole move with it.
+    one, a contradiction is a conflict, settled as `on_conflict` says. Files of their own below a folder that moves as a whole move with it.
     """
     moved = moves(old, new)
     before, after = render(old), render(new)
     pairs = [*zip(old.apps, _as_before(old, new), strict=True)]
     renamed = {a.name: b.name for a, b in pairs}
-    made = converge.plan(root, new, spec_file=spec_file, spec_name=spec_name, prune=True, renamed=renamed)
+    made = converge.plan(
+        root,
+        new,
+        spec_file=spec_file,
+        spec_name=spec_name,
+        on_conflict=on_conflict,
+        prune=True,  # what is generated no more has moved
+        renamed=renamed,
+    )
     actions = {action.path: action for action in made.actions}
     sources = {path: (root / path).read_bytes() for path in moved if converge.regular(root, path)}
     for path, content in sources.items():
         target = moved[path]
-        actions[target] = _moved(path, target, before[path].content, after[target], content)
+        actions[target] = _moved(path, target, before[path].content, after[target], content, on_conflict)
         actions[path] = Action(path, Do.DELETE, after[target].owner, f"moves to {target}")
     for path in _deleted(root, moved):
         target = moved[path]
@@ -87,14 +104,20 @@ def _deleted(root: Path, moved: Mapping[str, str]) -> Iterator[str]:
     yield from (path for path in moved if path in known and not converge.regular(root, path))
 
 
-def _moved(path: str, target: str, base: bytes, file: File, content: bytes) -> Action:
+def _moved(
+    path: str, target: str, base: bytes, file: File, content: bytes, on_conflict: OnConflict
+) -> Action:
     why = f"moved from {path}"
     if content == base:
         return Action(target, Do.CREATE, file.owner, why, file.content)
     aligned = _line_by_line(base, content, file.content)
     if aligned is not None:
         return Action(target, Do.CREATE, file.owner, f"{why} with your edits", aligned)
-    merged = merge(target, base, content, file.content)
+    prefer = on_conflict if on_conflict in ("ours", "theirs") else None
+    merged = merge(target, base, content, file.content, prefer=prefer)
+    if merged.conflicts and on_conflict == "markers":
+        why = f"{why}: conflict markers to resolve"
+        return Action(target, Do.CREATE, file.owner, why, merged.content, merged.conflicts)
     if merged.conflicts:
         why = f"{why}: your edits contradict the new name"
         return Action(target, Do.CONFLICT, file.owner, why, merged.content, merged.conflicts)

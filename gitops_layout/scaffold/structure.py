@@ -12,10 +12,11 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import YAMLError
 
+from gitops_layout.scaffold.conflict import Conflict
 from gitops_layout.source.reader import read
 from gitops_layout.values import dataclass
 
-__all__ = ["UNREADABLE", "Conflict", "Structured", "dump", "load", "merge", "without_comments"]
+__all__ = ["UNREADABLE", "Structured", "dump", "load", "merge", "without_comments"]
 
 UNREADABLE: Any = object()
 """Data that equals nothing."""
@@ -26,15 +27,6 @@ _MISSING: Any = object()
 _IDENTITIES = ("name", "path", "repo", "id", "key", "mountPath", "containerPort", "port")
 # Lists whose order is their meaning: never taken apart.
 _ATOMIC = frozenset({"command", "args"})
-
-
-@dataclass(frozen=True, slots=True)
-class Conflict:
-    """Both sides changed `where` (dotted path or line), each its own way."""
-
-    where: str
-    ours: str
-    theirs: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -409,3 +409,26 @@ def test_a_split_pair_is_a_config_repository_and_an_app_that_feeds_it(tmp_path: 
 def test_a_repository_is_called_as_its_folder_digits_and_all(tmp_path: Path, folder: str, name: str) -> None:
     assert run(tmp_path, "init", f"./{folder}", "--defaults").returncode == 0
     assert load((tmp_path / folder / "gitops.yaml").read_bytes()).name == name
+
+
+def test_conflicts_are_decided_on_the_command_line_of_the_verb_that_meets_them(tmp_path: Path) -> None:
+    url = ("--repo-url", "https://github.com/acme/p.git", "--env", "dev")
+    assert run(tmp_path, "init", "a", *url).returncode == 0
+    root = tmp_path / "a"
+    assert run(root, "add", "app", "web", "--image", "ghcr.io/acme/web:1.0.0").returncode == 0
+    mine, new = root / "clusters/dev/apps/dev/web.yaml", root / "clusters/dev/apps/dev/shop.yaml"
+    mine.write_text(mine.read_text().replace("path: ./apps/web/envs/dev", "path: ./elsewhere"))
+    refused = run(root, "rename", "app", "web", "shop")
+    assert (refused.returncode, "--on-conflict" in refused.stderr) == (3, True)
+    assert run(root, "rename", "app", "web", "shop", "--on-conflict", "ours").returncode == 0
+    assert "path: ./elsewhere" in new.read_text()
+    assert run(root, "remove", "app", "shop").returncode == 3
+    assert run(root, "remove", "app", "shop", "--on-conflict", "ours").returncode == 0
+    assert "path: ./elsewhere" in new.read_text()
+    listed = root / "clusters/dev/kustomization.yaml"
+    assert "shop.yaml" not in listed.read_text()
+    added = run(root, "add", "app", "shop", "--image", "ghcr.io/acme/shop:1.0.0")
+    assert (added.returncode, "--on-conflict" in added.stderr) == (3, True)
+    taken = ("add", "app", "shop", "--image", "ghcr.io/acme/shop:1.0.0", "--on-conflict", "theirs")
+    assert run(root, *taken).returncode == 0
+    assert "path: ./apps/shop/envs/dev" in new.read_text()
