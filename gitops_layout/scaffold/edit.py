@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from gitops_layout.errors import UserError
+from gitops_layout.patterns import regexp
 from gitops_layout.scaffold.structure import dump, load
 from gitops_layout.source.edits import edit
 from gitops_layout.source.reader import read
@@ -31,6 +33,7 @@ __all__ = ["append", "assign", "remove", "replace"]
 
 _BY_HAND = "make this change by hand, then run gitops-layout scaffold"
 _BOM = b"\xef\xbb\xbf"
+_COMMENT = regexp(r"(?:^|\s)#", re.MULTILINE)
 _ALWAYS = ("apps",)
 """The list that gitops.yaml has even where nothing is in it: a new one says `apps: []`, for people to find the place."""
 
@@ -61,7 +64,7 @@ def append(content: bytes, path: Path, item: object) -> bytes:
         return made
     tree = _tree(content)
     _parent(tree, path)[path[-1]] = CommentedSeq([*(_plain(_value(wanted, path)))])
-    return dump(tree, like=content)
+    return _anew(tree, content)
 
 
 def assign(content: bytes, values: Mapping[Path, object]) -> bytes:
@@ -84,7 +87,7 @@ def _assigned(content: bytes, path: Path, value: object) -> bytes:
         return _bytes(content, f"{text[:start]}{new}{text[end:]}")
     tree = _tree(content)
     _parent(tree, path)[path[-1]] = _plain(value)
-    return dump(tree, like=content)
+    return _anew(tree, content)
 
 
 def remove(content: bytes, path: Path) -> bytes:
@@ -120,7 +123,7 @@ def remove(content: bytes, path: Path) -> bytes:
         return made
     tree = _tree(content)
     del _value(tree, parent)[path[-1]]
-    return dump(tree, like=content)
+    return _anew(tree, content, gone=_around(document, node, path))
 
 
 def replace(content: bytes, values: Mapping[Path, str]) -> bytes:
@@ -140,6 +143,26 @@ def replace(content: bytes, values: Mapping[Path, str]) -> bytes:
     return _bytes(content, text)
 
 
+def _anew(tree: CommentedMap, content: bytes, *, gone: str = "") -> bytes:
+    """The file written from its structure, where that loses no comment but those in `gone`."""
+    made = dump(tree, like=content)
+    before, after, beside = (len(_COMMENT.findall(text)) for text in (content.decode(), made.decode(), gone))
+    if after < before - beside:
+        raise UserError("gitops.yaml cannot be edited without losing a comment", _BY_HAND)
+    return made
+
+
+def _around(document: Document, node: Node, path: Path) -> str:
+    """An item's text from the end of the one before it to the end of its line: comments in there may be of it."""
+    text, start = document.source.text, node.start
+    for step in node.items if isinstance(node.items, dict) else range(len(node.items or [])):
+        if step == path[-1]:
+            break
+        start = document.span((*path[:-1], step)).end
+    end = document.span(path).end
+    return text[start:end] + text[end:].partition("\n")[0]
+
+
 def _below(document: Document, node: Node, path: Path, item: object) -> str | None:
     """An item in lines of its own behind those of the last one, in braces where that is."""
     text = document.source.text
@@ -147,7 +170,10 @@ def _below(document: Document, node: Node, path: Path, item: object) -> str | No
     indent = " " * (document.span(path).column - 1)
     braces = text[node.items[-1].start] == "{"
     lines = [f"- {_flow(item)}"] if braces else _block(item)
-    return _with_lines(text, document.span((*path, len(node.items) - 1)).end, indent, lines)
+    place = document.span((*path, len(node.items) - 1)).end
+    while (line := _below_it(text, place)) and _is_comment(text, line, deeper=len(indent)):
+        place = line  # it speaks of the last item
+    return _with_lines(text, place, indent, lines)
 
 
 def _beside(document: Document, node: Node, path: Path, item: object) -> str:
@@ -204,6 +230,17 @@ def _with_lines(text: str, place: int, indent: str, lines: list[str]) -> str:
     return f"{text}{newline}{added}" if end < 0 else f"{text[: end + 1]}{added}{newline}{text[end + 1 :]}"
 
 
+def _below_it(text: str, place: int) -> int:
+    """Where the line begins that follows the one with `place` in it; 0 where none does."""
+    return text.find("\n", place) + 1
+
+
+def _is_comment(text: str, line: int, *, deeper: int) -> bool:
+    """Whether the line that begins at `line` is a comment with more blanks before it than `deeper`."""
+    blanks = len(text[line:].partition("\n")[0]) - len(text[line:].partition("\n")[0].lstrip(" "))
+    return blanks > deeper and text[line + blanks : line + blanks + 1] == "#"
+
+
 def _out_of_lines(document: Document, node: Node, path: Path) -> str | None:
     """The text without the lines of an item or key, nor the comments right above these."""
     text, step = document.source.text, path[-1]
@@ -213,10 +250,11 @@ def _out_of_lines(document: Document, node: Node, path: Path) -> str | None:
     line = text.rfind("\n", 0, start) + 1
     if text[line:start].strip() not in ("", "-") or (key is not None and text[line:start].strip()):
         return _first_key(text, node, start)
+    own = start - line - len(text[line:start].lstrip())
     while line > node.start or (line and key is None):
         above = text.rfind("\n", 0, line - 1) + 1
-        if not text[above:line].lstrip().startswith("#"):
-            break
+        if not text[above:line].lstrip().startswith("#") or _is_comment(text, above, deeper=own):
+            break  # one that stands further in speaks of what is above it
         line = above
     below = text.find("\n", end)
     if below < 0:  # the last line, which does not end: nor does the one above it then

@@ -6,7 +6,7 @@ import difflib
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
-from gitops_layout.spec.model import File, Spec, Tenancy, complete, in_environment
+from gitops_layout.spec.model import File, Spec, Tenancy, in_environment
 from gitops_layout.spec.words import MAX_NAME
 
 if TYPE_CHECKING:
@@ -201,12 +201,12 @@ def skeleton_problems(file: File) -> Iterator[Problem]:
             yield place, True, text
 
 
-def tenancy_problems(file: File) -> Iterator[Problem]:
+def tenancy_problems(file: File, spec: Spec) -> Iterator[Problem]:
     """Apps outside what their tenant has: its namespaces, its environments."""
     if file.spec.tenancy is not None:
         yield from _outside(file, file.spec.tenancy)
         return
-    tenants = {tenant.name: tenant for tenant in complete(file).tenants}
+    tenants = {tenant.name: tenant for tenant in spec.tenants}
     for index, app in enumerate(file.spec.apps):
         tenant = tenants.get(app.tenant or "")
         if tenant is None:
@@ -258,9 +258,8 @@ def _outside(file: File, tenancy: Tenancy) -> Iterator[Problem]:
                 yield place, False, text
 
 
-def namespace_problems(file: File) -> Iterator[Problem]:
+def namespace_problems(file: File, spec: Spec) -> Iterator[Problem]:
     """Namespaces that are the cluster's own, too long, or two owners' at once."""
-    spec = complete(file)
     owner: dict[tuple[str, str], str] = {}
     for index, component in enumerate(spec.components):
         who = f"component {component.name}"
@@ -308,9 +307,8 @@ def _owners(spec: Spec) -> Iterator[tuple[Path, str, list[str], list[str]]]:
             yield ("spec", "apps", index, field), f"app {app.name}", bases, app.environments or []
 
 
-def delivery_name_problems(file: File) -> Iterator[Problem]:
+def delivery_name_problems(spec: Spec) -> Iterator[Problem]:
     """`web` in `a-b` and `web-a` in `b` would be delivered under one name, `web-a-b`."""
-    spec = complete(file)
     taken = {
         f"tenant-{tenant.name}-{environment}": f"tenant {tenant.name} in {environment}"
         for tenant in spec.tenants

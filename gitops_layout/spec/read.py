@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from gitops_layout.source.document import Document
     from gitops_layout.spec.checks import Problem
 
+INCOMPATIBLE = "found incompatible YAML document"
+"""What kubectl and Flux say too of a file that begins with `%YAML 1.2`."""
+
 # Words of the design that no template honours yet: naming one must not look like success.
 _NOT_YET = frozenset(
     {
@@ -103,7 +106,8 @@ def _document(content: bytes | str, file: str, kind: str) -> Document:
     stream = read(content, file)
     if stream.problems:
         problem = stream.problems[0]
-        raise UserError(f"{file}:{problem.line}:{problem.column}: {problem.message}")
+        hint = "take the %YAML line out: version 1.1 is read" if problem.message == INCOMPATIBLE else None
+        raise UserError(f"{file}:{problem.line}:{problem.column}: {problem.message}", hint)
     if len(stream.documents) != 1:
         raise UserError(f"{file}:1:1: holds {len(stream.documents)} documents, expected one {kind}")
     return stream.documents[0]
@@ -205,16 +209,19 @@ def _check(data: object, stands: Callable[[Path], str] = _named) -> tuple[Spec |
     except ValidationError as error:
         found += [_translated(item) for item in error.errors()]
     else:
-        found += [*reference_problems(data, stands)] or [
+        if found := [*reference_problems(data, stands)]:
+            return None, found
+        spec = complete(file)
+        found = [
             *agent_problems(file),
             *chart_problems(file),
             *skeleton_problems(file),
             *feature_problems(file),
-            *tenancy_problems(file),
-            *namespace_problems(file),
-            *delivery_name_problems(file),
+            *tenancy_problems(file, spec),
+            *namespace_problems(file, spec),
+            *delivery_name_problems(spec),
         ]
-        return (None, found) if found else (complete(file), [])
+        return (None, found) if found else (spec, [])
     return None, [*found, *reference_problems(data, stands)]
 
 

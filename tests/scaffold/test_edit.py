@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gitops_layout.errors import UserError
 from gitops_layout.model import Path
-from gitops_layout.scaffold.edit import append, assign
+from gitops_layout.scaffold.edit import append, assign, remove
 from gitops_layout.scaffold.names import KINDS, Kind, removed
 from gitops_layout.source.reader import read
 
@@ -204,3 +205,19 @@ def test_a_setting_changes_its_value_alone_and_json_stays_json() -> None:
         {"name": "argocd"},
         [{"name": "web"}],
     )
+
+
+def test_a_comment_that_stands_further_in_stays_with_the_item_above_it() -> None:
+    before = b"spec:\n  apps:\n    - name: a\n    - name: b\n      # of b\n  # of features\n  features: {}\n"
+    item = b"      # of b\n    - name: new\n  # of features\n"
+    made = append(before, ("spec", "apps"), {"name": "new"})
+    assert made == before.replace(b"      # of b\n  # of features\n", item)
+    assert remove(made, ("spec", "apps", 2)) == before
+
+
+def test_an_edit_that_would_lose_a_comment_of_something_else_is_left_to_people() -> None:
+    kept = b"spec:\n  environments:\n    - # first\n      name: dev\n    - name: prod\n  apps:\n    - name: web\n"
+    assert b"dev" not in remove(kept, ("spec", "environments", 0))
+    lost = kept + b"      environments: [dev, # as ever\n        ]\n"
+    with pytest.raises(UserError, match="without losing a comment"):
+        remove(lost, ("spec", "environments", 0))

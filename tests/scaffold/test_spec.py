@@ -151,3 +151,9 @@ def test_no_tenant_shares_its_project_with_the_platform_under_argocd() -> None:
     assert named("flux").tenants[0].name == "root"
     with pytest.raises(UserError, match="tenant root would share AppProject root with what is not its own"):
         named("argocd")
+
+
+def test_a_newer_yaml_is_refused_with_what_to_do() -> None:
+    with pytest.raises(UserError, match="1:1: found incompatible YAML document") as refused:
+        load(f"%YAML 1.2\n---\n{GOOD}")
+    assert refused.value.hint == "take the %YAML line out: version 1.1 is read"
