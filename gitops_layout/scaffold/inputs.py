@@ -35,14 +35,15 @@ class Digests:
         self._answers = answers
         self._templates: dict[str, bytes] = {}
         self._values: dict[int, bytes] = {}
+        self._context: Mapping[str, Any] = {}
+        self._loops = b""
 
     def of(self, template: str, context: Mapping[str, Any]) -> str:
         """The digest of the file that a template makes in the context of its path, as hexadecimal text."""
-        digest = hashlib.blake2b(self._template(template), digest_size=_LENGTH)
-        for name, value in context.items():
-            if name not in self._answers and not name.startswith("_"):
-                digest.update(self._value(value))
-        return digest.hexdigest()
+        if context is not self._context:  # the files of one folder share it
+            own = (name for name in context if name not in self._answers and not name.startswith("_"))
+            self._context, self._loops = context, b"".join(self._value(context[name]) for name in own)
+        return hashlib.blake2b(self._template(template) + self._loops, digest_size=_LENGTH).hexdigest()
 
     def _template(self, name: str) -> bytes:
         """The template, what it imports, and the answers that these speak of."""

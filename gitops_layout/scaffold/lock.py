@@ -30,6 +30,7 @@ _ROW = regexp(
     rb"(?:, inputs: '?([0-9a-f]+)'?)?\}$",
     re.MULTILINE,
 )
+_LETTER = regexp(r"[acdf]")
 _HEADER = "# Written by gitops-layout: commit it, edit gitops.yaml instead.\n"
 
 
@@ -76,8 +77,8 @@ def dump(lock: Lock) -> bytes:
     }
     head = yaml.dump(data, Dumper=_Dumper, default_flow_style=None, sort_keys=False, width=10_000)
     lines = (
-        f"  {_scalar(path)}: {{owner: {entry.owner}, blob: {_scalar(entry.blob)}"
-        f"{f', inputs: {_scalar(entry.inputs)}' if entry.inputs else ''}}}\n"
+        f"  {_scalar(path)}: {{owner: {entry.owner}, blob: {_digits(entry.blob)}"
+        f"{f', inputs: {_digits(entry.inputs)}' if entry.inputs else ''}}}\n"
         for path, entry in sorted(lock.files.items())
     )
     return (
@@ -92,6 +93,11 @@ def _scalar(text: str) -> str:
     if _PLAIN.fullmatch(text) and isinstance(plain(text, "kubectl"), str):
         return text
     return "'" + text.replace("'", "''") + "'"
+
+
+def _digits(text: str) -> str:
+    """Hexadecimal digits; those with one of these letters are no number to anybody, and most have one."""
+    return text if _LETTER.search(text) else _scalar(text)
 
 
 def read(content: bytes) -> Lock:

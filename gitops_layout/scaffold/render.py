@@ -46,7 +46,7 @@ _SUFFIX = ".jinja"
 _INDICES = "_indices"  # in a path's context: which item of each loop it was made from
 _NAMES = "_names"  # and the names that were made so far
 _BETWEEN = "\x1f"
-_WORD = regexp(r"[A-Za-z_]\w*")
+_TERM = regexp(r"(?<![\w.])([A-Za-z_]\w*)(?:\.([A-Za-z_]\w*))?")
 _REFERENCE = regexp(r"(\w+)(?:\.(\w+))?")
 _PRINTED = regexp(r"\{\{ ([\w.]+) \}\}")
 _YIELD = regexp(r"\{% yield (\w+) from (.+?) %\}(.*)\{% endyield %\}")
@@ -194,6 +194,7 @@ def answers(spec: Spec) -> dict[str, Any]:
         "tenancy": spec.tenancy.model_dump(by_alias=True) if spec.tenancy else {},
         "components": [item.model_dump() for item in spec.components],
         "apps": [item.model_dump() for item in spec.apps],
+        "app_tenants": sorted({item.tenant for item in spec.apps if item.tenant}),
     }
 
 
@@ -204,10 +205,9 @@ def folder_of(layout: str) -> str:
 
 def owner_of(path: str, folder: str) -> Ownership:
     """Who owns a generated path, by the first line of templates/ownership.yaml that matches it."""
-    for pattern, owner in _ownership(bundle.root())[folder]:
-        if pattern.fullmatch(path):
-            return owner
-    return Ownership.MANAGED
+    pattern, owners = _ownership(bundle.root())[folder]
+    match = pattern.fullmatch(path)
+    return owners[match.lastindex - 1] if match is not None and match.lastindex else Ownership.MANAGED
 
 
 def layouts() -> frozenset[str]:
@@ -248,17 +248,21 @@ def _templates(root: Path, folder: str) -> tuple[str, ...]:
 
 
 @cache
-def _ownership(root: Path) -> dict[str, tuple[tuple[re.Pattern[str], Ownership], ...]]:
+def _ownership(root: Path) -> dict[str, tuple[re.Pattern[str], tuple[Ownership, ...]]]:
+    """By folder: one pattern with a group a line of ownership.yaml, and the owner that each group means."""
     data = yaml.safe_load((root / "templates" / "ownership.yaml").read_bytes())
     return {
-        folder: tuple((_pattern(row["match"]), Ownership(row["owner"])) for row in rows)
+        folder: (
+            re.compile("|".join(f"({_pattern(row['match'])})" for row in rows)),
+            tuple(Ownership(row["owner"]) for row in rows),
+        )
         for folder, rows in data.items()
     }
 
 
-def _pattern(match: str) -> re.Pattern[str]:
+def _pattern(match: str) -> str:
     """A path with `*` for any name, or part of one."""
-    return re.compile("[^/]*".join(re.escape(part) for part in match.split("*")))
+    return "[^/]*".join(re.escape(part) for part in match.split("*"))
 
 
 def _paths(
@@ -293,7 +297,7 @@ def _tree(root: Path, folder: str) -> _Tree:
 
 
 def _part(part: str, context: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    loop = _YIELD.search(part) if "{" in part else None
+    loop = _loop(part)
     if loop is None:
         yield _text(part, context), context
         return
@@ -303,6 +307,11 @@ def _part(part: str, context: dict[str, Any]) -> Iterator[tuple[str, dict[str, A
     found = _expression(items)(**context) if found is None else found
     for index, (item, name) in enumerate(zip(found, _names(variable, items, body, context), strict=True)):
         yield name, {**context, variable: item, _INDICES: (*context.get(_INDICES, ()), index)}
+
+
+@cache
+def _loop(part: str) -> re.Match[str] | None:
+    return _YIELD.search(part)
 
 
 def _names(variable: str, items: str, body: str, context: dict[str, Any]) -> list[str]:
@@ -330,20 +339,30 @@ def _looked_up(source: str, context: Mapping[str, Any]) -> Any:
 
 
 def _text(source: str, context: dict[str, Any]) -> str:
-    """The name that a part of a path comes to, remembered by the items that it speaks of."""
+    """The name that a part of a path comes to, remembered by what it speaks of: of 300 apps, most are of one kind."""
     if "{" not in source:
         return source
     known = context[_NAMES]
-    key = (source, *(id(context[word]) for word in _words(source) if word in context))
+    key = (source, *[_told(context[word], field) for word, field in _terms(source) if word in context])
     if key not in known:
         known[key] = _string(source).render(context)
     name: str = known[key]
     return name
 
 
+def _told(value: Any, field: str | None) -> str | int:
+    """What tells one value, or one field of it, from another: a text itself, all else by its identity."""
+    if field is not None and isinstance(value, dict):
+        value = value.get(field, value)
+    # The answers hold on to every item for as long as the names are remembered.
+    return value if isinstance(value, str) else id(value)
+
+
 @cache
-def _words(source: str) -> tuple[str, ...]:
-    return tuple(sorted(set(_WORD.findall(source))))
+def _terms(source: str) -> tuple[tuple[str, str | None], ...]:
+    """The names that a part of a path speaks of, each with its field; without, where all of it may count."""
+    found = {*_TERM.findall(source)}
+    return tuple((name, None if not field or hasattr(dict, field) else field) for name, field in found)
 
 
 # Names and loops of paths import nothing, so they compile alike wherever the templates are.

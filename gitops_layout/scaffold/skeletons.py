@@ -22,7 +22,6 @@ from gitops_layout.scaffold.plan import Action, Do
 from gitops_layout.scaffold.render import Ownership
 from gitops_layout.scaffold.writing import regular
 from gitops_layout.source.reader import read
-from gitops_layout.store import archive
 from gitops_layout.store import lock as fetched
 
 if TYPE_CHECKING:
@@ -138,6 +137,8 @@ def _fetched(root: Path) -> Mapping[fetched.Reference, fetched.Entry]:
 
 def _folder(entry: fetched.Entry | None, skeleton: Skeleton, place: str) -> Path | None:
     """Where the template lies in the store; None where it does not. Raises UserError."""
+    from gitops_layout.store import archive
+
     try:
         top = archive.tree(entry.sha256) if entry is not None else None
     except archive.RefusedError as error:

@@ -121,6 +121,15 @@ def test_copier_makes_the_same_bytes(agent: str, changes: str, source: Path, tmp
     assert made == {path: file.content for path, file in render(wanted).items()}
 
 
+def test_an_app_more_is_made_of_nothing_that_its_tenants_files_speak_of() -> None:
+    apps = [*PLATFORM["apps"], {"name": "late", "tenant": "payments"}]
+    one, more = (render(spec("flux", **{**PLATFORM, "apps": some})) for some in (PLATFORM["apps"], apps))
+    tenants = {path: file.inputs for path, file in one.items() if path.startswith("tenants/")}
+    assert tenants == {path: file.inputs for path, file in more.items() if path in tenants}
+    assert "clusters/eu/kustomization.yaml" in one
+    assert one["README.md"].inputs != more["README.md"].inputs
+
+
 def test_copier_brings_the_components_that_features_need(source: Path, tmp_path: Path) -> None:
     from copier import run_copy
 
