@@ -50,11 +50,19 @@ def never_created(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
     yield from _of_charts(graph, anywhere)
     for cluster, spaces in sorted(uses.items()):
         known = made[cluster]
-        missing = [n for n in spaces if n not in known and n not in anywhere and not _SYSTEM.fullmatch(n)]
-        missing = [name for name in missing if name not in _by_hand(graph)]
+        lacking = [n for n in spaces if n not in known and not _SYSTEM.fullmatch(n)]
+        lacking = sorted(name for name in lacking if name not in _by_hand(graph))
         kept = sum(name in known for name in spaces)
         blind, words = _unseen(graph, cluster)
-        for name in sorted(missing):
+        forgotten = set()
+        for name in lacking if cluster and not blind else ():
+            others = sorted({other for other in uses if name in uses[other]} - {cluster})
+            if len(others) >= params["others"] and all(name in made[other] for other in others):
+                forgotten.add(name)
+                related = [Related(made[other][name], f"creates it for {other}") for other in others]
+                yield from _hits(name, cluster, spaces[name], "", related, few=params["few"])
+        missing = [name for name in lacking if name not in anywhere and name not in forgotten]
+        for name in missing:
             near = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.75)
             few = len({place.file for place, _ in spaces[name]}) <= params["few"]
             near = near or _beside(graph, spaces[name], unused[cluster]) or _above(graph, spaces[name], known)
@@ -63,7 +71,9 @@ def never_created(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
             if near and not kept and few:
                 kept = 1  # who creates a namespace that nothing uses meant the other one
             if kept and ((usual and cluster) or (near and few)):
-                yield from _hits(name, cluster, spaces[name], known, near, few=params["few"])
+                meant = near[0] if near else ""
+                related = [Related(known[meant], f"creates {meant}")] if near else []
+                yield from _hits(name, cluster, spaces[name], meant, related, few=params["few"])
 
 
 _GIVEN = regexp(r"(?:--namespace[ =]|(?<!\S)-n )([\w-]+)")
@@ -132,17 +142,16 @@ def _above(graph: Graph, uses: list[_Use], known: Mapping[str, Location]) -> lis
 
 
 def _hits(
-    name: str, cluster: str, uses: list[_Use], known: Mapping[str, Location], near: list[str], *, few: int
+    name: str, cluster: str, uses: list[_Use], meant: str, related: list[Related], *, few: int
 ) -> Iterator[Hit]:
     """One a file, where a name is mended; what many files name is nobody's slip, and lacks one Namespace."""
     files: dict[str, _Use] = {}
     for use in uses:
         files.setdefault(use[0].file, use)
-    hint = f' (did you mean "{near[0]}"?)' if near else ""
-    related = [Related(known[near[0]], f"creates {near[0]}")] if near else []
+    hint = f' (did you mean "{meant}"?)' if meant else ""
     places = list(files.values())
     if len(places) > few:
-        related += [Related(location, "also used here") for location, _ in places[1:]]
+        related = related + [Related(location, "also used here") for location, _ in places[1:]]
         places = places[:1]
     for location, who in places:
         values = {"namespace": name, "hint": hint, "cluster": cluster or "the cluster", "subject": name}
