@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-__all__ = ["makers", "of_agents"]
+__all__ = ["makers", "of_agents", "programs"]
 
 _FLUX = "source.toolkit.fluxcd.io"
 _ROOT = ("fluxcd.controlplane.io/FluxInstance", "spec.sync.name")
@@ -67,6 +67,17 @@ _OF_AGENTS = {
 def of_agents(kind: str | None, name: str) -> bool:
     """Whether an object comes with an agent, whose installation need not be in the repository."""
     return name in _OF_AGENTS.get(kind or "", ())
+
+
+_PROGRAMS = {("Secret", "argocd-redis"): ("redis-initial-password",)}
+"""What a program makes that does not say its name: Argo CD's own password of Redis (`argocd admin redis-initial-password`, in an
+initContainer of its manifests since 2.8.19, 2.9.15 and 2.10.10), by the words of the command.
+"""
+
+
+def programs(kind: str | None, name: str) -> tuple[str, ...]:
+    """The commands that make an object of this name, wherever a container runs one."""
+    return _PROGRAMS.get((kind or "", name), ())
 
 
 def makers(kinds: Iterable[str]) -> Iterator[tuple[str, str]]:

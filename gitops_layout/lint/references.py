@@ -14,12 +14,12 @@ from posixpath import basename, dirname
 from typing import TYPE_CHECKING, Any
 
 from gitops_layout.checks.near import near_name
-from gitops_layout.k8s.makers import of_agents
-from gitops_layout.k8s.pods import pod_spec
+from gitops_layout.k8s.makers import of_agents, programs
+from gitops_layout.k8s.pods import containers, pod_spec
 from gitops_layout.kustomize.model import FILE_NAMES
 from gitops_layout.lint.commands import made_by_command
 from gitops_layout.lint.facts import values_at
-from gitops_layout.lint.world import Cluster, Present, World, texts_of
+from gitops_layout.lint.world import Cluster, Present, World, texts_of, words_of
 from gitops_layout.model import Hit, Related
 from gitops_layout.patterns import regexp
 
@@ -300,7 +300,8 @@ def _follow(
     told = bool(namespace) or row.where != "namespace" or (kind or "").startswith("Cluster")
     told = told or _goes_along(start, name, namespace, near)
     sure = told and (
-        _is_sure(row, start, (namespace, name), near, reachable) or _by_hand(start, kind, name, reachable)
+        _is_sure(row, start, (kind, namespace, name), near, reachable)
+        or _by_hand(start, kind, name, reachable)
     )
     if row.world != "closed" and not sure:
         return
@@ -329,15 +330,20 @@ def _goes_along(start: Present, name: str, namespace: str, near: _Near) -> bool:
 
 
 def _is_sure(
-    row: Row, start: Present, target: tuple[str, str], near: _Near, reachable: list[_Targets]
+    row: Row, start: Present, target: tuple[str | None, str, str], near: _Near, reachable: list[_Targets]
 ) -> bool:
     """Whether what charts, operators and people bring beside all this can be left out of account."""
-    namespace, name = target
+    kind, namespace, name = target
     foreign = namespace != start.namespace and not any(t.cluster.brings_to(namespace) for t in reachable)
     elsewhere = near is not None and near[1] == name and row.where == "namespace"
     if near is not None and elsewhere and (foreign or near[0].namespace == ""):
         return True  # nobody uses the namespace that is named, and another has it; or it is of another kind
     if any(targets.cluster.mentioned(name, start) for targets in reachable):
+        return False
+    if _made_by_its_own(start, kind, name) or any(
+        targets.cluster.runs(programs(kind, name)) or targets.cluster.given_to_chart(namespace, name, start)
+        for targets in reachable
+    ):
         return False
     if (near is None or "-" in name) and _is_made(name, reachable):
         return False
@@ -352,6 +358,20 @@ def _is_sure(
     if near is not None and row.where == "namespace":
         return namespace not in unseen
     return not (unseen if row.where == "cluster" else {"*", namespace} & unseen)
+
+
+_MAKING = regexp(r"\b(?:create|apply)\b")
+
+
+def _made_by_its_own(start: Present, kind: str | None, name: str) -> bool:
+    """Whether a container of the workload itself makes the Secret or ConfigMap that it needs, and says so in its command."""
+    if kind not in ("Secret", "ConfigMap"):
+        return False
+    for container in containers(start.data):
+        texts = [*texts_of(container.data.get("command")), *texts_of(container.data.get("args"))]
+        if any(_MAKING.search(text) for text in texts) and any(name in words_of(text) for text in texts):
+            return True
+    return False
 
 
 def _of_its_chart(start: Present, path: Path) -> str:

@@ -20,7 +20,7 @@ from gitops_layout.rules.model import kind_matches
 from gitops_layout.values import dataclass
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from gitops_layout.agents.delivery import Delivery
     from gitops_layout.graph.model import Graph
@@ -48,7 +48,10 @@ class Cluster:
     objects: dict[tuple[str, str], list[Present]] = field(default_factory=lambda: defaultdict(list))
     unseen: set[str] = field(default_factory=set)
     """Namespaces that something unrendered goes to; `*` is all of them."""
+    blind: list[tuple[str, Mapping[str, Any]]] = field(default_factory=list)
+    """Agents' objects whose charts are not seen, each with the namespace that these go to."""
     words: dict[str, set[int]] | None = None
+    given: dict[tuple[str, str], set[int]] | None = None
     namespaces: set[str] | None = None
 
     def brings_to(self, namespace: str) -> bool:
@@ -61,18 +64,39 @@ class Cluster:
         """Whether another object may make what is called so: an operator's object, or a program's arguments, say
         the name, or an operator's object is called like its beginning.
         """
+        words = self._said()
+        parts = name.split("-")
+        own = {id(start.data)}
+        said = words.get(name, set()) - own
+        return bool(said) or any(
+            words.get(f"{'-'.join(parts[:end])}\0", set()) - own for end in range(1, len(parts) + 1)
+        )
+
+    def runs(self, commands: tuple[str, ...]) -> bool:
+        """Whether a container is given one of the words of a command."""
+        return any(self._said().get(word) for word in commands)
+
+    def given_to_chart(self, namespace: str, name: str, start: Present) -> bool:
+        """Whether another release of the namespace, whose chart is not seen, is given the very name in its values: it may
+        make what is called so.
+        """
+        if self.given is None:
+            self.given = defaultdict(set)
+            for home, release in self.blind:
+                for path in _VALUES:
+                    for text in (text for value, _ in values_at(release, path) for text in texts_of(value)):
+                        for word in words_of(text):
+                            self.given[home, word].add(id(release))
+        return bool(self.given.get((namespace, name), set()) - {id(start.data)})
+
+    def _said(self) -> dict[str, set[int]]:
         if self.words is None:
             self.words = defaultdict(set)
             for objects in self.objects.values():
                 for item in objects:
                     for word in _words(item):
                         self.words[word].add(id(item.data))
-        parts = name.split("-")
-        own = {id(start.data)}
-        said = self.words.get(name, set()) - own
-        return bool(said) or any(
-            self.words.get(f"{'-'.join(parts[:end])}\0", set()) - own for end in range(1, len(parts) + 1)
-        )
+        return self.words
 
 
 class World:
@@ -89,7 +113,9 @@ class World:
         for delivery in graph.deliveries:
             result = graph.rendered.get(delivery.id)
             cluster = self.clusters[delivery.cluster]
-            cluster.unseen |= _unseen(graph, delivery, result)
+            unseen = _unseen(graph, delivery, result)
+            cluster.unseen |= unseen
+            cluster.blind += [(home, delivery.object) for home in unseen if home != "*"]
             if result is None or (result.failure is not None and not result.objects):
                 continue
             for item in result.objects:
@@ -127,7 +153,9 @@ class World:
                 if (name, item.namespace, item.ref.name) not in known:
                     spec = item.data.get("spec")
                     target = spec.get("targetNamespace") if isinstance(spec, dict) else None
-                    cluster.unseen.add(target if isinstance(target, str) else item.namespace)
+                    home = target if isinstance(target, str) else item.namespace
+                    cluster.unseen.add(home)
+                    cluster.blind.append((home, item.data))
 
     def of_kind(self, cluster: Cluster, kinds: tuple[str, ...]) -> Iterator[Present]:
         """The objects of a cluster whose kind is one of `kinds`."""
@@ -142,6 +170,15 @@ def world_of(graph: Graph) -> World:
     return World(graph)
 
 
+_VALUES = (
+    "spec.values",
+    *(
+        f"spec.{source}.helm.{field}"
+        for source in ("source", "sources[]")
+        for field in ("values", "valuesObject", "parameters")
+    ),
+)
+"""Where an agent's object gives a chart its values."""
 _WORD = regexp(r"[a-z0-9][a-z0-9.-]*")
 _READERS = (
     "fluxcd.io", "k8s.io", "argoproj.io", "apps", "batch", "policy", "autoscaling", "external-secrets.io", "bitnami.com",
