@@ -142,17 +142,35 @@ def _fits(pattern: str, word: str) -> bool:
 
 
 def image_matches_nothing(graph: Graph, params: Params) -> Iterator[Hit]:
-    """Image overrides whose name no image of the build has."""
+    """Image overrides whose name no image of the build has, nor gets another name from a later override."""
     known: dict[int, set[str]] = {}
-    for kustomization, objects, _ in _built(graph):
+    for kustomization, objects, files in _built(graph):
         images = list(mappings(kustomization.data, "images"))
         if not images or not objects:
             continue
         names = known.setdefault(id(objects), _images(objects))
         for image, index in images:
             name, instead = text(image.get("name")), text(image.get("newName"))
-            if name and name not in names and (instead is None or instead not in names):
+            if name and name not in names and names.isdisjoint(_renamed(graph, instead, files)):
                 yield Hit(kustomization.location.at("images", index, "name"), {"name": name, "subject": name})
+
+
+def _renamed(graph: Graph, name: str | None, files: set[str]) -> set[str]:
+    """What becomes of a name that an override gives, by the overrides of all kustomizations that are built together."""
+    found: set[str] = set()
+    waiting = [name] if name else []
+    renames = [
+        (text(image.get("name")), text(image.get("newName")))
+        for file in files
+        if name and basename(file) in FILE_NAMES and isinstance(one := find(graph.repo, dirname(file)), Kustomization)
+        for image, _ in mappings(one.data, "images")
+    ]  # fmt: skip
+    while waiting:
+        given = waiting.pop()
+        if given not in found:
+            found.add(given)
+            waiting += [new for old, new in renames if old == given and new]
+    return found
 
 
 def _images(objects: list[RenderedObject]) -> set[str]:
