@@ -15,7 +15,7 @@ from gitops_layout.checks.delivered import Item, affected, delivered, place
 from gitops_layout.checks.once import once
 from gitops_layout.graph.model import Graph
 from gitops_layout.graph.roots import kustomizations
-from gitops_layout.k8s.scope import builtin_scope
+from gitops_layout.k8s.scope import builtin_scope, crd_scopes
 from gitops_layout.kustomize.model import FILE_NAMES, Kustomization, find, mappings, references
 from gitops_layout.model import Affected, Hit, Location, Related
 from gitops_layout.patterns import regexp
@@ -177,8 +177,9 @@ def _used(graph: Graph) -> dict[str, dict[str, list[_Use]]]:
         if name and not _FILLED_IN.search(name):
             uses[cluster][name].append((location, who))
 
+    whole = _scoped_to_cluster(graph)
     for item in delivered(graph):
-        if item.delivery.live and item.ref.namespace:
+        if item.delivery.live and item.ref.namespace and (item.ref.group, item.ref.kind) not in whole:
             where = item.object.origin(("metadata", "namespace"))
             use(item.delivery.cluster, item.ref.namespace, where, item.affected)
     for group, kind in _CLASSES:  # a driver looks there for its Secrets
@@ -190,8 +191,23 @@ def _used(graph: Graph) -> dict[str, dict[str, list[_Use]]]:
                     use(item.delivery.cluster, value, where, item.affected)
     for delivery in graph.deliveries:
         if delivery.live and delivery.target_namespace and delivery.agent in ("flux", "argocd"):
+            rendered = graph.rendered[delivery.id]
+            kinds = {(item.ref.group, item.ref.kind) for item in rendered.objects}
+            if kinds and kinds <= whole and rendered.failure is None and not rendered.unseen:
+                continue  # nothing of it goes there
             use(delivery.cluster, delivery.target_namespace, _target(delivery), affected(delivery))
     return uses
+
+
+def _scoped_to_cluster(graph: Graph) -> AbstractSet[tuple[str, str]]:
+    """The kinds of delivered objects that belong to no namespace: a server drops the one that they name."""
+    here = delivered(graph)
+    defined = crd_scopes(item.data for item in here.of("apiextensions.k8s.io", "CustomResourceDefinition"))
+    return {
+        (group, kind)
+        for group, kind in here.kinds
+        if builtin_scope(group, kind) is False or defined.get((group, kind)) is False
+    }
 
 
 def _target(delivery: Delivery) -> Location:
@@ -227,14 +243,12 @@ def default_namespace(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
         delivery = item.delivery
         where = item.object.origin(("metadata", "namespace"))
         if where.path[-1:] == ("namespace",) and where.file != delivery.root.file:
-            yield Hit(where, _values(item.ref.kind, item.ref.name), item.named(where), item.affected)
+            what = f"{item.ref.kind} {item.ref.name}"
+            yield Hit(where, {"what": what, "subject": what}, item.named(where), item.affected)
         elif delivery.id not in seen and text(delivery.target_namespace):
             seen.add(delivery.id)
-            yield Hit(_target(delivery), _values(delivery.kind, delivery.name), (), affected(delivery))
-
-
-def _values(kind: str, name: str) -> dict[str, str]:
-    return {"kind": kind, "name": name}
+            what = f"what {delivery.kind} {delivery.name} brings"
+            yield Hit(_target(delivery), {"what": what, "subject": what}, (), affected(delivery))
 
 
 def _is_builtin(item: Item) -> bool:
