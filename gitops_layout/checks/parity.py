@@ -11,11 +11,15 @@ from gitops_layout.checks.delivered import affected
 from gitops_layout.graph.model import Graph
 from gitops_layout.kustomize.model import FILE_NAMES
 from gitops_layout.model import Affected, Hit, Location, Related
+from gitops_layout.patterns import regexp
 from gitops_layout.render.rendered import RenderedObject
 
 __all__ = ["literal_leak", "missing_object", "security_drift"]
 
 Params = Mapping[str, Any]
+_MAIL = regexp(r"(@[\w.-]{0,200})\.[\w-]+(?![\w.-])")
+_HOST = regexp(r"([\w-]+\.)?([\w-]+)\.(?:app|dev|live|local|test)(?![\w.-])(:\d+)?")
+"""Hosts below top-level domains that are called like environments."""
 _FREE = ("description", "comment", "summary", "message")
 
 
@@ -80,12 +84,24 @@ def _foreign(
     """The environment whose name stands in a value: it has the very same, and every third one its own name there."""
     others = {name: written[name].get(key, {}).get(called) for name in written if name != own}
     for other, there in others.items():
-        if there is None or there[2] != value or not contains(value, other) or contains(value, own):
+        if there is None or there[2] != value or contains(value, own):
+            continue
+        if not contains(_without_top_level(value), other):
             continue
         thirds = [(name, found[2]) for name, found in others.items() if name != other and found is not None]
         if all(contains(text, name) for name, text in thirds):
             return other
     return None
+
+
+def _without_top_level(value: str) -> str:
+    """A value without the last labels of mail addresses and hosts, which are the owner's domain and no environment. A short
+    name with a port (`web.dev:8080`) is a Service and its namespace.
+    """
+    bare = _MAIL.sub(r"\1", value)
+    return _HOST.sub(
+        lambda found: found[0] if found[3] and not found[1] else f"{found[1] or ''}{found[2]}", bare
+    )
 
 
 def missing_object(graph: Graph, params: Params) -> Iterator[Hit]:
