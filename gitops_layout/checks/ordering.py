@@ -43,7 +43,13 @@ def definition_later(graph: Graph, params: Params) -> Iterator[Hit]:
                 continue
             seen.add((item.delivery.id, first.id))
             names = ("spec", "dependsOn") if item.delivery.depends_on else ("metadata", "name")
-            values = {"name": item.delivery.name, "kind": kind, "owner": first.name, "subject": first.id}
+            owner = f"{first.kind} {first.namespace}/{first.name}"  # the same on every cluster
+            values = {
+                "name": item.delivery.name,
+                "what": with_article(kind),
+                "owner": first.name,
+                "subject": owner,
+            }
             related = (
                 Related(item.object.origin(("kind",)), with_article(kind)),
                 Related(crds[0].object.origin(("metadata", "name")), "its definition"),

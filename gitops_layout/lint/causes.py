@@ -20,7 +20,9 @@ __all__ = ["gathered"]
 _MANY = 5
 """From so many findings on, what they have in common is a habit; fewer are told where they stand."""
 _MANY_IN_ONE = 2
-"""The same for the parts of one object that a rule judges each by itself: the object is what has to be mended."""
+"""The same for the parts of one object that a rule judges each by itself, which is what has to be mended, and for
+references to one object that is missing.
+"""
 
 
 def gathered(report: Report) -> Report:
@@ -51,8 +53,9 @@ def _gathered(findings: Iterable[Finding]) -> list[Finding]:
 
 
 def _least(found: Sequence[Finding]) -> int:
-    parts = bool(found[0].rule.scope.each) and len({finding.file for finding in found}) == 1
-    return _MANY_IN_ONE if parts else _MANY
+    rule = found[0].rule
+    parts = bool(rule.scope.each) and len({finding.file for finding in found}) == 1
+    return _MANY_IN_ONE if parts or rule.references else _MANY
 
 
 def _habit(found: Sequence[Finding]) -> Finding:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gitops_layout import rules
+from gitops_layout.lint.causes import gathered
 from tests.lint.support import linted, named
 
 SOPS = "creation_rules:\n  - path_regex: .*\\.sops\\.yaml$\n    age: age1example\n"
@@ -49,6 +50,69 @@ def test_a_misnamed_kustomization_is_told_where_another_one_means_it() -> None:
     report = linted(files)
     assert named(report) == [("K001", "web/kustomization.yaml", 1)]
     assert [place.file for place in report.findings[0].related] == ["web/settings/kustomize.yaml"]
+
+
+SYNC = """\
+apiVersion: source.toolkit.fluxcd.io/v1
+kind: GitRepository
+metadata: {name: flux-system, namespace: flux-system}
+spec: {interval: 1m, url: "https://git.example.org/acme/fleet", ref: {branch: main}}
+---
+apiVersion: kustomize.toolkit.fluxcd.io/v1
+kind: Kustomization
+metadata: {name: flux-system, namespace: flux-system}
+spec: {interval: 10m, path: ./clusters/CLUSTER, prune: true, sourceRef: {kind: GitRepository, name: flux-system}}
+"""
+APPS = "".join(
+    f"""\
+---
+apiVersion: kustomize.toolkit.fluxcd.io/v1
+kind: Kustomization
+metadata: {{name: {name}, namespace: flux-system}}
+spec: {{interval: 10m, path: ./{name}, prune: true, sourceRef: {{kind: GitRepository, name: flux-system}}}}
+"""
+    for name in ("apps", "infra")
+)
+DEFINITION = """\
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: queues.example.org}
+spec:
+  group: example.org
+  scope: Namespaced
+  names: {kind: Queue, plural: queues}
+  versions: [{name: v1, served: true, storage: true, schema: {openAPIV3Schema: {type: object}}}]
+"""
+
+
+def test_what_two_clusters_read_from_one_file_is_one_finding_that_affects_both() -> None:
+    files: dict[str, str | bytes] = {
+        "shared/apps.yaml": APPS,
+        "shared/kustomization.yaml": "resources: [apps.yaml]\n",
+        "infra/crd.yaml": DEFINITION,
+        "apps/queue.yaml": "apiVersion: example.org/v1\nkind: Queue\nmetadata: {name: mail, namespace: web}\n",
+    }
+    for cluster in ("east", "west"):
+        files[f"clusters/{cluster}/kustomization.yaml"] = (
+            "resources: [flux-system/gotk-sync.yaml, ../../shared]\n"
+        )
+        files[f"clusters/{cluster}/flux-system/gotk-sync.yaml"] = SYNC.replace("CLUSTER", cluster)
+    [finding] = [f for f in linted(files, select=["L010"]).findings if f.rule.id == "L010"]
+    assert {place.cluster for place in finding.affected} == {"east", "west"}
+
+
+def test_routes_to_one_missing_service_are_told_together() -> None:
+    route = """\
+---
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {{name: {name}, namespace: shop}}
+spec: {{defaultBackend: {{service: {{name: web, port: {{number: 80}}}}}}}}
+"""
+    report = linted({"routes.yaml": "".join(route.format(name=name) for name in ("a", "b"))}, select=["M010"])
+    assert len(report.findings) == 2
+    [told] = gathered(report).findings
+    assert [place.span.line for place in told.also] == [10]
 
 
 def test_every_rule_that_is_covered_is_one() -> None:
