@@ -25,6 +25,8 @@ def ran(text: str) -> list[str]:
             ["kubectl get ns x", "kubectl apply -f a", "fi"],
         ),
         ("kubectl \\\n  apply -f a # really", ["kubectl apply -f a"]),
+        ("kubectl apply -f a 2>/dev/null 1>&2", ["kubectl apply -f a"]),
+        ("kubectl scale deploy/a --replicas 2 >log", ["kubectl scale deploy/a --replicas 2"]),
         ("echo 'kubectl apply -f a'", ["echo kubectl apply -f a"]),
         (
             'bash -c "cd x && kubectl apply -f a"',
@@ -39,7 +41,7 @@ def ran(text: str) -> list[str]:
         ("KUBECONFIG=k sudo -E kubectl apply -f a", ["kubectl apply -f a"]),
         ("find . | xargs -n 1 kubectl apply -f", ["find .", "kubectl apply -f"]),
         ("curl ${{ secrets.A && 'b' }}/x; helm ls", ["curl ${{ secrets.A && 'b' }}/x", "helm ls"]),
-        ("kubectl apply -f a > out.txt 2>&1", ["kubectl apply -f a 2"]),
+        ("kubectl apply -f a > out.txt 2>&1", ["kubectl apply -f a"]),
     ],
 )
 def test_a_script_is_read_as_its_shell_reads_it(script: str, expected: list[str]) -> None:

@@ -74,6 +74,8 @@ def commands(text: str, offset: int = 0, depth: int = 0) -> Iterator[Command]:
         elif char == "#":
             at = _line_end(text, at)
         elif char in "<>":
+            if state.words and state.words[-1][2] == at and state.words[-1][0].isdigit():
+                state.words.pop()  # the number of a stream (`2>/dev/null`), no word of the command
             at = _redirected(text, at, state)
         elif char in "\n;&|()":
             yield from _ended(state, offset, depth)
