@@ -196,7 +196,8 @@ class Hit:
     """What a rule yields: where, the facts for its message, and the other ends.
 
     Policy (id, severity, message text, suppression, order) is the engine's. `values` fill the
-    `{…}` of the rule's `message` and `help`. `changes` would mend it, all together or none.
+    `{…}` of the rule's `message` and `help`. `changes` would mend it, all together or none. `most` is the
+    severity that a milder case of the rule has at most, whatever the rule's own is.
     """
 
     location: Location
@@ -204,6 +205,7 @@ class Hit:
     related: tuple[Related, ...] = ()
     affected: Affected = Affected()
     changes: tuple[Change, ...] = ()
+    most: Severity | None = None
 
 
 @dataclass(frozen=True, slots=True)

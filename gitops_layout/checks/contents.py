@@ -13,10 +13,11 @@ from gitops_layout.checks.applied import Applied, applied
 from gitops_layout.checks.ci.deploys import changes
 from gitops_layout.checks.ci.shell import commands
 from gitops_layout.graph.model import Graph
+from gitops_layout.graph.tokens import templates
 from gitops_layout.k8s.pods import containers
 from gitops_layout.kustomize.model import GROUP as KUSTOMIZE
 from gitops_layout.kustomize.model import find
-from gitops_layout.model import Affected, Hit, Location, Related, Span
+from gitops_layout.model import Affected, Hit, Location, Related, Severity, Span
 from gitops_layout.patterns import regexp
 from gitops_layout.render.artifact import leaves_out
 from gitops_layout.render.directory import passed_over
@@ -114,6 +115,22 @@ def placeholder(graph: Graph, params: Params) -> Iterator[Hit]:
     for item, path, token in found[:1] if template else found:
         what = f"{len(files)} files hold placeholders such as {token}: this looks like a template" if template else f"{token} was never filled in"  # fmt: skip
         yield Hit(item.origin(path), {"what": what, "subject": token}, (), item.affected)
+    yield from _templates(graph)
+
+
+def _templates(graph: Graph) -> Iterator[Hit]:
+    """Manifests that something else fills in before it applies them: one remark each, and no mistake."""
+    known = templates(graph)
+    for delivery in graph.deliveries:
+        template = known.get(delivery.id)
+        if template is None:
+            continue
+        number = len(template.files)
+        holds = f"{number} files hold tokens" if number > 1 else "this file holds tokens"
+        who = f"which {template.by} fills in: a template" if template.by else "to be filled in: a template"
+        values = {"what": f"{holds} such as {template.token}, {who}", "subject": template.token}
+        affected = Affected(template.object.ref, delivery.id, delivery.environment, delivery.cluster)
+        yield Hit(template.place, values, (), affected, most=Severity.INFO)
 
 
 def _everything(graph: Graph) -> Iterator[Applied]:

@@ -56,7 +56,9 @@ def hits(rule: Rule, world: World) -> Iterator[Hit]:
                 reachable, others = [targets[key] for key in wanted], [targets[key] for key in maybe]
                 for path in row.paths:
                     for value, at in _values(start.data, path):
-                        yield from _follow(row, start, value, at, (reachable, others), world.sought)
+                        for hit in _follow(row, start, value, at, (reachable, others), world.sought):
+                            if not world.fills(start, value):
+                                yield hit
 
 
 def _values(data: dict[str, Any], path: str) -> Iterator[tuple[Any, Path]]:

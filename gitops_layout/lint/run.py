@@ -176,8 +176,9 @@ class Engine:
                 (severity, not live, position, affected, hit)
                 for position, hit in enumerate(cause.hits)
                 for affected in self._affected(hit)
-                for severity, live in [self._grade(rule, hit, affected)]
-                if severity is not None
+                for given, live in [self._grade(rule, hit, affected)]
+                if given is not None
+                for severity in [max(given, hit.most or given, key=lambda each: each.rank)]
             ),
             key=lambda row: (row[1], row[0].rank, row[2]),
         )

@@ -11,6 +11,7 @@ from dataclasses import field, replace
 from typing import TYPE_CHECKING, Any
 
 from gitops_layout.checks.once import once
+from gitops_layout.graph.tokens import holds_token, templates
 from gitops_layout.k8s.pods import pod_spec
 from gitops_layout.lint.facts import values_at
 from gitops_layout.model import Affected, ObjectRef
@@ -109,6 +110,7 @@ class World:
         self.clusters: dict[str, Cluster] = defaultdict(Cluster)
         self.ambient = Cluster()
         self.repo = graph.repo
+        self._graph = graph
         rendered: set[str] = set()
         for delivery in graph.deliveries:
             result = graph.rendered.get(delivery.id)
@@ -156,6 +158,10 @@ class World:
                     home = target if isinstance(target, str) else item.namespace
                     cluster.unseen.add(home)
                     cluster.blind.append((home, item.data))
+
+    def fills(self, start: Present, value: object) -> bool:
+        """Whether something is yet to fill in what an object refers to: it is part of somebody's template."""
+        return start.affected.delivery in templates(self._graph) and holds_token(str(value))
 
     def of_kind(self, cluster: Cluster, kinds: tuple[str, ...]) -> Iterator[Present]:
         """The objects of a cluster whose kind is one of `kinds`."""

@@ -7,6 +7,7 @@ from itertools import chain
 from posixpath import dirname
 from typing import TYPE_CHECKING, Any
 
+from gitops_layout.graph.tokens import holds_token, templates
 from gitops_layout.k8s.scope import is_crd
 from gitops_layout.kustomize.model import FILE_NAMES
 from gitops_layout.model import Affected, Location, Unchecked, UncheckedClass
@@ -116,7 +117,7 @@ def _judge(graph: Graph) -> Judged:
 
 def settling(graph: Graph) -> Settling:
     """What is left of a verdict when whatever may yet complete an object is not held against it: a substitution that we
-    could not see (`unseen` is the object that may yet get it, else None), who installs a loose chart, and a kustomization that patches.
+    could not see, a script that fills in a template (`unseen` is the object that may yet get it, else None), who installs a loose chart, and a kustomization that patches.
     """
     pieces = _may_be_pieces(graph)
     guesses = {delivery.id for delivery in graph.deliveries if delivery.agent == "helm"}
@@ -131,6 +132,8 @@ def settling(graph: Graph) -> Settling:
         left = verdict.violations
         if unseen is not None:
             left = tuple(v for v in left if not _waits(unseen, v))
+        if left and affected.delivery in templates(graph):
+            left = tuple(v for v in left if not holds_token(v.got))
         if affected.delivery in guesses:  # whoever installs it may give what is missing
             left = tuple(v for v in left if v.kind != "missing" and v.got != "null")
         if left and (
