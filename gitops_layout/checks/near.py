@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from difflib import get_close_matches
+from difflib import SequenceMatcher, get_close_matches
 
-__all__ = ["near_name", "with_article"]
+__all__ = ["is_slip", "near_name", "with_article"]
+
+_SLIP = 0.85
 
 
 def near_name(name: str, known: Iterable[str]) -> str | None:
@@ -16,6 +18,12 @@ def near_name(name: str, known: Iterable[str]) -> str | None:
         return close[0]
     parts = [other for other in names if other and (other in name or name in other)]
     return parts[0] if len(parts) == 1 and len(parts[0]) >= 4 and len(name) >= 4 else None
+
+
+def is_slip(name: str, other: str) -> bool:
+    """Whether a name is another one with a slip of the pen, or with its end more or less."""
+    longer, shorter = sorted((name, other), key=len, reverse=True)
+    return longer.startswith(shorter) or SequenceMatcher(None, name, other).ratio() >= _SLIP
 
 
 def with_article(kind: str) -> str:

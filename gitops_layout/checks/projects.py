@@ -19,16 +19,20 @@ from gitops_layout.agents.argocd.scoped import scoped, with_scoped
 from gitops_layout.agents.argocd.settings import Settings, settings
 from gitops_layout.agents.context import at, text
 from gitops_layout.agents.delivery import Delivery
+from gitops_layout.checks.near import is_slip, near_name
+from gitops_layout.checks.objectlist import objects_of
 from gitops_layout.graph.model import Graph
 from gitops_layout.k8s.scope import builtin_scope
 from gitops_layout.model import Affected, Hit, Location, ObjectRef, Related
+from gitops_layout.patterns import regexp
 from gitops_layout.repo.model import Resource
 
-__all__ = ["not_permitted"]
+__all__ = ["misspelt", "not_permitted"]
 
 _FILLED_IN = ("$", "{{", "<")
 """What templates and patches put in place of: such a URL is not known yet."""
 
+_NAME = regexp(r"[a-z0-9.-]+")
 _HERE = {"server": "https://kubernetes.default.svc", "name": "in-cluster"}
 
 
@@ -44,6 +48,28 @@ def not_permitted(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
             found = known.get(delivery.project or "default", [])
             if found:
                 yield from _refused(graph, delivery, found)
+
+
+_NAMING = {"Application": ("spec", "project"), "ApplicationSet": ("spec", "template", "spec", "project")}
+
+
+def misspelt(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
+    """Projects that no file declares, where one is declared that is called nearly so."""
+    declared = {
+        at(data, "metadata", "name"): place
+        for data, place, _ in objects_of(graph, argocd.GROUP, "AppProject")
+    }
+    for kind, path in _NAMING.items():
+        for data, place, affected in objects_of(graph, argocd.GROUP, kind):
+            name = text(at(data, *path))
+            if not name or name == "default" or name in declared or not _NAME.fullmatch(name):
+                continue
+            near = near_name(name, filter(None, map(text, declared)))
+            if near is None or not is_slip(name, near):
+                continue
+            values = {"kind": kind, "source": at(data, "metadata", "name"), "name": name, "near": near}
+            related = (Related(declared[near](("metadata", "name")), f"AppProject {near}"),)
+            yield Hit(place(path), {**values, "subject": name}, related, affected)
 
 
 def _projects(graph: Graph) -> dict[str, list[Project]]:

@@ -8,12 +8,11 @@ gives it away, and rows with `world: near` always.
 from __future__ import annotations
 
 from collections import defaultdict
-from difflib import SequenceMatcher
 from fnmatch import fnmatchcase
 from posixpath import basename, dirname
 from typing import TYPE_CHECKING, Any
 
-from gitops_layout.checks.near import near_name
+from gitops_layout.checks.near import is_slip, near_name
 from gitops_layout.k8s.makers import of_agents, programs
 from gitops_layout.k8s.pods import containers, pod_spec
 from gitops_layout.kustomize.model import FILE_NAMES
@@ -242,15 +241,6 @@ def _is_hashed(name: str, target: Present, other: str) -> bool:
     return basename(target.place(("metadata", "name")).file) in FILE_NAMES
 
 
-def _is_slip(name: str, other: str) -> bool:
-    """Whether a name is another one with a slip of the pen, or with its end more or less."""
-    longer, shorter = sorted((name, other), key=len, reverse=True)
-    return longer.startswith(shorter) or SequenceMatcher(None, name, other).ratio() >= _SLIP
-
-
-_SLIP = 0.85
-
-
 def _said(objects: Iterator[Present]) -> dict[str, set[int]]:
     """Every text that objects hold, and which of them hold it."""
     said: dict[str, set[int]] = defaultdict(set)
@@ -292,7 +282,7 @@ def _follow(
         return
     sought.add(name)
     near = next((found for targets in reachable if (found := targets.near(kind, namespace, name))), None)
-    if near is not None and row.world == "near" and not _is_slip(name, near[1]):
+    if near is not None and row.world == "near" and not is_slip(name, near[1]):
         near = None
     if near is None and row.world == "open":
         near = next(

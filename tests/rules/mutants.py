@@ -241,6 +241,7 @@ _OF_FLUX = [
 
 _OF_ARGO = [
     Mutant("A001", UNIT, "project: ", "project: other # ", marker="project: other", agents=ARGO, beside=("A003",)),
+    Mutant("A029", UNIT, "project: apps", "project: app", agents=ARGO, beside=("A003",)),
     Mutant("A003", PROJECT, "      namespace: web\n", "      namespace: wob\n", marker="destination:", where=UNIT, agents=ARGO),
     Mutant("A005", UNIT, "path: apps/web/envs/prod", "path: apps/web/env/prod", agents=ARGO, beside=("L003",)),
     Mutant("A006", UNIT, "    path: apps/web/envs/prod\n", "", marker="source:", where=UNIT, agents=ARGO, beside=("D003",)),
