@@ -359,7 +359,8 @@ def _in_company(context: Context, parts: Sequence[str], index: int, names: Abstr
 
 
 def _in_words(part: str, names: AbstractSet[str], *, strict: bool) -> str | None:
-    """The name that a folder's name is, begins or ends with; `eu-non-prod` does not end with `prod`.
+    """The name that a folder's name is, begins or ends with; `eu-non-prod` does not end with `prod`. Else the one usual
+    name that stands inside or has a number: `eks-prod-01`, `prod1`.
 
     With `strict` a part of the name counts only where nothing else is called so: `tech-preview` is a channel.
     """
@@ -368,7 +369,19 @@ def _in_words(part: str, names: AbstractSet[str], *, strict: bool) -> str | None
     if len(words) == 1 or words[-2] not in _NEGATIONS:
         candidates.append(words[-1])
     rejected = _WEAK_NAMES - {part, "dev"} if strict else frozenset()
-    return next((name for name in candidates if name in names and name not in rejected), None)
+    found = next((name for name in candidates if name in names and name not in rejected), None)
+    return found or (None if strict else _only_word(words, names & ENVIRONMENT_NAMES))
+
+
+def _only_word(words: Sequence[str], names: AbstractSet[str]) -> str | None:
+    """The one environment that words name; None if there are several, or what says less of an environment than of a use."""
+    bare = [word.rstrip("0123456789") for word in words]
+    found = {
+        word
+        for word, before in zip(bare, ["", *bare], strict=False)
+        if word in names and before not in _NEGATIONS
+    }
+    return found.pop() if len(found) == 1 and not found & _WEAKEST_NAMES else None
 
 
 def stages(repo: Repo) -> frozenset[str]:

@@ -124,3 +124,22 @@ def test_a_folder_that_clusters_share_is_no_cluster_unless_an_agent_is_told_so()
     )
     graph = linked({**FLEET, **shared, "clusters/_shared/flux-system/gotk-sync.yaml": sync})
     assert "_shared" in [cluster.name for cluster in graph.clusters]
+
+
+@pytest.mark.parametrize(
+    ("cluster", "environment"),
+    [
+        ("eks-euw1-prod-01", "prod"),
+        ("gke-dev-a", "dev"),
+        ("prod1", "prod"),
+        ("eks-non-prod-01", None),
+        ("eks-nonprod2", "nonprod"),
+        ("a-dev-or-prod-b", None),
+        ("x-demo-1", None),
+        ("eks-product-01", None),
+    ],
+)
+def test_one_usual_name_inside_a_clusters_name_is_its_environment(cluster: str, environment: str | None):
+    sync = FLEET["clusters/prod-eu/flux-system/gotk-sync.yaml"].replace("prod-eu", cluster)
+    graph = linked({f"clusters/{cluster}/flux-system/gotk-sync.yaml": sync})
+    assert [delivery.environment for delivery in graph.deliveries] == [environment]
