@@ -6,6 +6,7 @@ it compares, and by default before it compares only: a synchronisation still wri
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -20,7 +21,7 @@ from gitops_layout.checks.near import near_name
 from gitops_layout.config import did_you_mean
 from gitops_layout.graph.model import Graph
 from gitops_layout.k8s.scope import builtin_groups
-from gitops_layout.model import Change, Hit, Path
+from gitops_layout.model import Change, Hit, Path, Severity
 from gitops_layout.patterns import regexp
 
 __all__ = ["malformed", "overwritten", "too_broad", "wrong_group"]
@@ -108,7 +109,11 @@ def malformed(graph: Graph, params: Params) -> Iterator[Hit]:
                 if (right := near_name(key, _FIELDS)) is not None and key not in _FIELDS
             )
             words = f"an entry names no field to ignore{near}"
-            yield _hit(delivery, (index,), renamed[:1], problem=words, subject="empty")
+            hit = _hit(
+                delivery, (index,), renamed[:1], problem=words, subject="empty", entry=_written_as(entry)
+            )
+            # One without any is only of no use; of a key that is misspelt somebody expects something.
+            yield hit if near else replace(hit, most=Severity.WARNING)
         for number, pointer in _texts(entry, "jsonPointers"):
             if pointer and not pointer.startswith("/"):
                 words = f'"{pointer}" is no JSON pointer: it starts with no slash'
@@ -120,6 +125,7 @@ def malformed(graph: Graph, params: Params) -> Iterator[Hit]:
                     _rewritten(delivery, path, plain and plain[0].replace(".", "/")),
                     problem=words,
                     subject=pointer,
+                    entry=_written_as(entry),
                 )
         for number, expression in _texts(entry, "jqPathExpressions"):
             if (why := _jq_problem(expression)) is not None:
@@ -131,7 +137,13 @@ def malformed(graph: Graph, params: Params) -> Iterator[Hit]:
                     _rewritten(delivery, path, dotted and dotted[0]),
                     problem=f"`{expression}` {why}",
                     subject=expression,
+                    entry=_written_as(entry),
                 )
+
+
+def _written_as(entry: Mapping[str, Any]) -> str:
+    """The entry in one line: what is written alike in many files came from one place, and is one thing to mend."""
+    return json.dumps(entry, sort_keys=True, default=str)
 
 
 def _rewritten(delivery: Delivery, path: Path, right: str | None) -> tuple[Change, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gitops_layout import rules
 from gitops_layout.lint.causes import gathered
+from gitops_layout.model import Severity
 from tests.lint.support import linted, named
 
 SOPS = "creation_rules:\n  - path_regex: .*\\.sops\\.yaml$\n    age: age1example\n"
@@ -119,3 +120,22 @@ def test_every_rule_that_is_covered_is_one() -> None:
     catalogue = rules.builtin()
     named_rules = {other for rule in catalogue.rules for other in rule.covers}
     assert named_rules <= catalogue.by_id.keys()
+
+
+def test_an_entry_that_is_written_alike_in_many_applications_is_told_once_and_as_a_warning() -> None:
+    entry = "    - {group: apiextensions.k8s.io, kind: CustomResourceDefinition}\n"
+    other = "    - {group: apps, kind: Deployment, jsonPointer: [/spec/replicas]}\n"
+    files: dict[str, str | bytes] = {
+        f"argo/{name}.yaml": (
+            f"apiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: {{name: {name}, namespace: argocd}}\n"
+            "spec:\n  project: default\n  destination: {name: in-cluster, namespace: web}\n"
+            f"  source: {{repoURL: https://git.example.org/acme/fleet, path: apps/{name}, targetRevision: HEAD}}\n"
+            f"  ignoreDifferences:\n{entry}{other if name == 'mail' else ''}"
+        )
+        for name in ("docs", "jobs", "mail", "shop", "web")
+    }
+    found = gathered(linted(files, select=["R010"])).findings
+    assert [(each.severity, each.location.file, len(each.also)) for each in found] == [
+        (Severity.ERROR, "argo/mail.yaml", 0),
+        (Severity.WARNING, "argo/docs.yaml", 4),
+    ]
