@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from posixpath import basename
 from typing import Any
 
-from gitops_layout.agents.delivery import Delivery
+from gitops_layout.agents.delivery import Delivery, Source
 from gitops_layout.checks.applied import Applied, applied
 from gitops_layout.checks.ci.deploys import changes
 from gitops_layout.checks.ci.shell import commands
+from gitops_layout.checks.once import once
 from gitops_layout.graph.model import Graph
 from gitops_layout.graph.tokens import templates
 from gitops_layout.k8s.pods import containers
@@ -19,7 +20,7 @@ from gitops_layout.kustomize.model import GROUP as KUSTOMIZE
 from gitops_layout.kustomize.model import find
 from gitops_layout.model import Affected, Hit, Location, Related, Severity, Span
 from gitops_layout.patterns import regexp
-from gitops_layout.render.artifact import leaves_out
+from gitops_layout.render.artifact import LeavesOut, leaves_out
 from gitops_layout.render.directory import passed_over
 from gitops_layout.render.overrides import generated
 from gitops_layout.repo.model import Repo, is_aside, is_yaml
@@ -58,7 +59,7 @@ def _all_of(graph: Graph, delivery: Delivery) -> Iterator[str]:
         folder = graph.repo.resolve(delivery.source.path)
         if folder is None or folder not in graph.repo.folders:
             return
-        tree = _held(graph.repo, delivery, folder)
+        tree = _artifacts(graph.repo)(delivery.source, folder)
         if folder in tree.folders and find(tree, folder) is None:
             for item in generated(tree, folder).data["resources"]:
                 path = tree.resolve(f"{folder}/{item}" if folder else item)
@@ -66,12 +67,23 @@ def _all_of(graph: Graph, delivery: Delivery) -> Iterator[str]:
                     yield path
 
 
-def _held(repo: Repo, delivery: Delivery, folder: str) -> Repo:
-    """The repository without what Flux's artifact of the delivery's source lacks of a folder."""
-    source = delivery.source
-    leaves = leaves_out(repo, ignore=source.ignore, sparse=source.sparse, top=source.top)
-    lacks = {path for path in repo.under(folder) if leaves(path) is not None}
-    return repo.without(lacks) if lacks else repo
+@once
+def _artifacts(repo: Repo) -> Callable[[Source, str], Repo]:
+    """What gives the repository as Flux's artifact of a source holds it, where it lacks YAML files of a folder."""
+    known: dict[tuple[str | None, tuple[str, ...], str], tuple[LeavesOut, list[Repo]]] = {}
+
+    def held(source: Source, folder: str) -> Repo:
+        key = source.ignore, source.sparse, source.top
+        if key not in known:
+            known[key] = leaves_out(repo, ignore=key[0], sparse=key[1], top=key[2]), []
+        leaves, trees = known[key]
+        if not any(leaves(path) is not None for path in repo.under(folder) if is_yaml(path)):
+            return repo
+        if not trees:
+            trees.append(repo.without({path for path in repo.entries if leaves(path) is not None}))
+        return trees[0]
+
+    return held
 
 
 def _lacks(data: Any) -> str | None:

@@ -16,10 +16,11 @@ from gitops_layout.render.rendered import RenderedObject
 from gitops_layout.repo.model import Repo, is_yaml
 from gitops_layout.values import dataclass
 
-__all__ = ["Template", "holds_token", "templates"]
+__all__ = ["Template", "templates"]
 
 _CAPITALS = r"(?<![A-Za-z0-9_$])(?<!\$\{)[A-Z][A-Z0-9_]{3,}(?![A-Za-z0-9_])"
 _NAMED = regexp(rf"{_CAPITALS}(?!=)")
+_BRACKETS = regexp(r"<[\w .-]+>")
 _TOKEN = regexp(rf"<[\w .-]+>|{_CAPITALS}")
 _SCRIPTS = frozenset(
     {
@@ -54,10 +55,10 @@ class Template:
     object: RenderedObject
     by: str = ""
 
-
-def holds_token(text: str) -> bool:
-    """Whether a text of a template has something that is to be replaced."""
-    return _TOKEN.search(text) is not None
+    def holds_token(self, text: str) -> bool:
+        """Whether a text of the template has something of the kind that is to be replaced."""
+        pattern = _BRACKETS if self.token.startswith("<") else _TOKEN
+        return pattern.search(text) is not None
 
 
 _last: list[tuple[Graph, Mapping[str, Template]]] = []
@@ -90,8 +91,10 @@ def _found(graph: Graph) -> Iterator[tuple[str, Template]]:
 
 
 def _tokens(graph: Graph, delivery: Delivery) -> Iterator[tuple[str, Location, RenderedObject]]:
-    """What stands in the names and namespaces of a delivery's objects and can be none."""
+    """What stands in the names and namespaces of a delivery's objects and can be none (names of rights may have capitals)."""
     for item in graph.rendered[delivery.id].objects:
+        if item.ref.group == "rbac.authorization.k8s.io":
+            continue
         for field, value in (("name", item.ref.name), ("namespace", item.ref.namespace)):
             bare = value.islower() and "<" not in value  # nearly every one
             if not bare and (found := _TOKEN.search(value)) is not None:

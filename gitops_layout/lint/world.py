@@ -11,7 +11,7 @@ from dataclasses import field, replace
 from typing import TYPE_CHECKING, Any
 
 from gitops_layout.checks.once import once
-from gitops_layout.graph.tokens import holds_token, templates
+from gitops_layout.graph.tokens import templates
 from gitops_layout.k8s.pods import pod_spec
 from gitops_layout.lint.facts import values_at
 from gitops_layout.model import Affected, ObjectRef
@@ -161,7 +161,8 @@ class World:
 
     def fills(self, start: Present, value: object) -> bool:
         """Whether something is yet to fill in what an object refers to: it is part of somebody's template."""
-        return start.affected.delivery in templates(self._graph) and holds_token(str(value))
+        template = templates(self._graph).get(start.affected.delivery or "")
+        return template is not None and template.holds_token(str(value))
 
     def of_kind(self, cluster: Cluster, kinds: tuple[str, ...]) -> Iterator[Present]:
         """The objects of a cluster whose kind is one of `kinds`."""

@@ -7,7 +7,7 @@ from itertools import chain
 from posixpath import dirname
 from typing import TYPE_CHECKING, Any
 
-from gitops_layout.graph.tokens import holds_token, templates
+from gitops_layout.graph.tokens import templates
 from gitops_layout.k8s.scope import is_crd
 from gitops_layout.kustomize.model import FILE_NAMES
 from gitops_layout.model import Affected, Location, Unchecked, UncheckedClass
@@ -132,8 +132,9 @@ def settling(graph: Graph) -> Settling:
         left = verdict.violations
         if unseen is not None:
             left = tuple(v for v in left if not _waits(unseen, v))
-        if left and affected.delivery in templates(graph):
-            left = tuple(v for v in left if not holds_token(v.got))
+        template = templates(graph).get(affected.delivery or "") if left else None
+        if template is not None:
+            left = tuple(v for v in left if not template.holds_token(v.got))
         if affected.delivery in guesses:  # whoever installs it may give what is missing
             left = tuple(v for v in left if v.kind != "missing" and v.got != "null")
         if left and (
