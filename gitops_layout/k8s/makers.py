@@ -70,8 +70,8 @@ def of_agents(kind: str | None, name: str) -> bool:
 
 
 _PROGRAMS = {("Secret", "argocd-redis"): ("redis-initial-password",)}
-"""What a program makes that does not say its name: Argo CD's own password of Redis (`argocd admin redis-initial-password`, in an
-initContainer of its manifests since 2.8.19, 2.9.15 and 2.10.10), by the words of the command.
+"""What a program makes without being told the name, by the words of its command: Argo CD's password of Redis, which an
+initContainer of its own manifests makes (cmd/argocd/commands/admin/redis_initial_password.go).
 """
 
 

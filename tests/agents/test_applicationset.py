@@ -393,7 +393,9 @@ def test_another_repository_is_external():
 def test_two_parameter_sets_with_one_name_collide():
     found = expanded(listed({"x": "a", "y": "1"}, {"x": "a", "y": "2"}))
     assert problem(found)[0] == "collision"
-    assert "{x=a, y=1} and {x=a, y=2}" in found.problems[0].why
+    assert found.problems[0].why.endswith("an Application a: {y=1} and {y=2}")
+    nested = expanded(listed({"x": "a", "path": {"path": "b"}}, {"x": "a", "path": {"path": "c"}}))
+    assert nested.problems[0].why.endswith("{path.path=b} and {path.path=c}")
 
 
 def test_more_than_ten_thousand_applications_are_refused_before_they_are_made():

@@ -6,7 +6,7 @@ that depend on chance or time, become problems that say so, never guesses.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gitops_layout.agents.applicationset.generators import (
     KINDS,
@@ -31,6 +31,9 @@ from gitops_layout.agents.applicationset.patching import filled, patched
 from gitops_layout.agents.applicationset.rendering import Renderer
 from gitops_layout.agents.applicationset.secrets import cluster_of_secret
 from gitops_layout.model import Path
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 __all__ = [
     "MAX_APPLICATIONS",
@@ -211,14 +214,29 @@ def _check_names(applications: list[Generated], renderer: Renderer) -> None:
         if not isinstance(name, str) or not name:
             renderer.note(ProblemKind.NO_NAME, "an Application gets no name", application.generator)
         elif name in seen:
-            first, second = (_shown(one.params) for one in (seen[name], application))
-            why = f"two parameter sets make an Application {name}: {first} and {second}"
+            why = f"two parameter sets make an Application {name}: {_apart(seen[name].params, application.params)}"
             renderer.note(ProblemKind.COLLISION, why, application.generator)
         else:
             seen[name] = application
 
 
-def _shown(params: Any) -> str:
+def _apart(one: Any, other: Any) -> str:
+    """Two parameter sets by what tells them apart; by all they have where nothing does, or one has nothing else."""
+    whole = [dict(_flat(params, "")) for params in (one, other)]
+    same = {key for key, value in whole[0].items() if whole[1].get(key) == value}
+    apart = [{key: value for key, value in each.items() if key not in same} for each in whole]
+    return " and ".join(map(_shown, apart if all(apart) else whole))
+
+
+def _flat(params: Any, prefix: str) -> Iterator[tuple[str, str]]:
+    for key, value in params.items():
+        if isinstance(value, str):
+            yield f"{prefix}{key}", value
+        elif isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{key}.")
+
+
+def _shown(params: dict[str, str]) -> str:
     """A parameter set, short enough for a message."""
-    text = ", ".join(f"{key}={value}" for key, value in params.items() if isinstance(value, str))
+    text = ", ".join(f"{key}={value}" for key, value in params.items())
     return f"{{{text if len(text) <= 100 else f'{text[:99]}…'}}}"
