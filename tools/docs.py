@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -16,6 +17,7 @@ from gitops_layout import rules
 from gitops_layout.cli import COMMANDS, root
 from gitops_layout.config.schema import json_schema as config_schema
 from gitops_layout.rules.examples import body
+from gitops_layout.rules.model import Rule
 from gitops_layout.spec import json_schema as spec_schema
 from gitops_layout.system import write_atomic
 from gitops_layout.validation import bundle
@@ -69,6 +71,7 @@ def _schema(schema: object) -> str:
 
 
 def _rules() -> str:
+    catalogue = rules.builtin()
     lines = [
         "# Rules",
         "",
@@ -79,8 +82,9 @@ def _rules() -> str:
         "`lint --fix` mends its findings; where it says `unsafe`, `lint --fix --unsafe` does, for that changes what is",
         "deployed. What stands in no text that could be edited is left to people.",
         "",
+        _counts(catalogue.rules),
+        "",
     ]
-    catalogue = rules.builtin()
     for group in dict.fromkeys(rule.group for rule in catalogue.rules):
         lines += [f"## {group}", "", "| id | name | fix | what goes wrong |", "| --- | --- | --- | --- |"]
         for rule in catalogue.rules:
@@ -90,6 +94,17 @@ def _rules() -> str:
                 lines.append(f"| {link} | `{rule.name}` | {fix} | {_first_sentence(body(rule))} |")
         lines.append("")
     return "\n".join(lines)
+
+
+def _counts(known: Sequence[Rule]) -> str:
+    """How many rules say in which of the three ways what they want."""
+    asserts = sum(rule.assertion is not None for rule in known)
+    references = sum(bool(rule.references) for rule in known)
+    checks = sum(rule.check is not None for rule in known)
+    return (
+        f"Of {len(known)} rules {asserts} are written as `assert`, in CEL, {references} as `references`, rows of a table, "
+        f"and {checks} as `check`, a function of ours, where neither can say it."
+    )
 
 
 def _first_sentence(text: str) -> str:

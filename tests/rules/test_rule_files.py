@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 from gitops_layout import rules
 from gitops_layout.errors import UserError
 from gitops_layout.model import ObjectRef, Severity
 from gitops_layout.repo.load import from_files
-from gitops_layout.rules.examples import examples, with_console
+from gitops_layout.rules.examples import body, examples, with_console
 from gitops_layout.rules.frontmatter import parse
 from gitops_layout.rules.model import Rule, kind_matches
 
@@ -44,6 +47,10 @@ b: 4
 ```
 """
 PATH = ".gitops-layout/rules/ACME001-owner-label.md"
+
+
+ROOT = Path(__file__).parents[2]
+_LINK = re.compile(r"- \[[^\]]+\]\(([^)\s]+)\)")
 
 
 def own(text: str, path: str = PATH) -> rules.Catalogue:
@@ -149,3 +156,15 @@ def test_a_misspelt_rule_is_named_with_its_neighbour() -> None:
         match=r'--select: no rule is called "image-mutable-tags" \(did you mean "image-mutable-tag"',
     ):
         rules.builtin().select("image-mutable-tags", "--select")
+
+
+@pytest.mark.parametrize("rule", rules.builtin().rules, ids=lambda rule: rule.id)
+def test_each_rule_file_ends_with_the_pages_on_which_it_rests(rule: Rule) -> None:
+    lines = body(rule).rpartition("\n## References\n\n")[2].splitlines()
+    links = [found[1] if (found := _LINK.fullmatch(line)) else "" for line in lines]
+    assert 1 <= len(links) <= 3, "end with `## References` and a list of one to three links, one a line"
+    assert len(set(links)) == len(links)
+    for link, line in zip(links, lines, strict=True):
+        # What only this project decides (its configuration, its tenants) is documented in this repository alone.
+        here = (ROOT / rule.file).parent / link.partition("#")[0] if link.startswith("../../docs/") else None
+        assert link.startswith("https://") or (here and here.is_file()), f"no page that exists: {line}"
