@@ -22,7 +22,7 @@ from gitops_layout.patterns import regexp
 from gitops_layout.repo.model import Repo
 from gitops_layout.values import dataclass
 
-__all__ = ["Origins", "Written", "last_written"]
+__all__ = ["Origins", "Writers", "Written", "last_written"]
 
 _ABSENT = object()
 _REPLACED = object()
@@ -35,10 +35,14 @@ _MOST = 4
 """Actions on a line; the values of longer ones are not looked for."""
 _REPEATS = ("range", "define", "block")
 """What makes the lines inside it write more than once."""
+_NAMES_A_KEY = regexp(r"^[^:]*\{\{[^\n]*:")
 _SKIPPED = regexp(r"\s*(?:$|#|\{\{)")
 _KEY = regexp(
     r"(?P<indent>\s*(?:- +)*)(?P<quote>[\"']?)(?P<key>[^\s:{}\"'][^:{}\"']*?)(?P=quote)\s*:(?:\s|$)"
 )
+
+
+Writers = Callable[[Path], tuple[Location, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +83,8 @@ class Origins:
     fallback: Location
     _files: dict[str, Blocks] = field(default_factory=dict, repr=False)
 
-    def of(self, objects: Sequence[Template]) -> Iterator[Callable[[Path], Location]]:
-        """The look-up for each of the objects of one render."""
+    def of(self, objects: Sequence[Template]) -> Iterator[Writers]:
+        """The look-up for each of the objects of one render: the places that wrote a value, that of its last part first."""
         # Values that a chart takes from its dependencies are moved about before they are used.
         asked = [self.chart.files[place] for place in self.chart.files if basename(place) in _DECLARES]
         moved = any("import-values" in self.repo.text(file) for file in asked if file in self.repo.entries)
@@ -94,19 +98,19 @@ class Origins:
         for item, index in zip(objects, places, strict=True):
             yield self._origin(item, index, totals.get((item.source, item.kind), 1), moved)
 
-    def _origin(self, item: Template, index: int, total: int, moved: bool) -> Callable[[Path], Location]:
+    def _origin(self, item: Template, index: int, total: int, moved: bool) -> Writers:
         found = self.chart.source(item.source)
         if found is None:
-            return lambda _path: self.fallback
+            return lambda _path: (self.fallback,)
         source, inside = found
         archive = source.place in self.repo.entries
         file = source.place if archive else self.repo.resolve(join(source.place, inside))
         if file is None or archive:
-            return lambda _path: Location(file) if file is not None else self.fallback
+            return lambda _path: (Location(file) if file is not None else self.fallback,)
         text = self._text(file)
         block = _block(text, item, index, total)
         if block is None:
-            return lambda _path: Location(file)
+            return lambda _path: (Location(file),)
         alone = total == 1 or not any("helm.sh/hook" in line for line in text.lines)  # helm sorts hooks last
         return lambda path: self._locate(
             file, block, item, path, source.values if alone and not moved else None
@@ -119,7 +123,7 @@ class Origins:
 
     def _locate(
         self, file: str, block: range, item: Template, path: Path, scope: tuple[str, ...] | None
-    ) -> Location:
+    ) -> tuple[Location, ...]:
         """`scope` is None where it cannot be told which of a template's objects this is."""
         text = self._text(file)
         step = _follow(text, block, (*item.within, *path))
@@ -127,16 +131,19 @@ class Origins:
             value, rest = _at(item.data, path), path[max(0, step.done - len(item.within)) :]
             if isinstance(value, str | int | float):
                 sources = _block_sources(text, step, rest) if rest else _line_sources(text, step)
-                place = self._claimed(sources, value, scope)
-                if place is not None:
-                    return place
-        return _line(text.lines, file, step.number)
+                places = self._claimed(sources, value, scope)
+                if places:
+                    return places
+        return (_line(text.lines, file, step.number),)
 
     def _claimed(
         self, sources: Sequence[str | Source], value: str | float, scope: tuple[str, ...]
-    ) -> Location | None:
-        """The place of the last value that the parts of a text take from the release's, if they make up `value`."""
-        pattern, last, unknown = "", None, 0
+    ) -> tuple[Location, ...]:
+        """The places of the values that the parts of a text take from the release's, the last first, if they make up
+        `value`.
+        """
+        pattern, unknown = "", 0
+        places: dict[Location, None] = {}
         for part in sources:
             if isinstance(part, str):
                 pattern += re.escape(part)
@@ -145,10 +152,11 @@ class Origins:
             known = place is not None and not (part.default and not given)
             pattern += re.escape(_plain(given)) if known else ".*"
             unknown += not known
-            last = place if known and _plain(given) else last
-        if last is None or unknown > 1:
-            return None
-        return last if re.fullmatch(pattern, _plain(value), re.DOTALL) else None
+            if known and place is not None and _plain(given):
+                places[place] = None
+        if unknown > 1 or not re.fullmatch(pattern, _plain(value), re.DOTALL):
+            return ()
+        return tuple(reversed(places))
 
     def _given(self, source: Source, scope: tuple[str, ...]) -> tuple[Location | None, Any]:
         """Where the value that a template names was written last, if that is known, and the value there."""
@@ -329,11 +337,16 @@ def _follow(text: Blocks, block: range, path: Path) -> _Step:
 def _always(text: Blocks, region: range, above: int, number: int, column: int) -> bool:
     """Whether a key that the object has was written by its line, which may stand in an `if`: nothing else could."""
     return text.stacks[number] == text.stacks[above] or not any(
-        text.makes(line) and text.column(line) in (None, column)
+        text.makes(line) and _writes_at(text, line) in (None, column)
         for line in region
-        if text.lines[line].lstrip().startswith("{{") or "{{" in text.lines[line].partition(":")[0]
-        if ":" in text.lines[line] or text.lines[line].lstrip().startswith("{{")
+        if text.lines[line].lstrip().startswith("{{") or _NAMES_A_KEY.search(text.lines[line])
     )
+
+
+def _writes_at(text: Blocks, line: int) -> int | None:
+    """The column in which a line may have a key; None for an action that does not say it."""
+    words = text.lines[line].lstrip(" -")
+    return text.column(line) if words.startswith("{{") else len(text.lines[line]) - len(words)
 
 
 def _counted(text: Blocks, region: range, starts: Sequence[int], chosen: int, above: int) -> bool:

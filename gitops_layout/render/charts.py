@@ -20,11 +20,11 @@ from gitops_layout.helm.chart import Chart, Fetched, Problem, nothing_fetched, w
 from gitops_layout.helm.find import Helm, Library, NoHelm, find
 from gitops_layout.helm.guess import guessed, is_certain
 from gitops_layout.helm.kept import Store
-from gitops_layout.helm.origins import Origins, Written, last_written
+from gitops_layout.helm.origins import Origins, Writers, Written, last_written
 from gitops_layout.helm.template import Release, Template, Templated, template
 from gitops_layout.helm.valuefiles import Refs
 from gitops_layout.k8s.scope import is_crd
-from gitops_layout.model import Location, Unchecked, UncheckedClass
+from gitops_layout.model import Location, Path, Unchecked, UncheckedClass
 from gitops_layout.patterns import regexp
 from gitops_layout.render.lookup import Lookup, nothing
 from gitops_layout.render.postrender import PostRendered, post_rendered
@@ -249,16 +249,17 @@ class Charts:
         origins = Origins(
             self.repo, chart, self._written(chart, wanted), delivery.place("chart", "path", "reference")
         )
-        delivered = ((item.data, origin) for item, origin in zip(objects, origins.of(objects), strict=True))
+        delivered = ((item.data, writers) for item, writers in zip(objects, origins.of(objects), strict=True))
         built = PostRendered(tuple(pair for pair in delivered if _delivers(delivery, pair[0])))
         if delivery.agent == "flux":
             built = post_rendered(delivery, built.objects, wanted.release.namespace)
         if built.problem is not None:
             failure = built.problem.unchecked(f"delivery {delivery.id}", delivery.id)
             return Rendered(delivery.id, files=files, failure=failure)
-        rendered = finished(delivery, (Made(*pair) for pair in built.objects), files, lookup)
+        made = (Made(data, partial(_last, found), partial(_before, found)) for data, found in built.objects)
+        rendered = finished(delivery, made, files, lookup)
         places = zip(objects, origins.of(objects), strict=True)
-        doubled = tuple((path, origin(path)) for item, origin in places for path in item.doubled)
+        doubled = tuple((path, _last(writers, path)) for item, writers in places for path in item.doubled)
         return replace(rendered, unseen=(*rendered.unseen, *wanted.unseen), doubled=doubled)
 
     def _written(self, chart: Chart, wanted: Wanted) -> tuple[Written, ...]:
@@ -270,6 +271,14 @@ class Charts:
             documents = self.repo.documents(file) if file is not None and not replaced else ()
             defaults += [Written(Location(doc.file), doc.data, source.values) for doc in documents[:1]]
         return (*defaults, *wanted.written)
+
+
+def _last(writers: Writers, path: Path) -> Location:
+    return writers(path)[0]
+
+
+def _before(writers: Writers, path: Path) -> tuple[Location, ...]:
+    return writers(path)[1:]
 
 
 def _listed(value: Any) -> list[Any]:

@@ -7,13 +7,14 @@ Facts: helm-controller v1.6.4, internal/postrender. Post-renderers see hooks as 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gitops_layout.agents.context import at
 from gitops_layout.agents.delivery import Delivery
 from gitops_layout.agents.fluxolder import is_older
 from gitops_layout.helm.chart import Problem
+from gitops_layout.helm.origins import Writers
 from gitops_layout.k8s.scope import builtin_scope
 from gitops_layout.kustomize.exact import Build, build
 from gitops_layout.kustomize.walk import walk
@@ -25,8 +26,8 @@ __all__ = ["Pair", "PostRendered", "post_rendered"]
 
 _OF_BETAS = frozenset({"patchesStrategicMerge", "patchesJson6902"})
 
-Pair = tuple[dict[str, Any], Callable[[Path], Location]]
-"""An object, and the look-up for where its values were written."""
+Pair = tuple[dict[str, Any], Writers]
+"""An object, and the look-up for the places that wrote its values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +91,9 @@ def _kustomized(options: Mapping[str, Any], objects: Sequence[Pair], where: Loca
     built = build(repo, Build(closure))
     if built.problem is not None:
         return PostRendered(problem=Problem(f"post-renderer: {built.problem.why}", where))
-    before = {_identity(data): (data, origin) for data, origin in objects}
+    before = {_identity(data): (data, writers) for data, writers in objects}
     return PostRendered(
-        tuple((data, _origin(data, before.get(_identity(data)), where)) for data in built.objects)
+        tuple((data, _writers(data, before.get(_identity(data)), where)) for data in built.objects)
     )
 
 
@@ -101,16 +102,23 @@ def _identity(data: Mapping[str, Any]) -> tuple[Any, ...]:
     return data.get("apiVersion"), data.get("kind"), at(metadata, "namespace"), at(metadata, "name")
 
 
-def _origin(data: dict[str, Any], before: Pair | None, where: Location) -> Callable[[Path], Location]:
+def _writers(data: dict[str, Any], before: Pair | None, where: Location) -> Writers:
     """A value that the post-renderer changed stands there, every other one where it stood."""
     if before is None:
-        return lambda _path: where
-    old, origin = before
-    return lambda path: origin(path) if at(old, *path) == at(data, *path) else where
+        return lambda _path: (where,)
+    old, writers = before
+
+    def locate(path: Path) -> tuple[Location, ...]:
+        was = at(old, *path)
+        if was == at(data, *path):
+            return writers(path)
+        return (where, *writers(path)) if was is not None else (where,)
+
+    return locate
 
 
 def _with_metadata(pair: Pair, common: Mapping[str, Any], where: Location) -> Pair:
-    data, origin = pair
+    data, writers = pair
     if not isinstance(data.get("metadata"), dict):
         return pair
     metadata = dict(data["metadata"])
@@ -120,24 +128,24 @@ def _with_metadata(pair: Pair, common: Mapping[str, Any], where: Location) -> Pa
             metadata[name] = {**(own if isinstance(own, dict) else {}), **common[name]}
     changed = {**data, "metadata": metadata}
 
-    def locate(path: Path) -> Location:
-        if path[:1] == ("metadata",) and at(data, *path) != at(changed, *path):
-            return where.at(*path[1:])
-        return origin(path)
+    def locate(path: Path) -> tuple[Location, ...]:
+        if path[:1] == ("metadata",) and (was := at(data, *path)) != at(changed, *path):
+            return (where.at(*path[1:]), *(writers(path) if was is not None else ()))
+        return writers(path)
 
     return changed, locate
 
 
 def _in_namespace(pair: Pair, namespace: str) -> Pair:
     """helm applies namespaced objects without a namespace to the release's."""
-    data, origin = pair
+    data, writers = pair
     metadata = data.get("metadata")
     group = str(data.get("apiVersion", "")).rpartition("/")[0]
     if not isinstance(metadata, dict) or metadata.get("namespace"):
         return pair
     if builtin_scope(group, str(data.get("kind"))) is not True:
         return pair
-    return {**data, "metadata": {**metadata, "namespace": namespace}}, origin
+    return {**data, "metadata": {**metadata, "namespace": namespace}}, writers
 
 
 def _items(value: Any) -> list[dict[str, Any]]:
