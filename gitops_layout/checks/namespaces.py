@@ -46,6 +46,7 @@ def never_created(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
     """
     made, uses = _created(graph), _used(graph)
     unused = {cluster: made[cluster].keys() - uses[cluster].keys() for cluster in uses}
+    named = {known.name for known in graph.clusters}
     anywhere = {r.ref.name for r in graph.repo.resources if (r.ref.group, r.ref.kind) in _NAMING}
     yield from _of_charts(graph, anywhere)
     for cluster, spaces in sorted(uses.items()):
@@ -55,8 +56,8 @@ def never_created(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
         kept = sum(name in known for name in spaces)
         blind, words = _unseen(graph, cluster)
         forgotten = set()
-        for name in lacking if cluster and not blind else ():
-            others = sorted({other for other in uses if name in uses[other]} - {cluster})
+        for name in lacking if cluster in named and not blind else ():
+            others = sorted(other for other in named if other != cluster and name in uses.get(other, ()))
             if len(others) >= params["others"] and all(name in made[other] for other in others):
                 forgotten.add(name)
                 related = [Related(made[other][name], f"creates it for {other}") for other in others]

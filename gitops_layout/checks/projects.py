@@ -65,11 +65,16 @@ def misspelt(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
             if not name or name == "default" or name in declared or not _NAME.fullmatch(name):
                 continue
             near = near_name(name, filter(None, map(text, declared)))
-            if near is None or not is_slip(name, near):
+            if near is None or not is_slip(name, near) or _is_of_the_other(name, near):
                 continue
             values = {"kind": kind, "source": at(data, "metadata", "name"), "name": name, "near": near}
             related = (Related(declared[near](("metadata", "name")), f"AppProject {near}"),)
             yield Hit(place(path), {**values, "subject": name}, related, affected)
+
+
+def _is_of_the_other(name: str, near: str) -> bool:
+    """Whether one is named after the other, as `shop-web` after `shop`: both may be there."""
+    return name.startswith(f"{near}-") or near.startswith(f"{name}-")
 
 
 def _projects(graph: Graph) -> dict[str, list[Project]]:
