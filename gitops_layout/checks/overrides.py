@@ -151,7 +151,9 @@ def image_matches_nothing(graph: Graph, params: Params) -> Iterator[Hit]:
         names = known.setdefault(id(objects), _images(objects))
         for image, index in images:
             name, instead = text(image.get("name")), text(image.get("newName"))
-            if name and name not in names and names.isdisjoint(_renamed(graph, instead, files)):
+            if not name or name in names or instead in names:
+                continue  # the rest asks all kustomizations that are built along
+            if names.isdisjoint(_renamed(graph, instead, files)):
                 yield Hit(kustomization.location.at("images", index, "name"), {"name": name, "subject": name})
 
 
