@@ -438,6 +438,6 @@ def _holds_credentials(text: str, key: str, field: str) -> bool:
     if "ENC[AES256_GCM" in text or text.startswith(("age-encryption.org", "-----BEGIN PGP MESSAGE")):
         return False
     if field == "files":
-        return secret_form(key, text) == "plain"
+        return not text.startswith("#!") and secret_form(key, text) == "plain"
     lines = (line.partition("=") for line in text.splitlines() if "=" in line and not line.startswith("#"))
     return any(secret_form(name.strip(), value.strip().strip("'\"")) == "plain" for name, _, value in lines)
