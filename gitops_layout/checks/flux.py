@@ -60,6 +60,8 @@ def path_missing(graph: Graph, params: Params) -> Iterator[Hit]:
     for delivery in graph.deliveries:
         if delivery.agent != params["agent"] or delivery.kind not in kinds:
             continue
+        if at(delivery.object, "metadata", "uid") is not None:
+            continue  # what a cluster had once, printed
         for part in delivery.parts or (delivery,):
             path = part.source.path
             if not part.source.local or not path or part.source.chart or _OPEN.search(path):
