@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import field, replace
 from typing import TYPE_CHECKING, Any
 
+from gitops_layout.agents import argocd
 from gitops_layout.checks import ENGINE
 from gitops_layout.checks.files import is_live
 from gitops_layout.graph.follows import pinned
-from gitops_layout.graph.sources import OF_AGENTS
 from gitops_layout.lint import unchecked as looked
 from gitops_layout.lint.baseline import Baseline, Ordinals, identity
 from gitops_layout.lint.covers import uncovered
@@ -21,7 +21,7 @@ from gitops_layout.lint.report import Coverage, Crash, Finding, RelatedPlace, Re
 from gitops_layout.lint.secrecy import Excerpts
 from gitops_layout.lint.suppress import Silencer
 from gitops_layout.lint.words import UnfilledError, filled
-from gitops_layout.model import Affected, Hit, Location, Severity, Span
+from gitops_layout.model import Affected, Hit, Location, ObjectRef, Severity, Span
 from gitops_layout.repo.model import Repo, is_yaml
 from gitops_layout.validation.judged import judged
 from gitops_layout.values import dataclass
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from gitops_layout.rules.model import Rule
 
 __all__ = ["Engine", "lint", "shown"]
+
+_BEGINNING = frozenset({"Application", "ApplicationSet", "AppProject"})
 
 
 def lint(
@@ -225,10 +227,16 @@ class Engine:
             return min((s for s in tiers.values() if s), key=lambda s: s.rank, default=None), True
         if delivery is None:
             return tiers["nonprod"], is_live(self.graph, hit.location.file)
-        # A root that no agent names may hold the agents' own objects: whoever applies that, each of these is a root.
-        root = hit.affected.object is not None and hit.affected.object.api_version.startswith(OF_AGENTS)
-        by_file = (root or hit.affected.delivery is None) and is_live(self.graph, hit.location.file)
+        by_file = hit.affected.delivery is None or _is_root(hit.affected.object)
+        by_file = by_file and is_live(self.graph, hit.location.file)
         return tiers[delivery.tier], delivery.live or by_file
+
+
+def _is_root(ref: ObjectRef | None) -> bool:
+    """Whether an object is one of those with which Argo CD is begun: somebody applies the folder that holds it, though no
+    agent names that. What Flux begins with delivers that folder itself.
+    """
+    return ref is not None and ref.kind in _BEGINNING and ref.group == argocd.GROUP
 
 
 def _in_one_line(repo: Repo, location: Location) -> Span:
