@@ -229,4 +229,4 @@ def test_applications_of_a_set_that_share_a_name_are_made_by_nobody():
     assert [delivery.name for delivery in graph.deliveries] == ["l-b"]
     (entry,) = graph.unchecked
     assert entry.kind is UncheckedClass.BROKEN
-    assert "an Application l-a: {e=a, f=1} and {e=a, f=3}" in entry.why
+    assert "an Application l-a: {f=1} and {f=3}" in entry.why
