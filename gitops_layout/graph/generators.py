@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from gitops_layout.agents import argocd
+from gitops_layout.agents.argocd.secrets import SECRET_TYPE, TEMPLATES
 from gitops_layout.agents.context import Declared, DeclaredCluster, at
 from gitops_layout.fields import dotted, place_of
 from gitops_layout.model import Unchecked, UncheckedClass, of_object
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Elsewhere", "Expander", "clusters_of", "expander", "expansions", "is_generator"]
 
-_SECRET_TYPE = ("metadata", "labels", "argocd.argoproj.io/secret-type")
+_TEMPLATES = {kind: where for (_, kind), where in TEMPLATES.items()}
 
 
 def is_generator(resource: Resource) -> bool:
@@ -41,19 +42,12 @@ def _registered(
         yield from ((resource, secret, cluster_of_secret(secret)) for resource, secret in found)
 
 
-_TEMPLATES: dict[str, tuple[str, ...]] = {
-    "Secret": (),
-    "SealedSecret": ("spec", "template"),
-    "ExternalSecret": ("spec", "target", "template"),
-}
-
-
 def _secret_of(resource: Resource) -> dict[str, Any] | None:
     """The Secret of a cluster that an object is, or that becomes of it, with those of its values that are written out."""
     if resource.ref.kind == "Secret":
-        return resource.data if at(resource.data, *_SECRET_TYPE) == "cluster" else None
+        return resource.data if at(resource.data, *SECRET_TYPE) == "cluster" else None
     template = at(resource.data, *_TEMPLATES[resource.ref.kind])
-    if at(template, *_SECRET_TYPE) != "cluster":
+    if at(template, *SECRET_TYPE) != "cluster":
         return None
     data = at(template, "data")
     plain = (

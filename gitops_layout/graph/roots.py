@@ -86,9 +86,8 @@ def plain_folders(
             meant[folder] = not is_aside(file) and not _below(folder, kustomized)
         if not meant[folder] or file in elsewhere or name in FILE_NAMES:
             continue
-        if any(
-            r.ref.name and r.ref.group != "gitops-layout" for r in repo.objects(file)
-        ):  # our spec is no object
+        # Our own spec is nobody's object.
+        if any(each.ref.name and each.ref.group != "gitops-layout" for each in repo.objects(file)):
             folders.setdefault(folder, []).append(file)
     return [builtin.directory(folder, tuple(files), context) for folder, files in sorted(folders.items())]
 

@@ -12,19 +12,13 @@ from dataclasses import replace
 from typing import Any
 
 from gitops_layout.agents.argocd.project import Destination, Project
+from gitops_layout.agents.argocd.secrets import SECRET_TYPE, TEMPLATES
 from gitops_layout.agents.context import at
 from gitops_layout.model import ObjectRef
 from gitops_layout.values import dataclass
 
 __all__ = ["Scoped", "scoped", "with_scoped"]
 
-_TYPE = ("metadata", "labels", "argocd.argoproj.io/secret-type")
-_TEMPLATES: Mapping[tuple[str, str], tuple[str, ...]] = {
-    ("", "Secret"): (),
-    ("bitnami.com", "SealedSecret"): ("spec", "template"),
-    ("external-secrets.io", "ExternalSecret"): ("spec", "target", "template"),
-}
-"""What becomes a Secret, and where it says what that will be."""
 _UNREAD = ("ENC[", "{{", "${", "<")
 """What stands for a value that is not here: encrypted, or filled in later."""
 
@@ -45,9 +39,9 @@ def scoped(objects: Iterable[tuple[ObjectRef, Mapping[str, Any], str]]) -> Itera
     What of them cannot be read is taken for whatever permits most.
     """
     for ref, data, namespace in objects:
-        where = _TEMPLATES.get((ref.group, ref.kind))
+        where = TEMPLATES.get((ref.group, ref.kind))
         secret = at(data, *where) if where is not None else None
-        kind = at(secret, *_TYPE)
+        kind = at(secret, *SECRET_TYPE)
         if kind in ("repository", "cluster"):
             values = {**_elsewhere(data), **_values(secret)}
             project = values.get("project", "")
