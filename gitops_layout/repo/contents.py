@@ -33,11 +33,13 @@ class Contents:
     kept: dict[str, bytes] = field(default_factory=dict)
     digests: dict[str, bytes] = field(default_factory=dict)
     room: int = ROOM
-    _plain: Repo | None = None
+    _repo: Repo | None = None
 
     def repo(self) -> Repo:
         """The work tree, which does not read again what is kept or will be."""
-        return from_work_tree(self.listing, self.kept)
+        if self._repo is None:
+            self._repo = from_work_tree(self.listing, self.kept)
+        return self._repo
 
     def keep(self, path: str, content: bytes, found: bytes) -> bool:
         """Keep what somebody read of a file, with its digest, where there is room."""
@@ -56,10 +58,8 @@ class Contents:
         entry = self.listing.entries[path]
         if entry.size > MAX_BYTES:  # never read whole: its signature has to do
             return content_digest(f"large {entry.signature}".encode())
-        if self._plain is None:
-            self._plain = from_work_tree(self.listing)
         try:
-            content = self._plain.content(path)
+            content = self.repo().content(path)
         except UnreadableError as error:
             return content_digest(f"unreadable: {error.why}".encode())
         found = content_digest(content)
