@@ -13,6 +13,7 @@ from posixpath import basename, dirname
 from typing import TYPE_CHECKING, Any
 
 from gitops_layout.agents.delivery import Delivery, Revision, Source, SyncPolicy
+from gitops_layout.cli.remembered import OWN
 from gitops_layout.graph.parked import switched_off
 from gitops_layout.kustomize.model import FILE_NAMES
 from gitops_layout.model import Location, UncheckedClass
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from gitops_layout.repo.model import Resource
 
 __all__ = [
-    "OWN",
     "Row",
     "decoded",
     "facts",
@@ -59,9 +59,6 @@ _PLAIN_GROUPS = frozenset(
     }
 )
 """Groups whose objects deliver nothing and define nothing, Secrets (an agent's clusters) excepted."""
-
-OWN = (".gitops-layout", "gitops.yaml", "gitops.d/")
-"""How the paths of our own files begin: they change the meaning of all others."""
 
 
 def _plain(ref: ObjectRef) -> bool:

@@ -12,7 +12,8 @@ import zlib
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from gitops_layout.cli.again import OWN, Row, decoded, facts, harmless, plain_now, rows_of
+from gitops_layout.cli.again import Row, decoded, facts, harmless, plain_now, rows_of
+from gitops_layout.cli.remembered import OWN
 from gitops_layout.graph.model import Environment, Graph
 from gitops_layout.lint import kept
 from gitops_layout.lint.world import world_of

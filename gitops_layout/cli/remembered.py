@@ -34,7 +34,10 @@ if TYPE_CHECKING:
     from gitops_layout.repo.load import Listing
     from gitops_layout.repo.model import Repo
 
-__all__ = ["VARIABLE", "Memory", "Said", "command", "option"]
+__all__ = ["OWN", "VARIABLE", "Memory", "Said", "command", "option"]
+
+OWN = (".gitops-layout", "gitops.yaml", "gitops.d/")
+"""How the paths of our own files begin: they change the meaning of all others."""
 
 VARIABLE = "GITOPS_LAYOUT_NO_CACHE"
 """Set to anything but nothing, `0` or `false`, every command does as with `--no-cache`."""
@@ -65,12 +68,13 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """A listed tree, and what is known of it. `key` stands for the command and all around it, `commit_key` for that
-    and the commit that is checked out.
+    """A listed tree, and what is known of it. `kept` are the contents that were read once, for the digests and for whoever
+    asks `repo`. `key` stands for the command and all around it, `commit_key` for that and the commit that is checked out.
     """
 
     listing: Listing
     repo: Repo
+    kept: Mapping[str, bytes]
     state: State
     cache: Cache
     key: bytes
@@ -107,7 +111,9 @@ class Memory:
 
     def keep(self, said: Said) -> None:
         """Remember, unless the tree changed while the command ran."""
-        if not said.lasting or not self.cache.usable or not unchanged(self.listing, said.read):
+        read = self.listing.entries.keys() if said.read is None else said.read
+        again = [path for path in read if path not in self.kept or path.startswith(OWN)]
+        if not said.lasting or not self.cache.usable or not unchanged(self.listing, again):
             return
         pieces: dict[str, bytes] = {}
 
@@ -170,7 +176,7 @@ def command(
             known = State(b"")
             unknown()
         commit_key = digest(b"commit", key, (listing.revision or "").encode())
-        memory = Memory(listing, repo, known, with_cache, key, commit_key)
+        memory = Memory(listing, repo, contents.kept, known, with_cache, key, commit_key)
         said = memory.recall() if with_cache.usable else None
         if said is None:
             said = run(memory)

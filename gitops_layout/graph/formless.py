@@ -31,8 +31,9 @@ _TYPES = {bool: "a boolean", int: "a number", float: "a number", list: "a list",
 def formless(
     repo: Repo, objects: Iterable[Resource], inputs: AbstractSet[str], parked: Callable[[str], bool]
 ) -> Iterator[tuple[Unchecked, bool]]:
-    """Each with whether it is one of the agents' own, which somebody applies and which delivers nothing. The `inputs` of
-    kustomizations are parts of objects, and tools' files and templates are nobody's.
+    """Each with whether it is one of the agents' own, which somebody applies and which delivers nothing. `objects` are
+    those that may be agents'. The `inputs` of kustomizations are parts of objects, and tools' files and templates are
+    nobody's.
     """
     for resource in objects:
         ref = resource.ref

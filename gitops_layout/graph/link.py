@@ -20,7 +20,7 @@ from gitops_layout.graph.model import Graph
 from gitops_layout.graph.objects import agents_of, pulls
 from gitops_layout.graph.parked import parked
 from gitops_layout.graph.roots import kustomize_roots, plain_folders
-from gitops_layout.graph.sources import context_of, is_agent
+from gitops_layout.graph.sources import context_of, is_agent, telling
 from gitops_layout.graph.state import Render, State, add
 from gitops_layout.graph.texts import texts
 from gitops_layout.kustomize.exact import KUSTOMIZE_VERSION
@@ -41,11 +41,12 @@ def link(repo: Repo, *, render: Render, declared: Declared | None = None) -> Gra
     declared = declared or Declared()
     inputs = named(repo, "patch", "input", "config", "plugin")
     objects = [resource for resource in repo.resources if resource.file not in inputs]
-    context, reason = context_of(repo, declared, objects)
-    expand = expander(repo, context.declared, objects, context.is_own, render.tree)
+    of_agents = telling(objects)
+    context, reason = context_of(repo, declared, of_agents)
+    expand = expander(repo, context.declared, of_agents, context.is_own, render.tree)
     state = State(context, expand, render, parked(repo), explain=[reason] if reason else [])
-    agents = agents_of(state, objects)
-    pulling = (r for r in objects if is_generator(r) or (is_agent(r) and pulls(r)))
+    agents = agents_of(state, of_agents)
+    pulling = (r for r in of_agents if is_generator(r) or (is_agent(r) and pulls(r)))
     pulled = any(not state.parked(resource.file) for resource in pulling)
     agentless = declared.external_agent or not pulled
     follow(state, agents, partial(kustomize_roots, repo, context, live=agentless), inputs)
@@ -56,8 +57,8 @@ def link(repo: Repo, *, render: Render, declared: Declared | None = None) -> Gra
         add(state, plain_folders(repo, context, inputs, reached))
     read = frozenset().union(*(rendered.files for rendered in state.rendered.values()))
     add(state, loose_charts(repo, context, read))
-    live = _live_files(repo, state, objects)
-    hidden = _note_unseen(state, live, (objects, inputs), pulled=pulled, agentless=agentless)
+    live = _live_files(repo, state, of_agents)
+    hidden = _note_unseen(state, live, (of_agents, inputs), pulled=pulled, agentless=agentless)
     names = tuple(entry.what for entry in hidden)
     state.explain.append(_why_delivered(agents, declared, names, agentless=agentless))
     deliveries = tuple(sorted(state.deliveries.values(), key=lambda delivery: delivery.id))
@@ -141,7 +142,7 @@ def _note_unseen(
 ) -> list[Unchecked]:
     """Note all that could not be rendered, read or understood, and add the files that this makes live.
 
-    `found` are the objects of the repository, and the files that are parts of some. Returns the charts that may bring
+    `found` are the objects that may be agents', and the files that are parts of some. Returns the charts that may bring
     agents' objects where none was seen.
     """
     repo, (objects, inputs) = state.context.repo, found

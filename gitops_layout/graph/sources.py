@@ -34,7 +34,23 @@ _OF_SOURCES = ("source.toolkit.fluxcd.io/", "source.extensions.fluxcd.io/", f"{f
 _NOWHERE = Location("")
 """Where an object is from is asked only when it turns out to be one that we look for."""
 
-__all__ = ["OF_AGENTS", "TRUNKS", "context_of", "delivery_of", "is_agent", "with_sources"]
+__all__ = ["OF_AGENTS", "TRUNKS", "context_of", "delivery_of", "is_agent", "telling", "with_sources"]
+
+_SETTINGS = frozenset({"ConfigMap", "Secret"})
+
+
+def telling(objects: Iterable[Resource]) -> list[Resource]:
+    """Those of the objects that may be an agent's or tell one something, in their order. Kubernetes' own tell nothing, but
+    for the two kinds of settings; most objects are such, and what is asked of each object adds up.
+    """
+    listed = list(objects)
+    versions = {resource.ref.api_version for resource in listed}
+    foreign = {version for version in versions if not _is_kubernetes_own(version.rpartition("/")[0])}
+    return [r for r in listed if r.ref.api_version in foreign or r.ref.kind in _SETTINGS]
+
+
+def _is_kubernetes_own(group: str) -> bool:
+    return "." not in group or group.endswith(".k8s.io")
 
 
 def is_agent(resource: Resource) -> bool:
@@ -181,7 +197,7 @@ def _of_sets(objects: Iterable[Resource], context: Context) -> Iterator[Resource
 
 
 def context_of(repo: Repo, declared: Declared, objects: Sequence[Resource]) -> tuple[Context, str | None]:
-    """What the agents need to know, and how we know which sources are this repository.
+    """What the agents need to know of the objects that are `telling`, and how we know which sources are this repository.
 
     Known URLs are the git remotes and those of spec and config. Where no source names one of them (a fork, a
     mirror, a folder outside git), the URL under which most paths exist here is taken as this repository.

@@ -21,7 +21,7 @@ from gitops_layout.store.cache import digest
 from gitops_layout.values import dataclass
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping
 
     from gitops_layout.repo.contents import Contents
     from gitops_layout.repo.load import Listing
@@ -62,12 +62,12 @@ def state(contents: Contents, cache: Cache, tool: bytes, unknown: Callable[[], o
     if cache.get(last) is None:
         unknown()
     fresh = _fresh(contents, time.time_ns())
-    paths = list(listing.entries)
-    names = "\0".join(paths).encode(errors="surrogateescape")
-    quick = digest(b"signatures", tool, root, names, _marks(listing, paths, fresh))
+    names = "\0".join(listing.entries).encode(errors="surrogateescape")
+    marks = _marks(listing, fresh)
+    quick = digest(b"signatures", tool, root, names, marks)
     known = cache.get(quick)
     if known is None:
-        known = _by_contents(contents, cache, tool, fresh, last)
+        known = _by_contents(contents, cache, tool, (fresh, marks), last)
         cache.put(quick, known)
     return State(known, _before(cache, tool, known))
 
@@ -104,23 +104,26 @@ def _packed(signature: Signature) -> bytes:
     return b"".join((part & _MASK).to_bytes(8, "little") for part in signature)
 
 
-def _marks(listing: Listing, paths: Sequence[str], fresh: Mapping[str, bytes]) -> bytes:
-    """32 bytes a file: of a plain one its signature, of a link its target, of one that is not to be relied on its
-    content.
+def _marks(listing: Listing, fresh: Mapping[str, bytes]) -> bytes:
+    """32 bytes a file, in the listing's order: of a plain one its signature, of a link its target, of one that is not to
+    be relied on its content.
     """
-    entries = listing.entries
-    odd = [n for n, path in enumerate(paths) if entries[path].signature is None or path in fresh]
     none = (0, 0, 0, 0)
+    signatures = [entry.signature or none for entry in listing.entries.values()]
+    odd = [
+        (n, path, entry)
+        for n, (path, entry) in enumerate(listing.entries.items())
+        if entry.signature is None or path in fresh
+    ]
     try:
-        marks = array("q", chain.from_iterable([entries[path].signature or none for path in paths])).tobytes()
+        marks = array("q", chain.from_iterable(signatures)).tobytes()
     except OverflowError:
-        marks = b"".join([_packed(entries[path].signature or none) for path in paths])
+        marks = b"".join(map(_packed, signatures))
     if not odd:
         return marks
     parts = bytearray(marks)
-    for n in odd:
-        entry = entries[paths[n]]
-        text = f"link {entry.target}" if entry.signature is None else f"fresh {fresh[paths[n]].hex()}"
+    for n, path, entry in odd:
+        text = f"link {entry.target}" if entry.signature is None else f"fresh {fresh[path].hex()}"
         parts[n * 32 : n * 32 + 32] = blake2b(text.encode(errors="surrogateescape"), digest_size=32).digest()
     return bytes(parts)
 
@@ -153,9 +156,12 @@ def _decoded(value: bytes) -> _Bucket:
 
 
 def _by_contents(
-    contents: Contents, cache: Cache, tool: bytes, fresh: dict[str, bytes], last: bytes
+    contents: Contents, cache: Cache, tool: bytes, now: tuple[dict[str, bytes], bytes], last: bytes
 ) -> bytes:
-    """The tree's digest from those of its files; those whose signature is known are not read."""
+    """The tree's digest from those of its files; those whose signature is known are not read. `now` are the digests of
+    fresh files, and all files' marks.
+    """
+    fresh, marks = now
     listing = contents.listing
     root = listing.root.encode(errors="surrogateescape")
     parts = _parts(listing)
@@ -163,9 +169,10 @@ def _by_contents(
     known = cache.many((*names, last))
     changed: list[str] | None = []
     sums = []
-    for name, paths in zip(names, parts, strict=True):
+    for name, part in zip(names, parts, strict=True):
         old = _decoded(known[name]) if name in known else _Bucket((), b"", b"")
-        new = _bucket(contents, paths, old, fresh)
+        own = b"".join([marks[n * 32 : n * 32 + 32] for n in part.values()])
+        new = _bucket(contents, tuple(part), own, old, fresh)
         if new != old:
             cache.put(name, _encoded(new))
             changed = _changed(old, new, changed)
@@ -185,19 +192,20 @@ def _are_files(listing: Listing, paths: Iterable[str]) -> bool:
     return all(listing.entries[path].target is None for path in paths)
 
 
-def _parts(listing: Listing) -> list[list[str]]:
-    """The files in parts by their names, so that an edit touches the record of one part alone."""
+def _parts(listing: Listing) -> list[dict[str, int]]:
+    """The files with their numbers, in parts by their names, so that an edit touches the record of one part alone."""
     count = 1 << min(6, (len(listing.entries) // 256).bit_length())
-    parts: list[list[str]] = [[] for _ in range(count)]
-    for path in listing.entries:
-        parts[crc32(path.encode(errors="surrogateescape")) % count].append(path)
+    parts: list[dict[str, int]] = [{} for _ in range(count)]
+    for number, path in enumerate(listing.entries):
+        parts[crc32(path.encode(errors="surrogateescape")) % count][path] = number
     return parts
 
 
-def _bucket(contents: Contents, paths: list[str], old: _Bucket, fresh: dict[str, bytes]) -> _Bucket:
+def _bucket(
+    contents: Contents, paths: tuple[str, ...], marks: bytes, old: _Bucket, fresh: dict[str, bytes]
+) -> _Bucket:
     entries = contents.listing.entries
-    marks = _marks(contents.listing, paths, fresh)
-    if marks == old.marks and tuple(paths) == old.paths:
+    if marks == old.marks and paths == old.paths:
         return old
     known = {path: old.row(number) for number, path in enumerate(old.paths)}
     digests = []
@@ -210,7 +218,7 @@ def _bucket(contents: Contents, paths: list[str], old: _Bucket, fresh: dict[str,
             else:
                 content = fresh.get(path) or contents.hashed(path)
         digests.append(content)
-    return _Bucket(tuple(paths), marks, b"".join(digests))
+    return _Bucket(paths, marks, b"".join(digests))
 
 
 def _changed(old: _Bucket, new: _Bucket, so_far: list[str] | None) -> list[str] | None:
@@ -222,13 +230,10 @@ def _changed(old: _Bucket, new: _Bucket, so_far: list[str] | None) -> list[str] 
     ]
 
 
-def unchanged(listing: Listing, read: Iterable[str] | None = None) -> bool:
-    """Whether the listed files still have their signatures: what was read in between is what was meant.
-
-    `read` are the only files that were, if that is known.
-    """
+def unchanged(listing: Listing, paths: Iterable[str]) -> bool:
+    """Whether listed files still have their signatures: what was read in between is what was meant."""
     prefix = f"{listing.root}/"
-    for path in listing.entries if read is None else read:
+    for path in paths:
         entry = listing.entries[path]
         if entry.signature is not None:
             try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import stat
 import threading
@@ -119,12 +118,12 @@ def _look(root: Path, paths: list[str], entries: dict[str, Entry], unchecked: li
     named = _all_nameable(paths)
     lstat, regular, readable = os.lstat, stat.S_IFREG, stat.S_IRUSR
     for path in paths:
-        status = None
-        if named:  # nearly every file is a plain one of the user's own
-            with contextlib.suppress(OSError):
-                status = lstat(prefix + path)
+        try:
+            status = lstat(prefix + path) if named else None
+        except OSError:
+            status = None
         if (
-            status is not None
+            status is not None  # nearly every file is a plain one of the user's own
             and stat.S_IFMT(status.st_mode) == regular
             and (user == 0 or (status.st_uid == user and status.st_mode & readable))
         ):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gitops_layout.cli import main
+from gitops_layout.cli import _run
 from gitops_layout.config import parse
 from tests.lint.support import POD, pod
 
@@ -56,11 +56,7 @@ def _at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
     monkeypatch.setattr(sys, "argv", ["gitops-layout", *arguments])
-    with pytest.raises(SystemExit) as ended:
-        main()
-    code = ended.value.code
-    assert isinstance(code, int)
-    return code
+    return _run()
 
 
 def write(**files: str) -> None:
