@@ -123,7 +123,6 @@ def linted_again(
     done = worded(report, config, options, known["first"])
     done.extra, chunks = _rewritten(edit, note["texts"])
     done.of_commit = said.of_commit
-    done.read = frozenset(edit.repo.entries)
     done.note = json.dumps({"graph": note["graph"], "texts": chunks, "report": kept.coded(report)})
     return done
 

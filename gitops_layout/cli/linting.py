@@ -22,6 +22,7 @@ from gitops_layout.lint.policy import policy
 from gitops_layout.lint.report import Report
 from gitops_layout.lint.run import lint
 from gitops_layout.system import write_named
+from gitops_layout.validation import verdicts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,8 +34,9 @@ __all__ = ["first_config", "ready", "run"]
 
 
 def ready() -> None:
-    """Read what the tree has no say in."""
+    """Read and import what the tree has no say in."""
     rules.builtin()
+    verdicts.prepare()
 
 
 def run(root: Path, options: dict[str, Any], memory: Memory) -> Said:

@@ -14,6 +14,7 @@ import os
 import sys
 from dataclasses import field
 from datetime import datetime
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +30,7 @@ from gitops_layout.system import cache_dir, write_named
 from gitops_layout.values import dataclass
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from gitops_layout.repo.load import Listing
     from gitops_layout.repo.model import Repo
@@ -43,6 +44,8 @@ VARIABLE = "GITOPS_LAYOUT_NO_CACHE"
 """Set to anything but nothing, `0` or `false`, every command does as with `--no-cache`."""
 
 _LOCK = ".gitops-layout/fetch.lock.yaml"
+_TOGETHER = 32
+"""Pieces that are kept as one: few enough that an edit of one rewrites little, so many that there are few to read."""
 
 
 @dataclass(slots=True)
@@ -58,8 +61,6 @@ class Said:
     files: dict[str, list[str]] = field(default_factory=dict)
     note: str | None = None
     extra: dict[bytes, bytes] = field(default_factory=dict)
-    read: frozenset[str] | None = None
-    """The files that were read, where that is not all of them."""
     lasting: bool = True
     """False where something outside the tree had a say."""
     of_commit: bool = True
@@ -68,17 +69,25 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """A listed tree, and what is known of it. `kept` are the contents that were read once, for the digests and for whoever
-    asks `repo`. `key` stands for the command and all around it, `commit_key` for that and the commit that is checked out.
+    """A listed tree, what was read of it and what is known of it. `key` stands for the command and all around it,
+    `commit_key` for that and the commit that is checked out.
     """
 
-    listing: Listing
-    repo: Repo
-    kept: Mapping[str, bytes]
+    contents: Contents
     state: State
     cache: Cache
     key: bytes
     commit_key: bytes
+
+    @property
+    def listing(self) -> Listing:
+        """What is there."""
+        return self.contents.listing
+
+    @property
+    def repo(self) -> Repo:
+        """The tree, each of whose files is read once where there is room to keep it."""
+        return self.contents.repo()
 
     def recall(self, tree: bytes | None = None) -> Said | None:
         """What the command said of this tree, or of another with the same options; None where that is not known."""
@@ -94,7 +103,8 @@ class Memory:
         if value is None:
             return None
         data = json.loads(value)
-        names = [*data["out"], *(name for names in data["files"].values() for name in names)]
+        groups = [*data["out"], *chain.from_iterable(data["files"].values())]
+        names = [name for name, _ in groups]
         if data["note"] is not None:
             names.append(data["note"])
         texts = self.cache.many(bytes.fromhex(name) for name in names)
@@ -102,18 +112,21 @@ class Memory:
             return None
         text = {key.hex(): value.decode() for key, value in texts.items()}
         return Said(
-            [text[name] for name in data["out"]],
+            list(_pieces(data["out"], text)),
             data["err"],
             data["code"],
-            {file: [text[name] for name in names] for file, names in data["files"].items()},
+            {file: list(_pieces(groups, text)) for file, groups in data["files"].items()},
             text[data["note"]] if data["note"] is not None else None,
         )
 
     def keep(self, said: Said) -> None:
-        """Remember, unless the tree changed while the command ran."""
-        read = self.listing.entries.keys() if said.read is None else said.read
-        again = [path for path in read if path not in self.kept or path.startswith(OWN)]
-        if not said.lasting or not self.cache.usable or not unchanged(self.listing, again):
+        """Remember, unless what the command read is not what its digest was made of."""
+        own = (
+            path for path in self.listing.entries if path.startswith(OWN)
+        )  # which are read by their names as well
+        if not said.lasting or not self.cache.usable:
+            return
+        if not unchanged(self.listing, self.contents.unsure().union(own)):
             return
         pieces: dict[str, bytes] = {}
 
@@ -123,11 +136,15 @@ class Memory:
             pieces[name.hex()] = content
             return name.hex()
 
+        def grouped(texts: list[str]) -> list[tuple[str, list[int]]]:
+            groups = [texts[start : start + _TOGETHER] for start in range(0, len(texts), _TOGETHER)]
+            return [(named("".join(group)), [len(text) for text in group]) for group in groups]
+
         value = {
-            "out": [named(text) for text in said.out],
+            "out": grouped(said.out),
             "err": said.err,
             "code": said.code,
-            "files": {file: [named(text) for text in texts] for file, texts in said.files.items()},
+            "files": {file: grouped(texts) for file, texts in said.files.items()},
             "note": named(said.note) if said.note is not None else None,
         }
         contents = {bytes.fromhex(name): content for name, content in pieces.items()} | said.extra
@@ -137,6 +154,15 @@ class Memory:
                 self.cache.put(key, content)
         key = self.commit_key if said.of_commit else self.key
         self.cache.put(digest(b"said", key, self.state.tree), json.dumps(value).encode())
+
+
+def _pieces(groups: Iterable[tuple[str, list[int]]], text: Mapping[str, str]) -> Iterator[str]:
+    """The pieces that were kept together, one by one."""
+    for name, sizes in groups:
+        start = 0
+        for size in sizes:
+            yield text[name][start : start + size]
+            start += size
 
 
 def option(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -176,7 +202,7 @@ def command(
             known = State(b"")
             unknown()
         commit_key = digest(b"commit", key, (listing.revision or "").encode())
-        memory = Memory(listing, repo, contents.kept, known, with_cache, key, commit_key)
+        memory = Memory(contents, known, with_cache, key, commit_key)
         said = memory.recall() if with_cache.usable else None
         if said is None:
             said = run(memory)

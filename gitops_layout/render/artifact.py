@@ -136,7 +136,7 @@ def _given(repo: Repo, ignore: str | None, prefixes: tuple[str, ...], top: str) 
     files = [
         path
         for path in (repo.under(top) if top else repo.files)
-        if basename(path) == IGNORE_FILE and repo.entries[path].target is None
+        if path.endswith(IGNORE_FILE) and basename(path) == IGNORE_FILE and repo.entries[path].target is None
     ]
     for path in sorted(files, key=lambda path: dirname(path).split("/") if dirname(path) else []):
         if not prefixes or path.startswith(prefixes):

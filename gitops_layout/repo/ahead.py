@@ -30,8 +30,9 @@ _CHUNK = 128
 
 
 def read_by_two(repo: Repo, contents: Contents, meanwhile: Callable[[], object]) -> None:
-    """Have `contents` and the stream of every manifest in `repo`, where a second process is worth it; there nothing of
-    the tree has been read before. `meanwhile` is what this process has to do anyway: the other reads during that.
+    """Have `contents`, and the stream and the objects of every manifest in `repo`, where a second process is worth it;
+    there nothing of the tree has been read before. `meanwhile` is what this process has to do anyway: the other reads
+    during that.
     """
     if len(repo.entries) < _WORTH or len(repo.manifests) < _WORTH or (os.cpu_count() or 1) < 2:
         return
@@ -57,7 +58,7 @@ def _meet(other: Fork, chunks: Sequence[Sequence[str]], repo: Repo, contents: Co
             last -= 1
             for path in chunks[last]:
                 contents.hashed(path)
-                repo.stream(path)
+                repo.objects(path)
 
 
 def _read(repo: Repo, chunks: Sequence[Sequence[str]]) -> Iterator[bytes]:
@@ -88,3 +89,4 @@ def _take(repo: Repo, contents: Contents, files: Sequence[str], piece: bytes) ->
             content, found, plain = row
             if contents.keep(path, content, found) and plain is not None:
                 repo.give(path, read(content, path, plain=plain))
+                repo.objects(path)

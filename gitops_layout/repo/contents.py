@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import field
+from dataclasses import field, replace
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
@@ -27,19 +27,34 @@ def content_digest(content: bytes) -> bytes:
 
 @dataclass(slots=True)
 class Contents:
-    """The contents of a listing's files that were read, up to a limit, and the digests of these."""
+    """The contents of a listing's files that were read, up to a limit, and the digests of these. `read` are all files
+    that were, whether or not they are kept.
+    """
 
     listing: Listing
     kept: dict[str, bytes] = field(default_factory=dict)
     digests: dict[str, bytes] = field(default_factory=dict)
+    read: set[str] = field(default_factory=set)
     room: int = ROOM
     _repo: Repo | None = None
 
     def repo(self) -> Repo:
         """The work tree, which does not read again what is kept or will be."""
         if self._repo is None:
-            self._repo = from_work_tree(self.listing, self.kept)
+            tree = from_work_tree(self.listing)
+
+            def content(path: str, kept: dict[str, bytes] = self.kept) -> bytes:
+                if path in kept:
+                    return kept[path]
+                self.read.add(path)
+                return tree.content(path)
+
+            self._repo = replace(tree, content=content)
         return self._repo
+
+    def unsure(self) -> set[str]:
+        """Files whose content was asked for and is not kept: who asks twice may be told two things."""
+        return self.read - self.kept.keys()
 
     def keep(self, path: str, content: bytes, found: bytes) -> bool:
         """Keep what somebody read of a file, with its digest, where there is room."""

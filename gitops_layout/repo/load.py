@@ -70,14 +70,14 @@ class Listing:
     tags: str = ""
 
 
-def from_work_tree(root: Path | Listing, known: Mapping[str, bytes] | None = None) -> Repo:
-    """The files below `root`; `known` are contents that were read already, or will be before they are asked for."""
+def from_work_tree(root: Path | Listing) -> Repo:
+    """The files below `root`."""
     listing = root if isinstance(root, Listing) else listed(root)
     return Repo(
         listing.root,
         listing.revision,
         listing.entries,
-        _reader(listing.root, {} if known is None else known),
+        _reader(listing.root),
         listing.remotes,
         listing.unchecked,
         _holding(Path(listing.root)) if _is_top(listing) else _nothing,
@@ -163,12 +163,10 @@ class _Aside(Generic[_Result]):
         return self._result[0]
 
 
-def _reader(root: str, known: Mapping[str, bytes]) -> Callable[[str], bytes]:
+def _reader(root: str) -> Callable[[str], bytes]:
     prefix = f"{root}/"  # joined as text: a Path for each of 20,000 files is what one would wait for
 
     def content(path: str) -> bytes:
-        if path in known:
-            return known[path]
         # O_NOFOLLOW and O_NONBLOCK: what was a plain file when we looked may be a link or a pipe by now.
         try:
             handle = os.open(prefix + path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)

@@ -6,6 +6,7 @@ from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 from gitops_layout.validation.check import SOUND, Verdict, validate
+from gitops_layout.validation.schemas import closed
 from gitops_layout.validation.server import Shaped, shaped
 from gitops_layout.validation.server.shape import Shapes, words
 from gitops_layout.values import dataclass
@@ -14,10 +15,18 @@ if TYPE_CHECKING:
     from gitops_layout.model import ObjectRef
     from gitops_layout.validation.schemas import Schemas
 
-__all__ = ["Verdicts"]
+__all__ = ["Verdicts", "prepare"]
 
 _FEW = 4
 """Objects of a kind that are judged one by one: to learn what a kind knows costs more."""
+
+
+def prepare() -> None:
+    """Import what judges nearly every tree, the engine of schemas and what the server's code says of workloads, before the
+    first object is there.
+    """
+    closed({})
+    shaped("apps", "v1", "Deployment")
 
 
 @dataclass(slots=True)

@@ -401,3 +401,30 @@ def test_the_cache_can_be_looked_at_and_removed(repository: Path, capfd, monkeyp
     assert json.loads(out)["entries"] > 0
     assert said(capfd, monkeypatch, "cache", "clean")[0] == 0
     assert json.loads(said(capfd, monkeypatch, "cache", "info", "--format", "json")[1])["entries"] == 0
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_a_file_that_changes_during_the_run_misleads_nobody(repository: Path, monkeypatch, *, known: bool):
+    """Read for the digest and kept, it is the one that the command sees; found by its signature and read later, it may be
+    another one, and then nothing is kept.
+    """
+    monkeypatch.setattr(digests, "FRESH_NS", 0)
+    file = repository / "apps/web/base/config.yaml"
+    before = file.read_bytes()
+    read: list[bytes] = []
+
+    def run(memory: remembered.Memory) -> remembered.Said:
+        file.write_bytes(before.replace(b"a: b", b"a: changed"))
+        read.append(memory.repo.content("apps/web/base/config.yaml"))
+        file.write_bytes(before.replace(b"a: b", b"a: once more"))
+        return remembered.Said()
+
+    def command(verb: str) -> None:
+        remembered.command(verb, repository, {}, run, ready=None)
+        file.write_bytes(before)
+
+    if known:
+        remembered.command("another", repository, {}, lambda _: remembered.Said(), ready=None)
+    command("this")
+    command("this")
+    assert read == ([before.replace(b"a: b", b"a: changed"), before] if known else [before])
