@@ -22,11 +22,14 @@ from gitops_layout.k8s.pods import pod_spec
 from gitops_layout.model import Affected, Change, Hit, Location, ObjectRef, Path, Related
 from gitops_layout.patterns import regexp
 from gitops_layout.render.rendered import RenderedObject
+from gitops_layout.repo.model import Repo, is_yaml
 
 __all__ = [
     "applications",
     "duplicate_application",
+    "options_of",
     "own_hit",
+    "reads_no_manifest",
     "source_shape",
     "sync_option",
     "too_big",
@@ -307,15 +310,41 @@ def duplicate_application(graph: Graph, params: Params) -> Iterator[Hit]:
         seen.setdefault(key, here)
 
 
+def options_of(delivery: Delivery, data: Mapping[str, Any]) -> frozenset[str]:
+    """The sync options that Argo CD applies an object with: the Application's, and those of its own annotation."""
+    own = str(at(data, "metadata", "annotations", f"{_ANNOTATION}sync-options") or "")
+    return frozenset((*delivery.sync.options, *(option.strip() for option in own.split(","))))
+
+
 def too_big(graph: Graph, params: Params) -> Iterator[Hit]:
     """Objects larger than the annotation that a client-side apply keeps them in may be."""
     for delivery, item in _brought(graph):
         if item.ref.kind not in ("ConfigMap", "CustomResourceDefinition", "Secret"):
             continue
-        own = str(at(item.data, "metadata", "annotations", f"{_ANNOTATION}sync-options") or "")
-        options = {*delivery.sync.options, *(option.strip() for option in own.split(","))}
-        if options & {"ServerSideApply=true", "Replace=true"}:
+        if options_of(delivery, item.data) & {"ServerSideApply=true", "Replace=true"}:
             continue
         size = len(json.dumps(item.data, separators=(",", ":"), ensure_ascii=False, default=str).encode())
         if size > _LIMIT:
             yield _object_hit(delivery, item, ("metadata", "name"), size=size, subject=str(item.ref))
+
+
+def reads_no_manifest(graph: Graph, params: Params) -> Iterator[Hit]:
+    """Applications that read the files of a folder alone, which has none, while manifests lie in the folders below."""
+    for delivery in applications(graph):
+        path = delivery.source.path
+        if delivery.renderer != "directory" or delivery.parts or not path or not delivery.source.local:
+            continue
+        rendered = graph.rendered[delivery.id]
+        narrowed = {"recurse", "include", "exclude"} & set(at(delivery.options, "directory") or ())
+        if rendered.objects or rendered.failure is not None or rendered.unseen or narrowed:
+            continue
+        folder = graph.repo.resolve(path) or path
+        below = next((file for file in graph.repo.under(folder) if _holds_objects(graph.repo, file)), None)
+        if below is not None:
+            where = delivery.place("path").path[len(delivery.root.path) :]
+            hit = own_hit(delivery, where, folder=path, subject=path)
+            yield replace(hit, related=(Related(Location(below), "lies below it"),))
+
+
+def _holds_objects(repo: Repo, file: str) -> bool:
+    return is_yaml(file) and any(resource.ref.name for resource in repo.objects(file))

@@ -126,4 +126,6 @@ def _is_credential(key: str, value: Any) -> bool:
         return False
     if _PLAIN_WORD.fullmatch(value) and "pass" not in key.lower():
         return False  # where no key is asked for, any word does
+    if value.startswith("urn:") or value.lower() == key.rpartition(".")[2].lower():
+        return False  # a reference, or which key of a Secret has it
     return "://" not in value and not _NAME.fullmatch(value) and "ENC[" not in value

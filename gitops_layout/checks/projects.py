@@ -157,7 +157,8 @@ def _refused(graph: Graph, delivery: Delivery, projects: list[Project]) -> Itera
             and not any(permits_source(item, address) for item in projects)
         ):
             yield hit(f"the repository {url}", part.place("url", "source"))
-    if not any(
+    stated = at(delivery.object, "metadata", "namespace") is not None  # else it is where somebody applies it
+    if stated and not any(
         permits_namespace(item, delivery.namespace, own=item.namespace or delivery.namespace)
         for item in projects
     ):

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from gitops_layout.agents.context import at, text
+from gitops_layout.agents.delivery import Delivery
 from gitops_layout.checks.delivered import Item, affected, delivered, metadata, place, places
 from gitops_layout.checks.mending import add, put
 from gitops_layout.checks.near import near_name
@@ -19,6 +20,7 @@ from gitops_layout.render.rendered import RenderedObject
 __all__ = [
     "autoscaled_replicas",
     "blanket_no_prune",
+    "forced",
     "jobs_unreplaced",
     "misspelt_annotation",
     "orphans",
@@ -204,3 +206,39 @@ def jobs_unreplaced(graph: Graph, params: Params) -> Iterator[Hit]:
             yield Hit(
                 item.object.origin(path), {"job": item.ref.name, "agent": delivery.agent}, (), item.affected
             )
+
+
+_KEEPING = (("", "PersistentVolumeClaim"), ("apps", "StatefulSet"))
+
+
+def forced(graph: Graph, params: Params) -> Iterator[Hit]:
+    """Deliveries that delete and make anew what they cannot change, and bring what keeps data."""
+    seen: set[str] = set()
+    for group, kind in _KEEPING:
+        for item in delivered(graph).of(group, kind):
+            delivery = item.delivery
+            if (
+                delivery.id in seen
+                or str(metadata(item.data, "annotations").get(f"{_FLUX}/force", "")) == "disabled"
+            ):
+                continue
+            where = _forcing(delivery)
+            if where is not None:
+                seen.add(delivery.id)
+                values = {
+                    "source": delivery.name,
+                    "what": f"{item.ref.kind} {item.ref.name}",
+                    "subject": delivery.name,
+                }
+                other = Related(item.object.origin(_NAME), f"{item.ref.kind} {item.ref.name}")
+                yield Hit(place(delivery, *where), values, (other,), affected(delivery))
+
+
+def _forcing(delivery: Delivery) -> Path | None:
+    """The field that has an agent delete what it cannot change."""
+    if delivery.agent == "flux" and at(delivery.object, "spec", "force") is True:
+        return ("spec", "force")
+    options = delivery.sync.options
+    if "Force=true" in options and "Replace=true" in options:
+        return ("spec", "syncPolicy", "syncOptions", options.index("Force=true"))
+    return None

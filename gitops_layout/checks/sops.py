@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from gitops_layout.agents.context import at, text
 from gitops_layout.checks.once import once
 from gitops_layout.graph.model import Graph
-from gitops_layout.k8s.secrets import secret_form
+from gitops_layout.k8s.secrets import is_public_key, secret_form
 from gitops_layout.model import Hit, Location, Path, Related
 from gitops_layout.patterns import regexp
 from gitops_layout.repo.model import Repo, is_aside
@@ -150,7 +150,13 @@ _ASSIGNED = regexp(r"[ \t]*(?:export[ \t]+)?([\w.-]+)[ \t]*=")
 def _clear(repo: Repo, path: str, encrypts: Callable[[Path], bool], *, named: bool) -> Location | None:
     """Where a file holds a credential in clear that its rule encrypts; None where it is encrypted, or holds none."""
     written = repo.text(path)
-    if not written.strip() or "ENC[" in written or "sops_mac" in written or _TEMPLATE.search(written):
+    if (
+        not written.strip()
+        or is_public_key(written)
+        or "ENC[" in written
+        or "sops_mac" in written
+        or _TEMPLATE.search(written)
+    ):
         return None
     for resource in repo.objects(path) if path in _manifests(repo) else ():
         if resource.ref.api_version.startswith(_GENERATORS):

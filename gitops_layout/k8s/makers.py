@@ -33,7 +33,16 @@ _MAKERS = {
         ("kyverno.io/ClusterPolicy", "spec.rules[].generate.name"),
     ),
     "v1/PersistentVolumeClaim": (("cdi.kubevirt.io/DataVolume", "metadata.name"),),
-    "v1/Service": (("serving.knative.dev/Service", "metadata.name"),),
+    "v1/Service": (
+        ("serving.knative.dev/Service", "metadata.name"),
+        ("monitoring.coreos.com/Prometheus", "=prometheus-operated"),
+        ("monitoring.coreos.com/PrometheusAgent", "=prometheus-agent-operated"),
+        ("monitoring.coreos.com/Alertmanager", "=alertmanager-operated"),
+        ("monitoring.coreos.com/ThanosRuler", "=thanos-ruler-operated"),
+        ("ceph.rook.io/CephCluster", "=rook-ceph-mgr"),
+        ("ceph.rook.io/CephCluster", "=rook-ceph-mgr-dashboard"),
+        ("minio.min.io/Tenant", "=minio"),
+    ),
     f"{_FLUX}/ExternalArtifact": (
         ("source.extensions.fluxcd.io/ArtifactGenerator", "spec.artifacts[].name"),
     ),
@@ -42,7 +51,7 @@ _MAKERS = {
     f"{_FLUX}/Bucket": (_ROOT,),
     "kustomize.toolkit.fluxcd.io/Kustomization": (_ROOT,),
 }
-"""By the kind that is brought: the kinds that do, and where the name stands in their objects."""
+"""By the kind that is brought: the kinds that do, and where the name stands in their objects, or which it always is."""
 
 
 _OF_AGENTS = {
@@ -82,7 +91,7 @@ def programs(kind: str | None, name: str) -> tuple[str, ...]:
 
 def makers(kinds: Iterable[str]) -> Iterator[tuple[str, str]]:
     """What brings objects of the `kinds` (`group/Kind`) into its own namespace: a kind, and the path of the name in its
-    objects, or of the first of several joined by `|`; `*` stands for any name.
+    objects, or of the first of several joined by `|`; `*` stands for any name, and `=NAME` for this one.
     """
     yield "fluxcd.controlplane.io/ResourceSet", "*"
     for kind in kinds:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import base64
+import json
 import re
 from typing import Literal
 
 from gitops_layout.patterns import regexp
 
-__all__ = ["Form", "likeness", "secret_form"]
+__all__ = ["Form", "is_public_key", "likeness", "secret_form"]
 
 Form = Literal["empty", "sops", "placeholder", "setting", "plain"]
 
@@ -18,6 +19,7 @@ _PLACEHOLDER = regexp(
     (?:op|vault|awssm|awssecrets|awsparamstore|azurekeyvault|gcpsecretmanager|gcpsecrets|doppler|bws|infisical)://
     | (?:vault|secretref|ref\+\w+):
     | ref\+
+    | \$[a-z][\w.-]*:[\w.-]+$
     | <[^<>\n]+>$
     | .*(?:\$\{[^}]+\}|\$\([^)]+\)|\{\{.+\}\}|<path:[^>]+>)
     | __?[A-Z0-9_]+__?$
@@ -26,7 +28,7 @@ _PLACEHOLDER = regexp(
     | [\w -]+[-_ ]here$
     | fake[-_ ]\w+$
     | (?-i:(?:UPDATE|REPLACE|INSERT|ENTER|YOUR)_[A-Z0-9_]+$)
-    | (?:\*{3,}|x{3,}|\.{3,}|todo|tbd|dummy|hoge|fuga|placeholder|redacted|example|unused|not[-_ ]?used|not[-_ ]?set|ignored)$
+    | (?:\*{3,}|x{3,}|\.{3,}|todo|tbd|dummy|hoge|fuga|placeholder(?:[-_ ][\w -]*)?|redacted|example|unused|not[-_ ]?used|not[-_ ]?set|ignored)$
     """,
     re.VERBOSE | re.IGNORECASE,
 )
@@ -39,7 +41,9 @@ _SETTING = regexp(
     """,
     re.VERBOSE | re.IGNORECASE,
 )
-_CONFIG_KEY = regexp(r"\.(?:ya?ml|json|toml|ini|conf|config|cfg|properties|xml|env|txt|crt|pem)$")
+_CONFIG_KEY = regexp(
+    r"\.(?:ya?ml|json|toml|ini|conf|config|cfg|properties|xml|env|txt|crt|pem|sql|css|js|html?|sh|lua|tmpl|tpl|md)$"
+)
 _LISTS_CREDENTIALS = regexp(r"(?:^|[._-])users\.\w+$|passw|credential|secret|token", re.IGNORECASE)
 """Files whose every line is a name and its password."""
 _ASSIGNED = regexp(r"[\w.\[\]\"'-]+\s*[=:]\s*(\S.*)$")
@@ -75,7 +79,27 @@ _ALGORITHM = regexp(
     r"(?:sha-?(?:1|224|256|384|512)|md5|aes(?:-?[a-z0-9]+)+|argon2(?:i|d|id)?|bcrypt|pbkdf2)$", re.IGNORECASE
 )
 _SWITCH = regexp(r"[\s\w.\"'-]+[:=]\s*[\"']?(?:true|false|yes|no|on|off)[\"']?,?\s*$", re.IGNORECASE)
-_CERTIFICATE = regexp(r"-----BEGIN (?:CERTIFICATE|PUBLIC KEY|TRUSTED CERTIFICATE)-----")
+_CERTIFICATE = regexp(
+    r"-----BEGIN (?:CERTIFICATE|PUBLIC KEY|TRUSTED CERTIFICATE|PGP PUBLIC KEY BLOCK)-----"
+    r"|(?:ssh-(?:rsa|ed25519|dss)|ecdsa-sha2-[\w-]+|sk-[\w@.-]+) AAAA"
+)
+_PATH_KEY = regexp(r"(?:file|path|dir|directory)s?$", re.IGNORECASE)
+_FILE_PATH = regexp(r"(?:/[\w.-]+)+/?$")
+_GIVEN = regexp(r"(?:^|[\s{,;(])[\"']?([\w.\[\]-]+)[\"']?\s*[=:]\s*(\S.*)")
+_LAST_WORD = regexp(
+    r"(?:^|.*[._-]|.*(?<=[a-z])(?=[A-Z]))"
+    r"(?i:password|passwd|passphrase|pwd|pass|token|(?:api|access|private|secret|auth)[-_]?key(?:[-_]?id)?|secret|credentials?|auth)"
+)
+"""A key whose last word says that its value is a credential."""
+_SAID = regexp(
+    r"(?:password|passwd|identified\s+by)\s+(?:\"([^\"]{4,})\"|'([^']{4,})'|(?=\S*\d)(\S{4,}))", re.IGNORECASE
+)
+"""As SQL and `.netrc` give one."""
+_NAMED = regexp(r"[a-z]+(?:[-.][a-z0-9]+)*|[A-Z][A-Z0-9_]*|(?:[a-z]+)(?:[A-Z][a-z]+)*")
+"""What names of objects and keys look like: a key called `secret` may say which Secret has it."""
+_SENTENCE = frozenset(
+    {"a", "an", "are", "be", "for", "is", "of", "should", "that", "the", "this", "to", "used", "with"}
+)
 
 
 _LOOKED_AT = 2_000
@@ -103,6 +127,10 @@ def secret_form(key: str, value: object, *, encoded: bool = False) -> Form:
     inner = _decoded(text)
     if inner is not None and encoded:
         return secret_form(key, inner)
+    if _is_prose(text):
+        return "placeholder"
+    if text[0] in "{[" and (leaves := _leaves(text)) is not None:
+        return _form_of(key, leaves)
     if inner is not None and _PLACEHOLDER.match(inner[:_LOOKED_AT]):
         return "placeholder"
     if not isinstance(value, str) or _SETTING.match(text) or _is_public(key, text):
@@ -110,10 +138,17 @@ def secret_form(key: str, value: object, *, encoded: bool = False) -> Form:
     return "plain"
 
 
+def is_public_key(text: str) -> bool:
+    """Whether a text is a certificate or a public key, which everybody may read."""
+    return _CERTIFICATE.match(text) is not None
+
+
 def _is_public(key: str, text: str) -> bool:
     if "PRIVATE KEY" in text or _USER_IN_URL.search(text):
         return False
     if "\n" not in text and _WHERE_OR_WHO.search(key):
+        return True
+    if _PATH_KEY.search(key) and _FILE_PATH.match(text):
         return True
     if (_WORDS.match(text) or _HOST.match(text)) and not _CREDENTIAL_KEY.search(key):
         return True
@@ -123,7 +158,7 @@ def _is_public(key: str, text: str) -> bool:
         return True
     if _ID_KEY.search(key) and not _SECRET_ID.search(key) and _ID.match(text):
         return True
-    if _CERTIFICATE.match(text):
+    if is_public_key(text):
         return True
     if _LISTS_CREDENTIALS.search(key):
         return False
@@ -132,16 +167,77 @@ def _is_public(key: str, text: str) -> bool:
 
 
 def _holds_credential(text: str) -> bool:
-    """Whether a line of a configuration is about a credential, and is more than a switch (`auth_enabled: false`), a remark,
-    or a place to fill in.
+    """Whether a line of a configuration gives a credential: under a key that is called so, or as SQL does, and not as a
+    switch (`auth_enabled: false`), in a remark, by the name of a Secret, or as a place to fill in.
     """
-    return any(
-        _CREDENTIAL.search(line)
-        and not _SWITCH.match(line)
-        and not _REMARK.match(line)
-        and not ((found := _ASSIGNED.match(line.strip())) and _PLACEHOLDER.match(found[1].strip("\"'")))
-        for line in text.splitlines()
+    for line in text.splitlines():
+        if _SWITCH.match(line) or _REMARK.match(line):
+            continue
+        if any(_is_given(found[1], found[2]) for found in _GIVEN.finditer(line)):
+            return True
+        for found in _SAID.finditer(line):
+            if not _PLACEHOLDER.match(found[1] or found[2] or found[3]):
+                return True
+    return False
+
+
+def _is_given(key: str, written: str) -> bool:
+    """Whether what stands behind a key of a configuration is a credential."""
+    value = written.strip().rstrip(",;").strip("\"'").strip()
+    if not _LAST_WORD.fullmatch(key[-_LONGEST_KEY:]) or len(value) < 4 or value[0] in "/.$%@*&{[|>!":
+        return False
+    if _NAMED.fullmatch(value) and not _PASSWORD.search(key):
+        return False
+    return secret_form(key, value) == "plain"
+
+
+_LONGEST_KEY = 253
+_PASSWORD = regexp(r"pass", re.IGNORECASE)
+
+
+def _is_prose(text: str) -> bool:
+    """Whether it is a sentence about what is to stand here."""
+    words = text[:_LOOKED_AT].split()
+    if len(words) < 8 or not words[0].istitle():
+        return False
+    plain = [word.strip("\"'`().,:;").lower() for word in words]
+    spoken = sum(word.replace("-", "").isalpha() for word in plain)
+    return (
+        spoken >= 0.7 * len(words) and len(_SENTENCE.intersection(plain)) >= 2 and not _holds_credential(text)
     )
+
+
+def _leaves(text: str) -> list[tuple[str, object]] | None:
+    """Every value in a text of JSON with the key that it stands under; None where it is none."""
+    try:
+        data = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    found: list[tuple[str, object]] = []
+    left: list[tuple[str, object]] = [("", data)]
+    while left:
+        key, value = left.pop()
+        if isinstance(value, dict):
+            left += value.items()
+        elif isinstance(value, list):
+            left += [(key, item) for item in value]
+        else:
+            found.append((key, value))
+    return found
+
+
+def _form_of(key: str, leaves: list[tuple[str, object]]) -> Form:
+    """The form of a text of JSON: in clear if one of its values is, and its key or the text's own is called like a
+    credential's.
+    """
+    listed = _LISTS_CREDENTIALS.search(key) is not None
+    forms = {
+        secret_form(name, value): None for name, value in leaves if listed or _CREDENTIAL_KEY.search(name)
+    }
+    urls = any(isinstance(value, str) and _USER_IN_URL.search(value) for _, value in leaves)
+    if urls or "plain" in forms:
+        return "plain"
+    return next((form for form in ("sops", "placeholder") if form in forms), "setting")
 
 
 def _decoded(text: str) -> str | None:

@@ -147,6 +147,9 @@ class _Targets:
             return
         bound = self.row.where == "namespace" and not maker.ref.kind.startswith("Cluster")
         namespace = maker.namespace if bound else ""
+        if name.startswith("="):
+            self.patterns.add((namespace, name[1:]))  # not what anybody meant who wrote another name
+            return
         found = (list(values_at(maker.data, path)) for path in name.split("|"))
         for value, _ in next((values for values in found if values), []):
             if isinstance(value, str) and _CAPTURE.search(value):

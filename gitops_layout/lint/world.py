@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import field, replace
+from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 from gitops_layout.checks.once import once
@@ -63,14 +64,14 @@ class Cluster:
 
     def mentioned(self, name: str, start: Present) -> bool:
         """Whether another object may make what is called so: an operator's object, or a program's arguments, say
-        the name, or an operator's object is called like its beginning.
+        the name, or an operator's object is called like some of its words: operators write theirs before it or behind.
         """
         words = self._said()
         parts = name.split("-")
         own = {id(start.data)}
-        said = words.get(name, set()) - own
-        return bool(said) or any(
-            words.get(f"{'-'.join(parts[:end])}\0", set()) - own for end in range(1, len(parts) + 1)
+        runs = combinations(range(len(parts) + 1), 2)
+        return bool(words.get(name, set()) - own) or any(
+            words.get(f"{'-'.join(parts[first:end])}\0", set()) - own for first, end in runs
         )
 
     def runs(self, commands: tuple[str, ...]) -> bool:

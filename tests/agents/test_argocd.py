@@ -100,7 +100,12 @@ def test_a_hydrated_application_is_rendered_from_its_dry_source():
 @pytest.mark.parametrize(
     ("source", "files", "renderer"),
     [
-        ({}, {"a/Chart.yaml": "name: a\n", "a/kustomization.yaml": "resources: []\n"}, "chart"),
+        ({}, {"a/Chart.yaml": "name: a\n", "a/kustomization.yaml": "resources: []\n"}, "kustomize"),
+        (
+            {"helm": {"releaseName": "b"}},
+            {"a/Chart.yaml": "name: a\n", "a/kustomization.yaml": "resources: []\n"},
+            "chart",
+        ),
         ({}, {"a/kustomization.yml": "resources: [x.yaml]\n"}, "kustomize"),
         ({}, {}, "directory"),
         ({"directory": {"recurse": True}}, {"a/Chart.yaml": "name: a\n"}, "directory"),

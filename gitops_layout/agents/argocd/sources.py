@@ -109,13 +109,15 @@ def _given(name: str, options: Mapping[str, Any]) -> bool:
 
 
 def renderer_of(source: Mapping[str, Any], names: tuple[str, ...]) -> Renderer:
-    """How Argo CD renders a path with these files: by the options given, else by what it finds there."""
+    """How Argo CD renders a path with these files: by the options given, else by what it finds there. It goes through the
+    files by their names, and a kustomization comes after a chart's definition.
+    """
     asked = tools(source)
     if asked:
         return TOOLS[asked[0]]
-    if "Chart.yaml" in names:
-        return "chart"
-    return "kustomize" if any(name in names for name in FILE_NAMES) else "directory"
+    if any(name in names for name in FILE_NAMES):
+        return "kustomize"
+    return "chart" if "Chart.yaml" in names else "directory"
 
 
 def with_overrides(repo: Repo, folder: str, name: str, source: Mapping[str, Any]) -> Mapping[str, Any]:
