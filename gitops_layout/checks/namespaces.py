@@ -193,8 +193,12 @@ def _used(graph: Graph) -> dict[str, dict[str, list[_Use]]]:
     for delivery in graph.deliveries:
         if delivery.live and delivery.target_namespace and delivery.agent in ("flux", "argocd"):
             rendered = graph.rendered[delivery.id]
-            kinds = {(item.ref.group, item.ref.kind) for item in rendered.objects}
-            if kinds and kinds <= whole and rendered.failure is None and not rendered.unseen:
+            home = delivery.target_namespace
+            there = any(
+                (item.ref.namespace or home) == home and (item.ref.group, item.ref.kind) not in whole
+                for item in rendered.objects
+            )
+            if rendered.objects and not there and rendered.failure is None and not rendered.unseen:
                 continue  # nothing of it goes there
             use(delivery.cluster, delivery.target_namespace, _target(delivery), affected(delivery))
     return uses
@@ -268,7 +272,7 @@ def not_of_its_folder(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
         own = [folder for folder, found in single.items() if found.ref.name == basename(folder)]
         for folder, found in single.items():
             name = found.ref.name
-            others = [o for o, f in single.items() if o != folder and name in (basename(o), f.ref.name)]
+            others = [o for o in single if o != folder and name == basename(o)]  # two folders may share a third name
             if folder in own or not others or len(own) < params["habit"]:
                 continue
             kustomization = find(graph.repo, folder)

@@ -139,11 +139,25 @@ def broken_json(graph: Graph, params: Params) -> Iterator[Hit]:
             except ValueError as error:
                 if not isinstance(error, json.JSONDecodeError) or _LATER.search(_around(value, error.pos)):
                     continue
+                if error.msg == "Extra data" and _is_stream(value):
+                    continue
                 where = _line_of(graph, place, key, error.lineno)
                 values = {
                     "key": key, "name": item.ref.name, "problem": error.msg, "line": error.lineno, "subject": key,
                 }  # fmt: skip
                 yield Hit(where, values, item.named(where), item.affected)
+
+
+def _is_stream(value: str) -> bool:
+    """Whether it is several values of JSON one behind the other, as `jq` and readers of logs take them."""
+    decode, start = json.JSONDecoder().raw_decode, 0
+    try:
+        while start < len(value):
+            _, end = decode(value, start)
+            start = end + len(value[end:]) - len(value[end:].lstrip())
+    except ValueError:
+        return False
+    return True
 
 
 def _around(value: str, position: int) -> str:

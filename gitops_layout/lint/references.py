@@ -136,6 +136,8 @@ class _Targets:
             self.names.setdefault((target.ref.kind, target.namespace, target.ref.name), target)
             self.any_namespace.setdefault((target.ref.kind, target.ref.name), target)
             self._later(target.namespace, target.ref.name)
+            if _is_copied(target.data):
+                self.patterns.add(("", target.ref.name))
         self.produced: dict[tuple[str, str], Present] = {}
         for producer in row.producers:
             for maker in (o for place in places for o in world.of_kind(place, (producer.kind,))):
@@ -231,6 +233,19 @@ class _Targets:
         said = _said(beside)
         left = [name for name, item in found.items() if not said[name] - {id(item.data)}]
         return (found[left[0]], left[0]) if len(left) == 1 else None
+
+
+_COPIES = regexp(
+    r"reflector\.v1\.k8s\.emberstack\.com/reflection-(?:allowed|auto-enabled)|kubed\.appscode\.com/sync"
+    r"|replicator\.v1\.mittwald\.de/(?:replicate-to|replication-allowed)"
+)
+"""By what an object says that a controller copies it into other namespaces."""
+
+
+def _is_copied(data: dict[str, Any]) -> bool:
+    found = data.get("metadata")
+    notes = found.get("annotations") if isinstance(found, dict) else None
+    return any(_COPIES.match(str(key)) for key in notes) if isinstance(notes, dict) else False
 
 
 _HASH = regexp(r"-[2456789bcdfghkmt]{10}")
