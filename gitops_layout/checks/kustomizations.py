@@ -27,7 +27,7 @@ from gitops_layout.kustomize.walk import walk
 from gitops_layout.model import Change, Hit, Location, Related, Span, UncheckedClass
 from gitops_layout.patterns import regexp
 from gitops_layout.render.steps import NOT_SET
-from gitops_layout.repo.model import Repo, is_template, is_yaml
+from gitops_layout.repo.model import Repo, folders_above, is_template, is_yaml
 
 __all__ = [
     "build_fails",
@@ -131,12 +131,11 @@ def _explained(why: str) -> bool:
 
 def _over_helm(repo: Repo, place: Location) -> bool:
     """Whether patches may be meant for what helm makes: Fleet's are, and those beside a chart."""
-    folder = dirname(place.file)
-    while folder:
-        if {"fleet.yaml", "Chart.yaml"} & set(repo.folders.get(folder, ())):
-            return True
-        folder = dirname(folder)
-    return False
+    return any(
+        {"fleet.yaml", "Chart.yaml"} & set(repo.folders.get(folder, ()))
+        for folder in folders_above(place.file)
+        if folder
+    )
 
 
 def build_fails(graph: Graph, params: Params) -> Iterator[Hit]:

@@ -272,7 +272,9 @@ def not_of_its_folder(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
         own = [folder for folder, found in single.items() if found.ref.name == basename(folder)]
         for folder, found in single.items():
             name = found.ref.name
-            others = [o for o in single if o != folder and name == basename(o)]  # two folders may share a third name
+            others = [
+                o for o in single if o != folder and name == basename(o)
+            ]  # two folders may share a third name
             if folder in own or not others or len(own) < params["habit"]:
                 continue
             kustomization = find(graph.repo, folder)

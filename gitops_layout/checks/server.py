@@ -11,7 +11,7 @@ from gitops_layout.checks.delivered import metadata
 from gitops_layout.checks.once import once
 from gitops_layout.fields import dotted
 from gitops_layout.graph.model import Graph
-from gitops_layout.graph.tokens import templates
+from gitops_layout.graph.tokens import is_filled_later
 from gitops_layout.kustomize.model import GROUP as KUSTOMIZE
 from gitops_layout.model import Hit, Location, Path, Related
 from gitops_layout.patterns import regexp
@@ -71,10 +71,8 @@ def _find(graph: Graph) -> Iterator[tuple[Subject, Refusal]]:
                 continue  # whoever installs the chart may give what is missing
             if unread and is_hole(_value(subject.data, path)):
                 continue
-            template = templates(graph).get(subject.affected.delivery or "")
-            if template is not None and template.holds_token(_text(subject.data, path)):
-                continue
-            if not _LATER.search(_text(subject.data, path)):
+            about = _text(subject.data, path)
+            if not _LATER.search(about) and not is_filled_later(graph, subject.affected.delivery, about):
                 yield subject, refusal
 
 

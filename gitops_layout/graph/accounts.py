@@ -18,7 +18,7 @@ from gitops_layout.kustomize.model import FILE_NAMES
 from gitops_layout.model import ObjectRef, UncheckedClass
 from gitops_layout.patterns import regexp
 from gitops_layout.render.directory import left_out
-from gitops_layout.repo.model import Resource, is_template, is_yaml
+from gitops_layout.repo.model import Resource, folders_above, is_template, is_yaml
 from gitops_layout.values import dataclass
 
 __all__ = ["Account", "State", "accounts", "is_set_aside"]
@@ -136,9 +136,7 @@ def _directories(graph: Graph) -> Mapping[str, list[Delivery]]:
 
 def _left_out(graph: Graph, file: str, directories: Mapping[str, list[Delivery]]) -> str | None:
     """What of an Application that reads the folder above a file leaves the file out."""
-    folder = dirname(file) if directories else ""
-    while folder and folder not in directories:
-        folder = dirname(folder)
+    folder = next((folder for folder in folders_above(file) if folder in directories), "")
     for delivery in directories.get(folder, ()):
         if (why := left_out(graph.repo, delivery, file)) is not None:
             return f"{delivery.id} {why}"
@@ -147,10 +145,7 @@ def _left_out(graph: Graph, file: str, directories: Mapping[str, list[Delivery]]
 
 def _below(file: str, folders: Mapping[str, str]) -> str | None:
     """What is said of the nearest of the `folders` that a file lies in."""
-    folder = dirname(file)
-    while folder and folder not in folders:
-        folder = dirname(folder)
-    return folders.get(folder)
+    return next((folders[folder] for folder in folders_above(file) if folder in folders), None)
 
 
 def _is_part(delivery: Delivery) -> bool:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from posixpath import dirname
 from typing import Any
 
 from gitops_layout.agents import argocd, flux
@@ -16,7 +15,7 @@ from gitops_layout.graph.sources import delivery_of, is_agent
 from gitops_layout.graph.state import Made, State
 from gitops_layout.model import Location
 from gitops_layout.render.rendered import Rendered
-from gitops_layout.repo.model import Repo, Resource
+from gitops_layout.repo.model import Repo, Resource, folders_above
 
 __all__ = [
     "agents_of",
@@ -96,19 +95,11 @@ def in_pieces(repo: Repo, agents: Sequence[Resource]) -> set[Location]:
         for patch in _listed(kustomization.data.get(name))
         if at(patch, "target", "kind") == "Application"
     }
-    return found | {one for one in partial if any(parent in patching for parent in _parents(one.file))}
+    return found | {one for one in partial if any(parent in patching for parent in folders_above(one.file))}
 
 
 def _listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
-
-
-def _parents(file: str) -> Iterator[str]:
-    folder = dirname(file)
-    while folder:
-        yield folder
-        folder = dirname(folder)
-    yield ""
 
 
 def completed_names(repo: Repo, inputs: frozenset[str]) -> set[str]:

@@ -10,7 +10,7 @@ from gitops_layout.agents import builtin
 from gitops_layout.agents.context import Context
 from gitops_layout.agents.delivery import Delivery
 from gitops_layout.kustomize.model import FILE_NAMES, Kustomization, Problem, find, references
-from gitops_layout.repo.model import Repo, is_aside, is_template, is_test_data
+from gitops_layout.repo.model import Repo, folders_above, is_aside, is_template, is_test_data
 
 __all__ = ["closure", "kustomizations", "kustomize_roots", "plain_folders"]
 
@@ -94,9 +94,7 @@ def plain_folders(
 
 def _below(folder: str, folders: AbstractSet[str]) -> bool:
     """Whether a folder is one of the folders, or anywhere below one."""
-    while folder and folder not in folders:
-        folder = dirname(folder)
-    return bool(folder)
+    return any(above and above in folders for above in (folder, *folders_above(folder)))
 
 
 def _included(repo: Repo, kustomization: Kustomization) -> set[str]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from posixpath import basename, dirname
+from posixpath import basename
 
 from gitops_layout.agents.argocd.globs import matches
 from gitops_layout.kustomize.named import named
 from gitops_layout.patterns import regexp
-from gitops_layout.repo.model import Repo, is_yaml
+from gitops_layout.repo.model import Repo, folders_above, is_yaml
 
 __all__ = ["texts"]
 
@@ -39,13 +39,7 @@ def texts(repo: Repo) -> frozenset[str]:
 
 
 def _chart_of(repo: Repo, file: str) -> str | None:
-    folder = dirname(file)
-    while True:
-        if "Chart.yaml" in repo.folders.get(folder, ()):
-            return folder
-        if not folder:
-            return None
-        folder = dirname(folder)
+    return next((f for f in folders_above(file) if "Chart.yaml" in repo.folders.get(f, ())), None)
 
 
 def _asked(repo: Repo, chart: str) -> Iterator[str]:

@@ -16,7 +16,7 @@ from gitops_layout.render.rendered import RenderedObject
 from gitops_layout.repo.model import Repo, is_yaml
 from gitops_layout.values import dataclass
 
-__all__ = ["Template", "templates"]
+__all__ = ["Template", "is_filled_later", "templates"]
 
 _CAPITALS = r"(?<![A-Za-z0-9_$])(?<!\$\{)[A-Z][A-Z0-9_]{3,}(?![A-Za-z0-9_])"
 _NAMED = regexp(rf"{_CAPITALS}(?!=)")
@@ -62,6 +62,12 @@ class Template:
 
 
 _last: list[tuple[Graph, Mapping[str, Template]]] = []
+
+
+def is_filled_later(graph: Graph, delivery: str | None, text: str) -> bool:
+    """Whether something of a text is yet to be filled in, since the delivery that brings it is somebody's template."""
+    template = templates(graph).get(delivery or "")
+    return template is not None and template.holds_token(text)
 
 
 def templates(graph: Graph) -> Mapping[str, Template]:

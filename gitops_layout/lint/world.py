@@ -12,7 +12,7 @@ from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 from gitops_layout.checks.once import once
-from gitops_layout.graph.tokens import templates
+from gitops_layout.graph.tokens import is_filled_later
 from gitops_layout.k8s.pods import pod_spec
 from gitops_layout.lint.facts import values_at
 from gitops_layout.model import Affected, ObjectRef
@@ -162,8 +162,7 @@ class World:
 
     def fills(self, start: Present, value: object) -> bool:
         """Whether something is yet to fill in what an object refers to: it is part of somebody's template."""
-        template = templates(self._graph).get(start.affected.delivery or "")
-        return template is not None and template.holds_token(str(value))
+        return is_filled_later(self._graph, start.affected.delivery, str(value))
 
     def of_kind(self, cluster: Cluster, kinds: tuple[str, ...]) -> Iterator[Present]:
         """The objects of a cluster whose kind is one of `kinds`."""

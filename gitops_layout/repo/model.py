@@ -31,6 +31,7 @@ __all__ = [
     "Resource",
     "UnreadableError",
     "broken",
+    "folders_above",
     "is_aside",
     "is_parked",
     "is_template",
@@ -94,6 +95,13 @@ def is_parked(path: str) -> bool:
     Only words that mean nothing else: `backup` may be an application, and `examples` may be synced.
     """
     return _PARKED.search(path) is not None
+
+
+def folders_above(path: str) -> Iterator[str]:
+    """The folders that a path lies in, from the nearest one on; the last is the top, ""."""
+    while path:
+        path = path.rpartition("/")[0]
+        yield path
 
 
 def is_yaml(path: str) -> bool:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["is_certain", "is_hole", "unread"]
 
 _HOLES = regexp(
-    r"\$\{|\$\(|\{\{|\[\[|%%|@@|<<|<[\w .-]+>|\b__\w+__\b|PLACEHOLDER|REPLACE[-_ ]?|(?i:change[-_ ]?me)|\byour-"
+    r"\$\{|\$\(|\{\{|\[\[|%%|@@|<<|<[\w .-]+>|<(?:secret|path|vault):[^<>]+>|\b__\w+__\b|PLACEHOLDER|REPLACE[-_ ]?|(?i:change[-_ ]?me)|\byour-"
     r"|\": \"\s*#"
 )
 """What a text has that somebody fills in before it is used."""
