@@ -1,6 +1,6 @@
 """Mistakes planted in public repositories, one at a time, and whether the rule that means them says so on their line.
 
-`python -m tools.planted` runs over the checkouts below $GITOPS_LAYOUT_CORPUS and prints the table of docs/truth.md. The
+`python -m tools.planted` runs over the checkouts below $GITOPS_LAYOUT_CORPUS and writes the table of docs/truth.md. The
 places are found by what stands there, so nothing of the repositories is kept here.
 """
 
@@ -12,7 +12,7 @@ import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from functools import cache
 from itertools import islice
 from pathlib import Path
@@ -26,6 +26,9 @@ from gitops_layout.lint.run import lint
 from gitops_layout.render.build import Renders
 from gitops_layout.repo.load import from_work_tree
 from gitops_layout.repo.model import Repo
+from gitops_layout.system import write_atomic
+from tools.history import PAGE
+from tools.precision import between
 
 __all__ = ["MISTAKES", "REPOSITORIES", "Mistake", "Outcome", "outcomes"]
 
@@ -208,27 +211,30 @@ def outcomes(repository: str, corpus: str) -> Iterator[Outcome]:
 
 
 def main() -> int:
-    """Print the table; 1 where a mistake was not found, or something else was said."""
+    """Write the table; 1 where a mistake was not found, or something else was said."""
     corpus = os.environ.get("GITOPS_LAYOUT_CORPUS")
     if not corpus:
         print("GITOPS_LAYOUT_CORPUS names no folder of repositories", file=sys.stderr)
         return 2
-    print("| repository | planted | found on their line | something else said |\n| --- | --- | --- | --- |")
+    lines = [f"Made on {datetime.now(UTC).date()} by `GITOPS_LAYOUT_CORPUS=FOLDER python -m tools.planted`, on the commits of the corpus; part of `make corpus`.", "",
+        "| repository | planted | found on their line | something else said |", "| --- | --- | --- | --- |"]  # fmt: skip
     bad = 0
     for repository in REPOSITORIES:
         made = list(outcomes(repository, corpus))
         lost = [o for o in made if not o.found or o.noise]
         bad += len(lost)
-        print(
-            f"| {repository} | {len(made)} | {sum(o.found for o in made)} | {sum(bool(o.noise) for o in made)} |",
-            flush=True,
+        lines.append(
+            f"| {repository} | {len(made)} | {sum(o.found for o in made)} | {sum(bool(o.noise) for o in made)} |"
         )
+        print(lines[-1], flush=True)
         for one in lost:
             words = "found" if one.found else "NOT FOUND"
             print(
                 f"{one.mistake.rule} {one.place}: {words}, beside {one.noise}",
                 file=sys.stderr,
             )
+    page = PAGE.read_text()
+    write_atomic(PAGE, between(page, "<!-- planted -->", "<!-- /planted -->", lambda: "\n".join(lines)))
     return 1 if bad else 0
 
 

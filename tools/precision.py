@@ -1,4 +1,4 @@
-"""How often each rule is right, counted from the verdicts in tests/corpus/labels: two tables for docs/truth.md.
+"""What docs/truth.md counts: how often each rule is right, from the verdicts in tests/corpus/labels, and the planted mistakes.
 
 `python -m tools.precision` counts the findings of the checkouts below $GITOPS_LAYOUT_CORPUS anew, into tests/corpus/found.txt.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,13 +22,16 @@ from gitops_layout.lint.run import lint
 from gitops_layout.model import Severity
 from gitops_layout.rules.model import Rule
 from gitops_layout.system import write_atomic
+from tests.rules import mutants as tests_mutants
+from tests.rules import mutants_more
 
-__all__ = ["BARS", "END", "START", "bars", "labels", "replaced", "table"]
+__all__ = ["BARS", "END", "START", "bars", "between", "labels", "replaced", "table"]
 
 LABELS = Path(__file__).resolve().parent.parent / "tests" / "corpus" / "labels"
 FOUND = LABELS.with_name("found.txt")
 START, END = "<!-- precision -->", "<!-- /precision -->"
 BARS = ("<!-- bars -->", "<!-- /bars -->")
+_MUTANTS = ("<!-- mutants -->", "<!-- /mutants -->")
 _BARS = {Severity.ERROR: 98, Severity.WARNING: 90, Severity.INFO: 90}
 _ENOUGH = 10
 
@@ -118,13 +122,25 @@ def _found() -> Counter[str]:
     return Counter({rule: int(number) for rule, number in lines})
 
 
+def mutants() -> str:
+    """How many mistakes are planted, of how many rules, and why the others have none."""
+    planted = [mutant.rule for mutant in (*tests_mutants.MUTANTS, *mutants_more.MUTANTS)]
+    known = len(rules.builtin().rules)
+    without = "; ".join(f"{rule}: {why}" for rule, why in sorted(mutants_more.WITHOUT.items()))
+    return f"They hold {len(planted)} mistakes, of {len(set(planted))} of {known} rules. Without one are {without}."
+
+
 def replaced(text: str) -> str:
-    """`text` with the tables between their marks."""
-    for (start, end), made in (((START, END), table), (BARS, bars)):
-        before, mark, rest = text.partition(start)
-        if mark:
-            text = f"{before}{start}\n\n{made()}\n\n{end}{rest.partition(end)[2]}"
+    """`text` with what is counted between its marks."""
+    for (start, end), made in (((START, END), table), (BARS, bars), (_MUTANTS, mutants)):
+        text = between(text, start, end, made)
     return text
+
+
+def between(text: str, start: str, end: str, made: Callable[[], str]) -> str:
+    """`text` with what is made between two marks; as it is where they are not there."""
+    before, mark, rest = text.partition(start)
+    return f"{before}{start}\n\n{made()}\n\n{end}{rest.partition(end)[2]}" if mark else text
 
 
 def main() -> None:

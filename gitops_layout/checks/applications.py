@@ -17,8 +17,9 @@ from gitops_layout.agents.delivery import Delivery
 from gitops_layout.checks.flux import place_of
 from gitops_layout.checks.mending import put
 from gitops_layout.checks.near import near_name
+from gitops_layout.checks.objectlist import values_at
 from gitops_layout.graph.model import Graph
-from gitops_layout.k8s.pods import pod_spec
+from gitops_layout.k8s.pods import containers, pod_spec
 from gitops_layout.model import Affected, Change, Hit, Location, ObjectRef, Path, Related
 from gitops_layout.patterns import regexp
 from gitops_layout.render.rendered import RenderedObject
@@ -229,8 +230,11 @@ def _serves(item: RenderedObject) -> Iterator[tuple[str, str, str]]:
         case "CustomResourceDefinition":
             group, kind = at(item.data, "spec", "group"), at(item.data, "spec", "names", "kind")
             yield "CustomResourceDefinition", str(group), str(kind)
-        case "ServiceAccount":
-            yield "ServiceAccount", item.ref.namespace, item.ref.name
+        case "ServiceAccount" | "ConfigMap" | "Secret" | "PersistentVolumeClaim":
+            yield item.ref.kind, item.ref.namespace, item.ref.name
+        case "SealedSecret" | "ExternalSecret":
+            target = text(at(item.data, "spec", "target", "name"))
+            yield "Secret", item.ref.namespace, target or item.ref.name
 
 
 def _wants(item: RenderedObject) -> Iterator[tuple[str, str, str]]:
@@ -241,6 +245,34 @@ def _wants(item: RenderedObject) -> Iterator[tuple[str, str, str]]:
     pod = pod_spec(item.data)
     if pod is not None and (name := text(pod[0].get("serviceAccountName"))):
         yield "ServiceAccount", item.ref.namespace, name
+    if pod is not None and item.ref.kind in _AWAITED and at(item.data, "spec", "replicas") != 0:
+        for kind, name in _at_start(item, pod[0]):
+            yield kind, item.ref.namespace, name
+
+
+_AWAITED = frozenset({"Deployment", "StatefulSet", "DaemonSet", "Job", "Pod", "Rollout"})
+"""The kinds whose pods have to run before Argo CD begins the next wave."""
+_VOLUMES = (
+    ("ConfigMap", "configMap", "name"), ("Secret", "secret", "secretName"), ("PersistentVolumeClaim", "persistentVolumeClaim", "claimName"),
+)  # fmt: skip
+
+
+def _at_start(item: RenderedObject, pod: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """What has to be there before a container of the pods is started: kind and name."""
+    for volume, _ in values_at(pod, "volumes[]"):
+        for kind, field, key in _VOLUMES:
+            name = text(at(volume, field, key))
+            if name and at(volume, field, "optional") is not True:
+                yield kind, name
+    for container in containers(item.data):
+        for path, field, kind in (
+            ("envFrom[]", "configMapRef", "ConfigMap"), ("envFrom[]", "secretRef", "Secret"),
+            ("env[].valueFrom", "configMapKeyRef", "ConfigMap"), ("env[].valueFrom", "secretKeyRef", "Secret"),
+        ):  # fmt: skip
+            for source, _ in values_at(container.data, path):
+                name = text(at(source, field, "name"))
+                if name and at(source, field, "optional") is not True:
+                    yield kind, name
 
 
 def values_ref(graph: Graph, params: Params) -> Iterator[Hit]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
@@ -166,22 +167,32 @@ def missing_key(graph: Graph, params: Params) -> Iterator[Hit]:
 
 
 def syntax_mix(graph: Graph, params: Params) -> Iterator[Hit]:
-    """Fields of a template that are written for the other kind of template."""
+    """Sets whose template is written for the other kind of template, at the first field that is; the others are beside it."""
     for each in _sets(graph):
-        spec = each[0].data.get("spec")
-        go = at(spec, "goTemplate") is True
-        for path in _FIELDS:
-            value = at(spec, "template", *path)
-            match = (_PLAIN if go else _GO).search(value) if isinstance(value, str) else None
-            if match is not None:
-                kind = "goTemplate is on, and Go knows no" if go else "goTemplate is off, so nothing fills in"
-                shown = value[match.start() :].partition("}}")[0] + "}}"
-                right = _other_kind(value, go=go)
-                here: Path = ("spec", "template", *path)
-                mended = (Change("replace", _place(each[0])(here), right),) if right is not None else ()
-                yield _hit(each, here, mended, what=f"{kind} {shown}", subject=str(path))
-        if go and "{{" in str(at(spec, "template")):
-            yield from _no_functions(graph, each)
+        found = list(_mixed(graph, each))
+        if found:
+            more = tuple(Related(hit.location, "here, too") for hit in found[1:])
+            changes = tuple(change for hit in found for change in hit.changes)
+            changes = changes if all(hit.changes for hit in found) else ()
+            yield replace(found[0], related=(*found[0].related, *more), changes=changes)
+
+
+def _mixed(graph: Graph, each: tuple[Resource, Affected]) -> Iterator[Hit]:
+    """Every field of a set's template that is written for the other kind of template."""
+    spec = each[0].data.get("spec")
+    go = at(spec, "goTemplate") is True
+    for path in _FIELDS:
+        value = at(spec, "template", *path)
+        match = (_PLAIN if go else _GO).search(value) if isinstance(value, str) else None
+        if match is not None:
+            kind = "goTemplate is on, and Go knows no" if go else "goTemplate is off, so nothing fills in"
+            shown = value[match.start() :].partition("}}")[0] + "}}"
+            right = _other_kind(value, go=go)
+            here: Path = ("spec", "template", *path)
+            mended = (Change("replace", _place(each[0])(here), right),) if right is not None else ()
+            yield _hit(each, here, mended, what=f"{kind} {shown}", subject=str(path))
+    if go and "{{" in str(at(spec, "template")):
+        yield from _no_functions(graph, each)
 
 
 _NO_FUNCTION = regexp(r'function "(\w+)" not defined')

@@ -8,6 +8,7 @@ from posixpath import join, normpath
 from typing import Any
 
 from gitops_layout.agents.argocd import sources
+from gitops_layout.agents.context import at
 from gitops_layout.agents.delivery import Delivery, Source
 from gitops_layout.checks.applications import applications, own_hit
 from gitops_layout.checks.flux import field_of
@@ -15,7 +16,7 @@ from gitops_layout.checks.near import near_name
 from gitops_layout.graph.model import Graph
 from gitops_layout.model import Affected, Hit, Location, ObjectRef, Unchecked, UncheckedClass
 from gitops_layout.patterns import regexp
-from gitops_layout.repo.model import is_aside
+from gitops_layout.repo.model import Repo, is_aside
 
 __all__ = ["definition_invalid", "refused"]
 
@@ -38,6 +39,8 @@ def refused(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
             cause = next(name for name, words in _CAUSES if words.search(failure.why))
             if cause != params["cause"] or failure.location is None:
                 continue
+            if cause == "schema" and (delivery.agent == "helm" or _is_later(graph.repo, failure.location)):
+                continue  # whoever installs it gives what is asked for
             version = str(delivery.object.get("apiVersion", ""))
             named = ObjectRef(version, delivery.kind, delivery.namespace, delivery.name)
             ref = named if version else None  # nobody's object speaks of a chart that nobody installs
@@ -47,6 +50,12 @@ def refused(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
             yield Hit(place, values, (), affected)
     if params["cause"] == "values-file":
         yield from _beside_a_chart(graph)
+
+
+def _is_later(repo: Repo, place: Location) -> bool:
+    """Whether what stands there is filled in by somebody else."""
+    found = [document.data for document in repo.documents(place.file) if document.index == place.document]
+    return bool(found) and _UNSURE.search(str(at(found[0], *place.path))) is not None
 
 
 def _failures(graph: Graph, delivery: Delivery) -> Iterator[tuple[Unchecked, Delivery]]:

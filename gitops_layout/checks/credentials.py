@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from posixpath import basename
+from posixpath import basename, join
 from typing import Any
 
-from gitops_layout.agents.context import at
+from gitops_layout.agents.context import at, text
 from gitops_layout.graph.model import Graph
+from gitops_layout.graph.roots import kustomizations
 from gitops_layout.k8s.pods import containers
 from gitops_layout.k8s.secrets import secret_form
+from gitops_layout.kustomize.model import mappings, strings
 from gitops_layout.model import Affected, Hit, Location, Path, Span
 from gitops_layout.patterns import regexp
 from gitops_layout.repo.model import Resource
@@ -74,6 +76,32 @@ def in_values(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
                 yield Hit(
                     place, {"key": key, "kind": resource.ref.kind, "subject": key}, (), Affected(resource.ref)
                 )
+    for place, key, value in _generated(graph):
+        if _is_credential(key, value):
+            yield Hit(place, {"key": key, "kind": "configMapGenerator", "subject": key})
+
+
+def _generated(graph: Graph) -> Iterator[tuple[Location, str, str]]:
+    """Where configMapGenerators are given a value, in their literals and in files of variables; its key, and the value."""
+    for kustomization in kustomizations(graph.repo):
+        for generator, index in mappings(kustomization.data, "configMapGenerator"):
+            here = kustomization.location.at("configMapGenerator", index)
+            for literal, number in strings(generator, "literals"):
+                key, _, value = literal.partition("=")
+                yield here.at("literals", number), key, value.strip("'\"")
+            named = [*strings(generator, "envs"), (text(generator.get("env")) or "", 0)]
+            for file in (graph.repo.resolve(join(kustomization.folder, name)) for name, _ in named if name):
+                if file is not None and file in graph.repo.entries:
+                    yield from _of_variables(file, graph.repo.text(file))
+
+
+def _of_variables(file: str, written: str) -> Iterator[tuple[Location, str, str]]:
+    start = 0
+    for line in written.splitlines(keepends=True):
+        key, sign, value = line.partition("=")
+        if sign and not line.startswith("#"):
+            yield _on_its_line(file, written, start), key.strip(), value.strip().strip("'\"")
+        start += len(line)
 
 
 def _literals(resource: Resource) -> Iterator[tuple[Path, str, Any]]:

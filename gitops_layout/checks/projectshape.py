@@ -11,6 +11,7 @@ from gitops_layout.agents.context import at, text
 from gitops_layout.checks.objectlist import Place, objects_of
 from gitops_layout.graph.model import Graph
 from gitops_layout.model import Affected, Hit, Path
+from gitops_layout.patterns import regexp
 
 __all__ = ["invalid", "policy_invalid", "wide_open"]
 
@@ -81,18 +82,58 @@ def invalid(graph: Graph, params: Params) -> Iterator[Hit]:
                 yield _hit(found, path, name, "lists one destination twice")
             seen.add(where)
         yield from _roles(name, found)
+        yield from _windows(name, found)
 
 
 def _roles(name: str, found: _Found) -> Iterator[Hit]:
-    roles = [at(role, "name") for role in _items(found, "spec", "roles")]
+    listed = _items(found, "spec", "roles")
+    roles = [at(role, "name") for role in listed]
     for index, role in enumerate(roles):
         if roles.index(role) != index:
             yield _hit(found, ("spec", "roles", index, "name"), name, f"has two roles called {role}")
+        for field, what in (("policies", "policy"), ("groups", "group")):
+            written = at(listed[index], field)
+            several = written if isinstance(written, list) else []
+            for number, one in enumerate(several):
+                if several.index(one) != number and not _open(one):
+                    yield _hit(
+                        found,
+                        ("spec", "roles", index, field, number),
+                        name,
+                        f"lists one {what} of role {role} twice",
+                    )
+
+
+_DURATION = regexp(r"(?:\d+(?:\.\d*)?(?:ns|us|µs|ms|s|m|h))+")
+_FIELDS_OF_CRON = 5
+
+
+def _windows(name: str, found: _Found) -> Iterator[Hit]:
+    seen: set[tuple[str, ...]] = set()
     for index, window in enumerate(_items(found, "spec", "syncWindows")):
-        kind = at(window, "kind")
-        if isinstance(kind, str) and kind not in ("allow", "deny"):
-            path = ("spec", "syncWindows", index, "kind")
-            yield _hit(found, path, name, f"has a window of kind {kind}; known: allow, deny")
+        path: Path = ("spec", "syncWindows", index)
+        kind, schedule, duration = (text(at(window, key)) for key in ("kind", "schedule", "duration"))
+        if not isinstance(window, dict) or _open(window):
+            continue
+        if kind is not None and kind not in ("allow", "deny"):
+            yield _hit(found, (*path, "kind"), name, f"has a window of kind {kind}; known: allow, deny")
+        elif not any(window.get(key) for key in ("applications", "namespaces", "clusters")):
+            yield _hit(found, path, name, "has a window for no application, namespace or cluster")
+        elif schedule and not schedule.startswith("@") and len(schedule.split()) != _FIELDS_OF_CRON:
+            yield _hit(
+                found, (*path, "schedule"), name, f"has a window with the schedule {schedule}, which is none"
+            )
+        elif duration and not _DURATION.fullmatch(duration):
+            yield _hit(
+                found,
+                (*path, "duration"),
+                name,
+                f"has a window with the duration {duration}; say it in h, m and s",
+            )
+        elif (key := (kind or "", schedule or "", duration or "")) in seen:
+            yield _hit(found, path, name, "has two windows of one kind, schedule and duration")
+        else:
+            seen.add(key)
 
 
 def policy_invalid(graph: Graph, params: Params) -> Iterator[Hit]:

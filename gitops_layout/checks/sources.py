@@ -47,8 +47,13 @@ def _seconds(duration: Any) -> float | None:
 def interval(graph: Graph, params: Params) -> Iterator[Hit]:
     """Sources that are looked at all the time, or hardly ever without anything that would tell of a push."""
     told = any(True for _ in applied(graph, "notification.toolkit.fluxcd.io", "Receiver"))
-    for item in applied(graph, _FLUX, "GitRepository", "OCIRepository", "Bucket", "HelmRepository"):
-        value = at(item.data, "spec", "interval")
+    kinds = ("GitRepository", "OCIRepository", "Bucket", "HelmRepository")
+    polled: list[tuple[Applied, Path]] = [
+        (item, ("spec", "interval")) for item in applied(graph, _FLUX, *kinds)
+    ]
+    polled += [(item, ("spec", "sync", "interval")) for item in applied(graph, _OPERATOR, "FluxInstance")]
+    for item, path in polled:
+        value = at(item.data, *path)
         seconds = _seconds(value)
         if seconds is None or at(item.data, "spec", "type") == "oci":
             continue
@@ -59,11 +64,12 @@ def interval(graph: Graph, params: Params) -> Iterator[Hit]:
         else:
             continue
         values = {"kind": item.ref.kind, "name": item.ref.name, "interval": value, "why": why}
-        place = item.origin(("spec", "interval"))
+        place = item.origin(path)
         usual = (Change("replace", place, "1m" if seconds < params["shortest"] else "1h"),)
         yield Hit(place, values, (), item.affected, usual)
 
 
+_OPERATOR = "fluxcd.controlplane.io"
 _LONGEST_URL = 2048
 _INSIDE = regexp(
     r"(localhost|127\.[\d.]+|\[::1\]|[^./:]+|.*\.svc(\.[\w.-]+)?|.*\.(internal|localhost))(:\d+)?(/|$)"

@@ -212,6 +212,8 @@ _HERE = [
 
 _CHARTS = [
     Mutant("D008", _SHOP_MAP, "\ndata:\n", "\ndata:\n  session: {{ randAlphaNum 24 | quote }}\n", "randAlphaNum", of="chart"),
+    Mutant("H003", _VALUES, "tier: gold\n", "tier: 7\n", "tier: 7", where=_VALUES, of="chart", beside=("L003", "H015"),
+           given=((_VALUES, "replicas: 1\n", "replicas: 1\ntier: gold\n"), (_SHOP_MAP, "\ndata:\n", "\ndata:\n  tier: {{ .Values.tier | quote }}\n"), ("apps/shop/chart/values.schema.json", "", '{"type": "object", "properties": {"tier": {"type": "string"}}}\n'))),
     Mutant("H015", _SHOP_MAP, "\ndata:\n", "\ndata:\n  level: {{ .Values.log-level }}\n", "log-level", of="chart"),
     Mutant("H020", _SHOP_MAP, "\ndata:\n", "\ndata:\n  {{- range .Values.levels }}\n  {{ . }}: {{ $.Release.Name }}-{{ .Values.replicas }}\n  {{- end }}\n", ".Values.replicas", of="chart", beside=("H015",),
            given=((_VALUES, "replicas: 1\n", "replicas: 1\nlevels: [a, b]\n"), (_SHOP_MAP, "\ndata:\n", "\ndata:\n  {{- range .Values.levels }}\n  {{ . }}-own: {{ $.Release.Name }}\n  {{- end }}\n"))),
