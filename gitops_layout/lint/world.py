@@ -142,8 +142,9 @@ class World:
             affected = Affected(resource.ref, None, *((owner.environment, owner.cluster) if owner else ()))
             place: Callable[[Path], Location] = lambda path, here=resource.location: here.at(*path)  # type: ignore[misc]  # noqa: E731
             found = Present(resource.ref, resource.data, place, affected, resource.ref.namespace)
-            if not is_parked(resource.file):
-                self.ambient.objects[resource.ref.api_version, resource.ref.kind].append(found)
+            if is_parked(resource.file):
+                continue  # nobody applies it
+            self.ambient.objects[resource.ref.api_version, resource.ref.kind].append(found)
             if owner is not None and owner.root.path == resource.location.path:
                 objects = self.clusters[owner.cluster].objects
                 objects[resource.ref.api_version, resource.ref.kind].append(replace(found, loose=True))

@@ -83,14 +83,15 @@ def is_template(repo: Repo, path: str) -> bool:
 
 _PARKED = regexp(
     r"(^|/)[._-]*(archived?|archives|attic|bak|deprecated|disabled|old|retired|unused|wip)(?=/)"
+    r"|(^|/)(_[\w-]*templates?|skeletons?|boilerplates?)(?=/)"
     r"|(^|[/._-])template\.ya?ml$",
     re.IGNORECASE,
 )
 
 
 def is_parked(path: str) -> bool:
-    """Whether a file lies in a folder whose name says that it is out of use, or is called a template: an agent's object
-    there is no root.
+    """Whether a file lies in a folder whose name says that it is out of use or is copied from, or is called a template: an
+    agent's object there is no root.
 
     Only words that mean nothing else: `backup` may be an application, and `examples` may be synced.
     """

@@ -83,10 +83,15 @@ def _decoded(text: str) -> str | None:
 
 
 def _elsewhere(data: Mapping[str, Any]) -> dict[str, None]:
-    """The keys whose values come sealed, or from a store."""
+    """The keys whose values come sealed, or from a store; what a store gives as a whole may hold `project`, unless a
+    template says all that is kept of it.
+    """
     sealed, fetched = at(data, "spec", "encryptedData"), at(data, "spec", "data")
     names = [at(item, "secretKey") for item in fetched] if isinstance(fetched, list) else []
-    return dict.fromkeys([*map(str, sealed if isinstance(sealed, dict) else ()), *map(str, names)])
+    template = at(data, "spec", "target", "template")
+    merged = not at(template, "data") or at(template, "mergePolicy") == "Merge"
+    whole = ["project"] if at(data, "spec", "dataFrom") and merged else []
+    return dict.fromkeys([*map(str, sealed if isinstance(sealed, dict) else ()), *map(str, names), *whole])
 
 
 def with_scoped(own: Project, added: Iterable[Scoped]) -> Project:
