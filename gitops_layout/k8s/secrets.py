@@ -58,6 +58,8 @@ _WHERE_OR_WHO = regexp(
 _ID_KEY = regexp(r"(?:[-_.]|^)(?i:id|uuid)$|(?<=[a-z])I[Dd]$")
 _SECRET_ID = regexp(r"secret|token|passw|session|key", re.IGNORECASE)
 _ID = regexp(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$|\d+$", re.IGNORECASE)
+_PRIVATE_KEY = regexp(r"PRIVATE KEY(?: BLOCK)?-----(?:\\n|\s)*[A-Za-z0-9+/=]{16}")
+"""Not one that a remark tells the form of."""
 _USER_IN_URL = regexp(r"://[^/\s@]*:[^/\s@]+@")
 _CREDENTIAL = regexp(
     r"passw|token|secret|credential|api[-_]?key|private[-_ ]key|auth(?!enticat)", re.IGNORECASE
@@ -120,7 +122,7 @@ def secret_form(key: str, value: object, *, encoded: bool = False) -> Form:
     first = text[:_LOOKED_AT].split("\n", 1)[0]
     if text.startswith("ENC["):
         return "sops"
-    if not text:
+    if not text.strip("-. \n"):
         return "empty"
     if _PLACEHOLDER.match(first):
         return "placeholder"
@@ -144,7 +146,7 @@ def is_public_key(text: str) -> bool:
 
 
 def _is_public(key: str, text: str) -> bool:
-    if "PRIVATE KEY" in text or _USER_IN_URL.search(text):
+    if _PRIVATE_KEY.search(text) or _USER_IN_URL.search(text):
         return False
     if "\n" not in text and _WHERE_OR_WHO.search(key):
         return True
