@@ -27,6 +27,7 @@ _PLACEHOLDER = regexp(
     | your[-_ ][\w -]+$
     | [\w -]+[-_ ]here$
     | fake[-_ ]\w+$
+    | changeit$
     | (?-i:(?:UPDATE|REPLACE|INSERT|ENTER|YOUR)_[A-Z0-9_]+$)
     | (?:\*{3,}|x{3,}|\.{3,}|todo|tbd|dummy|hoge|fuga|placeholder(?:[-_ ][\w -]*)?|redacted|example|unused|not[-_ ]?used|not[-_ ]?set|ignored)$
     """,
