@@ -107,7 +107,11 @@ from gitops_layout.k8s.secrets import secret_form
         ("values.yaml", "admin:\n  existingSecret: web-admin\n  password: hunter2\n", "plain"),
         ("values.yaml", "---\n", "empty"),
         ("values.yaml", "tls:\n  key: |\n    # -----BEGIN PRIVATE KEY-----\n    # ...\n", "setting"),
-        ("values.yaml", "tls:\n  key: |\n    -----BEGIN PRIVATE KEY-----\n    MIIEvQIBADANBgkqhkiG9w0\n", "plain"),
+        (
+            "values.yaml",
+            "tls:\n  key: |\n    -----BEGIN PRIVATE KEY-----\n    MIIEvQIBADANBgkqhkiG9w0\n",
+            "plain",
+        ),
         ("objstore.yml", 'type: s3\nconfig:\n  access_key: ""\n  secret_key: ""\n', "setting"),
         ("objstore.yml", "type: s3\nconfig:\n  access_key: AKIA1234\n  secret_key: Zx81kq7\n", "plain"),
         (
