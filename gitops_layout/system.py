@@ -353,8 +353,9 @@ def cache_dir(*parts: str) -> Path:
     if own := os.environ.get("GITOPS_LAYOUT_CACHE"):
         root = Path(own)
     else:
-        home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-        root = Path(home) / "gitops-layout"
+        named = Path(os.environ.get("XDG_CACHE_HOME", ""))
+        home = named if named.is_absolute() else Path.home() / ".cache"  # as the specification has it
+        root = home / "gitops-layout"
     path = root.joinpath(*parts)
     path.mkdir(parents=True, exist_ok=True)
     return path

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from gitops_layout.agents.delivery import Delivery, Revision, Source, SyncPolicy
 from gitops_layout.cli.remembered import OWN
 from gitops_layout.graph.parked import switched_off
+from gitops_layout.graph.roots import kustomizations
 from gitops_layout.kustomize.model import FILE_NAMES
 from gitops_layout.model import Location, UncheckedClass
 from gitops_layout.output.manifests import to_yaml
@@ -23,7 +24,7 @@ from gitops_layout.repo.model import Repo, is_yaml
 from gitops_layout.values import dataclass
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from gitops_layout.cli.remembered import Memory, Said
     from gitops_layout.graph.model import Graph
@@ -121,6 +122,7 @@ def facts(graph: Graph, pieces: Mapping[str, int]) -> dict[str, Any] | None:
         "rows": rows,
         "special": sorted(numbers[file] for file in special if file in numbers),
         "parking": sorted({numbers[place.rpartition(":")[0]] for _, place in switched_off(repo)}),
+        "components": sorted(numbers[each.file] for each in kustomizations(repo) if each.is_component),
         "variables": any(_takes_variables(delivery) for delivery in graph.deliveries),
     }
 
@@ -166,7 +168,7 @@ def rendered_again(memory: Memory, said: Said, changed: Iterable[str]) -> Said |
     if not harmless(known, touched, wanted) or len(touched) > _MOST:
         return None
     repo = memory.repo
-    if not plain_now(repo, wanted.values()):
+    if not plain_now(repo, known, wanted):
         return None
     done = Renders(repo)([decoded(row.coded) for row in touched if row.coded is not None])
     for row in touched:
@@ -191,11 +193,23 @@ def _as_before(item: Rendered, files: set[int], before: list[int]) -> bool:
     return whole and files == set(before) and all(_plain(made.ref) for made in item.objects)
 
 
-def plain_now(repo: Repo, paths: Collection[str]) -> bool:
-    """Whether the edited files hold nothing that an agent reads, and no comment that parks another file."""
-    folders = [dirname(path) for path in paths if basename(path) in FILE_NAMES]
+def plain_now(repo: Repo, known: Mapping[str, Any], wanted: Mapping[int, str]) -> bool:
+    """Whether the edited files `wanted` (by number) hold nothing that an agent reads, no comment that parks another file, and
+    no kustomization that was a Component and is a root, or the other way round.
+    """
+    edited = [(number, path) for number, path in wanted.items() if basename(path) in FILE_NAMES]
+    if any(_is_component(repo, path) != (number in known["components"]) for number, path in edited):
+        return False
+    folders = [dirname(path) for _, path in edited]
     return not any(switched_off(repo, folders)) and all(
-        _plain(found.ref) for path in paths for found in _objects(repo, path)
+        _plain(found.ref) for path in wanted.values() for found in _objects(repo, path)
+    )
+
+
+def _is_component(repo: Repo, path: str) -> bool:
+    return any(
+        isinstance(document.data, dict) and document.data.get("kind") == "Component"
+        for document in repo.documents(path)
     )
 
 

@@ -170,7 +170,7 @@ def _edit(
         if path in inside or path.endswith((".sourceignore", ".sops.yaml"))
     }
     repo = replace(whole, entries=entries)
-    if not plain_now(repo, changed):
+    if not plain_now(repo, known, wanted):
         return None
     live = frozenset(paths[number] for number in known["live"]) & entries.keys()
     return _Edit(changed, near, whole, repo, live, before, chunks)

@@ -141,6 +141,10 @@ class _Bucket:
     def row(self, number: int) -> tuple[bytes, bytes]:
         return self.marks[number * 32 : number * 32 + 32], self.digests[number * 16 : number * 16 + 16]
 
+    def sum(self) -> bytes:
+        """Stands for the names and contents of its files."""
+        return digest("\0".join(self.paths).encode(errors="surrogateescape"), self.digests)
+
 
 def _encoded(bucket: _Bucket) -> bytes:
     names = "\0".join(bucket.paths).encode(errors="surrogateescape")
@@ -168,18 +172,22 @@ def _by_contents(
     names = [digest(b"bucket", tool, root, bytes((len(parts), number))) for number in range(len(parts))]
     known = cache.many((*names, last))
     changed: list[str] | None = []
-    sums = []
+    sums: list[bytes] = []
+    then: list[bytes] = []
     for name, part in zip(names, parts, strict=True):
         old = _decoded(known[name]) if name in known else _Bucket((), b"", b"")
         own = b"".join([marks[n * 32 : n * 32 + 32] for n in part.values()])
         new = _bucket(contents, tuple(part), own, old, fresh)
+        sums.append(new.sum())
+        then.append(sums[-1] if new is old else old.sum())
         if new != old:
             cache.put(name, _encoded(new))
             changed = _changed(old, new, changed)
-        sums.append(digest("\0".join(new.paths).encode(errors="surrogateescape"), new.digests))
     tree = digest(b"tree", *sums)
     before = known.get(last)
-    edited = changed is not None and len(changed) <= _MOST
+    # Of two runs at a time each writes the records that it saw change, and the later one says which tree was the last.
+    together = before == digest(b"tree", *then)
+    edited = together and changed is not None and len(changed) <= _MOST
     if before is not None and before != tree and edited and _are_files(listing, changed or ()):
         step = {"from": before.hex(), "changed": sorted(changed or ())}
         cache.put(digest(b"step", tool, tree), json.dumps(step).encode())

@@ -34,6 +34,9 @@ MAX_BYTES = 256 * 2**20
 _PATIENCE = 0.25
 """Seconds to wait for another run that writes; then this one does without."""
 
+_FAILURES = (sqlite3.Error, UnicodeDecodeError)
+"""What reading and writing may end in: of damaged bytes SQLite says something that is no text."""
+
 _DAY = 24 * 3600
 _SUM = 16
 _AT_ONCE = 500
@@ -128,7 +131,7 @@ class Cache:
             if base is not None and (self._new or self._read or self._bad):
                 self._write(base)
         if self._base is not None:
-            with contextlib.suppress(sqlite3.Error):
+            with contextlib.suppress(*_FAILURES):
                 self._base.close()
         self._base = None
         self._new = {}
@@ -150,7 +153,7 @@ class Cache:
                     (self._limit * 3 // 4,),
                 )
             base.execute("COMMIT")
-        except sqlite3.Error:
+        except _FAILURES:
             if base.in_transaction:
                 base.execute("ROLLBACK")
             raise
@@ -162,12 +165,12 @@ class Cache:
         """The open file; whatever goes wrong with it, the run goes on without."""
         try:
             yield self._base
-        except sqlite3.Error as error:
+        except _FAILURES as error:
             self._give_up(broken=not _passes(error))
 
     def _give_up(self, *, broken: bool) -> None:
         if self._base is not None:
-            with contextlib.suppress(sqlite3.Error):
+            with contextlib.suppress(*_FAILURES):
                 self._base.close()
         self._base = None
         if broken and self._file is not None:
@@ -180,7 +183,7 @@ def _opened(file: Path) -> sqlite3.Connection | None:
         try:
             base = sqlite3.connect(file, timeout=_PATIENCE, isolation_level=None, check_same_thread=False)
             _prepare(base)
-        except sqlite3.Error as error:
+        except _FAILURES as error:
             if base is not None:
                 base.close()
             if _passes(error):
@@ -204,7 +207,7 @@ _PASSING = frozenset(
 )
 
 
-def _passes(error: sqlite3.Error) -> bool:
+def _passes(error: Exception) -> bool:
     """Whether the file is as it should be, only out of reach for now: locked, full, read-only."""
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)
     return code & 0xFF in _PASSING
@@ -262,7 +265,7 @@ def info(file: Path) -> Info:
     entries = total = 0
     base = _opened(file) if on_disk else None
     if base is not None:
-        with contextlib.suppress(sqlite3.Error):
+        with contextlib.suppress(*_FAILURES):
             entries, total = base.execute("SELECT count(*), coalesce(sum(size), 0) FROM entries").fetchone()
         base.close()
     return Info(file, on_disk, entries, total)

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from gitops_layout.cli import _run, lintagain, remembered
 from gitops_layout.render.build import Renders
+from gitops_layout.repo import digests
 
 BASE = """\
 apiVersion: apps/v1
@@ -279,6 +280,29 @@ def test_after_an_edit_of_a_value_only_what_reads_the_file_is_built(
         assert built, command
         assert not [name for name in built if "web" not in name], command
         assert found == said(warm, *command, "--no-cache"), command
+
+
+@pytest.mark.parametrize("kinds", [("Kustomization", "Component"), ("Component", "Kustomization")])
+def test_a_root_that_becomes_a_component_is_delivered_no_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kinds: tuple[str, str]
+):
+    monkeypatch.setattr(digests, "FRESH_NS", 0)
+    monkeypatch.delenv(remembered.VARIABLE, raising=False)
+    monkeypatch.setenv("GITOPS_LAYOUT_CACHE", str(tmp_path / "cache"))
+    root = tmp_path / "repository"
+    for name in "ab":
+        folder = root / "apps" / name
+        folder.mkdir(parents=True)
+        (folder / "cm.yaml").write_text(f"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: m{name}}}\n")
+        (folder / "kustomization.yaml").write_text("resources: [cm.yaml]\n")
+    switched = root / "apps/a/kustomization.yaml"
+    for kind in kinds:
+        version = "v1alpha1" if kind == "Component" else "v1beta1"
+        switched.write_text(
+            f"apiVersion: kustomize.config.k8s.io/{version}\nkind: {kind}\nresources: [cm.yaml]\n"
+        )
+        for command in (("render", "--all"), ("lint", "--full")):
+            assert said(root, *command) == said(root, *command, "--no-cache"), kind
 
 
 @pytest.mark.parametrize(

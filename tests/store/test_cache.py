@@ -73,6 +73,18 @@ def test_a_file_that_is_no_database_is_built_anew(tmp_path: Path):
     assert found(tmp_path / "c", "a") == b"1"
 
 
+def test_a_file_of_which_sqlite_says_no_text_is_built_anew(tmp_path: Path):
+    kept(tmp_path / "c", a=b"1")
+    content = (tmp_path / "c").read_bytes()
+    assert b"CREATE TABLE entries" in content
+    (tmp_path / "c").write_bytes(
+        content.replace(b"CREATE TABLE entries", b"CREATE \xff\xfe\xfd\xfc\xfb entries")
+    )
+    assert found(tmp_path / "c", "a") is None
+    kept(tmp_path / "c", a=b"2")
+    assert found(tmp_path / "c", "a") == b"2"
+
+
 def test_a_database_of_another_form_is_built_anew(tmp_path: Path):
     with sqlite3.connect(tmp_path / "c") as base:
         base.execute("CREATE TABLE entries (key)")
