@@ -90,6 +90,9 @@ def main() -> None:
 def _run() -> int:
     # Whoever ends us so wants no half-written files, no temporary folders and no processes of ours left, as by Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for stream in ("stdout", "stderr"):
+        if getattr(sys, stream) is None:  # it was closed before we began
+            setattr(sys, stream, open(os.devnull, "w"))  # noqa: SIM115, PTH123 - to the end
     try:
         code = root.main(prog_name="gitops-layout", standalone_mode=False)
     except click.ClickException as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -367,3 +368,11 @@ def test_init_declares_no_local_chart_because_helm_is_not_on_this_machine(
     text = (root / ".gitops-layout.yaml").read_text()
     assert "external:" not in text
     assert "# 1 chart not rendered, as helm is not installed" in text
+
+
+@pytest.mark.parametrize("into", [">&-", ">/dev/null", "| head -c 1 >/dev/null"])
+def test_whoever_listens_or_not_the_exit_code_is_the_same(into: str) -> None:
+    write(a="kind: [")
+    command = f"{sys.executable} -m gitops_layout lint {into}; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (1, "")
