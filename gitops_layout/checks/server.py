@@ -57,8 +57,11 @@ def _find(graph: Graph) -> Iterator[tuple[Subject, Refusal]]:
             continue
         if subject.ref.api_version.startswith(KUSTOMIZE):
             continue  # no server has it: what delivers it is told as such
-        known = {v.path for v in subject.verdict.violations if v.kind != "wraps"}
-        data = as_stored(subject.data, subject.verdict)
+        known: set[Path] = set()
+        data = subject.data
+        if subject.verdict.violations:  # of few
+            known = {v.path for v in subject.verdict.violations if v.kind != "wraps"}
+            data = as_stored(data, subject.verdict)
         shape = subject.shape if data is subject.data else None
         for refusal in refusals(data, apply=subject.applied, shape=shape):
             path = refusal.path

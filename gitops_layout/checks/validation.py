@@ -49,7 +49,7 @@ def other_release(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
     agents, or with `agents: false` all others, whose releases follow each other faster.
     """
     for subject in judged(graph).everything:
-        if _is_agents(subject) == params["agents"]:
+        if subject.verdict.violations and _is_agents(subject) == params["agents"]:
             for violation in subject.verdict.violations:
                 if _kind(graph, subject, violation) == "newer":
                     yield _violation(subject, violation)
@@ -142,42 +142,68 @@ def _related(subject: Subject, place: Location) -> tuple[Related, ...]:
     return (Related(name, f"in {subject.ref.kind} {subject.ref.name}"),)
 
 
+_Said = tuple[str, str, str]
+"""The state of an API version, what to do, and the version to use instead, if there is one."""
+
+
 def api_removed(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
     """Objects of API versions that a targeted Kubernetes does not serve."""
-    for subject in judged(graph).everything:
-        ref = subject.ref
-        versions, enough = _asked(graph, subject)
-        life = lifecycle(ref.api_version, ref.kind)
-        removed = life.removed if life is not None else None
-        if life is not None and removed is not None:
-            if enough(at_least(version, removed) for version in versions):
-                values = {"state": f"is gone since Kubernetes {removed}"}
-                yield _about_version(subject, values, _instead(life.replacement), life.replacement)
-            continue
-        group, _, version = ref.api_version.rpartition("/")
-        serving = bundle.served(group, version, ref.kind)
-        lacking = [name for name in versions if name not in serving]
-        if serving and enough(name in lacking for name in versions):
-            state = f"is not in Kubernetes {', '.join(lacking)}; {serving[0]} to {serving[-1]} have it"
-            yield _about_version(subject, {"state": state}, "use an API version that your clusters serve")
+    yield from _of_versions(graph, _removed)
 
 
 def api_deprecated(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
     """Objects of API versions that a targeted Kubernetes serves for the time being."""
+    yield from _of_versions(graph, _deprecated)
     for subject in judged(graph).everything:
-        life = lifecycle(subject.ref.api_version, subject.ref.kind)
-        if life is None:
+        if not subject.verdict.known and lifecycle(subject.ref.api_version, subject.ref.kind) is None:
             yield from _gone_from_flux(subject)
-            continue
-        versions, enough = _asked(graph, subject)
-        if not enough(at_least(version, life.deprecated) for version in versions):
-            continue
-        if life.removed is not None and enough(at_least(version, life.removed) for version in versions):
-            continue
-        state = f"is deprecated since Kubernetes {life.deprecated}"
-        if life.removed is not None:
-            state += f" and gone from {life.removed} on"
-        yield _about_version(subject, {"state": state}, _instead(life.replacement), life.replacement)
+
+
+def _of_versions(graph: Graph, say: Callable[[Graph, Subject], _Said | None]) -> Iterator[Hit]:
+    """What is to be said of the objects' API versions: the same of all objects of a kind in one place."""
+    known: dict[tuple[str, str, str | None, str | None], _Said | None] = {}
+    for subject in judged(graph).everything:
+        ref, affected = subject.ref, subject.affected
+        key = (ref.api_version, ref.kind, affected.cluster, affected.environment)
+        if key not in known:
+            known[key] = say(graph, subject)
+        said = known[key]
+        if said is not None:
+            state, act, instead = said
+            yield _about_version(subject, {"state": state}, act, instead)
+
+
+def _removed(graph: Graph, subject: Subject) -> _Said | None:
+    ref = subject.ref
+    versions, enough = _asked(graph, subject)
+    life = lifecycle(ref.api_version, ref.kind)
+    removed = life.removed if life is not None else None
+    if life is not None and removed is not None:
+        if not enough(at_least(version, removed) for version in versions):
+            return None
+        return f"is gone since Kubernetes {removed}", _instead(life.replacement), life.replacement
+    group, _, version = ref.api_version.rpartition("/")
+    serving = bundle.served(group, version, ref.kind)
+    lacking = [name for name in versions if name not in serving]
+    if not serving or not enough(name in lacking for name in versions):
+        return None
+    state = f"is not in Kubernetes {', '.join(lacking)}; {serving[0]} to {serving[-1]} have it"
+    return state, "use an API version that your clusters serve", ""
+
+
+def _deprecated(graph: Graph, subject: Subject) -> _Said | None:
+    life = lifecycle(subject.ref.api_version, subject.ref.kind)
+    if life is None:
+        return None
+    versions, enough = _asked(graph, subject)
+    if not enough(at_least(version, life.deprecated) for version in versions):
+        return None
+    state = f"is deprecated since Kubernetes {life.deprecated}"
+    if life.removed is not None:
+        if enough(at_least(version, life.removed) for version in versions):
+            return None
+        state += f" and gone from {life.removed} on"
+    return state, _instead(life.replacement), life.replacement
 
 
 def _gone_from_flux(subject: Subject) -> Iterator[Hit]:
@@ -186,7 +212,7 @@ def _gone_from_flux(subject: Subject) -> Iterator[Hit]:
     repository brings the definition.
     """
     ref = subject.ref
-    if subject.verdict.known or not ref.group.endswith(".toolkit.fluxcd.io"):
+    if not ref.group.endswith(".toolkit.fluxcd.io"):
         return
     serving = [home for home in bundle.homes(ref.kind) if home.startswith(f"{ref.group}/")]
     if serving and ref.api_version not in serving:

@@ -94,10 +94,13 @@ def run(root: Path, options: dict[str, Any], memory: Memory) -> Said:
     )
     if said.lasting and memory.cache.usable and not options["score"]:
         from gitops_layout.cli.again import hangs_on_commit
-        from gitops_layout.cli.lintagain import noted
 
         said.of_commit = _says_commit(options) or hangs_on_commit(loaded.graph)
-        noted(said, report, loaded.graph, first)
+        # What else is delivered cannot be judged again by parts.
+        if any(delivery.renderer == "kustomize" for delivery in loaded.graph.deliveries):
+            from gitops_layout.cli.lintagain import noted
+
+            noted(said, report, loaded.graph, first)
     return said
 
 

@@ -86,9 +86,12 @@ def plain_folders(
             meant[folder] = not is_aside(file) and not _below(folder, kustomized)
         if not meant[folder] or file in elsewhere or name in FILE_NAMES:
             continue
-        # Our own spec is nobody's object.
-        if any(each.ref.name and each.ref.group != "gitops-layout" for each in repo.objects(file)):
-            folders.setdefault(folder, []).append(file)
+        for each in repo.objects(file):
+            if each.ref.name and not each.ref.api_version.startswith(
+                "gitops-layout/"
+            ):  # our spec is nobody's object
+                folders.setdefault(folder, []).append(file)
+                break
     return [builtin.directory(folder, tuple(files), context) for folder, files in sorted(folders.items())]
 
 

@@ -82,6 +82,8 @@ def _cluster_roots(repo: Repo) -> frozenset[str]:
     """The folders below a `clusters/` that clusters sync themselves from, patches of sync objects included."""
     found: set[str] = set()
     for resource in repo.resources:
+        if resource.ref.kind not in ("Kustomization", "FluxInstance"):
+            continue
         match resource.ref.group, resource.ref.kind, resource.ref.name:
             case (flux.KUSTOMIZE_GROUP, "Kustomization", "flux-system"):
                 path = text(at(resource.data, "spec", "path"))

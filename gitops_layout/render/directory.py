@@ -34,8 +34,9 @@ def directory(repo: Repo, delivery: Delivery, lookup: Lookup) -> Rendered:
         return Rendered(delivery.id, failure=problem.unchecked(f"delivery {delivery.id}", delivery.id))
     files = delivery.options.get("files") or directory_files(repo, delivery)
     read = frozenset(files)
+    strict = delivery.agent == "argocd"
     for file in files:
-        failure = _unreadable(repo, delivery, file)
+        failure = _unreadable(repo, delivery, file) if strict or repo.stream(file).problems else None
         if failure is not None:
             return Rendered(delivery.id, files=read, failure=failure)
     objects = [
