@@ -218,10 +218,13 @@ def _sync_options(application: Mapping[str, Any]) -> tuple[object, ...]:
 
 def _asks_for_apply(data: dict[str, Any]) -> bool:
     """Argo CD's annotation on one object."""
-    match data:
-        case {"metadata": {"annotations": {"argocd.argoproj.io/sync-options": str(options)}}}:
-            return "ServerSideApply=true" in options
-    return False
+    # Spelt out, for every object passes here.
+    metadata = data.get("metadata")
+    annotations = metadata.get("annotations") if isinstance(metadata, dict) else None
+    if not isinstance(annotations, dict):
+        return False
+    options = annotations.get("argocd.argoproj.io/sync-options")
+    return isinstance(options, str) and "ServerSideApply=true" in options
 
 
 def _may_be_pieces(graph: Graph) -> frozenset[str]:
