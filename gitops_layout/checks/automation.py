@@ -66,18 +66,46 @@ def _reference(reference: Reference) -> Hit:
 
 
 def marker_unknown_policy(graph: Graph, params: Params) -> Iterator[Hit]:
-    """Markers of live files that name an ImagePolicy which no cluster has, where all of its kind are seen."""
+    """Markers of live files that name an ImagePolicy which no cluster has, unless what was not seen may bring it."""
     known = _known(graph)
-    if (
-        known is None
-        or not known.updates
-        or any(graph.rendered[d.id].failure for d in graph.deliveries if d.live)
-    ):
+    if known is None or not known.updates:
         return
-    for marker in known.markers:
-        live = not marker.policies and graph.is_live(marker.location.file)
-        if live and not _open(marker.name, marker.namespace):
+    missing = [
+        marker
+        for marker in known.markers
+        if not marker.policies
+        and graph.is_live(marker.location.file)
+        and not _open(marker.name, marker.namespace)
+    ]
+    if not missing:
+        return
+    policies = _policies(graph)
+    unseen = _unseen_namespaces(graph)
+    for marker in missing:
+        beside = (name for _, namespace, name in policies if namespace in ("", marker.namespace))
+        if not unseen.intersection((marker.namespace, None)) or near_name(marker.name, beside):
             yield _marker(marker, named=f"{marker.namespace}:{marker.name}")
+
+
+def _policies(graph: Graph) -> list[tuple[str, str, str]]:
+    """Cluster, namespace and name of every ImagePolicy that is delivered."""
+    return [
+        (delivery.cluster, item.ref.namespace, item.ref.name)
+        for delivery in graph.deliveries
+        for item in graph.rendered[delivery.id].objects
+        if item.ref.kind == "ImagePolicy" and item.ref.group == "image.toolkit.fluxcd.io"
+    ]
+
+
+def _unseen_namespaces(graph: Graph) -> set[str | None]:
+    """Where there may be more than we see; None is everywhere. A chart mostly brings things to its own namespace."""
+    failed = [d for d in graph.deliveries if d.live and graph.rendered[d.id].failure is not None]
+    return {
+        (delivery.target_namespace or delivery.namespace)
+        if delivery.renderer == "chart" and "flux" not in f"{delivery.name} {delivery.source.chart}"
+        else None
+        for delivery in failed
+    }
 
 
 def marker_outside_path(graph: Graph, params: Params) -> Iterator[Hit]:
@@ -117,14 +145,9 @@ def _idle(graph: Graph) -> Iterator[Update]:
         for d in graph.deliveries
         if d.live and (graph.rendered[d.id].failure or graph.rendered[d.id].unseen)
     }
-    policies = {
-        (delivery.cluster, item.ref.namespace)
-        for delivery in graph.deliveries
-        for item in graph.rendered[delivery.id].objects
-        if item.ref.kind == "ImagePolicy" and item.ref.group == "image.toolkit.fluxcd.io"
-    }
+    policies = _policies(graph)
     for update in known.updates:
-        here = {namespace for cluster, namespace in policies if cluster == update.cluster}
+        here = {namespace for cluster, namespace, _ in policies if cluster == update.cluster}
         if update.cluster in unseen or not here or "" in here:
             continue
         takes_none = update.namespace not in here or (

@@ -25,6 +25,7 @@ from gitops_layout.graph.model import Graph
 from gitops_layout.k8s.scope import builtin_scope
 from gitops_layout.model import Affected, Hit, Location, ObjectRef, Related
 from gitops_layout.patterns import regexp
+from gitops_layout.render.rendered import RenderedObject
 from gitops_layout.repo.model import Resource
 
 __all__ = ["misspelt", "not_permitted"]
@@ -39,14 +40,15 @@ _HERE = {"server": "https://kubernetes.default.svc", "name": "in-cluster"}
 def not_permitted(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
     """Sources, destinations, kinds and namespaces that an Application's project does not permit.
 
-    Where several projects have the name, each must refuse it; what is not known of a destination counts
-    as permitted.
+    Where several projects of the Application's cluster have the name, each must refuse it; what is not known of a
+    destination counts as permitted.
     """
     known = _projects(graph)
     for delivery in graph.deliveries:
         if delivery.agent == "argocd":
-            found = known.get(delivery.project or "default", [])
-            if found:
+            named = _at_home(known.get(delivery.project or "default", []), delivery.home)
+            found = [item for item in named if item is not None]
+            if found and len(found) == len(named):
                 yield from _refused(graph, delivery, found)
 
 
@@ -77,29 +79,36 @@ def _is_of_the_other(name: str, near: str) -> bool:
     return name.startswith(f"{near}-") or near.startswith(f"{name}-")
 
 
-def _projects(graph: Graph) -> dict[str, list[Project]]:
-    """The projects by name: as they are delivered, else as they stand in files. One that may permit more than we see
-    hides all of its name.
-    """
+_Named = list[tuple[str | None, Project | None]]
+"""Projects of one name, each with the cluster it is delivered to: None where a file alone has it, which may be applied
+anywhere, and None for one that may permit more than we see.
+"""
+
+
+def _at_home(named: _Named, cluster: str) -> list[Project | None]:
+    """Those of one name that an Application on the cluster may mean: all of them where none is known to be there."""
+    here = [item for where, item in named if where in (cluster, None)]
+    return here if any(where == cluster for where, _ in named) else [item for _, item in named]
+
+
+def _projects(graph: Graph) -> dict[str, _Named]:
+    """The projects by name: as they are delivered, else as they stand in files."""
     rendered = [
-        Resource(item.ref, item.data, item.origin(()))
+        (delivery.cluster, Resource(item.ref, item.data, item.origin(())))
         for delivery in graph.deliveries
         for item in graph.rendered[delivery.id].objects
         if _is_project(item.ref)
     ]
-    read = {resource.file for resource in rendered}
-    found: dict[str, list[Project]] = {}
-    written = [r for r in graph.repo.resources if r.file not in read and _is_project(r.ref)]
-    for resource in (*rendered, *written):
-        found.setdefault(resource.ref.name, []).append(project(resource))
+    read = {resource.file for _, resource in rendered}
+    found: dict[str, list[tuple[str | None, Project]]] = {}
+    written = [(None, r) for r in graph.repo.resources if r.file not in read and _is_project(r.ref)]
+    for cluster, resource in (*rendered, *written):
+        found.setdefault(resource.ref.name, []).append((cluster, project(resource)))
     told = settings(_config_maps(graph))
     added = tuple(scoped(_secrets(graph))) if found else ()
     if added:
-        found = {name: [with_scoped(item, added) for item in several] for name, several in found.items()}
-    whole = {name: [_whole(item, found, told) for item in several] for name, several in found.items()}
-    return {
-        name: [p for p in several if p is not None] for name, several in whole.items() if None not in several
-    }
+        found = {name: [(where, with_scoped(item, added)) for where, item in named] for name, named in found.items()}
+    return {name: [(where, _whole(item, found, told)) for where, item in named] for name, named in found.items()}
 
 
 def _secrets(graph: Graph) -> Iterator[tuple[ObjectRef, Mapping[str, Any], str]]:
@@ -118,7 +127,7 @@ def _config_maps(graph: Graph) -> Iterator[tuple[ObjectRef, Mapping[str, Any]]]:
     yield from ((item.ref, item.data) for rendered in graph.rendered.values() for item in rendered.objects)
 
 
-def _whole(own: Project, known: Mapping[str, list[Project]], told: Settings | None) -> Project | None:
+def _whole(own: Project, known: Mapping[str, list[tuple[str | None, Project]]], told: Settings | None) -> Project | None:
     """The project with what global projects add, which select it by its labels.
 
     None where Argo CD's settings are not here, so that a labelled project may have more than we see.
@@ -133,7 +142,7 @@ def _whole(own: Project, known: Mapping[str, list[Project]], told: Settings | No
             selected = wanted.name != own.name and selects(wanted.selector, ())(own.labels)
         except StopError:
             continue
-        for common in known.get(wanted.name, ()) if selected else ():
+        for _, common in known.get(wanted.name, ()) if selected else ():
             own = inherited(own, common)
     return own
 
@@ -143,11 +152,11 @@ def _is_project(ref: ObjectRef) -> bool:
 
 
 def _refused(graph: Graph, delivery: Delivery, projects: list[Project]) -> Iterator[Hit]:
-    def hit(what: str, place: Location, ref: ObjectRef | None = None) -> Hit:
+    def hit(what: str, place: Location, ref: ObjectRef | None = None, *also: Related) -> Hit:
         values = {"application": delivery.name, "project": projects[0].name, "what": what, "subject": what}
         own = ObjectRef("argoproj.io/v1alpha1", delivery.kind, delivery.namespace, delivery.name)
         affected = Affected(ref or own, delivery.id, delivery.environment, delivery.cluster)
-        return Hit(place, values, (Related(projects[0].location, "the project"),), affected)
+        return Hit(place, values, (Related(projects[0].location, "the project"), *also), affected)
 
     for part in delivery.parts or (delivery,):
         url, address = part.source.url, part.source.address or ""
@@ -169,7 +178,7 @@ def _refused(graph: Graph, delivery: Delivery, projects: list[Project]) -> Itera
 def _objects(graph: Graph, delivery: Delivery, projects: list[Project], hit: Any) -> Iterator[Hit]:
     server, name = _destination(delivery)
     seen: set[str] = set()
-    spaces = [delivery.target_namespace or ""]
+    spaces: dict[str, RenderedObject | None] = {delivery.target_namespace or "": None}
     for item in graph.rendered[delivery.id].objects:
         namespaced = builtin_scope(item.ref.group, item.ref.kind)
         if namespaced is None:
@@ -186,11 +195,15 @@ def _objects(graph: Graph, delivery: Delivery, projects: list[Project], hit: Any
             ref = ObjectRef(item.ref.api_version, item.ref.kind, item.ref.namespace, item.ref.name)
             yield hit(f"objects of kind {kind}", item.origin(("kind",)), ref)
         if namespaced and item.ref.namespace:
-            spaces.append(item.ref.namespace)
-    for namespace in dict.fromkeys(spaces):
+            spaces.setdefault(item.ref.namespace, item)
+    for namespace, first in spaces.items():
         if not any(permits_destination(p, server=server, name=name, namespace=namespace) for p in projects):
-            cluster = name or server or "its cluster"
-            yield hit(f"namespace {namespace or '(none)'} of {cluster}", delivery.place("destination"))
+            what = f"namespace {namespace or '(none)'} of {name or server or 'its cluster'}"
+            if first is None:
+                yield hit(what, delivery.place("destination"))
+            else:
+                place = first.origin(("metadata", "namespace"))
+                yield hit(what, place, first.ref, Related(delivery.place("destination"), "the destination"))
 
 
 def _destination(delivery: Delivery) -> tuple[str | None, str | None]:
