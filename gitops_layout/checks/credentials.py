@@ -8,6 +8,7 @@ from posixpath import basename, join
 from typing import Any
 
 from gitops_layout.agents.context import at, text
+from gitops_layout.checks.writtenout import KUBECONFIG, TOKENS, argument, password_in_url, settings
 from gitops_layout.graph.model import Graph
 from gitops_layout.graph.roots import kustomizations
 from gitops_layout.k8s.pods import containers
@@ -22,18 +23,27 @@ __all__ = ["in_values", "key_material"]
 _MATERIAL = (
     (
         "a private key",
+        ("PRIVATE KEY-----",),
         re.compile(r"-----BEGIN (?:[A-Z0-9]+ )?PRIVATE KEY-----(?:\\n|[ \t\r\n])*([A-Za-z0-9+/=]{40,})"),
     ),
-    ("the private key of an age identity", re.compile(r"\bAGE-SECRET-KEY-1([0-9A-Z]{50,})")),
-    ("the client key of a kubeconfig", re.compile(r"\bclient-key-data:[ \t]*[\"']?([A-Za-z0-9+/=]{100,})")),
+    (
+        "the private key of an age identity",
+        ("AGE-SECRET-KEY-1",),
+        re.compile(r"\bAGE-SECRET-KEY-1([0-9A-Z]{50,})"),
+    ),
+    (
+        "the client key of a kubeconfig",
+        ("client-key-data:",),
+        re.compile(r"\bclient-key-data:[ \t]*[\"']?([A-Za-z0-9+/=]{100,})"),
+    ),
+    *TOKENS,
 )
-_MARKS = ("PRIVATE KEY-----", "AGE-SECRET-KEY-1", "client-key-data:")
 _KEY_FILES = regexp(r".*\.(?:pem|key|agekey|kubeconfig)|id_(?:rsa|ed25519|ecdsa)|kubeconfig|keys\.txt|\.env")
 _ASIDE = regexp(r"(?:^|/)(?:tests?|testdata|fixtures|examples?|samples?|docs?|node_modules|vendor)(?:/|$)")
 
 
 def key_material(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
-    """Private keys in files, whatever the files are for."""
+    """Private keys, and tokens that show what they are by their form, in files, whatever the files are for."""
     repo = graph.repo
     yaml = frozenset(repo.manifests)
     for path in repo.files:
@@ -42,12 +52,19 @@ def key_material(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
         if repo.entries[path].target is not None or _ASIDE.search(path):
             continue
         text = repo.stream(path).text if path in yaml else repo.text(path)
-        if not any(mark in text for mark in _MARKS):
-            continue
-        for what, pattern in _MATERIAL:
-            for found in pattern.finditer(text):
-                if len(set(found[1])) > 8:  # not a row of x, which examples show
-                    yield Hit(_on_its_line(path, text, found.start()), {"what": what, "subject": what})
+        for what, start in _found(text):
+            yield Hit(_on_its_line(path, text, start), {"what": what, "subject": what})
+
+
+def _found(text: str) -> Iterator[tuple[str, int]]:
+    forms = [(what, form) for what, marks, form in _MATERIAL if any(mark in text for mark in marks)]
+    what, signs, token = KUBECONFIG
+    if "token:" in text and all(sign.search(text) for sign in signs):
+        forms.append((what, token))
+    for what, form in forms:
+        for found in form.finditer(text):
+            if len(set(found[1])) > 8:  # not a row of x, which examples show
+                yield what, found.start()
 
 
 def _on_its_line(path: str, text: str, start: int) -> Location:
@@ -71,14 +88,45 @@ def in_values(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
     """Keys that are called like credentials, with a literal that looks like one, outside Secrets."""
     for resource in graph.repo.resources:
         for path, key, value in _literals(resource):
-            if _is_credential(key, value):
-                place = resource.location.at(*path)
-                yield Hit(
-                    place, {"key": key, "kind": resource.ref.kind, "subject": key}, (), Affected(resource.ref)
-                )
+            for place, named in _told(graph, resource.location.at(*path), key, value):
+                values = {"key": named, "kind": resource.ref.kind, "subject": named}
+                yield Hit(place, values, (), Affected(resource.ref))
     for place, key, value in _generated(graph):
+        for where, named in _told(graph, place, key, value):
+            yield Hit(where, {"key": named, "kind": "configMapGenerator", "subject": named})
+    for file in sorted(set(_generated_files(graph))):
+        written = graph.repo.text(file)
+        for start, named in _in_settings(file, written):
+            values = {"key": named, "kind": "configMapGenerator", "subject": named}
+            yield Hit(_on_its_line(file, written, start), values)
+
+
+def _told(graph: Graph, place: Location, key: str, value: Any) -> Iterator[tuple[Location, str]]:
+    """Where a value is, or has, a credential, and what that is called."""
+    if _is_credential(key, value):
+        yield place, key
+    elif isinstance(value, str) and password_in_url(value) is not None and "\n" not in value.strip():
+        yield place, f"the password in {key}"
+    elif isinstance(value, str) and "\n" in value.strip() and place.span is None:
+        span = graph.repo.span(place)
+        source = graph.repo.stream(place.file).text
+        for start, named in _in_settings(key, source[span.start : span.end]):
+            yield _on_its_line(place.file, source, span.start + start), named
+
+
+def _in_settings(name: str, written: str) -> Iterator[tuple[int, str]]:
+    """Where a file of settings gives a credential: for each key the first of them, which says what has to be done."""
+    told = set()
+    for start, key, value in settings(name, written):
         if _is_credential(key, value):
-            yield Hit(place, {"key": key, "kind": "configMapGenerator", "subject": key})
+            named = key
+        elif password_in_url(value) is not None:
+            named = f"the password in {key}"
+        else:
+            continue
+        if named not in told:
+            told.add(named)
+            yield start, named
 
 
 def _generated(graph: Graph) -> Iterator[tuple[Location, str, str]]:
@@ -93,6 +141,20 @@ def _generated(graph: Graph) -> Iterator[tuple[Location, str, str]]:
             for file in (graph.repo.resolve(join(kustomization.folder, name)) for name, _ in named if name):
                 if file is not None and file in graph.repo.entries:
                     yield from _of_variables(file, graph.repo.text(file))
+
+
+def _generated_files(graph: Graph) -> Iterator[str]:
+    """The files that configMapGenerators take as they are."""
+    for kustomization in kustomizations(graph.repo):
+        for generator, _ in mappings(kustomization.data, "configMapGenerator"):
+            for entry, _ in strings(generator, "files"):
+                file = graph.repo.resolve(join(kustomization.folder, entry.rpartition("=")[2]))
+                if (
+                    file is not None
+                    and file in graph.repo.entries
+                    and graph.repo.entries[file].target is None
+                ):
+                    yield file
 
 
 def _of_variables(file: str, written: str) -> Iterator[tuple[Location, str, str]]:
@@ -121,6 +183,8 @@ def _literals(resource: Resource) -> Iterator[tuple[Path, str, Any]]:
         case _:
             for container in containers(data):
                 yield from _pairs(container.data.get("env"), (*container.path, "env"))
+                for listed in ("command", "args"):
+                    yield from _arguments(container.data.get(listed), (*container.path, listed))
 
 
 def _below(data: Any, path: Path) -> Iterator[tuple[Path, str, Any]]:
@@ -143,6 +207,13 @@ def _pairs(listed: Any, path: Path, *, at_index: str | int | None = None) -> Ite
             yield (*path, index if at_index is None else at_index, "value"), item["name"], item.get("value")
 
 
+def _arguments(listed: Any, path: Path) -> Iterator[tuple[Path, str, Any]]:
+    for index, item in enumerate(listed if isinstance(listed, list) else ()):
+        given = argument(item) if isinstance(item, str) else None
+        if given is not None:
+            yield (*path, index), *given
+
+
 def _is_credential(key: str, value: Any) -> bool:
     if (
         not isinstance(value, str)
@@ -154,6 +225,8 @@ def _is_credential(key: str, value: Any) -> bool:
         return False
     if _PLAIN_WORD.fullmatch(value) and "pass" not in key.lower():
         return False  # where no key is asked for, any word does
+    if "existing" in key.lower():
+        return False  # which Secret has it, and under which key
     if value.startswith("urn:") or value.lower() == key.rpartition(".")[2].lower():
         return False  # a reference, or which key of a Secret has it
     return "://" not in value and not _NAME.fullmatch(value) and "ENC[" not in value

@@ -107,8 +107,13 @@ def _projects(graph: Graph) -> dict[str, _Named]:
     told = settings(_config_maps(graph))
     added = tuple(scoped(_secrets(graph))) if found else ()
     if added:
-        found = {name: [(where, with_scoped(item, added)) for where, item in named] for name, named in found.items()}
-    return {name: [(where, _whole(item, found, told)) for where, item in named] for name, named in found.items()}
+        found = {
+            name: [(where, with_scoped(item, added)) for where, item in named]
+            for name, named in found.items()
+        }
+    return {
+        name: [(where, _whole(item, found, told)) for where, item in named] for name, named in found.items()
+    }
 
 
 def _secrets(graph: Graph) -> Iterator[tuple[ObjectRef, Mapping[str, Any], str]]:
@@ -127,7 +132,9 @@ def _config_maps(graph: Graph) -> Iterator[tuple[ObjectRef, Mapping[str, Any]]]:
     yield from ((item.ref, item.data) for rendered in graph.rendered.values() for item in rendered.objects)
 
 
-def _whole(own: Project, known: Mapping[str, list[tuple[str | None, Project]]], told: Settings | None) -> Project | None:
+def _whole(
+    own: Project, known: Mapping[str, list[tuple[str | None, Project]]], told: Settings | None
+) -> Project | None:
     """The project with what global projects add, which select it by its labels.
 
     None where Argo CD's settings are not here, so that a labelled project may have more than we see.
