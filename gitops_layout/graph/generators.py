@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from gitops_layout.agents import argocd
 from gitops_layout.agents.argocd.secrets import SECRET_TYPE, TEMPLATES
 from gitops_layout.agents.context import Declared, DeclaredCluster, at
 from gitops_layout.fields import dotted, place_of
-from gitops_layout.model import Unchecked, UncheckedClass, of_object
+from gitops_layout.model import Location, Path, Unchecked, UncheckedClass, of_object
 from gitops_layout.repo.model import Repo, Resource, object_ref
 
 if TYPE_CHECKING:
@@ -128,13 +129,23 @@ def _labels(secret: dict[str, Any]) -> dict[str, str]:
     return {str(key): str(value) for key, value in found.items()} if isinstance(found, dict) else {}
 
 
+def _written(of_set: Location, patched: frozenset[Path], path: Path) -> Location:
+    """Where a generated Application's value is written: in the set's patch, or in its template."""
+    return of_set.at("spec", "templatePatch") if path in patched else of_set.at("spec", "template", *path)
+
+
 def _expanded(resource: Resource, world: World) -> tuple[list[Resource], list[Unchecked]]:
     from gitops_layout.agents.applicationset import WITHOUT_EFFECT, ProblemKind, expand
 
     expansion = expand(resource.data, world)
     place = resource.location.at("spec", "template")
     applications = [
-        Resource(object_ref(made.data, "argoproj.io/v1alpha1", "Application"), made.data, place)
+        Resource(
+            object_ref(made.data, "argoproj.io/v1alpha1", "Application"),
+            made.data,
+            place,
+            partial(_written, resource.location, made.patched) if made.patched else None,
+        )
         for made in expansion.applications
     ]
     # Argo CD makes none of those that share a name (applicationset_controller.go, validateGeneratedApplications).

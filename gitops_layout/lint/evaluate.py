@@ -135,7 +135,10 @@ def _field(delivery: Delivery, origin: Callable[[Path], Location] | None) -> Cal
 
     def place(names: Path) -> Location:
         found = delivery.place(*(str(name) for name in names))
-        below = found.path[len(delivery.root.path) :] or _NAME
+        root = delivery.root.path
+        if found.path[: len(root)] != root:
+            return found  # an ApplicationSet's patch wrote it
+        below = found.path[len(root) :] or _NAME
         return delivery.root.at(*below) if origin is None else origin(below)
 
     return place

@@ -27,7 +27,7 @@ from gitops_layout.agents.applicationset.model import (
     World,
 )
 from gitops_layout.agents.applicationset.params import Params
-from gitops_layout.agents.applicationset.patching import filled, patched
+from gitops_layout.agents.applicationset.patching import differing, filled, patched
 from gitops_layout.agents.applicationset.rendering import Renderer
 from gitops_layout.agents.applicationset.secrets import cluster_of_secret
 from gitops_layout.model import Path
@@ -167,12 +167,15 @@ class _Maker:
             template = self.template
             if own is not None:
                 template = filled(_template(own, (*path, kind, "template")), self.template)
-            found += [
-                Generated(self._application(template, params), (*path, kind), params) for params in sets
-            ]
+            for params in sets:
+                made, by_patch = self._application(template, params)
+                found.append(Generated(made, (*path, kind), params, by_patch))
         return found
 
-    def _application(self, template: dict[str, Any], params: Params) -> dict[str, Any]:
+    def _application(
+        self, template: dict[str, Any], params: Params
+    ) -> tuple[dict[str, Any], frozenset[Path]]:
+        """An Application, and which of its paths the patch wrote."""
         path: Path = ("spec", "template")
         metadata = {
             key: template["metadata"][key] for key in _META if template["metadata"].get(key) is not None
@@ -182,13 +185,16 @@ class _Maker:
             made = {key: self.renderer.deep(made[key], params, (*path, key)) for key in ("metadata", "spec")}
             if not self.preserve and not made["metadata"].get("finalizers"):
                 made["metadata"]["finalizers"] = [_FINALIZER]
+        by_patch: frozenset[Path] = frozenset()
         if self.patch is not None:
             here: Path = ("spec", "templatePatch")
+            before = made
             made = patched(made, self.renderer.text(self.patch, params, here), here)
+            by_patch = frozenset(differing(before, made))
         made["metadata"] = {key: value for key, value in made["metadata"].items() if key != "namespace"}
         if self.namespace is not None:
             made["metadata"]["namespace"] = self.namespace
-        return {"apiVersion": "argoproj.io/v1alpha1", "kind": "Application", **made}
+        return {"apiVersion": "argoproj.io/v1alpha1", "kind": "Application", **made}, by_patch
 
 
 def _template(template: Any, path: Path) -> dict[str, Any]:

@@ -124,11 +124,15 @@ class StopError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Generated:
-    """An Application as Argo CD would create it, the generator's path, and the parameters it was made of."""
+    """An Application as Argo CD would create it, the generator's path, and the parameters it was made of.
+
+    `patched` are the paths that have another value by the set's templatePatch than by its template.
+    """
 
     data: dict[str, Any]
     generator: Path
     params: Mapping[str, Any]
+    patched: frozenset[Path] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

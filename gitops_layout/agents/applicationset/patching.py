@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
 from typing import Any
 
 from gitops_layout.agents.applicationset.model import ProblemKind, StopError
@@ -11,7 +12,7 @@ from gitops_layout.agents.gotemplate.encoding import read_json, read_yaml
 from gitops_layout.agents.gotemplate.errors import FunctionError
 from gitops_layout.model import Path
 
-__all__ = ["filled", "patched"]
+__all__ = ["differing", "filled", "patched"]
 
 _RAW = frozenset({"valuesObject"})
 """Free-form fields of an Application: to Argo CD they are one value."""
@@ -56,6 +57,17 @@ def patched(application: dict[str, Any], text: str, path: Path) -> dict[str, Any
     if before is not None:
         done["spec"]["project"] = before
     return done
+
+
+def differing(before: Any, after: Any, path: Path = ()) -> Iterator[Path]:
+    """The paths of what is in `after` and was not, or otherwise, in `before`."""
+    if before == after:
+        return
+    yield path
+    if isinstance(after, dict):
+        known = before if isinstance(before, dict) else {}
+        for key, value in after.items():
+            yield from differing(known.get(key), value, (*path, key))
 
 
 def _read(text: str, path: Path) -> dict[str, Any] | None:

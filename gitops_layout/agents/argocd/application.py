@@ -29,7 +29,7 @@ from gitops_layout.agents.context import (
     tier_of,
 )
 from gitops_layout.agents.delivery import Delivery, Renderer, Revision, Source, SyncPolicy
-from gitops_layout.model import Path
+from gitops_layout.model import Location, Path
 from gitops_layout.repo.model import Resource
 
 __all__ = ["GROUP", "delivery", "is_agent"]
@@ -82,7 +82,7 @@ def delivery(resource: Resource, context: Context, *, cluster: str) -> Delivery:
         renderer="none",
         sync=_sync(spec),
         root=root,
-        places=places(data, root, _PLACES),
+        places=_places(resource),
         target_namespace=text(at(spec, "destination", "namespace")),
         project=text(spec.get("project")),
         object=data,
@@ -99,6 +99,15 @@ def delivery(resource: Resource, context: Context, *, cluster: str) -> Delivery:
     tier = tier_of(context, environment)
     parts = [replace(part, environment=environment, tier=tier) for part in parts]
     return replace(first, environment=environment, tier=tier, parts=tuple(parts) if len(parts) > 1 else ())
+
+
+def _places(resource: Resource) -> dict[str, Location]:
+    """The places of the fields, those that an ApplicationSet's patch wrote there."""
+    root = resource.location
+    found = places(resource.data, root, _PLACES)
+    if resource.origin is None or root.span is not None or root.path[-2:] != ("spec", "template"):
+        return found
+    return {name: resource.origin(_PLACES[name]) for name in found}
 
 
 def _sync(spec: Mapping[str, Any]) -> SyncPolicy:
