@@ -196,3 +196,7 @@ class Delivery:
         if found.span is None or found is self.root:
             return found
         return self.origin(found.path[len(self.root.path) :]) if self.origin is not None else self.root
+
+    def standing(self, *path: str | int) -> Location:
+        """Where the agent object's value at `path` was written, as the render that made the object knows it."""
+        return self.origin(path) if self.origin is not None else self.root.at(*path)

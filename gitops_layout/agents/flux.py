@@ -131,7 +131,9 @@ def _kustomization(resource: Resource, context: Context, cluster: str) -> Delive
         target_namespace=text(spec.get("targetNamespace")),
         depends_on=dependencies(spec, namespace),
         options={
-            name: spec[name] for name in (*BUILD_FIELDS, *old, "buildMetadata", "postBuild") if name in spec
+            name: spec[name]
+            for name in (*BUILD_FIELDS, *old, "ignoreMissingComponents", "buildMetadata", "postBuild")
+            if name in spec
         },
         object=data,
         notes=(*unknown, *(unknown_fields("Kustomization", spec) if older else ())),

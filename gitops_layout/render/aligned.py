@@ -68,7 +68,7 @@ class _Write:
 
     def means(self, data: Mapping[str, Any], path: Path) -> bool:
         """The same, and the list elements on the way are those that it is for."""
-        if not self.may(data, path):
+        if not self.steps or not self.may(data, path):
             return False
         for length, wanted in enumerate(self.elements, 1):
             element = value_at(data, path[:length]) if wanted else {}
@@ -277,6 +277,8 @@ def _writes(view: Repo, where: Location) -> Iterator[_Write]:
                     yield from _patched(view, where.at(index), {inline: text}, here=where.at(index))
         case ("replacements", int()) if isinstance(entry, dict):
             yield from _replaced(where, entry)
+        case ("openapi",):  # the schema says how lists are merged: any patch may have written another element
+            yield _Write(None, None, (), where)
         case ("namePrefix" | "nameSuffix",):
             yield _Write(None, None, ("metadata", "name"), where)
         case _:

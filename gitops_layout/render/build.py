@@ -202,7 +202,12 @@ class Renders:
     def _charts(self) -> Charts:
         from gitops_layout.render.charts import Charts
 
-        options: dict[str, Any] = {"kubernetes": self._kubernetes, "refs": self.refs, "kept": self._kept}
+        options: dict[str, Any] = {
+            "kubernetes": self._kubernetes,
+            "refs": self.refs,
+            "kept": self._kept,
+            "exact": self._exact,
+        }
         if self._fetched is None:
             return Charts(self.repo, **options)
         return Charts(self.repo, fetched=self._fetched.chart, **options)

@@ -78,15 +78,18 @@ class Charts:
         kubernetes: str | None = None,
         refs: Callable[[Delivery], Refs] = _alone,
         kept: Store | None = None,
+        exact: bool = False,
     ) -> None:
         """`kubernetes` is the clusters' version, where somebody said so (`1.36`); `refs` finds the other sources of an
-        Application, which may hold its values. `kept` is what helm said in earlier runs.
+        Application, which may hold its values. `kept` is what helm said in earlier runs. With `exact`, real kustomize
+        post-renders.
         """
         self.repo = repo
         self.refs = refs
         self.kubernetes = kubernetes
         self.fetched = fetched
         self.kept = kept
+        self.exact = exact
         self._charts: dict[str, Chart] = {}
         self._contents: dict[FilePath, Repo] = {}
         self._uses: dict[str, frozenset[str]] = {}
@@ -249,15 +252,19 @@ class Charts:
         origins = Origins(
             self.repo, chart, self._written(chart, wanted), delivery.place("chart", "path", "reference")
         )
-        delivered = ((item.data, writers) for item, writers in zip(objects, origins.of(objects), strict=True))
-        built = PostRendered(tuple(pair for pair in delivered if _delivers(delivery, pair[0])))
+        delivered = (
+            Made(item.data, partial(_last, writers), partial(_before, writers))
+            for item, writers in zip(objects, origins.of(objects), strict=True)
+        )
+        built = PostRendered(tuple(item for item in delivered if _delivers(delivery, item.data)))
         if delivery.agent == "flux":
-            built = post_rendered(delivery, built.objects, wanted.release.namespace)
+            built = post_rendered(
+                self.repo, delivery, built.objects, wanted.release.namespace, exact=self.exact
+            )
         if built.problem is not None:
             failure = built.problem.unchecked(f"delivery {delivery.id}", delivery.id)
             return Rendered(delivery.id, files=files, failure=failure)
-        made = (Made(data, partial(_last, found), partial(_before, found)) for data, found in built.objects)
-        rendered = finished(delivery, made, files, lookup)
+        rendered = finished(delivery, built.objects, files, lookup)
         places = zip(objects, origins.of(objects), strict=True)
         doubled = tuple((path, _last(writers, path)) for item, writers in places for path in item.doubled)
         return replace(rendered, unseen=(*rendered.unseen, *wanted.unseen), doubled=doubled)

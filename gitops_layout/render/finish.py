@@ -13,6 +13,7 @@ from gitops_layout.kustomize.model import Kustomization
 from gitops_layout.model import Location, Path
 from gitops_layout.render.aligned import Aligned
 from gitops_layout.render.lookup import Lookup
+from gitops_layout.render.overrides import told
 from gitops_layout.render.rendered import Made, Rendered
 from gitops_layout.render.steps import finished
 from gitops_layout.repo.model import Repo
@@ -109,11 +110,8 @@ class _Places:
 
     def _agents(self, path: Path) -> Location | None:
         """The place of a kustomization's field in the agent's object, if the agent wrote it."""
-        for length in range(len(path), 0, -1):
-            place = self.written.get(path[:length])
-            if place is not None:
-                return _inside(self.repo, place.at(*path[length:]), known=True)
-        return None
+        found = told(self.written, path)
+        return None if found is None else _inside(self.repo, found[0].at(*found[1]), known=True)
 
 
 def _inside(repo: Repo, where: Location, *, known: bool = False) -> Location:

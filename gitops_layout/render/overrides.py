@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator, Mapping
 from functools import partial
 from posixpath import join, normpath, relpath
-from typing import Any
+from typing import Any, TypeVar
 
 from gitops_layout.agents.context import at
 from gitops_layout.agents.delivery import Delivery
@@ -22,7 +22,9 @@ from gitops_layout.repo.model import Repo, is_yaml
 from gitops_layout.source.reader import read
 from gitops_layout.values import dataclass
 
-__all__ = ["Overridden", "generated", "overridden"]
+__all__ = ["Overridden", "generated", "overridden", "post_rendering", "told"]
+
+Place = TypeVar("Place")
 
 _HEADER = {"apiVersion": VERSIONS["Kustomization"], "kind": "Kustomization"}
 
@@ -69,10 +71,18 @@ def overridden(repo: Repo, delivery: Delivery, own: Kustomization) -> Overridden
     kept: dict[Path, Path] = {}
     if delivery.agent == "flux":
         read_so = texts(own.data, partial(_spelling, repo, own.file))
-        if read_so is own.data and not delivery.options:
+        bare = own.file in repo.entries and not read_so.get("resources")
+        if read_so is own.data and not delivery.options and not bare:
             return None
         data, before = dict(read_so), _frozen(own.data)
-        _flux(data, delivery.options, own.folder, written)
+        if bare:  # Flux's way to have kustomize take even one that is empty
+            data["buildMetadata"] = ["originAnnotations"]
+        components = _list(delivery.options, "components")
+        abroad = next((index for index, path in enumerate(components) if _is_abroad(path)), None)
+        if abroad is not None:
+            why = f"component {components[abroad]} is no path in the source, and Flux takes no other"
+            return Problem(BuildClass.SCHEMA, why, _standing(delivery, ("components", abroad)))
+        _flux(data, delivery.options, repo, own.folder, written)
         return _changed(delivery, own, (data, before), written, kept)
     stream = read(repo.content(own.file), own.file, mode="kustomize") if own.file in repo.entries else None
     data = dict(stream.documents[0].data) if stream is not None and stream.documents else dict(own.data)
@@ -118,11 +128,21 @@ def _standing(delivery: Delivery, path: Path) -> Location:
         return delivery.place("kustomize", "path").at(*path)
     if delivery.kind != "Kustomization":
         return delivery.root  # a FluxInstance: its patches change the Kustomization that it makes
-    whole: Path = ("spec", *path)
-    return delivery.origin(whole) if delivery.origin is not None else delivery.root.at(*whole)
+    return delivery.standing("spec", *path)
 
 
-def _flux(data: dict[str, Any], options: Mapping[str, Any], folder: str, written: dict[Path, Path]) -> None:
+_ABROAD = ("git::", "gh:", "ssh://", "https://", "http://", "git@", "github.com:", "github.com/")
+
+
+def _is_abroad(path: Any) -> bool:
+    """Whether Flux takes a component for one outside the source's artifact."""
+    text = path.lower() if isinstance(path, str) else ""
+    return text.startswith(_ABROAD) or text.removeprefix("file://").startswith("/")
+
+
+def _flux(
+    data: dict[str, Any], options: Mapping[str, Any], repo: Repo, folder: str, written: dict[Path, Path]
+) -> None:
     for option, name in (
         ("targetNamespace", "namespace"),
         ("namePrefix", "namePrefix"),
@@ -132,7 +152,12 @@ def _flux(data: dict[str, Any], options: Mapping[str, Any], folder: str, written
             data[name] = options[option]
             written[name,] = (option,)
     _appended(data, options, "patches", written)
-    _components(data, options, folder)
+    for index, path in enumerate(_list(options, "components")):
+        if options.get("ignoreMissingComponents") is True and not _existing(repo, folder, [path]):
+            continue
+        mine = _list(data, "components")
+        written["components", len(mine)] = ("components", index)
+        data["components"] = [*mine, path]
     _old_patches(data, options, written)
     _merged_images(data, _list(options, "images"), written)
     if _list(options, "buildMetadata"):  # it replaces the kustomization's own; an empty list leaves that
@@ -144,7 +169,40 @@ def _appended(data: dict[str, Any], options: Mapping[str, Any], name: str, writt
     mine, added = _list(data, name), _list(options, name)
     if added:
         data[name] = [*mine, *added]
-        written |= {(name, len(mine) + index): (name, index) for index in range(len(added))}
+    for index, item in enumerate(added):
+        written[name, len(mine) + index] = (name, index)
+        if isinstance(item, dict):
+            written |= {(name, len(mine) + index, key): (name, index, key) for key in item}
+
+
+_POST_RENDERED = {"patches": ("patch", "target"), "images": ("name", "newName", "newTag", "digest")}
+"""What a post-renderer's patches and images consist of: the API server drops all else."""
+
+
+def post_rendering(
+    options: Mapping[str, Any], resource: str, *, betas: bool
+) -> tuple[dict[str, Any], Mapping[Path, Path]]:
+    """The kustomization by which a post-renderer of a HelmRelease is carried out on a file, and where among the options
+    its fields stand. Only the `betas` of the API know the older fields for patches.
+    """
+    data: dict[str, Any] = {**_HEADER, "resources": [resource]}
+    written: dict[Path, Path] = {}
+    for name, fields in _POST_RENDERED.items():
+        known = [
+            {key: item[key] for key in fields if key in item} if isinstance(item, dict) else item
+            for item in _list(options, name)
+        ]
+        _appended(data, {name: known}, name, written)
+    if betas:
+        _old_patches(data, options, written)
+    return data, written
+
+
+def told(written: Mapping[Path, Place], path: Path) -> tuple[Place, Path] | None:
+    """What is known of the longest part of a path of which anything is known, and the rest of the path."""
+    lengths = range(len(path), 0, -1)
+    found = next((n for n in lengths if path[:n] in written), None)
+    return None if found is None else (written[path[:found]], path[found:])
 
 
 def _old_patches(data: dict[str, Any], options: Mapping[str, Any], written: dict[Path, Path]) -> None:
@@ -174,6 +232,7 @@ def _merged_images(data: dict[str, Any], wanted: list[Any], written: dict[Path, 
         known = next((n for n, item in enumerate(images) if at(item, "name") == image.get("name")), None)
         if known is None:
             written["images", len(images)] = ("images", index)
+            written |= {("images", len(images), key): ("images", index, key) for key in image}
             images.append(image)
             continue
         named = {key: image[key] for key in ("newName", "newTag", "digest") if image.get(key)}
@@ -309,12 +368,9 @@ def _added(data: dict[str, Any], field: str, wanted: Mapping[str, str], *, force
 
 
 def _existing(repo: Repo, folder: str, components: list[Any]) -> list[str]:
-    """The components that have a kustomization."""
+    """The components that are there; whether they can be built is not asked."""
     return [
-        component
-        for component in components
-        if isinstance(component, str)
-        and any(repo.is_file(join(folder, component, name)) for name in FILE_NAMES)
+        path for path in components if isinstance(path, str) and repo.resolve(join(folder, path)) is not None
     ]
 
 
@@ -377,7 +433,7 @@ def _preserved(image: Mapping[str, Any], present: Mapping[str, Any]) -> dict[str
 
 
 def _components(data: dict[str, Any], options: Mapping[str, Any], folder: str) -> None:
-    """Both agents read component paths relative to the delivery's path."""
+    """`kustomize edit add component`: what is listed already is not listed again."""
     for component in _list(options, "components"):
         if isinstance(component, str) and "://" not in component and not component.startswith("/"):
             component = relpath(normpath(join(folder, component)), folder or ".")

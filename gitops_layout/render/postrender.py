@@ -7,146 +7,161 @@ Facts: helm-controller v1.6.4, internal/postrender. Post-renderers see hooks as 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from gitops_layout.agents.context import at
 from gitops_layout.agents.delivery import Delivery
 from gitops_layout.agents.fluxolder import is_older
 from gitops_layout.helm.chart import Problem
-from gitops_layout.helm.origins import Writers
 from gitops_layout.k8s.scope import builtin_scope
-from gitops_layout.kustomize.exact import Build, build
+from gitops_layout.kustomize.exact import Build
 from gitops_layout.kustomize.walk import walk
 from gitops_layout.model import Location, Path
+from gitops_layout.patterns import regexp
+from gitops_layout.render.aligned import Aligned
+from gitops_layout.render.overrides import post_rendering, told
+from gitops_layout.render.rendered import Made
+from gitops_layout.render.steps import with_metadata, with_namespace
 from gitops_layout.repo.load import from_files
+from gitops_layout.repo.model import Repo
 from gitops_layout.values import dataclass
 
-__all__ = ["Pair", "PostRendered", "post_rendered"]
+if TYPE_CHECKING:
+    from gitops_layout.kustomize.fast import Fast
 
-_OF_BETAS = frozenset({"patchesStrategicMerge", "patchesJson6902"})
+__all__ = ["PostRendered", "post_rendered"]
 
-Pair = tuple[dict[str, Any], Writers]
-"""An object, and the look-up for the places that wrote its values."""
+_OWN, _OUTPUT = "kustomization.yaml", "output.json"
+"""The files of a post-renderer's build: its options, and helm's output."""
 
 
 @dataclass(frozen=True, slots=True)
 class PostRendered:
     """The objects, or why a post-renderer failed."""
 
-    objects: tuple[Pair, ...] = ()
+    objects: tuple[Made, ...] = ()
     problem: Problem | None = None
 
 
-def post_rendered(delivery: Delivery, objects: Sequence[Pair], namespace: str) -> PostRendered:
-    """The objects of a release as helm-controller applies them."""
+def post_rendered(
+    repo: Repo, delivery: Delivery, objects: Sequence[Made], namespace: str, *, exact: bool = False
+) -> PostRendered:
+    """The objects of a release as helm-controller applies them; with `exact`, real kustomize post-renders."""
     spec = delivery.object.get("spec")
-    kept: list[Pair] = []
+    kept: list[Made] = []
     if at(spec, "postRenderStrategy") == "nohooks":
-        kept = [pair for pair in objects if _is_hook(pair[0])]
-        objects = [pair for pair in objects if not _is_hook(pair[0])]
+        kept = [item for item in objects if _is_hook(item.data)]
+        objects = [item for item in objects if not _is_hook(item.data)]
     renderers = at(spec, "postRenderers")
     for index, item in enumerate(renderers if isinstance(renderers, list) else ()):
         kustomize = at(item, "kustomize")
         if isinstance(kustomize, dict):
-            if not is_older(str(delivery.object.get("apiVersion"))):
-                kustomize = {name: value for name, value in kustomize.items() if name not in _OF_BETAS}
-            where = delivery.root.at("spec", "postRenderers", index, "kustomize")
-            built = _kustomized(kustomize, objects, where)
+            where = partial(delivery.standing, "spec", "postRenderers", index, "kustomize")
+            betas = is_older(str(delivery.object.get("apiVersion")))
+            step = _Step(repo, tuple(objects), *post_rendering(kustomize, _OUTPUT, betas=betas), where)
+            built = step.built(exact=exact)
             if built.problem is not None:
                 return built
             objects = built.objects
-    metadata = at(spec, "commonMetadata")
-    if isinstance(metadata, dict):
-        where = delivery.root.at("spec", "commonMetadata")
-        objects = [_with_metadata(pair, metadata, where) for pair in objects]
-    return PostRendered(tuple(_in_namespace(pair, namespace) for pair in (*objects, *kept)))
+    objects = [with_metadata(delivery, at(spec, "commonMetadata"), item) for item in objects]
+    given = ("spec", "targetNamespace") if delivery.target_namespace else ("metadata", "namespace")
+    here = delivery.standing(*given)
+    return PostRendered(tuple(_in_namespace(item, namespace, here) for item in (*objects, *kept)))
 
 
 def _is_hook(data: Mapping[str, Any]) -> bool:
     return at(data, "metadata", "annotations", "helm.sh/hook") is not None
 
 
-def _kustomized(options: Mapping[str, Any], objects: Sequence[Pair], where: Location) -> PostRendered:
-    """Patches and images, by kustomize itself on helm's output; the older fields for patches are those of the betas."""
-    kustomization: dict[str, Any] = {
-        "resources": ["output.json"],
-        "patches": [
-            {name: item[name] for name in ("patch", "target") if name in item}
-            for item in _items(options.get("patches"))
-        ],
-        "images": _items(options.get("images")),
-        "patchesStrategicMerge": [
-            json.dumps(patch, ensure_ascii=False) for patch in _items(options.get("patchesStrategicMerge"))
-        ],
-        "patchesJson6902": [
-            {"target": item.get("target"), "patch": json.dumps(item.get("patch"), ensure_ascii=False)}
-            for item in _items(options.get("patchesJson6902"))
-        ],
-    }
-    kustomization = {name: value for name, value in kustomization.items() if value}
-    output = {"apiVersion": "v1", "kind": "List", "items": [data for data, _ in objects]}
-    repo = from_files({"kustomization.yaml": json.dumps(kustomization), "output.json": json.dumps(output)})
-    closure = walk(repo, "")
-    built = build(repo, Build(closure))
-    if built.problem is not None:
-        return PostRendered(problem=Problem(f"post-renderer: {built.problem.why}", where))
-    before = {_identity(data): (data, writers) for data, writers in objects}
-    return PostRendered(
-        tuple((data, _writers(data, before.get(_identity(data)), where)) for data in built.objects)
-    )
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """One post-renderer: a build of its own whose resources are the objects `before` it. `written` says where among
+    its options the fields of its `kustomization` stand, `where` gives the place of an option.
+    """
+
+    repo: Repo
+    before: tuple[Made, ...]
+    kustomization: Mapping[str, Any]
+    written: Mapping[Path, Path]
+    where: Callable[..., Location]
+
+    def built(self, *, exact: bool) -> PostRendered:
+        """The objects after it: each value has the writers that it had before, and those that wrote it now."""
+        # Imported when there is something to build, like the fast builder everywhere.
+        from gitops_layout.kustomize.choose import build_all
+
+        output = {"apiVersion": "v1", "kind": "List", "items": [item.data for item in self.before]}
+        view = from_files({_OWN: _json(self.kustomization), _OUTPUT: _json(output)})
+        closure = walk(view, "")
+        chosen = build_all(view, {"": Build(closure)}, only_exact=exact)[""]
+        problem = chosen.built.problem
+        if problem is not None:
+            place = next(iter(self._places(problem.location)), self.where())
+            return PostRendered(problem=Problem(f"post-renderer: {problem.why}", place))
+        build: Fast | Aligned = chosen.origins or Aligned(view, closure, chosen.built.objects, Location(_OWN))
+        return PostRendered(
+            tuple(
+                Made(
+                    data,
+                    partial(self._origin, build, index),
+                    partial(self._earlier, build, index),
+                    partial(self._approximate, build, index),
+                )
+                for index, data in enumerate(chosen.built.objects)
+            )
+        )
+
+    def _origin(self, build: Fast | Aligned, index: int, path: Path) -> Location:
+        return self._writers(build, index, path)[0]
+
+    def _earlier(self, build: Fast | Aligned, index: int, path: Path) -> tuple[Location, ...]:
+        return self._writers(build, index, path)[1:]
+
+    def _writers(self, build: Fast | Aligned, index: int, path: Path) -> tuple[Location, ...]:
+        found = (there for place in build.writers(index, path) for there in self._places(place))
+        return tuple(dict.fromkeys(found)) or (self.where(),)
+
+    def _places(self, place: Location) -> tuple[Location, ...]:
+        """What a place of the build stands for: the writers of a value before, or an option."""
+        match place:
+            case Location(file="output.json", path=("items", int(number), *rest)):
+                item, path = self.before[number], tuple(rest)
+                return item.origin(path), *item.earlier(path)
+        found = told(self.written, place.path) if place.file == _OWN else None
+        return () if found is None else (_inside(self.repo, self.where(*found[0]).at(*found[1])),)
+
+    def _approximate(self, build: Fast | Aligned, index: int, path: Path) -> bool:
+        if isinstance(build, Aligned) and build.approximate(index, path):
+            return True
+        match build.writers(index, path)[0]:
+            case Location(file="output.json", path=("items", int(number), *rest)):
+                return self.before[number].approximate(tuple(rest))
+        return False
 
 
-def _identity(data: Mapping[str, Any]) -> tuple[Any, ...]:
-    metadata = data.get("metadata")
-    return data.get("apiVersion"), data.get("kind"), at(metadata, "namespace"), at(metadata, "name")
+_ESCAPED = regexp("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff\ud800-\udfff]")
 
 
-def _writers(data: dict[str, Any], before: Pair | None, where: Location) -> Writers:
-    """A value that the post-renderer changed stands there, every other one where it stood."""
-    if before is None:
-        return lambda _path: (where,)
-    old, writers = before
-
-    def locate(path: Path) -> tuple[Location, ...]:
-        was = at(old, *path)
-        if was == at(data, *path):
-            return writers(path)
-        return (where, *writers(path)) if was is not None else (where,)
-
-    return locate
+def _json(data: Mapping[str, Any]) -> str:
+    """JSON as YAML readers take it: with few characters escaped, none of them in two halves."""
+    return _ESCAPED.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(data, ensure_ascii=False))
 
 
-def _with_metadata(pair: Pair, common: Mapping[str, Any], where: Location) -> Pair:
-    data, writers = pair
-    if not isinstance(data.get("metadata"), dict):
-        return pair
-    metadata = dict(data["metadata"])
-    for name in ("labels", "annotations"):
-        if isinstance(common.get(name), dict):
-            own = metadata.get(name)
-            metadata[name] = {**(own if isinstance(own, dict) else {}), **common[name]}
-    changed = {**data, "metadata": metadata}
+def _inside(repo: Repo, where: Location) -> Location:
+    from gitops_layout.kustomize.fast.inline import inside_text
 
-    def locate(path: Path) -> tuple[Location, ...]:
-        if path[:1] == ("metadata",) and (was := at(data, *path)) != at(changed, *path):
-            return (where.at(*path[1:]), *(writers(path) if was is not None else ()))
-        return writers(path)
-
-    return changed, locate
+    return inside_text(repo, where, known=True)
 
 
-def _in_namespace(pair: Pair, namespace: str) -> Pair:
+def _in_namespace(item: Made, namespace: str, where: Location) -> Made:
     """helm applies namespaced objects without a namespace to the release's."""
-    data, writers = pair
+    data = item.data
     metadata = data.get("metadata")
     group = str(data.get("apiVersion", "")).rpartition("/")[0]
     if not isinstance(metadata, dict) or metadata.get("namespace"):
-        return pair
+        return item
     if builtin_scope(group, str(data.get("kind"))) is not True:
-        return pair
-    return {**data, "metadata": {**metadata, "namespace": namespace}}, writers
-
-
-def _items(value: Any) -> list[dict[str, Any]]:
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+        return item
+    return with_namespace(item, namespace, where)

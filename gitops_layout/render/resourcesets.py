@@ -46,21 +46,15 @@ def resource_set(delivery: Delivery, lookup: Lookup) -> Rendered:
 
 
 def _entry(delivery: Delivery, problem: Problem) -> Unchecked:
-    where = _place(delivery, problem.path)
+    where = delivery.standing(*problem.path)
     what = f"delivery {delivery.id}"
     subject = of_object("ResourceSet", delivery.namespace, delivery.name)
     return Unchecked(what, problem.kind, problem.why, where, subject, delivery.id)
 
 
-def _place(delivery: Delivery, path: Path) -> Location:
-    if delivery.origin is not None:
-        return delivery.origin(path)
-    return delivery.root.at(*path)
-
-
 def _origin(delivery: Delivery, made: Made, path: Path) -> Location:
     """A value stands at the same path of its template; what a text makes stands at the text."""
-    return _place(delivery, (*made.template, *path) if made.whole else made.template)
+    return delivery.standing(*made.template, *path) if made.whole else delivery.standing(*made.template)
 
 
 class _Copier:

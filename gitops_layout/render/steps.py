@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from gitops_layout.render.substitute import SubstitutionError
     from gitops_layout.render.variables import Variables
 
-__all__ = ["NOT_SET", "finished"]
+__all__ = ["NOT_SET", "finished", "with_metadata", "with_namespace"]
 
 NOT_SET = "not set, and without a default"
 """What is said of a variable that fails a delivery."""
@@ -71,11 +71,15 @@ def finished(
             continue
         if delivery.agent == "argocd" and is_skipped(item.data):
             continue
-        applied, origin, approximate = _labelled(delivery, _namespaced(delivery, item.data, lookup), item)
-        ref = item.ref
-        if ref is None or applied is not item.data:
-            ref = object_ref(applied, str(applied.get("apiVersion", "")), str(applied.get("kind", "")))
-        objects.append(RenderedObject(ref, applied, origin, item.earlier, approximate))
+        applied, ref = _namespaced(delivery, item, lookup), item.ref
+        if delivery.agent == "flux":
+            applied = with_metadata(delivery, delivery.options.get("commonMetadata"), applied)
+        if ref is None or applied.data is not item.data:
+            data = applied.data
+            ref = object_ref(data, str(data.get("apiVersion", "")), str(data.get("kind", "")))
+        objects.append(
+            RenderedObject(ref, applied.data, applied.origin, applied.earlier, applied.approximate)
+        )
     return Rendered(delivery.id, tuple(objects), files, failure, tuple(unseen), unset=tuple(unset))
 
 
@@ -188,14 +192,28 @@ def _traced(item: Made, data: dict[str, Any], variables: Variables) -> Made:
     return replace(item, data=data, origin=origin, earlier=earlier, approximate=approximate)
 
 
-def _namespaced(delivery: Delivery, data: dict[str, Any], lookup: Lookup) -> dict[str, Any]:
+def _namespaced(delivery: Delivery, item: Made, lookup: Lookup) -> Made:
     """Argo CD applies a namespaced object without a namespace to the destination's: as far as we know its kind."""
+    data = item.data
     if delivery.agent != "argocd" or not delivery.target_namespace or at(data, "metadata", "namespace"):
-        return data
+        return item
     group, kind = str(data.get("apiVersion", "")).rpartition("/")[0], str(data.get("kind"))
     if not isinstance(data.get("metadata"), dict) or not _has_namespace(delivery, group, kind, lookup):
-        return data
-    return {**data, "metadata": {**data["metadata"], "namespace": delivery.target_namespace}}
+        return item
+    return with_namespace(
+        item, delivery.target_namespace, delivery.standing("spec", "destination", "namespace")
+    )
+
+
+def with_namespace(item: Made, namespace: str, where: Location) -> Made:
+    """The object in a namespace, which is said at `where`."""
+    data, wanted = item.data, ("metadata", "namespace")
+    return Made(
+        {**data, "metadata": {**data["metadata"], "namespace": namespace}},
+        lambda path: where if path == wanted else item.origin(path),
+        lambda path: () if path == wanted else item.earlier(path),
+        lambda path: path != wanted and item.approximate(path),
+    )
 
 
 def _has_namespace(delivery: Delivery, group: str, kind: str, lookup: Lookup) -> bool:
@@ -209,30 +227,30 @@ def _has_namespace(delivery: Delivery, group: str, kind: str, lookup: Lookup) ->
     return companion_kind(group, kind)
 
 
-def _labelled(
-    delivery: Delivery, data: dict[str, Any], item: Made
-) -> tuple[dict[str, Any], Callable[[Path], Location], Callable[[Path], bool]]:
-    """Flux writes `commonMetadata` into the built objects' own metadata, over what they have there, and into
-    no pod template.
-    """
-    common, metadata = delivery.options.get("commonMetadata"), data.get("metadata")
-    if delivery.agent != "flux" or not isinstance(common, dict) or not isinstance(metadata, dict):
-        return data, item.origin, item.approximate
+def with_metadata(delivery: Delivery, common: Any, item: Made) -> Made:
+    """Flux writes `commonMetadata` into the objects' own metadata, over what they have there, and into no pod template."""
+    metadata = item.data.get("metadata")
+    if not isinstance(common, dict) or not isinstance(metadata, dict):
+        return item
     given = {name: common[name] for name in ("labels", "annotations") if isinstance(common.get(name), dict)}
-    merged = {
-        name: {**(metadata[name] if isinstance(metadata.get(name), dict) else {}), **added}
-        for name, added in given.items()
-    }
+    own = {name: metadata[name] if isinstance(metadata.get(name), dict) else {} for name in given}
+    merged = {name: {**own[name], **added} for name, added in given.items()}
 
     def is_common(path: Path) -> bool:
         return len(path) == 3 and path[0] == "metadata" and path[2] in given.get(str(path[1]), {})
 
-    def locate(path: Path) -> Location:
+    def origin(path: Path) -> Location:
         if is_common(path):
-            return delivery.root.at("spec", "commonMetadata", *path[1:])
+            return delivery.standing("spec", "commonMetadata", *path[1:])
         return item.origin(path)
+
+    def earlier(path: Path) -> tuple[Location, ...]:
+        if not is_common(path):
+            return item.earlier(path)
+        return (item.origin(path), *item.earlier(path)) if path[2] in own[str(path[1])] else ()
 
     def approximate(path: Path) -> bool:
         return not is_common(path) and item.approximate(path)
 
-    return {**data, "metadata": {**metadata, **merged}}, locate, approximate
+    data = {**item.data, "metadata": {**metadata, **merged}}
+    return Made(data, origin, earlier, approximate)

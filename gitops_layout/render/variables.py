@@ -66,12 +66,8 @@ def variables_of(delivery: Delivery, post_build: Mapping[str, Any], lookup: Look
             optional = at(item, "optional") is True
             _take(found, delivery, (kind, name), here.at("substituteFrom", index), optional, lookup)
     given = post_build.get("substitute")
-    origin = delivery.origin
     for key, value in given.items() if isinstance(given, dict) else ():
-        place = here.at("substitute", key)
-        if origin is not None:
-            place = origin(("spec", "postBuild", "substitute", key))
-        _set(found, str(key), _plain(value), place)
+        _set(found, str(key), _plain(value), delivery.standing("spec", "postBuild", "substitute", key))
     return found
 
 

@@ -41,6 +41,8 @@ class Wants:
         if own is None and delivery.agent == "flux" and folder in repo.folders:
             own = generated(repo, folder)
             overrides[own.file] = json.dumps(own.data, ensure_ascii=False).encode()
+        elif isinstance(own, Problem) and own.kind is BuildClass.EMPTY and delivery.agent == "flux":
+            own = Kustomization(folder, own.location.file, {})
         if isinstance(own, Kustomization) and (delivery.options or delivery.agent == "flux"):
             changed = overridden(repo, delivery, own)
             if isinstance(changed, Problem):

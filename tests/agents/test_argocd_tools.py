@@ -128,6 +128,8 @@ def test_components_that_are_missing_are_left_out_only_when_the_application_says
     assert kustomized(wanted, files).rendered[WEB].failure is not None
     data = web(kustomized({**wanted, "ignoreMissingComponents": True}, files))
     assert data["metadata"]["name"] == "x-web"
+    bare = kustomized({**wanted, "ignoreMissingComponents": True}, {**files, "c/off/notes.txt": ""})
+    assert bare.rendered[WEB].failure is not None  # the folder is all that Argo CD looks for
 
 
 def folder(options: dict[str, Any], files: dict[str, str]) -> list[str]:

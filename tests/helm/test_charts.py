@@ -260,11 +260,11 @@ def test_flux_post_renders_what_helm_wrote():
     (item,) = graph.rendered["flux:HelmRelease/shop/web@"].objects
     assert item.data["metadata"]["labels"] == {"team": "x"}
     assert item.data["spec"]["replicas"] == 9
-    assert place(graph, ("spec", "replicas")) == ("release.yaml", 12)
+    assert place(graph, ("spec", "replicas")) == ("release.yaml", 13)
     assert place(graph, ("metadata", "labels", "team")) == ("release.yaml", 9)
     assert place(graph, (*CONTAINER, "image")) == ("charts/web/values.yaml", 4)
     broken = spec.replace("/spec/replicas", "/spec/nothing/there")
-    assert failure(release(broken))[:3] == ("broken", "release.yaml", 12)
+    assert failure(release(broken))[:3] == ("broken", "release.yaml", 13)
 
 
 @pytest.mark.usefixtures("helm")

@@ -220,7 +220,7 @@ TARGETED = {
         "    - {kind: ConfigMap, name: given, valuesKey: policy, targetPath: image.policy}\n"
         "    - {kind: ConfigMap, name: given, valuesKey: host, targetPath: host}\n"
         "    - {kind: ConfigMap, name: given, valuesKey: level, targetPath: host}\n"
-        "  values:\n",
+        "  releaseName: shop\n  targetNamespace: shop\n  values:\n",
     ),
 }
 

@@ -14,6 +14,7 @@ from gitops_layout.graph.link import link
 from gitops_layout.model import Location
 from gitops_layout.render.build import Renders
 from gitops_layout.render.postrender import post_rendered
+from gitops_layout.render.rendered import Made
 from gitops_layout.repo.load import from_files
 
 RELEASE: dict[str, Any] = {
@@ -138,7 +139,7 @@ def test_post_renderers_may_have_any_shape(changed: list[dict[str, Any]]) -> Non
         if given_renderers != RELEASE["spec"]["postRenderers"]:
             release["spec"]["postRenderers"] = given_renderers
     repo = from_files({"release.yaml": json.dumps(release)})
-    objects: list[Any] = [({"kind": "ConfigMap", "metadata": None}, Location), ({"metadata": {}}, Location)]
+    objects = [Made({"kind": "ConfigMap", "metadata": None}, Location), Made({"metadata": {}}, Location)]
     for delivery in link(repo, render=Renders(repo)).deliveries:
-        done = post_rendered(delivery, objects, "shop")
+        done = post_rendered(repo, delivery, objects, "shop")
         assert done.objects or done.problem is not None

@@ -68,6 +68,28 @@ def test_a_file_that_our_builder_is_not_sure_of_is_followed_all_the_same() -> No
     assert origins.origin(0, ("spec", "containers", 0, "tty")).earlier[0].file == "p.yaml"
 
 
+FOO = """\
+{"definitions": {"io.ex.v1.Foo": {"type": "object", "x-kubernetes-group-version-kind": [{"group": "ex.io", "kind": "Foo",
+"version": "v1"}], "properties": {"apiVersion": {"type": "string"}, "kind": {"type": "string"}}}}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("schema", "declined"), [(FOO, False), (FOO.replace("{", '{"paths": {"/x": {}}, ', 1), True)]
+)
+def test_a_schema_of_the_kustomization_s_own_says_how_lists_are_merged(schema: str, declined: bool) -> None:
+    patch = "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec:\n  containers:\n  - name: a\n    image: nginx:1\n"
+    kustomization = "resources: [p.yaml]\nopenapi: {path: s.json}\npatches: [{path: patch.yaml}]\n"
+    files = {"kustomization.yaml": kustomization, "p.yaml": POD, "patch.yaml": patch, "s.json": schema}
+    objects, _, line = aligned(files, declined=declined)
+    assert objects[0]["spec"]["containers"] == [
+        {"name": "a", "image": "nginx:1"}
+    ]  # the whole list is replaced
+    assert line("spec", "containers", 0, "name")[2] is declined
+    if not declined:
+        assert line("spec", "containers", 0, "name") == ("patch.yaml", 6, False)
+
+
 def test_what_a_step_writes_that_is_not_followed_is_a_guess_at_that_step() -> None:
     kustomization = (
         "resources: [p.yaml]\npatches:\n- target: {kind: Pod, name: '(?i)P'}\n  patch: |\n"

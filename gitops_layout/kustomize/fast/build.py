@@ -16,7 +16,7 @@ from gitops_layout.kustomize.fast.forms import check_forms
 from gitops_layout.kustomize.fast.generators import absorb, add_hashes, generate
 from gitops_layout.kustomize.fast.inline import inside_text
 from gitops_layout.kustomize.fast.item import Item, unique
-from gitops_layout.kustomize.fast.marks import Mark, origin
+from gitops_layout.kustomize.fast.marks import ABSENT, Mark, at, origin
 from gitops_layout.kustomize.fast.oddities import check_empty_start, check_oddities
 from gitops_layout.kustomize.fast.openapi import custom_rules
 from gitops_layout.kustomize.fast.order import in_legacy_order, in_order
@@ -146,7 +146,12 @@ def _traced(view: Repo, closure: Closure) -> tuple[list[Item], Lenient]:
     entered = {kustomization.folder: kustomization for kustomization in closure.kustomizations}
     lenient = Lenient()
     state = _Build(view, Bases(view), entered, restricted=False, traced=False, attempts=lenient)
-    made = lenient.value(partial(_accumulated, state, closure.kustomizations[0], _nothing()), _nothing())
+    root = closure.kustomizations[0]
+    if at(root.data, ("openapi", "path")) is not ABSENT:
+        where = root.location.at("openapi")
+        rules = lenient.value(partial(_custom_rules, state, root), list_rules(), where)
+        state = replace(state, bases=Bases(view, rules))
+    made = lenient.value(partial(_accumulated, state, root, _nothing()), _nothing())
     return _referring(state, made), lenient
 
 
