@@ -27,6 +27,8 @@ def differences(ours: Rendered, exact: Rendered) -> Iterator[str]:
         )
         yield f"only {who} fails: {failed.why if failed is not None else ''}"
         return
+    if ours.failure is not None:
+        return  # what a build that fails would make is ours alone to judge, and nobody's result
     lines = list(_objects(ours, exact))
     yield from lines[:_MOST]
     if len(lines) > _MOST:

@@ -306,14 +306,18 @@ def as_others(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(whole, cwd=folder, capture_output=True, text=True, timeout=180, check=False)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "resources: [a.yaml]\nimages: [{name: x, newTag: y}]\npatches: [{path: 1}]\n",
+        "resources: [a.yaml, gone.yaml]\n",  # our builder shows what it would make without the missing file
+    ],
+)
 def test_a_delivery_that_fails_is_counted_once_where_both_ways_are_compared(
-    tmp_path: Path, capfd, monkeypatch
+    tmp_path: Path, capfd, monkeypatch, text: str
 ):
     write(tmp_path / "a.yaml", _MAP)
-    write(
-        tmp_path / "kustomization.yaml",
-        "resources: [a.yaml]\nimages: [{name: x, newTag: y}]\npatches: [{path: 1}]\n",
-    )
+    write(tmp_path / "kustomization.yaml", text)
     monkeypatch.chdir(tmp_path)
     code, _, err = said(capfd, monkeypatch, "--all", "--verify-render")
     assert code == 3
