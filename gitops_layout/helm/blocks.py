@@ -13,14 +13,14 @@ from gitops_layout.helm.actions import placed
 from gitops_layout.patterns import regexp
 from gitops_layout.values import dataclass
 
-__all__ = ["Blocks", "Source", "holds", "pieces"]
+__all__ = ["Blocks", "Source", "pieces"]
 
 _DEEPEST = 50
 """Blocks in one another; a template with more is not looked into."""
 _LONGEST = 1000
 """Longer lines print what is not looked for."""
 _OPENS = ("if", "with", "range", "define", "block")
-_WORD = regexp(r"(if|with|range|define|block|else|end|template|break|continue)\b\s*(.*)", re.DOTALL)
+_WORD = regexp(r"(if|with|range|define|block|else|end|break|continue)\b\s*(.*)", re.DOTALL)
 _SILENT = regexp(r"\$\w*\s*:?=")
 _FIELD = r"\$?(?:\.[A-Za-z_]\w*)+|\."
 _NAMED = regexp(_FIELD)
@@ -28,14 +28,12 @@ _TAKES = regexp(
     rf"(?:(?P<call>quote|squote|toString|toYaml|int|int64|required \"[^\"|]*\"|default \"?[\w.-]*\"?) +)?(?P<field>{_FIELD})"
 )
 _PASSES = regexp(r"(?P<call>quote|squote|toString|toYaml|int|int64|n?indent \d+|default [^|]+)")
-_COLUMN = regexp(r"\bnindent +(\d+)\s*$")
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A block that is open: where it begins, its word and what follows."""
+    """A block that is open: its word and what follows."""
 
-    start: int
     word: str
     of: str
 
@@ -75,7 +73,7 @@ class Blocks:
             blanked.append(inside)
             if deepest > _DEEPEST:
                 continue
-            stack = _after(stack, start, action)
+            stack = _after(stack, action)
             deepest = max(deepest, len(stack))
             found.append((start, stop, action, stack))
         lines = "".join([*blanked, text[end:]]).split("\n")
@@ -86,35 +84,16 @@ class Blocks:
             starts.append(starts[-1] + len(line) + 1)
         return cls(lines, *_by_line(starts, found))
 
-    def makes(self, line: int) -> bool:
-        """Whether a line may write anything."""
-        text = self.lines[line]
-        if not text.strip() or text.lstrip().startswith("#"):
-            return False
-        return any(not isinstance(part, str) or part.strip() for part in pieces(self, line))
 
-    def column(self, line: int) -> int | None:
-        """The column into which a line's actions write, if they say so."""
-        actions = self.actions[line]
-        found = [_COLUMN.search(action) for _, _, action, _ in actions if action and not _is_silent(action)]
-        return int(found[0][1]) if len(found) == 1 and found[0] is not None else None
-
-
-def holds(stack: tuple[Block, ...], depth: int, path: tuple[str | int, ...]) -> bool:
-    """Whether what a block asks for, one of a stack, is there if there is something at `path` of the values."""
-    asked = resolved(stack[depth].of, stack[:depth])
-    return stack[depth].word in ("if", "with") and bool(asked) and path[: len(asked or ())] == asked
-
-
-def _after(stack: tuple[Block, ...], start: int, action: str) -> tuple[Block, ...]:
+def _after(stack: tuple[Block, ...], action: str) -> tuple[Block, ...]:
     match = _WORD.match(action)
     word = match[1] if match is not None else ""
     if match is not None and word in _OPENS:
-        return (*stack, Block(start, word, match[2].strip()))
+        return (*stack, Block(word, match[2].strip()))
     if word == "else":
         # `else if` asks nothing that matters here; `else with` sets a `.` that is not looked into.
         other = "with" if match is not None and match[2].startswith("with") else "else"
-        return (*stack[:-1], Block(start, other, ""))
+        return (*stack[:-1], Block(other, ""))
     return stack[:-1] if word == "end" else stack
 
 

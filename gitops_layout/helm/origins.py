@@ -1,22 +1,24 @@
-"""Which line wrote a value of a rendered chart: the template's text, and the values that it names.
+"""Which line wrote a value of a rendered chart: the template's, as a render with marks shows it, and the values that it
+names.
 
-A template is no YAML, so its lines are followed by their indentation, as a reader would. A value stands in the
-release's values only where nothing else can have written it: its line is the only one for its path, takes it from one
-`.Values.…` (or holds it with others), and the last of the layers that sets this is a text of the repository. Everything
-else stands on the template's line, as near to the value as the text can be followed.
+A value stands in the release's values only where nothing else can have written it: its template's line prints it from one
+`.Values.…` (or with others), what that holds makes the value, and the last of the layers that sets this is a text of
+the repository. Everything else stands on the template's line where one is known to have printed it, else in its file.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import field
-from posixpath import basename, join
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property, partial
+from posixpath import basename
 from typing import Any
 
-from gitops_layout.helm.blocks import Blocks, Source, holds, pieces
+from gitops_layout.helm.actions import actions
+from gitops_layout.helm.blocks import Blocks, Source, pieces
 from gitops_layout.helm.chart import Chart
-from gitops_layout.helm.template import Template
+from gitops_layout.helm.template import Again, Template
+from gitops_layout.helm.traced import Seen, Traced, template_file, templates, traced
 from gitops_layout.model import Location, Path, Span
 from gitops_layout.patterns import regexp
 from gitops_layout.repo.model import Repo
@@ -28,18 +30,16 @@ _ABSENT = object()
 _REPLACED = object()
 _LITERAL = regexp(r"([\"'])(.*)\1|([^\"'\[\]{}&*!|>%@`]*)", re.DOTALL)
 _COMMENT = regexp(r"(?:^|\s)#")
-_LONGEST = 1000
-"""Longer lines are not searched for keys."""
 _DECLARES = ("Chart.yaml", "requirements.yaml")
 _MOST = 4
 """Actions on a line; the values of longer ones are not looked for."""
-_REPEATS = ("range", "define", "block")
-"""What makes the lines inside it write more than once."""
-_NAMES_A_KEY = regexp(r"^[^:]*\{\{[^\n]*:")
-_SKIPPED = regexp(r"\s*(?:$|#|\{\{)")
-_KEY = regexp(
-    r"(?P<indent>\s*(?:- +)*)(?P<quote>[\"']?)(?P<key>[^\s:{}\"'][^:{}\"']*?)(?P=quote)\s*:(?:\s|$)"
+_CHANGES = regexp(
+    r"(?<![\w.$-])(?:set|unset|merge|mergeOverwrite|mustMerge|mustMergeOverwrite)\s+"
+    r"(?!\((?:dict|deepCopy|mustDeepCopy)\b|dict\b)\S"
 )
+"""What writes into a mapping that may be the values'."""
+_TEXT = regexp(r"\"(?:\\.|[^\"\\])*\"")
+_KEY_ALONE = regexp(r"\s*(?:- +)*[^\s:]+:\s*")
 
 
 Writers = Callable[[Path], tuple[Location, ...]]
@@ -70,71 +70,101 @@ class Written:
         return self.location if self.whole else self.location.at(*path)
 
 
-@dataclass(frozen=True, slots=True)
 class Origins:
     """Finds origins in one chart; `written` are the release's values, later ones over earlier ones.
 
-    `fallback` is the place of what no file of the repository explains.
+    `objects` are what the real render made, which `again` does once more when the first origin is asked for. `fallback` is
+    the place of what no file of the repository explains.
     """
 
-    repo: Repo
-    chart: Chart
-    written: tuple[Written, ...]
-    fallback: Location
-    _files: dict[str, Blocks] = field(default_factory=dict, repr=False)
+    def __init__(
+        self,
+        repo: Repo,
+        chart: Chart,
+        written: tuple[Written, ...],
+        fallback: Location,
+        objects: Sequence[Template],
+        again: Again,
+    ) -> None:
+        self.repo = repo
+        self.chart = chart
+        self.written = written
+        self.fallback = fallback
+        self.objects = objects
+        self.again = again
+        self._files: dict[str, Blocks] = {}
 
-    def of(self, objects: Sequence[Template]) -> Iterator[Writers]:
-        """The look-up for each of the objects of one render: the places that wrote a value, that of its last part first."""
-        # Values that a chart takes from its dependencies are moved about before they are used.
+    def __iter__(self) -> Iterator[Writers]:
+        """The look-up for each of the objects: the places that wrote a value, that of its last part first."""
+        return (partial(self._of, number) for number in range(len(self.objects)))
+
+    @cached_property
+    def _texts(self) -> Mapping[str, str]:
+        return templates(self.repo, self.chart)
+
+    @cached_property
+    def _traced(self) -> Mapping[int, Traced]:
+        others = [text for item in self.written for text in _strings(item.data) if "{{" in text]
+        files = {file for place, file in self.chart.files.items() if place not in self._texts}
+        others += [self.repo.text(file) for file in files if b"include" in self.repo.content(file)]
+        return traced(self.repo, self.chart, self._texts, others, self.objects, self.again)
+
+    @cached_property
+    def _moved(self) -> bool:
+        """Whether values are moved about before they are used: taken from dependencies, or written by templates."""
         asked = [self.chart.files[place] for place in self.chart.files if basename(place) in _DECLARES]
-        moved = any("import-values" in self.repo.text(file) for file in asked if file in self.repo.entries)
-        totals: dict[tuple[str, str], int] = {}
-        places = []
-        for item in objects:
-            key = (item.source, item.kind)
-            if item.within in ((), ("items", 0)):
-                totals[key] = totals.get(key, 0) + 1
-            places.append(totals.get(key, 1) - 1)
-        for item, index in zip(objects, places, strict=True):
-            yield self._origin(item, index, totals.get((item.source, item.kind), 1), moved)
+        return any(
+            "import-values" in self.repo.text(file) for file in asked if file in self.repo.entries
+        ) or any(
+            _CHANGES.search(_TEXT.sub('""', action))
+            for text in self._texts.values()
+            for action in actions(text)
+        )
 
-    def _origin(self, item: Template, index: int, total: int, moved: bool) -> Writers:
+    def _of(self, number: int, path: Path) -> tuple[Location, ...]:
+        item = self.objects[number]
         found = self.chart.source(item.source)
         if found is None:
-            return lambda _path: (self.fallback,)
+            return (self.fallback,)
         source, inside = found
-        archive = source.place in self.repo.entries
-        file = source.place if archive else self.repo.resolve(join(source.place, inside))
-        if file is None or archive:
-            return lambda _path: (Location(file) if file is not None else self.fallback,)
-        text = self._text(file)
-        block = _block(text, item, index, total)
-        if block is None:
-            return lambda _path: (Location(file),)
-        alone = total == 1 or not any("helm.sh/hook" in line for line in text.lines)  # helm sorts hooks last
-        return lambda path: self._locate(
-            file, block, item, path, source.values if alone and not moved else None
-        )
+        if source.place in self.repo.entries:
+            return (Location(source.place),)
+        file = template_file(self.repo, self.chart, item.source)
+        if file is None:
+            return (self.fallback,)
+        if inside.startswith("crds/"):
+            return (self._definition(number, file, path),)
+        object_ = self._traced.get(number)
+        seen = object_.see(path) if object_ is not None else None
+        if object_ is None or seen is None:
+            return (Location(file),)
+        own = self.chart.files[seen.mark.place]
+        text = self._text(own)
+        value = _at(item.data, path)
+        if own == file and not self._moved and isinstance(value, str | int | float):
+            sources = _block_sources(text, object_, seen, path) or _line_sources(text, object_, seen)
+            places = self._claimed(sources, value, source.values)
+            if places:
+                return places
+        alone = seen.mark.lines == frozenset((seen.mark.line,))
+        surely = alone or (seen.line == seen.first and _has_text(text, seen))
+        if not surely or (_differs(object_, path, value) and not _acts(text, seen)):
+            return (Location(file),)
+        return (_line(text.lines, own, seen.mark.line),)
+
+    def _definition(self, number: int, file: str, path: Path) -> Location:
+        """A place in a file that helm prints as it stands."""
+        item = self.objects[number]
+        before = sum(other.source == item.source for other in self.objects[:number])
+        here = [document for document in self.repo.documents(file) if document.data is not None]
+        if item.within == () and before < len(here) and here[before].data == item.data:
+            return Location(file, path, here[before].index)
+        return Location(file)
 
     def _text(self, file: str) -> Blocks:
         if file not in self._files:
             self._files[file] = Blocks.of(self.repo.text(file))
         return self._files[file]
-
-    def _locate(
-        self, file: str, block: range, item: Template, path: Path, scope: tuple[str, ...] | None
-    ) -> tuple[Location, ...]:
-        """`scope` is None where it cannot be told which of a template's objects this is."""
-        text = self._text(file)
-        step = _follow(text, block, (*item.within, *path))
-        if scope is not None and step.certain and not any(_within(path, twice) for twice in item.doubled):
-            value, rest = _at(item.data, path), path[max(0, step.done - len(item.within)) :]
-            if isinstance(value, str | int | float):
-                sources = _block_sources(text, step, rest) if rest else _line_sources(text, step)
-                places = self._claimed(sources, value, scope)
-                if places:
-                    return places
-        return (_line(text.lines, file, step.number),)
 
     def _claimed(
         self, sources: Sequence[str | Source], value: str | float, scope: tuple[str, ...]
@@ -218,14 +248,53 @@ def _plain(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _within(path: Path, above: Path) -> bool:
-    return path[: len(above)] == above
+def _strings(data: Any) -> Iterator[str]:
+    match data:
+        case dict():
+            for item in data.values():
+                yield from _strings(item)
+        case list():
+            for item in data:
+                yield from _strings(item)
+        case str():
+            yield data
 
 
-def _line_sources(text: Blocks, step: _Step) -> Sequence[str | Source]:
-    """The parts of the scalar on a line; none, if it cannot be told what the line makes."""
+def _differs(object_: Traced, path: Path, value: Any) -> bool:
+    """Whether a scalar came out otherwise than in the real render, as a sum of a text with marks does."""
+    again = _at(object_.document.data, (*object_.within, *path))
+    if isinstance(again, str) and isinstance(value, str):
+        return bool(object_.unmarked(again).rstrip("\n") != value.rstrip("\n"))
+    return not isinstance(again, dict | list) and bool(again != value)
+
+
+def _acts(text: Blocks, seen: Seen) -> bool:
+    """Whether a mark's line prints anything but its own text."""
+    return any(isinstance(part, Source) for part in pieces(text, seen.mark.line))
+
+
+def _has_text(text: Blocks, seen: Seen) -> bool:
+    """Whether something that a mark's line prints is always there."""
+    return any(
+        isinstance(part, str) and part.strip() for part in pieces(text, seen.mark.line, seen.mark.column)
+    )
+
+
+def _static(text: Blocks, seen: Seen) -> str:
+    """The text of a mark's line before its first action."""
+    line, column = seen.mark.line, seen.mark.column
+    stops = [begin for begin, _, _, _ in text.actions[line] if begin >= column]
+    return text.lines[line][column : min(stops, default=None)]
+
+
+def _line_sources(text: Blocks, object_: Traced, seen: Seen) -> Sequence[str | Source]:
+    """The parts of the scalar on a mark's line; none, if it cannot be told what the line makes."""
+    alone = seen.mark.lines == frozenset((seen.mark.line,))
+    before, static = object_.printed(seen.line)[: seen.column], _static(text, seen)
+    if seen.line != seen.first or not static.startswith(before) or not (alone or before.strip()):
+        return ()
     found: list[str | Source] = []
-    for part in pieces(text, step.number, step.tail):
+    for part in pieces(text, seen.mark.line, seen.mark.column + len(before)):
         if isinstance(part, str) and (comment := _COMMENT.search(part)) is not None:
             found.append(part[: comment.start()])
             break
@@ -241,161 +310,24 @@ def _line_sources(text: Blocks, step: _Step) -> Sequence[str | Source]:
     return [next(parts) if part == "\0" else part for part in re.split("(\0)", inner) if part]
 
 
-def _block_sources(text: Blocks, step: _Step, rest: Path) -> Sequence[str | Source]:
-    """The `toYaml` below a key that makes what is at `rest` there; none, if another might."""
-    stack = text.stacks[step.number]
-    own = pieces(text, step.number, step.tail)
-    producers = [(step.number, own)] if any(not isinstance(part, str) or part.strip() for part in own) else []
-    for line in step.region:
-        if not _within(text.stacks[line], stack):  # type: ignore[arg-type]
-            break
-        if text.makes(line):
-            producers.append((line, pieces(text, line)))
-    found = []
-    for line, parts in producers:
-        match [part for part in parts if not isinstance(part, str) or part.strip()]:
-            case [Source(path=tuple() as path, block=True) as source]:
-                around = text.stacks[line]
-                always = all(holds(around, depth, path) for depth in range(len(stack), len(around)))
-                if always or len(producers) == 1:
-                    found.append(Source((*path, *rest), default=source.default))
-    return found if len(found) == 1 else ()
-
-
-def _block(text: Blocks, item: Template, index: int, total: int) -> range | None:
-    """The lines of the document that made an object; None where that may be one or another.
-
-    Of several documents of a kind, it is the only one whose name can be the object's; or each made one, if there are as
-    many objects and none can make two.
-    """
-    wanted = re.compile(rf"kind:\s*[\"']?{re.escape(item.kind)}[\"']?\s*(?:#.*)?$")
-    found = [number for number, line in enumerate(text.lines) if wanted.match(line)]
-    documents = [_document(text.lines, number) for number in found]
-    if len(found) < 2:
-        return documents[0] if documents else None
-    named = [document for document in documents if _may_be_called(text, document, item)]
-    if len(named) == 1:
-        return named[0]
-    repeated = any(block.word in _REPEATS for number in found for block in text.stacks[number])
-    return documents[index] if len(found) == total and not repeated else None
-
-
-def _document(lines: list[str], here: int) -> range:
-    """The lines from `---` to `---` around one."""
-    start = next((number + 1 for number in range(here, -1, -1) if lines[number].startswith("---")), 0)
-    end = next((number for number in range(here, len(lines)) if lines[number].startswith("---")), len(lines))
-    return range(start, end)
-
-
-def _may_be_called(text: Blocks, document: range, item: Template) -> bool:
-    """Whether a document can make an object of this name: what its actions print may be anything."""
-    path = (*item.within, "metadata", "name")
-    step = _follow(text, document, path)
-    sources = _line_sources(text, step) if step.done == len(path) else ()
-    pattern = "".join(re.escape(part) if isinstance(part, str) else ".*" for part in sources)
-    name = _at(item.data, ("metadata", "name"))
-    return not sources or (isinstance(name, str) and re.fullmatch(pattern, name, re.DOTALL) is not None)
-
-
-@dataclass(frozen=True, slots=True)
-class _Step:
-    """Where following a path ended: the line, how many steps it explains, the lines below that, where on the line its
-    value begins, and whether nothing else can have written what is there.
-    """
-
-    number: int
-    done: int
-    region: range
-    tail: int
-    certain: bool
-
-
-def _follow(text: Blocks, block: range, path: Path) -> _Step:
-    lines = text.lines
-    number = next((n for n in block if lines[n].startswith("kind:")), block.start)
-    region, column, tail, certain = block, 0, 0, True
-    for done, step in enumerate(path):
-        here = _Step(number, done, region, tail, certain)
-        if isinstance(step, int):
-            found = _item(lines, region, step)
-            if found is None:
-                return here
-            inside, (starts, chosen, region, column) = region, found
-            certain &= _counted(text, inside, starts, chosen, number)
-            number, tail = chosen, column
-            continue
-        keys = _keys(lines, region, step, column)
-        if not keys:
-            return here
-        certain &= len(keys) == 1 and _always(text, region, number, keys[0][0], column)
-        number, tail = keys[0]
-        region = _below(lines, region, number, column)
-        column = next((_indent(lines[n]) for n in region if not _SKIPPED.match(lines[n])), column + 1)
-    return _Step(number, len(path), region, tail, certain)
-
-
-def _always(text: Blocks, region: range, above: int, number: int, column: int) -> bool:
-    """Whether a key that the object has was written by its line, which may stand in an `if`: nothing else could."""
-    return text.stacks[number] == text.stacks[above] or not any(
-        text.makes(line) and _writes_at(text, line) in (None, column)
-        for line in region
-        if text.lines[line].lstrip().startswith("{{") or _NAMES_A_KEY.search(text.lines[line])
-    )
-
-
-def _writes_at(text: Blocks, line: int) -> int | None:
-    """The column in which a line may have a key; None for an action that does not say it."""
-    words = text.lines[line].lstrip(" -")
-    return text.column(line) if words.startswith("{{") else len(text.lines[line]) - len(words)
-
-
-def _counted(text: Blocks, region: range, starts: Sequence[int], chosen: int, above: int) -> bool:
-    """Whether an item of a list is surely the one in its place: nothing before it may be left out or come in."""
-    dash = _indent(text.lines[chosen])
-    return all(text.stacks[start] == text.stacks[above] for start in starts if start <= chosen) and not any(
-        text.makes(line) and ((column := text.column(line)) is None or column <= dash)
-        for line in range(region.start, chosen)
-        if text.lines[line].lstrip().startswith("{{")
-    )
-
-
-def _keys(lines: list[str], region: range, step: str, column: int) -> list[tuple[int, int]]:
-    """The lines that have the key in a column, and where on each its value begins."""
-    return [
-        (number, match.end())
-        for number in region
-        if len(lines[number]) <= _LONGEST and (match := _KEY.match(lines[number])) is not None
-        if match["key"] == step and len(match["indent"]) == column
+def _block_sources(text: Blocks, object_: Traced, seen: Seen, path: Path) -> Sequence[str | Source]:
+    """The `toYaml` of a mark's line, if that is all that it prints besides the key above, and what a path is in there."""
+    if seen.mark.lines != frozenset((seen.mark.line,)):
+        return ()
+    parts = [
+        part
+        for part in pieces(text, seen.mark.line, seen.mark.column)
+        if not isinstance(part, str) or part.strip()
     ]
-
-
-def _below(lines: list[str], region: range, number: int, column: int) -> range:
-    """The lines that belong to the key in `column` of a line; list items may stand in its column."""
-    end = number + 1
-    while end in region:
-        line = lines[end]
-        inside = _indent(line) > column or (_indent(line) == column and line.lstrip().startswith("- "))
-        if not _SKIPPED.match(line) and not inside:
-            break
-        end += 1
-    return range(number + 1, end)
-
-
-def _item(lines: list[str], region: range, index: int) -> tuple[list[int], int, range, int] | None:
-    """An item of a list: every item's line, its own, its lines, and the column of its keys. One item in a loop is
-    every item.
-    """
-    dashes = [number for number in region if lines[number].lstrip().startswith("- ")]
-    if not dashes:
-        return None
-    column = min(_indent(lines[number]) for number in dashes)
-    starts = [number for number in dashes if _indent(lines[number]) == column]
-    chosen = starts[index] if index < len(starts) else starts[0] if len(starts) == 1 else None
-    if chosen is None:
-        return None
-    end = next((number for number in starts if number > chosen), region.stop)
-    text = lines[chosen]
-    return starts, chosen, range(chosen, end), len(text) - len(text.lstrip()[2:].lstrip())
+    match parts:
+        case [Source(path=tuple(), block=True) as source]:
+            first = seen.first
+        case [str() as key, Source(path=tuple(), block=True) as source] if _KEY_ALONE.fullmatch(key):
+            first = seen.first + 1
+        case _:
+            return ()
+    rest = object_.below(path, seen, first)
+    return [Source((*(source.path or ()), *rest), default=source.default)] if rest else ()
 
 
 def _indent(line: str) -> int:

@@ -12,8 +12,8 @@ import re
 import shutil
 import tempfile
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import field, replace
 from pathlib import Path
 from posixpath import join
 from typing import Any
@@ -27,12 +27,13 @@ from gitops_layout.helm.values import merge, parse
 from gitops_layout.model import Location, Span, UncheckedClass
 from gitops_layout.patterns import regexp
 from gitops_layout.repo.model import Repo
+from gitops_layout.source.document import Document, Stream
 from gitops_layout.source.reader import read
 from gitops_layout.store.archive import RefusedError, unpack
 from gitops_layout.system import Completed, run, write_atomic
 from gitops_layout.values import dataclass
 
-__all__ = ["Release", "Template", "Templated", "template"]
+__all__ = ["Again", "Printed", "Release", "Template", "Templated", "template"]
 
 TIME_LIMIT = 60.0
 """Seconds for one chart; the slowest of 103 templates took 0.1."""
@@ -77,16 +78,33 @@ class Template:
 
 
 @dataclass(frozen=True, slots=True)
+class Printed:
+    """What helm printed, read: each object with the document that it stands in; or why helm failed."""
+
+    objects: tuple[tuple[Template, Document], ...] = ()
+    problem: Problem | None = None
+
+
+Again = Callable[[Mapping[str, bytes]], Printed]
+"""The same release with other texts at some of the chart's places; the definitions in its `crds/` are left out."""
+
+
+def _never(_texts: Mapping[str, bytes]) -> Printed:
+    return Printed()
+
+
+@dataclass(frozen=True, slots=True)
 class Templated:
     """The objects in helm's order (hooks last), or the problem that kept the chart from rendering.
 
     `invalid` are paths into the values that the chart's schema refuses, each with what is wrong there;
-    the problem then stands at the schema.
+    the problem then stands at the schema. `again` renders them once more.
     """
 
     objects: tuple[Template, ...] = ()
     problem: Problem | None = None
     invalid: tuple[tuple[tuple[str | int, ...], str], ...] = ()
+    again: Again = field(default=_never, repr=False, compare=False)
 
 
 def template(
@@ -100,6 +118,26 @@ def template(
             return Templated(problem=Problem(f"{path} is no path of one value", chart.definition))
     if "--skip-schema-validation" not in release.flags and (problem := outside(repo, chart)) is not None:
         return Templated(problem=problem)
+    done = _known(helm, repo, chart, release, kept)
+    if isinstance(done, Templated):
+        return done
+    printed = _read(repo, chart, done)
+    if printed.problem is not None:
+        return Templated(problem=printed.problem)
+
+    def again(texts: Mapping[str, bytes]) -> Printed:
+        other = replace(chart, texts={**chart.texts, **texts})
+        flags = tuple(flag for flag in release.flags if flag != "--include-crds")
+        done = _known(helm, repo, other, replace(release, flags=flags), kept)
+        return Printed(problem=done.problem) if isinstance(done, Templated) else _read(repo, chart, done)
+
+    return Templated(tuple(item for item, _ in printed.objects), again=again)
+
+
+def _known(
+    helm: Helm | Library, repo: Repo, chart: Chart, release: Release, kept: Store | None
+) -> Stream | Templated:
+    """What helm prints, or how it failed."""
     name = key(helm, repo, chart, repr(release)) if kept is not None else b""
     known = recalled(kept, name) if kept is not None else None
     done = known or _asked(helm, repo, chart, release)
@@ -114,7 +152,7 @@ def template(
     if len(done.stdout) > OUTPUT_LIMIT:
         why = f"the chart renders more than {OUTPUT_LIMIT // 2**20} MiB"
         return Templated(problem=Problem(why, chart.definition))
-    return _objects(repo, chart, done.stdout)
+    return read(done.stdout, "output of helm")
 
 
 def _asked(helm: Helm | Library, repo: Repo, chart: Chart, release: Release) -> Completed | Problem:
@@ -286,34 +324,33 @@ def _environment(folder: Path) -> Mapping[str, str]:
     }
 
 
-def _objects(repo: Repo, chart: Chart, output: bytes) -> Templated:
-    stream = read(output, "output of helm")
+def _read(repo: Repo, chart: Chart, stream: Stream) -> Printed:
     starts, sources = _sources(stream.text)
 
     def source(line: int) -> str:
         index = bisect_right(starts, line)
         return sources[index - 1] if index else ""
 
-    def refused(why: str, line: int) -> Templated:
+    def refused(why: str, line: int) -> Printed:
         file = _file(repo, chart, source(line))
-        return Templated(problem=Problem(why, chart.definition if file is None else Location(file)))
+        return Printed(problem=Problem(why, chart.definition if file is None else Location(file)))
 
     # The helm program looks at each manifest before it prints any; its library leaves that to us.
     if stream.problems:
         problem = stream.problems[0]
         return refused(f"{source(problem.line)} renders to unreadable YAML: {problem.message}", problem.line)
-    objects: list[Template] = []
+    objects: list[tuple[Template, Document]] = []
     for document in stream.documents:
         line = document.span(()).line
         if isinstance(document.data, dict):
             twice = tuple(key.path for key in document.duplicates)
             objects += (
-                replace(item, doubled=_inside(twice, item.within))
+                (replace(item, doubled=_inside(twice, item.within)), document)
                 for item in _opened(document.data, source(line))
             )
         elif document.data is not None:
             return refused(f"{source(line)} renders to something that is no object", line)
-    return Templated(tuple(objects))
+    return Printed(tuple(objects))
 
 
 def _inside(

@@ -21,7 +21,7 @@ from gitops_layout.helm.find import Helm, Library, NoHelm, find
 from gitops_layout.helm.guess import guessed, is_certain
 from gitops_layout.helm.kept import Store
 from gitops_layout.helm.origins import Origins, Writers, Written, last_written
-from gitops_layout.helm.template import Release, Template, Templated, template
+from gitops_layout.helm.template import Release, Templated, template
 from gitops_layout.helm.valuefiles import Refs
 from gitops_layout.k8s.scope import is_crd
 from gitops_layout.model import Location, Path, Unchecked, UncheckedClass
@@ -228,7 +228,7 @@ class Charts:
         failure = problem.unchecked(what, delivery.id) if problem is not None else None
         if result.problem is not None:
             return Rendered(delivery.id, files=files, failure=failure)
-        made = self._finished(delivery, chart, wanted, result.objects, files, lookup)
+        made = self._finished(delivery, chart, wanted, result, files, lookup)
         return replace(made, failure=made.failure or failure)
 
     def _flags(self, release: Release) -> tuple[str, ...]:
@@ -245,16 +245,15 @@ class Charts:
         delivery: Delivery,
         chart: Chart,
         wanted: Wanted,
-        objects: Sequence[Template],
+        result: Templated,
         files: frozenset[str],
         lookup: Lookup,
     ) -> Rendered:
-        origins = Origins(
-            self.repo, chart, self._written(chart, wanted), delivery.place("chart", "path", "reference")
-        )
+        objects, here = result.objects, delivery.place("chart", "path", "reference")
+        origins = Origins(self.repo, chart, self._written(chart, wanted), here, objects, result.again)
         delivered = (
             Made(item.data, partial(_last, writers), partial(_before, writers))
-            for item, writers in zip(objects, origins.of(objects), strict=True)
+            for item, writers in zip(objects, origins, strict=True)
         )
         built = PostRendered(tuple(item for item in delivered if _delivers(delivery, item.data)))
         if delivery.agent == "flux":
@@ -265,7 +264,7 @@ class Charts:
             failure = built.problem.unchecked(f"delivery {delivery.id}", delivery.id)
             return Rendered(delivery.id, files=files, failure=failure)
         rendered = finished(delivery, built.objects, files, lookup)
-        places = zip(objects, origins.of(objects), strict=True)
+        places = zip(objects, origins, strict=True)
         doubled = tuple((path, _last(writers, path)) for item, writers in places for path in item.doubled)
         return replace(rendered, unseen=(*rendered.unseen, *wanted.unseen), doubled=doubled)
 
