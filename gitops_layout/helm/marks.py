@@ -401,9 +401,11 @@ def _lead(pieces: list[_Piece]) -> None:
         elif piece.word == "else" and open_:
             open_[-1][1].append(index)
         elif piece.word in ("break", "continue"):
-            around = [jumps for start, _, jumps in open_ if pieces[start].word == "range"]
-            if around:
-                around[-1].append(index)
+            around = next(
+                (jumps for begun, _, jumps in reversed(open_) if pieces[begun].word == "range"), None
+            )
+            if around is not None:
+                around.append(index)
         elif piece.word == "end" and open_:
             start, others, jumps = open_.pop()
             word = pieces[start].word

@@ -39,6 +39,8 @@ _CHANGES = regexp(
 )
 """What writes into a mapping that may be the values'."""
 _TEXT = regexp(r"\"(?:\\.|[^\"\\])*\"")
+_SETS_ONE = regexp(r"(?:\$\w+ *:?= *)?set +\$?\.Values +\"([^\"\\]+)\" [^|]*")
+"""Of these, what writes one key of all values."""
 _KEY_ALONE = regexp(r"\s*(?:- +)*[^\s:]+:\s*")
 
 
@@ -110,16 +112,21 @@ class Origins:
         return traced(self.repo, self.chart, self._texts, others, self.objects, self.again)
 
     @cached_property
-    def _moved(self) -> bool:
-        """Whether values are moved about before they are used: taken from dependencies, or written by templates."""
+    def _changed(self) -> frozenset[str] | None:
+        """The keys below which templates write into the values; None if that may be anywhere, or values are taken from
+        dependencies.
+        """
         asked = [self.chart.files[place] for place in self.chart.files if basename(place) in _DECLARES]
-        return any(
-            "import-values" in self.repo.text(file) for file in asked if file in self.repo.entries
-        ) or any(
-            _CHANGES.search(_TEXT.sub('""', action))
-            for text in self._texts.values()
-            for action in actions(text)
-        )
+        if any("import-values" in self.repo.text(file) for file in asked if file in self.repo.entries):
+            return None
+        keys: set[str] = set()
+        for action in (action for text in self._texts.values() for action in actions(text)):
+            found = len(_CHANGES.findall(_TEXT.sub('""', action)))
+            match = _SETS_ONE.fullmatch(action)
+            if found and (match is None or found > 1):
+                return None
+            keys |= {match[1]} if match is not None else set()
+        return frozenset(keys)
 
     def _of(self, number: int, path: Path) -> tuple[Location, ...]:
         item = self.objects[number]
@@ -141,7 +148,8 @@ class Origins:
         own = self.chart.files[seen.mark.place]
         text = self._text(own)
         value = _at(item.data, path)
-        if own == file and not self._moved and isinstance(value, str | int | float):
+        asked = own == file and self._changed is not None and path not in item.doubled
+        if asked and isinstance(value, str | int | float):
             sources = _block_sources(text, object_, seen, path) or _line_sources(text, object_, seen)
             places = self._claimed(sources, value, source.values)
             if places:
@@ -193,6 +201,8 @@ class Origins:
         if source.path is None:
             return None, None
         path: Path = (*scope, *source.path)
+        if not (self._changed or frozenset()).isdisjoint(path):
+            return None, None
         if source.path[:1] == ("global",):
             if any(_writers(self.written, (*scope[:depth], "global")) for depth in range(1, len(scope) + 1)):
                 return None, None

@@ -560,8 +560,22 @@ EXTRA = "  - apiVersion: v1\n    kind: ConfigMap\n    metadata: {name: ex}\n    
         ),
         pytest.param(
             of_chart(
-                HEAD + 'data:\n  {{- $_ := set .Values "a" "q" }}\n  c: {{ .Values.a }}\n',
-                "a: q\n",
+                HEAD
+                + 'data:\n  {{- $_ := set $.Values "a" "q" }}\n  a: {{ .Values.a }}\n  b: {{ .Values.b }}\n',
+                "a: q\nb: q\n",
+            ),
+            {("own", ("data", "a")): "a.yaml:7", ("own", ("data", "b")): "values.yaml:2"},
+            id="one value that a template writes",
+        ),
+        pytest.param(
+            of_chart(HEAD + "data:\n  a: {{ .Values.a }}\n  a: {{ .Values.b }}\n", "a: q\nb: q\n"),
+            {("own", ("data", "a")): "a.yaml:7"},
+            id="a key that stands twice",
+        ),
+        pytest.param(
+            of_chart(
+                HEAD + "data:\n  {{- $_ := merge .Values.a .Values.b }}\n  c: {{ .Values.a.x }}\n",
+                "a: {x: q}\nb: {x: q}\n",
             ),
             {("own", ("data", "c")): "a.yaml:7"},
             id="values that a template writes",
