@@ -190,12 +190,20 @@ def _is_given(key: str, written: str) -> bool:
     if not _LAST_WORD.fullmatch(key[-_LONGEST_KEY:]) or len(value) < 4 or value[0] in "/.$%@*&{[|>!":
         return False
     if _NAMED.fullmatch(value) and not _PASSWORD.search(key):
-        return False
+        named = _REFERRING.search(key) or value.isalpha() or _bare(value) in _bare(key)
+        if named:
+            return False
     return secret_form(key, value) == "plain"
 
 
 _LONGEST_KEY = 253
 _PASSWORD = regexp(r"pass", re.IGNORECASE)
+_REFERRING = regexp(r"(?:secret|credentials?|auth)$", re.IGNORECASE)
+"""What a key is called that may name a Secret as well as be one."""
+
+
+def _bare(text: str) -> str:
+    return "".join(sign for sign in text.lower() if sign.isalnum())
 
 
 def _is_prose(text: str) -> bool:

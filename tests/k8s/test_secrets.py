@@ -106,6 +106,8 @@ from gitops_layout.k8s.secrets import secret_form
         ),
         ("values.yaml", "admin:\n  existingSecret: web-admin\n  password: hunter2\n", "plain"),
         ("values.yaml", "---\n", "empty"),
+        ("values.yaml", "store:\n  accessKey: access-key\n  clientSecret: web-client\n", "setting"),
+        ("teleport.yaml", "teleport:\n  auth_token: teleport-app-token\n", "plain"),
         ("values.yaml", "tls:\n  key: |\n    # -----BEGIN PRIVATE KEY-----\n    # ...\n", "setting"),
         (
             "values.yaml",
