@@ -27,7 +27,6 @@ _PLACEHOLDER = regexp(
     | your[-_ ][\w -]+$
     | [\w -]+[-_ ]here$
     | fake[-_ ]\w+$
-    | changeit$
     | (?-i:(?:UPDATE|REPLACE|INSERT|ENTER|YOUR)_[A-Z0-9_]+$)
     | (?:\*{3,}|x{3,}|\.{3,}|todo|tbd|dummy|hoge|fuga|placeholder(?:[-_ ][\w -]*)?|redacted|example|unused|not[-_ ]?used|not[-_ ]?set|ignored)$
     """,
@@ -161,8 +160,8 @@ def _is_public(key: str, text: str) -> bool:
         return True
     if _ID_KEY.search(key) and not _SECRET_ID.search(key) and _ID.match(text):
         return True
-    if is_public_key(text):
-        return True
+    if is_public_key(text) or (text == "changeit" and "trust" in key.lower()):
+        return True  # Java's usual password of what holds no key
     if _LISTS_CREDENTIALS.search(key):
         return False
     settings = "\n" in text or _ASSIGNED.match(text) is not None or _REMARK.match(text) is not None

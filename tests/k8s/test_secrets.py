@@ -105,6 +105,8 @@ from gitops_layout.k8s.secrets import secret_form
             "setting",
         ),
         ("values.yaml", "admin:\n  existingSecret: web-admin\n  password: hunter2\n", "plain"),
+        ("trustStorePassword", "changeit", "setting"),
+        ("keyStorePassword", "changeit", "plain"),
         ("values.yaml", "---\n", "empty"),
         ("values.yaml", "store:\n  accessKey: access-key\n  clientSecret: web-client\n", "setting"),
         ("teleport.yaml", "teleport:\n  auth_token: teleport-app-token\n", "plain"),
