@@ -19,7 +19,7 @@ from gitops_layout.agents.argocd.scoped import scoped, with_scoped
 from gitops_layout.agents.argocd.settings import Settings, settings
 from gitops_layout.agents.context import at, text
 from gitops_layout.agents.delivery import Delivery
-from gitops_layout.checks.near import is_slip, near_name
+from gitops_layout.checks.near import is_typo, near_name
 from gitops_layout.checks.objectlist import objects_of
 from gitops_layout.graph.model import Graph
 from gitops_layout.k8s.scope import builtin_scope
@@ -67,16 +67,11 @@ def misspelt(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
             if not name or name == "default" or name in declared or not _NAME.fullmatch(name):
                 continue
             near = near_name(name, filter(None, map(text, declared)))
-            if near is None or not is_slip(name, near) or _is_of_the_other(name, near):
+            if near is None or not is_typo(name, near):
                 continue
             values = {"kind": kind, "source": at(data, "metadata", "name"), "name": name, "near": near}
             related = (Related(declared[near](("metadata", "name")), f"AppProject {near}"),)
             yield Hit(place(path), {**values, "subject": name}, related, affected)
-
-
-def _is_of_the_other(name: str, near: str) -> bool:
-    """Whether one is named after the other, as `shop-web` after `shop`: both may be there."""
-    return name.startswith(f"{near}-") or near.startswith(f"{name}-")
 
 
 _Named = list[tuple[str | None, Project | None]]
