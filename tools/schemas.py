@@ -168,6 +168,14 @@ MODULES = (
         ("example/prometheus-operator-crd/*.yaml",),
     ),
     Module(
+        "cloudnative-pg",
+        "CloudNativePG",
+        "github.com/cloudnative-pg/cloudnative-pg",
+        "v1.29.0",
+        "h1:49Dm8+y4va7RODspJjeaK8uMWP3OGAD0gMsxhjm16Mo=",
+        ("config/crd/bases/*.yaml",),
+    ),
+    Module(
         "sealed-secrets",
         "Sealed Secrets",
         "github.com/bitnami-labs/sealed-secrets",
