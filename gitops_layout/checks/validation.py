@@ -109,9 +109,8 @@ _installed = once(installed)
 def _violation(subject: Subject, violation: Violation) -> Hit:
     place = subject.origin(violation.path)
     field_itself = violation.kind == "unknown" or "unknown field" in violation.message
-    if (
-        field_itself and place.path[-1:] != violation.path[-1:]
-    ):  # a variable wrote the value: the field is not there
+    elsewhere = place.span is None and place.path[-1:] != violation.path[-1:]
+    if field_itself and elsewhere:  # a variable wrote the value: the field is not there
         place = subject.origin(violation.path[:-1]).at(*violation.path[-1:])
     whole = field_itself or (violation.path[-1:] == place.path[-1:] and not violation.got)
     if whole and place.path and violation.path and place.path[-1] == violation.path[-1]:

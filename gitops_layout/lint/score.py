@@ -60,7 +60,7 @@ def scorecard(report: Report, graph: Graph) -> Scorecard:
     deliveries = sum(delivery.live for delivery in graph.deliveries)
     principles = tuple(_principle(name, live, max(deliveries, 1)) for name in PRINCIPLES)
     why = _unscored(report, deliveries)
-    total = round(sum(principle.score for principle in principles) / len(principles))
+    total = sum(principle.score for principle in principles) // len(principles)  # 100 is nothing lost at all
     others = Counter(finding.severity for finding in live if finding.rule.principle is None)
     return Scorecard(None if why else total, why, principles, deliveries, others)
 

@@ -26,6 +26,7 @@ LINES = 30
 """A report of more lines than this is cut to a first answer."""
 
 _CAUSES = 10
+_UNSEEN = 8
 _NAMES = 6
 _WIDTH = 120
 _PLACE = 40
@@ -140,7 +141,8 @@ def _unseen(report: Report, paint: Callable[[str, str], str]) -> Iterator[str]:
     for seen in pending:
         if seen.unchecked.kind is not UncheckedClass.BROKEN:
             alike.setdefault(_subject(seen.unchecked), []).append(seen.unchecked)
-    for (subject, why), found in sorted(alike.items(), key=lambda item: -len(item[1])):
+    ranked = sorted(alike.items(), key=lambda item: -len(item[1]))
+    for (subject, why), found in ranked[:_UNSEEN]:
         if subject in _SUBJECTS:
             one, many, act = _SUBJECTS[subject]
             words = f"{len(found)} {one if len(found) == 1 else many}: {why or act}"
@@ -148,11 +150,15 @@ def _unseen(report: Report, paint: Callable[[str, str], str]) -> Iterator[str]:
             words = f"{found[0].what}: {found[0].why}"
             words = words if len(found) == 1 else f"{len(found)} others, such as {words}"
         yield _cut(f"  {words}", _WIDTH)
+    if len(ranked) > _UNSEEN:
+        yield f"  … and {sum(len(found) for _, found in ranked[_UNSEEN:])} more: gitops-layout lint --full"
 
 
 def _subject(entry: Unchecked) -> tuple[str, str]:
     """What an entry is about, and why it cannot be seen where no command would help."""
     subject = entry.subject[0] if entry.subject else ""
+    if entry.what.startswith("variables of "):
+        return "", entry.what  # one cause, whatever is missing them
     if subject == "kind" and not entry.what.startswith("kind "):
         return "", entry.why.partition(":")[0]  # an object that could not be followed, not its schema
     if subject != "chart" or entry.why.startswith("chart not fetched"):

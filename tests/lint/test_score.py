@@ -47,6 +47,13 @@ def test_a_point_is_lost_to_a_finding_and_more_the_more_deliveries_it_is_in() ->
     assert (all_.score or 0) < (one.score or 0) < 100
 
 
+def test_the_least_that_is_lost_shows_in_the_whole() -> None:
+    wrapped = f"apiVersion: v1\nkind: List\nitems:\n- {pod('ghcr.io/acme/d:1.0.0', 'd').strip().replace(chr(10), chr(10) + '  ')}\n"
+    card = scorecard(*linted_graph({**files(), "d/pod.yaml": wrapped}))
+    assert sorted(principle.score for principle in card.principles) == [98, 100, 100, 100]
+    assert card.score == 99
+
+
 def test_what_could_not_be_checked_has_no_score() -> None:
     remote = {"d/kustomization.yaml": "resources: [https://github.com/acme/base//x?ref=v1.0.0]\n"}
     card = scorecard(*linted_graph({**files(), **remote}))

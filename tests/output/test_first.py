@@ -76,6 +76,27 @@ def test_a_chart_that_fetch_cannot_bring_is_not_said_to_be_fetched(
     assert "gitops-layout fetch" not in said
 
 
+def test_what_many_lack_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number in range(12):
+        (tmp_path / f"site-{number}").mkdir()
+        (tmp_path / f"site-{number}/sync.yaml").write_text(
+            "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\n"
+            f"metadata: {{name: apps, namespace: flux-system}}\nspec:\n  interval: 10m\n  path: ./site-{number}/apps\n"
+            "  prune: true\n  sourceRef: {kind: GitRepository, name: flux-system}\n"
+            "  postBuild: {substituteFrom: [{kind: ConfigMap, name: settings}]}\n"
+        )
+        (tmp_path / f"site-{number}/apps").mkdir()
+        (tmp_path / f"site-{number}/apps/pod.yaml").write_text(
+            POD.format(number=number).replace("{name: web-", '{labels: {a: "${A}"}, name: web-', 1)
+        )
+    run(monkeypatch, "lint")
+    said = capsys.readouterr().out
+    assert "  12 others, such as variables of ConfigMap flux-system/settings: " in said
+    assert said.count("variables of ConfigMap") == 1
+
+
 def test_an_applicationset_that_cannot_be_expanded_is_no_kind_without_a_schema(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
