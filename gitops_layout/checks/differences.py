@@ -113,7 +113,10 @@ def malformed(graph: Graph, params: Params) -> Iterator[Hit]:
                 delivery, (index,), renamed[:1], problem=words, subject="empty", entry=_written_as(entry)
             )
             # One without any is only of no use; of a key that is misspelt somebody expects something.
-            yield hit if near else replace(hit, most=Severity.WARNING)
+            if renamed:
+                yield replace(hit, location=replace(renamed[0].at, key=True))
+            else:
+                yield hit if near else replace(hit, most=Severity.WARNING)
         for number, pointer in _texts(entry, "jsonPointers"):
             if pointer and not pointer.startswith("/"):
                 words = f'"{pointer}" is no JSON pointer: it starts with no slash'

@@ -139,3 +139,14 @@ def test_an_entry_that_is_written_alike_in_many_applications_is_told_once_and_as
         (Severity.ERROR, "argo/mail.yaml", 0),
         (Severity.WARNING, "argo/docs.yaml", 4),
     ]
+
+
+def test_an_entry_that_ignores_nothing_is_no_unknown_field_besides() -> None:
+    application = (
+        "apiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: {name: web, namespace: argocd}\nspec:\n"
+        "  project: default\n  destination: {server: https://kubernetes.default.svc, namespace: web}\n"
+        "  source: {repoURL: https://git.example.org/acme/fleet, path: web, targetRevision: main}\n"
+        "  ignoreDifferences:\n    - group: apps\n      kind: Deployment\n      jsonPointer: [/spec/replicas]\n"
+    )
+    found = named(linted({"app.yaml": application}, select=["R010", "M002"]))
+    assert [rule for rule, _, _ in found] == ["R010"]
