@@ -84,6 +84,10 @@ _PLAIN_WORD = regexp(r"[a-z]+")
 """What names of objects look like: a key called `token` may say which Secret has it."""
 
 
+_YOURS = regexp(r"[-_]your[-_]", re.IGNORECASE)
+"""What is still to be filled in: `sk_test_your-stripe-key`."""
+
+
 def in_values(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
     """Keys that are called like credentials, with a literal that looks like one, outside Secrets."""
     for resource in graph.repo.resources:
@@ -227,6 +231,8 @@ def _is_credential(key: str, value: Any) -> bool:
         return False  # where no key is asked for, any word does
     if "existing" in key.lower():
         return False  # which Secret has it, and under which key
+    if _YOURS.search(value):
+        return False
     if value.startswith("urn:") or value.lower() == key.rpartition(".")[2].lower():
         return False  # a reference, or which key of a Secret has it
     return "://" not in value and not _NAME.fullmatch(value) and "ENC[" not in value
