@@ -21,14 +21,18 @@ _PLACEHOLDER = regexp(
     | ref\+
     | \$[a-z][\w.-]*:[\w.-]+$
     | <[^<>\n]+>$
-    | .*(?:\$\{[^}]+\}|\$\([^)]+\)|\{\{.+\}\}|<path:[^>]+>)
+    | .*(?:\$\{[^}]+\}|\$\([^)]+\)|\{\{.+\}\}|<path:[^>]+>|<(?:token|password|secret)>)
     | __?[A-Z0-9_]+__?$
     | .*(?:change|replace)[-_ ]?me
-    | your[-_ ][\w -]+$
+    | (?:[a-z]+_){0,2}your[-_ ][\w -]+$
+    | my[-_](?:access|secret|api)[-_]key$
     | [\w -]+[-_ ]here$
-    | fake[-_ ]\w+$
-    | (?-i:(?:UPDATE|REPLACE|INSERT|ENTER|YOUR)_[A-Z0-9_]+$)
-    | (?:\*{3,}|x{3,}|\.{3,}|todo|tbd|dummy|hoge|fuga|placeholder(?:[-_ ][\w -]*)?|redacted|example|unused|not[-_ ]?used|not[-_ ]?set|ignored)$
+    | (?:fake|dummy)[-_ ][\w -]+$
+    | (?-i:(?:fake|dummy)(?:[A-Z][a-z]+)+$)
+    | (?-i:(?:UPDATE|REPLACE|INSERT|ENTER|YOUR|MY)_[A-Z0-9_]+$)
+    | (?-i:(?:SECRET|PASSWORD|TOKEN)$)
+    | (?-i:[a-z0-9+]+://[A-Z_]+:[A-Z_]+@[A-Z0-9_]+(?:[:/][A-Z0-9_]+)*$)
+    | (?:\*{3,}|x{3,}|\.{3,}|todo|tbd|dummy|hoge|fuga|placeholder(?:[-_ ][\w -]*)?|redacted|example|unused|not[-_ ]?used|not[-_ ]?set|ignored|(?:sk-)?mock)$
     """,
     re.VERBOSE | re.IGNORECASE,
 )
@@ -48,10 +52,12 @@ _LISTS_CREDENTIALS = regexp(r"(?:^|[._-])users\.\w+$|passw|credential|secret|tok
 """Files whose every line is a name and its password."""
 _ASSIGNED = regexp(r"[\w.\[\]\"'-]+\s*[=:]\s*(\S.*)$")
 _REMARK = regexp(r"\s*(?:#|;|//|/\*|\*)")
+_HEADING = regexp(r"\[[^\]]*\]$")
 _WHERE_OR_WHO = regexp(
     r"(?:^|[-_./]|(?<=[a-z])(?=[A-Z]))"
-    r"(?i:host|hostname|port|user|username|login|database|db|dbname|region|endpoint|url|uri|address|email|bucket"
+    r"(?i:host|hostname|port|user|username|login|database|db|dbname|region|endpoint|url|uri|address|email|phone|phone[-_]?number|bucket"
     r"|namespace|type|name|scheme|protocol|sslmode|issuer|domain|path|clientid|client-id|client_id"
+    r"|access[-_]?key[-_]?id|site[-_]?key"
     r"|env|environment|mode|level|stage|version|timezone|tz|timeout|driver|engine"
     r"|provider|cipher|algorithm|pbkdf|ip|cidr|subnet|volume[-_]?handle)$"
 )
@@ -122,9 +128,11 @@ def secret_form(key: str, value: object, *, encoded: bool = False) -> Form:
     first = text[:_LOOKED_AT].split("\n", 1)[0]
     if text.startswith("ENC["):
         return "sops"
-    if not text.strip("-. \n"):
+    if not text.strip("-. \n") or all(
+        line.startswith("# ") or not line.strip() for line in text.splitlines()
+    ):
         return "empty"
-    if _PLACEHOLDER.match(first):
+    if _PLACEHOLDER.match(first) or ("\n" in text and _is_filled_in(text)):
         return "placeholder"
     inner = _decoded(text)
     if inner is not None and encoded:
@@ -203,6 +211,17 @@ _REFERRING = regexp(r"(?:secret|credentials?|auth)$", re.IGNORECASE)
 
 def _bare(text: str) -> str:
     return "".join(sign for sign in text.lower() if sign.isalnum())
+
+
+def _is_filled_in(text: str) -> bool:
+    """Whether all lines but remarks and headings (`[default]`) give a key what something fills in."""
+    for line in text.splitlines():
+        found = _ASSIGNED.match(line.strip())
+        if found and not _PLACEHOLDER.match(found[1].strip("\"'")):
+            return False
+        if not found and line.strip() and not _REMARK.match(line) and not _HEADING.match(line):
+            return False
+    return True
 
 
 def _is_prose(text: str) -> bool:
