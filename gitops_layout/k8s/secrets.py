@@ -32,7 +32,7 @@ _PLACEHOLDER = regexp(
     | (?-i:(?:UPDATE|REPLACE|INSERT|ENTER|YOUR|MY)_[A-Z0-9_]+$)
     | (?-i:(?:SECRET|PASSWORD|TOKEN)$)
     | (?-i:[a-z0-9+]+://[A-Z_]+:[A-Z_]+@[A-Z0-9_]+(?:[:/][A-Z0-9_]+)*$)
-    | (?:\*{3,}|x{3,}|\.{3,}|todo|tbd|dummy|hoge|fuga|placeholder(?:[-_ ][\w -]*)?|redacted|example|unused|not[-_ ]?used|not[-_ ]?set|ignored|(?:sk-)?mock)$
+    | (?:\*{3,}|x{3,}|\.{3,}|todo|tbd|dummy|hoge|fuga|placeholder(?:[-_ ][\w -]*)?|redacted|example|unused|not[-_ ]?(?:used|set|needed|required)|ignored|(?:sk-)?mock)$
     """,
     re.VERBOSE | re.IGNORECASE,
 )

@@ -66,6 +66,7 @@ from gitops_layout.k8s.secrets import secret_form
         ("AWS_ACCESS_KEY_ID", "console", "setting"),
         ("AWS_SECRET_ACCESS_KEY", "console", "plain"),
         ("CAPTCHA_SITEKEY", "10000000-ffff-ffff-ffff-000000000001", "setting"),
+        ("OPENAI_API_KEY", "not-needed", "placeholder"),
         ("SENDER_PHONE_NUMBER", "+1234567890", "setting"),
         ("enabled", "true", "setting"),
         ("enabled", True, "setting"),
