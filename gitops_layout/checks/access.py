@@ -90,8 +90,11 @@ def privileged_by_overlay(graph: Graph, params: Mapping[str, Any]) -> Iterator[H
 
 
 def _raised(item: Item) -> Iterator[Hit]:
-    home = item.object.origin(("metadata", "name")).file
-    for path in _rights(item.data):
+    rights = list(_rights(item.data))
+    home = (
+        item.object.origin(("metadata", "name")).file if rights else ""
+    )  # asked of few: a chart is rendered for it
+    for path in rights:
         place = item.object.origin(path)
         if place.file == home or place.path[-1:] != path[-1:]:
             continue

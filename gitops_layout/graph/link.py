@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from functools import partial
@@ -26,7 +26,7 @@ from gitops_layout.graph.texts import texts
 from gitops_layout.kustomize.exact import KUSTOMIZE_VERSION
 from gitops_layout.kustomize.named import named
 from gitops_layout.model import Location, Unchecked, UncheckedClass, of_object
-from gitops_layout.render.rendered import Rendered, RenderedObject
+from gitops_layout.render.rendered import Rendered
 from gitops_layout.repo.model import Repo, Resource, broken
 
 __all__ = ["Render", "link"]
@@ -62,9 +62,7 @@ def link(repo: Repo, *, render: Render, declared: Declared | None = None) -> Gra
     names = tuple(entry.what for entry in hidden)
     state.explain.append(_why_delivered(agents, declared, names, agentless=agentless))
     deliveries = tuple(sorted(state.deliveries.values(), key=lambda delivery: delivery.id))
-    brought = (
-        Resource(i.ref, i.data, i.origin(())) for d in deliveries for i in _teams(state.rendered[d.id])
-    )
+    brought = (team for delivery in deliveries for team in _teams(state.rendered[delivery.id]))
     graph = Graph(
         repo,
         deliveries,
@@ -83,10 +81,12 @@ def link(repo: Repo, *, render: Render, declared: Declared | None = None) -> Gra
     return replace(graph, unchecked=(*graph.unchecked, *circular(graph, roots)))
 
 
-def _teams(rendered: Rendered) -> list[RenderedObject]:
-    return [
-        item for item in rendered.objects if item.ref.kind in ("AppProject", "Namespace", "ServiceAccount")
-    ]
+def _teams(rendered: Rendered) -> Iterator[Resource]:
+    """What tells of tenants; only of a project it is said where it stands, for which a chart may have to be rendered."""
+    for item in rendered.objects:
+        if item.ref.kind in ("AppProject", "Namespace", "ServiceAccount"):
+            place = item.origin(()) if item.ref.kind == "AppProject" else Location("")
+            yield Resource(item.ref, item.data, place)
 
 
 def _live_files(repo: Repo, state: State, objects: Sequence[Resource]) -> set[str]:
