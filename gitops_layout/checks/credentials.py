@@ -24,17 +24,17 @@ _MATERIAL = (
     (
         "a private key",
         ("PRIVATE KEY-----",),
-        re.compile(r"-----BEGIN (?:[A-Z0-9]+ )?PRIVATE KEY-----(?:\\n|[ \t\r\n])*([A-Za-z0-9+/=]{40,})"),
+        regexp(r"-----BEGIN (?:[A-Z0-9]+ )?PRIVATE KEY-----(?:\\n|[ \t\r\n])*([A-Za-z0-9+/=]{40,})"),
     ),
     (
         "the private key of an age identity",
         ("AGE-SECRET-KEY-1",),
-        re.compile(r"\bAGE-SECRET-KEY-1([0-9A-Z]{50,})"),
+        regexp(r"\bAGE-SECRET-KEY-1([0-9A-Z]{50,})"),
     ),
     (
         "the client key of a kubeconfig",
         ("client-key-data:",),
-        re.compile(r"\bclient-key-data:[ \t]*[\"']?([A-Za-z0-9+/=]{100,})"),
+        regexp(r"\bclient-key-data:[ \t]*[\"']?([A-Za-z0-9+/=]{100,})"),
     ),
     *TOKENS,
 )

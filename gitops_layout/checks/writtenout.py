@@ -11,24 +11,24 @@ from gitops_layout.patterns import regexp
 __all__ = ["KUBECONFIG", "TOKENS", "argument", "password_in_url", "settings"]
 
 TOKENS = (
-    ("a token of GitHub", ("ghp_", "gho_", "ghs_", "ghu_", "ghr_"), re.compile(r"\bgh[pousr]_([A-Za-z0-9]{36,})\b")),
-    ("a token of GitHub", ("github_pat_",), re.compile(r"\bgithub_pat_(\w{60,})\b")),
-    ("a token of GitLab", ("glpat-",), re.compile(r"\bglpat-([\w-]{20,})")),
-    ("a token of Slack", ("xox",), re.compile(r"\bxox[abeoprs]-((?:\d{6,}-)+[A-Za-z0-9]{16,})")),
+    ("a token of GitHub", ("ghp_", "gho_", "ghs_", "ghu_", "ghr_"), regexp(r"\bgh[pousr]_([A-Za-z0-9]{36,})\b")),
+    ("a token of GitHub", ("github_pat_",), regexp(r"\bgithub_pat_(\w{60,})\b")),
+    ("a token of GitLab", ("glpat-",), regexp(r"\bglpat-([\w-]{20,})")),
+    ("a token of Slack", ("xox",), regexp(r"\bxox[abeoprs]-((?:\d{6,}-)+[A-Za-z0-9]{16,})")),
     (
         "the address of a Slack webhook",
         ("hooks.slack.com/",),
-        re.compile(r"https://hooks\.slack\.com/(?:services|workflows)/T\w{6,}/[AB]\w{6,}/(?:\d+/)?([A-Za-z0-9]{16,})"),
+        regexp(r"https://hooks\.slack\.com/(?:services|workflows)/T\w{6,}/[AB]\w{6,}/(?:\d+/)?([A-Za-z0-9]{16,})"),
     ),
     (
         "the address of a Discord webhook",
         ("/api/webhooks/",),
-        re.compile(r"https://discord(?:app)?\.com/api/webhooks/\d{15,}/([\w-]{50,})"),
+        regexp(r"https://discord(?:app)?\.com/api/webhooks/\d{15,}/([\w-]{50,})"),
     ),
     (
         "a bearer token",
         ("earer eyJ",),
-        re.compile(r"\b[Bb]earer (eyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{20,})"),
+        regexp(r"\b[Bb]earer (eyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{20,})"),
     ),
 )  # fmt: skip
 """What it is, words that its file must have, and the form, with the part that no two have the same."""
@@ -36,7 +36,7 @@ TOKENS = (
 KUBECONFIG = (
     "the token of a kubeconfig",
     (regexp(r"^kind:[ ]*[\"']?Config[\"']?\s*$", re.MULTILINE), regexp(r"^users:", re.MULTILINE)),
-    re.compile(r"(?<![\w-])token:[ \t]*[\"']?([A-Za-z0-9._:~-]{20,})"),
+    regexp(r"(?<![\w-])token:[ \t]*[\"']?([A-Za-z0-9._:~-]{20,})"),
 )
 
 _URL = regexp(r"\b[a-z][a-z0-9+.-]{1,19}://([^\s:/@\"'<>]*):([^\s/@\"'<>]{4,})@[\w.\[]", re.IGNORECASE)
