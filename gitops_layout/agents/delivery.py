@@ -58,7 +58,8 @@ class Source:
     repository's root, normalised, "" for the root, None where there is none (a chart). `local` says
     that the source is this very repository. `chart` names a Helm chart instead of a path. `defined`
     is the object that defines the source, where another one does (Flux). `foreign` says why a source
-    that is not local cannot be read here. `ignore` and `sparse` are what Flux's artifact of it leaves out
+    that is not local cannot be read here. `stated` is where a chart's version is written, where the agent object only refers
+    to what names it. `ignore` and `sparse` are what Flux's artifact of it leaves out
     (`spec.ignore`), and what it is limited to (`sparseCheckout`). `assembled` is how Flux puts an artifact together where
     it is no repository's: then `path` is the folder here that fills the one which is delivered, if one does. `top` is the
     folder of this repository that is all that the source holds, "" for a whole repository.
@@ -70,6 +71,7 @@ class Source:
     chart: str | None = None
     local: bool = False
     defined: Location | None = None
+    stated: Location | None = None
     foreign: str | None = None
     ignore: str | None = None
     sparse: tuple[str, ...] = ()

@@ -14,6 +14,8 @@ from gitops_layout.agents.artifactfolders import filler, pushed_from
 from gitops_layout.agents.artifacts import Artifact, Folders, PathPatternError
 from gitops_layout.agents.context import Context, at, text
 from gitops_layout.agents.delivery import Assembled, Copied, OfFolders, Revision, Source
+from gitops_layout.model import Location
+from gitops_layout.repo.model import Resource
 
 __all__ = ["BUCKET", "Seeker", "clamped", "left_out", "revision_of"]
 
@@ -98,12 +100,14 @@ class Seeker:
         own = at(found.data, "spec")
         if kind == "HelmChart" and isinstance(own, dict):
             source = Seeker(self.context, self.cluster, where, found.file).repository_chart(own, where)
-            return replace(source, defined=source.defined or found.location), own
+            stated = _written(found, "spec", "version")
+            return replace(source, defined=source.defined or found.location, stated=stated), own
         if kind != "OCIRepository":
             # A Git repository's or bucket's root as a chart: the API takes OCIRepository and the like alone.
             return self._from_source((kind, where, name), ""), {}
-        url = text(at(own, "url"))
-        return Source(url, revision_of(at(own, "ref")), None, name, defined=found.location), {}
+        url, revision = text(at(own, "url")), revision_of(at(own, "ref"))
+        stated = _written(found, "spec", "ref", revision.kind if revision is not None else "tag")
+        return Source(url, revision, None, name, defined=found.location, stated=stated), {}
 
     def _artifact(self, kind: str, where: str, name: str) -> Artifact | None:
         if kind != "ExternalArtifact":
@@ -237,6 +241,11 @@ class Seeker:
             defined=place,
             foreign=missing if found is None else None,
         )
+
+
+def _written(found: Resource, *path: str | int) -> Location:
+    """Where a source's field was written."""
+    return found.origin(path) if found.origin is not None else found.location.at(*path)
 
 
 def _address(kind: str, spec: Any) -> str | None:

@@ -134,6 +134,8 @@ def _field(delivery: Delivery, origin: Callable[[Path], Location] | None) -> Cal
     """
 
     def place(names: Path) -> Location:
+        if "revision" in names and delivery.source.stated is not None:
+            return delivery.source.stated
         found = delivery.place(*(str(name) for name in names))
         root = delivery.root.path
         if found.path[: len(root)] != root:

@@ -195,25 +195,31 @@ def _pinned(subject: _Subject) -> bool:
     delivery = subject.delivery
     if delivery is None:
         return False
-    if delivery.source.chart and _versioned_elsewhere(delivery.object):
+    source, revision = delivery.source, delivery.source.revision
+    if source.chart and _versioned_elsewhere(delivery):
         return True
-    revision = delivery.source.revision
-    if revision is None or revision.kind in ("default", "semver"):
+    if revision is None or revision.kind == "default":
         return False
     if revision.kind in ("tag", "commit", "digest"):
-        return True
+        return source.chart is None or revision.name != "latest"
     return bool(_EXACT_VERSION.fullmatch(revision.name) or _COMMIT.fullmatch(revision.name))
 
 
-def _versioned_elsewhere(release: Mapping[str, Any]) -> bool:
-    """Whether a chart has the version of the source it lies in, or of an object that it refers to."""
-    kinds = (kind for kind, _ in values_at(dict(release), "spec.chart.spec.sourceRef.kind"))
-    charts = (chart for chart, _ in values_at(dict(release), "spec.chart.spec.chart"))
+def _versioned_elsewhere(release: Delivery) -> bool:
+    """Whether a chart has the version of the source it lies in, or of an object that no file defines."""
+    chart, source = release.options.get("chart"), release.source
+    reference = chart.get("sourceRef") if isinstance(chart, dict) else None
+    kind = reference.get("kind") if isinstance(reference, dict) else None
     return (
-        any(kind in ("GitRepository", "Bucket") for kind in kinds)
-        or any(str(chart).startswith((".", "/")) for chart in charts)
-        or any(True for _ in values_at(dict(release), "spec.chartRef"))
+        kind in ("GitRepository", "Bucket")
+        or (source.chart or "").startswith((".", "/"))
+        or (source.foreign is not None and source.defined is None and "chartRef" in _spec(release))
     )
+
+
+def _spec(delivery: Delivery) -> Mapping[str, Any]:
+    spec = delivery.object.get("spec")
+    return spec if isinstance(spec, dict) else {}
 
 
 FACTS: dict[str, Callable[[_Subject], Any]] = {

@@ -150,3 +150,17 @@ def test_an_entry_that_ignores_nothing_is_no_unknown_field_besides() -> None:
     )
     found = named(linted({"app.yaml": application}, select=["R010", "M002"]))
     assert [rule for rule, _, _ in found] == ["R010"]
+
+
+def test_a_chart_under_latest_is_told_once_where_its_source_is_judged() -> None:
+    source = (
+        "apiVersion: source.toolkit.fluxcd.io/v1\nkind: OCIRepository\nmetadata: {name: podinfo, namespace: web}\n"
+        "spec: {interval: 10m, url: oci://ghcr.io/acme/podinfo}\n---\n"
+        "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata: {name: podinfo, namespace: web}\n"
+        "spec: {interval: 10m, chartRef: {kind: OCIRepository, name: podinfo}}\n"
+    )
+    told = named(linted({f"clusters/{name}/podinfo.yaml": source for name in ("dev", "prod")}))
+    assert [(rule, file) for rule, file, _ in told if rule in ("V003", "V008")] == [
+        ("V008", "clusters/prod/podinfo.yaml"),
+        ("V003", "clusters/dev/podinfo.yaml"),
+    ]

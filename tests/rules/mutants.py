@@ -221,6 +221,7 @@ _OF_FLUX = [
     applied("F013", _OCI.format(url="oci://123456789012.dkr.ecr.eu-central-1.amazonaws.com/infra", tag="1.0.0"), "url: oci", *SHOWN),
     applied("H012", _HELM_SOURCE.replace("---\n", "").replace("https://charts.example.org\n", "oci://ghcr.io/acme\n  type: oci\n"), "type: oci", *SHOWN),
     applied("V003", _HELM_SOURCE + _RELEASE + _CHART.format(version='"*"'), "version:", *SHOWN),
+    applied("V003", _OCI.format(url="oci://ghcr.io/acme/charts/cache", tag="1.2.3\n    semver: 1.x") + "---\n" + _RELEASE + "  chartRef: {kind: OCIRepository, name: other}\n", "semver:", *SHOWN),
     applied("R011", _HELM_SOURCE + _RELEASE + _CHART.format(version="1.2.3"), "name: cache", *SHOWN),
     applied("R014", _HELM_SOURCE + _RELEASE + "  driftDetection: {mode: enabled}\n" + _CHART.format(version="1.2.3"), "name: cache", *SHOWN),
     applied("H005", _HELM_SOURCE + _RELEASE + _CHART.format(version="1.2.3") + "  valuesFrom:\n    - kind: ConfigMap\n      name: cache-value\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: cache-values, namespace: flux-system}\ndata: {values.yaml: \"a: b\"}\n", "name: cache-value\n", *SHOWN),
