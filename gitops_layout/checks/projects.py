@@ -9,6 +9,7 @@ from gitops_layout.agents import argocd
 from gitops_layout.agents.argocd.project import (
     Project,
     inherited,
+    permits_cluster,
     permits_destination,
     permits_kind,
     permits_namespace,
@@ -19,6 +20,7 @@ from gitops_layout.agents.argocd.scoped import scoped, with_scoped
 from gitops_layout.agents.argocd.settings import Settings, settings
 from gitops_layout.agents.context import at, text
 from gitops_layout.agents.delivery import Delivery
+from gitops_layout.checks.delivered import place as standing
 from gitops_layout.checks.near import is_typo, near_name
 from gitops_layout.checks.objectlist import objects_of
 from gitops_layout.graph.model import Graph
@@ -154,8 +156,10 @@ def _is_project(ref: ObjectRef) -> bool:
 
 
 def _refused(graph: Graph, delivery: Delivery, projects: list[Project]) -> Iterator[Hit]:
-    def hit(what: str, place: Location, ref: ObjectRef | None = None, *also: Related) -> Hit:
-        values = {"application": delivery.name, "project": projects[0].name, "what": what, "subject": what}
+    def hit(what: str, place: Location, ref: ObjectRef | None = None, *also: Related, hint: str = "") -> Hit:
+        values = {
+            "application": delivery.name, "project": projects[0].name, "what": what, "hint": hint, "subject": what,
+        }  # fmt: skip
         own = ObjectRef("argoproj.io/v1alpha1", delivery.kind, delivery.namespace, delivery.name)
         affected = Affected(ref or own, delivery.id, delivery.environment, delivery.cluster)
         return Hit(place, values, (Related(projects[0].location, "the project"), *also), affected)
@@ -198,14 +202,26 @@ def _objects(graph: Graph, delivery: Delivery, projects: list[Project], hit: Any
             yield hit(f"objects of kind {kind}", item.origin(("kind",)), ref)
         if namespaced and item.ref.namespace:
             spaces.setdefault(item.ref.namespace, item)
+    written = {item.namespace for one in projects for item in one.destinations}
+    cluster = any(permits_cluster(p, server=server, name=name) for p in projects)
     for namespace, first in spaces.items():
         if not any(permits_destination(p, server=server, name=name, namespace=namespace) for p in projects):
             what = f"namespace {namespace or '(none)'} of {name or server or 'its cluster'}"
-            if first is None:
+            hint = _permitted(written, namespace)
+            if first is None and cluster and namespace:
+                yield hit(what, standing(delivery, "spec", "destination", "namespace"), hint=hint)
+            elif first is None:
                 yield hit(what, delivery.place("destination"))
             else:
-                place = first.origin(("metadata", "namespace"))
-                yield hit(what, place, first.ref, Related(delivery.place("destination"), "the destination"))
+                place, there = first.origin(("metadata", "namespace")), delivery.place("destination")
+                yield hit(what, place, first.ref, Related(there, "the destination"), hint=hint)
+
+
+def _permitted(written: set[str], namespace: str) -> str:
+    """The namespace that was perhaps meant, of those that projects permit: the only one, or a near name."""
+    names = {name for name in written if _NAME.fullmatch(name)}
+    near = next(iter(written)) if len(written) == 1 and names else near_name(namespace, names)
+    return f" (it permits {near})" if near is not None and namespace else ""
 
 
 def _destination(delivery: Delivery) -> tuple[str | None, str | None]:

@@ -164,3 +164,31 @@ def test_a_chart_under_latest_is_told_once_where_its_source_is_judged() -> None:
         ("V008", "clusters/prod/podinfo.yaml"),
         ("V003", "clusters/dev/podinfo.yaml"),
     ]
+
+
+def test_a_mistyped_namespace_that_its_project_forbids_is_not_also_one_that_nothing_creates() -> None:
+    argo = """\
+apiVersion: argoproj.io/v1alpha1
+kind: AppProject
+metadata: {name: shop, namespace: argocd}
+spec:
+  sourceRepos: ["**"]
+  destinations: [{server: "*", namespace: shop}]
+  clusterResourceWhitelist: [{group: "", kind: Namespace}]
+---
+apiVersion: argoproj.io/v1alpha1
+kind: Application
+metadata: {name: web, namespace: argocd}
+spec:
+  project: shop
+  destination: {server: "https://kubernetes.default.svc", namespace: shpo}
+  source: {repoURL: "https://git.example.org/acme/fleet", path: web, targetRevision: main}
+"""
+    objects = (
+        "apiVersion: v1\nkind: Namespace\nmetadata: {name: shop}\n---\n"
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {a: b}\n"
+    )
+    files: dict[str, str | bytes] = {"argo.yaml": argo, "web/all.yaml": objects}
+    told = linted(files, select=["A003", "L011"])
+    assert named(told) == [("A003", "argo.yaml", 14)]
+    assert {rule for rule, _, _ in named(linted(files, select=["L011"]))} == {"L011"}

@@ -249,10 +249,11 @@ _OF_FLUX = [
 _OF_ARGO = [
     Mutant("A001", UNIT, "project: ", "project: other # ", marker="project: other", agents=ARGO, beside=("A003",)),
     Mutant("A029", UNIT, "project: apps", "project: app", agents=ARGO, beside=("A003",)),
-    Mutant("A003", PROJECT, "      namespace: web\n", "      namespace: wob\n", marker="destination:", where=UNIT, agents=ARGO),
+    Mutant("A003", PROJECT, "      namespace: web\n", "      namespace: wob\n", marker="namespace: web", where=UNIT, agents=ARGO),
     Mutant("A005", UNIT, "path: apps/web/envs/prod", "path: apps/web/env/prod", agents=ARGO, beside=("L003",)),
     Mutant("A006", UNIT, "    path: apps/web/envs/prod\n", "", marker="source:", where=UNIT, agents=ARGO, beside=("D003",)),
-    applied("L011", f"{MAP.replace('more', 'notes')}  namespace: messagin\ndata: {{a: b}}\n", "messagin", "A003", agents=ARGO),
+    applied("L011", f"{MAP.replace('more', 'notes')}  namespace: messagin\ndata: {{a: b}}\n", "messagin", "A003", agents=ARGO,
+            given=((PROJECT.replace("apps-", "root-"), "      namespace: argocd\n", '      namespace: "*"\n'),)),
     Mutant("A008", UNIT, "project: apps", "project: default", agents=ARGO, beside=("A003",)),
     Mutant("A009", PROJECT, "    - https://github.com/acme/platform.git\n", "    - '*'\n", agents=ARGO,
            also=((PROJECT, "    - server: https://kubernetes.default.svc\n      namespace: api\n", "    - server: '*'\n      namespace: '*'\n"),)),

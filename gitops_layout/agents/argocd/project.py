@@ -23,6 +23,7 @@ __all__ = [
     "Project",
     "Role",
     "inherited",
+    "permits_cluster",
     "permits_destination",
     "permits_kind",
     "permits_namespace",
@@ -157,6 +158,15 @@ def permits_destination(project: Project, *, server: str | None, name: str | Non
         if denied if fits else outside:
             return False
     return permitted
+
+
+def permits_cluster(project: Project, *, server: str | None, name: str | None) -> bool:
+    """Whether objects may go to some namespace of a cluster."""
+    return any(
+        _cluster(item.name, name) or _cluster(item.server, server)
+        for item in project.destinations
+        if not item.namespace.startswith("!")
+    )
 
 
 def permits_kind(project: Project, *, group: str, kind: str, name: str, namespaced: bool) -> bool:
