@@ -12,6 +12,7 @@ from gitops_layout.checks.once import once
 from gitops_layout.fields import dotted
 from gitops_layout.graph.model import Graph
 from gitops_layout.graph.tokens import is_filled_later
+from gitops_layout.k8s.plugins import filled_in
 from gitops_layout.kustomize.model import GROUP as KUSTOMIZE
 from gitops_layout.model import Hit, Location, Path, Related
 from gitops_layout.patterns import regexp
@@ -23,8 +24,8 @@ from gitops_layout.validation.unread import is_hole
 
 __all__ = ["metadata_invalid", "server_refuses"]
 
-_LATER = regexp(r"\$\{[^{}]*\}|\{\{|<path:|ENC\[|<[A-Z][A-Z0-9_]+>")
-"""What somebody fills in before the server sees it: variables, templates, secrets of a vault or of SOPS."""
+_LATER = regexp(r"\$\{[^{}]*\}|\{\{|ENC\[|<[A-Z][A-Z0-9_]+>")
+"""What somebody fills in before the server sees it: variables, templates, secrets of SOPS."""
 
 
 def metadata_invalid(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
@@ -75,7 +76,8 @@ def _find(graph: Graph) -> Iterator[tuple[Subject, Refusal]]:
             if unread and is_hole(_value(subject.data, path)):
                 continue
             about = _text(subject.data, path)
-            if not _LATER.search(about) and not is_filled_later(graph, subject.affected.delivery, about):
+            later = _LATER.search(about) or filled_in(subject.data, about)
+            if not later and not is_filled_later(graph, subject.affected.delivery, about):
                 yield subject, refusal
 
 

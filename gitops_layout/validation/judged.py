@@ -8,6 +8,7 @@ from posixpath import dirname
 from typing import TYPE_CHECKING, Any
 
 from gitops_layout.graph.tokens import templates
+from gitops_layout.k8s.plugins import filled_in
 from gitops_layout.k8s.scope import is_crd
 from gitops_layout.kustomize.model import FILE_NAMES
 from gitops_layout.model import Affected, Location, Unchecked, UncheckedClass
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from gitops_layout.validation.crds import Crd
     from gitops_layout.validation.schemas import Broken
 
-    Settling = Callable[[Verdict, ObjectRef, Location, Affected, Mapping[str, Any] | None], Verdict]
+    Settling = Callable[[Verdict, ObjectRef, Location, Affected, Mapping[str, Any], bool], Verdict]
 
 __all__ = ["Judged", "definitions", "judged", "settling", "targets"]
 
@@ -98,7 +99,7 @@ def _judge(graph: Graph) -> Judged:
         applied = affected.delivery in applying or _asks_for_apply(data)
         verdict, shape = judge(ref, data, versions[affected.cluster, affected.environment], applied)
         if verdict.violations:
-            verdict = settled(verdict, ref, origin(()), affected, data if unseen else None)
+            verdict = settled(verdict, ref, origin(()), affected, data, unseen)
         subjects.append(Subject(ref, data, origin, affected, live, verdict, applied, shape))
     loose = []
     for resource in unread(graph):
@@ -117,7 +118,8 @@ def _judge(graph: Graph) -> Judged:
 
 def settling(graph: Graph) -> Settling:
     """What is left of a verdict when whatever may yet complete an object is not held against it: a substitution that we
-    could not see, a script that fills in a template (`unseen` is the object that may yet get it, else None), who installs a loose chart, and a kustomization that patches.
+    could not see (`unseen` says that the object may yet get one), a plugin, a script that fills in a template, who installs
+    a loose chart, and a kustomization that patches.
     """
     pieces = _may_be_pieces(graph)
     guesses = {delivery.id for delivery in graph.deliveries if delivery.agent == "helm"}
@@ -127,11 +129,10 @@ def settling(graph: Graph) -> Settling:
         ref: ObjectRef,
         place: Location,
         affected: Affected,
-        unseen: Mapping[str, Any] | None,
+        data: Mapping[str, Any],
+        unseen: bool,
     ) -> Verdict:
-        left = verdict.violations
-        if unseen is not None:
-            left = tuple(v for v in left if not _waits(unseen, v))
+        left = tuple(v for v in verdict.violations if not _waits(data, v, unseen=unseen))
         template = templates(graph).get(affected.delivery or "") if left else None
         if template is not None:
             left = tuple(v for v in left if not template.holds_token(v.got))
@@ -147,9 +148,9 @@ def settling(graph: Graph) -> Settling:
     return settled
 
 
-def _waits(data: Mapping[str, Any], violation: Violation) -> bool:
-    """Whether a value, or what is right below it, holds a variable that may yet be replaced."""
-    if _LATER.search(violation.got):
+def _waits(data: Mapping[str, Any], violation: Violation, *, unseen: bool) -> bool:
+    """Whether a value, or what is right below it, holds what a plugin replaces, or a variable that may yet be replaced."""
+    if unseen and _LATER.search(violation.got):
         return True
     value: Any = data
     for step in violation.path if violation.kind == "schema" else ():
@@ -157,8 +158,10 @@ def _waits(data: Mapping[str, Any], violation: Violation) -> bool:
             value = value[step]
         except (KeyError, IndexError, TypeError):
             return False
-    return isinstance(value, dict) and any(
-        isinstance(each, str) and _LATER.search(each) for each in value.values()
+    texts = value.values() if isinstance(value, dict) else (value,)
+    return any(
+        isinstance(each, str) and ((unseen and _LATER.search(each)) or filled_in(data, each))
+        for each in texts
     )
 
 

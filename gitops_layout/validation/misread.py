@@ -49,7 +49,7 @@ def misread(graph: Graph) -> tuple[Unchecked, ...]:
         flux = ref.group.endswith(_FLUX)  # and Flux has the server apply what it delivers
         verdict = validate(judged, data, schemas=schemas, kubernetes=targets(graph)[-1:], apply=flux)
         if verdict.violations:
-            verdict = settled(verdict, ref, place, Affected(ref, delivery), data if unseen else None)
+            verdict = settled(verdict, ref, place, Affected(ref, delivery), data, unseen)
         for violation in verdict.violations:
             if exact or _is_type(violation):
                 for entry in _told(ref, violation, place, origin, delivery):
