@@ -9,10 +9,12 @@ from collections.abc import Iterator
 
 from gitops_layout.patterns import regexp
 
-__all__ = ["actions", "past_comments", "placed"]
+__all__ = ["actions", "past_comments", "placed", "word"]
 
 _INSIDE = regexp(r"(?:\"(?:\\.|[^\"\\\n])*+\"|`[^`]*+`|'(?:\\.|[^'\\\n])*+'|[^\"'`}]|\}(?!\}))*+")
 _CLOSE = regexp(r"\s*+-?\}\}")
+_WORD = regexp(r"(if|with|range|define|block|else|end|break|continue)\b")
+_ASSIGNS = regexp(r"\$\w*\s*(?:,\s*\$\w+\s*)?:?=")
 _COMMENT = regexp(r"\s*+\{\{-?\s*+/\*")
 
 
@@ -37,6 +39,16 @@ def placed(text: str) -> Iterator[tuple[int, int, str | None]]:
         if text.startswith("}}", end):
             end += 2
             yield begin, end, text[start : end - 2].removesuffix("-").strip()
+
+
+def word(action: str | None) -> str:
+    """What an action that prints nothing does, or "" for what has no word; `prints` for the others. A comment is None."""
+    if action is None:
+        return ""
+    match = _WORD.match(action)
+    if match is not None:
+        return match[1]
+    return "" if _ASSIGNS.match(action) is not None else "prints"
 
 
 def _past_comment(text: str, start: int) -> int:

@@ -51,11 +51,12 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Blocks:
-    """A template: its lines (comments blank), the blocks open where each begins, and the actions that touch each with
-    their columns and the blocks open there (None for those of more than one line).
+    """A template: its lines (comments blank), where each begins in the text, the blocks open there, and the actions that
+    touch each with their columns and the blocks open there (None for those of more than one line).
     """
 
     lines: list[str]
+    starts: list[int]
     stacks: list[tuple[Block, ...]]
     actions: list[list[tuple[int, int, str | None, tuple[Block, ...]]]]
 
@@ -77,12 +78,12 @@ class Blocks:
             deepest = max(deepest, len(stack))
             found.append((start, stop, action, stack))
         lines = "".join([*blanked, text[end:]]).split("\n")
-        if deepest > _DEEPEST:
-            return cls(lines, [()] * len(lines), [[(0, 0, None, ())]] * len(lines))
         starts = [0]
         for line in lines[:-1]:
             starts.append(starts[-1] + len(line) + 1)
-        return cls(lines, *_by_line(starts, found))
+        if deepest > _DEEPEST:
+            return cls(lines, starts, [()] * len(lines), [[(0, 0, None, ())]] * len(lines))
+        return cls(lines, starts, *_by_line(starts, found))
 
 
 def _after(stack: tuple[Block, ...], action: str) -> tuple[Block, ...]:

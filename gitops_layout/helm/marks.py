@@ -11,12 +11,14 @@ Facts: text/template (trims, what `else` and `range` lead to).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import field
 from hashlib import sha256
 from typing import Literal
 
 from gitops_layout.helm.actions import placed
+from gitops_layout.helm.actions import word as word_of
+from gitops_layout.helm.uses import ALL, EVERY, Unit, Uses
 from gitops_layout.patterns import regexp
 from gitops_layout.values import dataclass
 
@@ -29,16 +31,7 @@ _PRINTED = "\0"
 """Stands for what an action prints, in a line that is looked at for its form."""
 
 _OPENING = ("if", "with", "range", "define", "block")
-_WORD = regexp(r"(if|with|range|define|block|else|end|break|continue)\b")
 _DEFINES = regexp(r"(?:define|block)\s+\"((?:\\.|[^\"\\])*)\"")
-_ASSIGNS = regexp(r"\$\w*\s*(?:,\s*\$\w+\s*)?:?=")
-_USES = regexp(r"(?<![\w.$])(?:include|template)\s+(?:\"((?:\\.|[^\"\\])*)\"|`([^`]*)`|(\S))")
-_ALONE = regexp(r"(?:include|template)\s")
-_TEXT = regexp(r"\"((?:\\.|[^\"\\])*)\"")
-_TAIL = regexp(
-    r"n?indent \d+|trim|quote|squote|toString|b64enc|trunc \d+|sha1sum|sha256sum|sha512sum|md5sum|adler32sum"
-)
-"""What may be made of a helper's text: its lines stay where they are, or are no lines any more."""
 _BEGINS_A_LINE = regexp(r"(?:nindent\s+\d+\s.*|.*\|\s*nindent\s+\d+)", re.DOTALL)
 
 _INDENT = regexp(r"[ \t]*(?:-[ \t]+)*")
@@ -49,13 +42,6 @@ _ENTRY = regexp(
 _PRINTS_ONLY = regexp(rf"\s*{_PRINTED}[\s{_PRINTED}]*(?:#.*)?")
 _TEXT_FOLLOWS = regexp(rf"(?:^|:|-)[ \t]+(?:[!&]\S*[ \t]+)*[|>][-+\d]{{0,2}}[\s{_PRINTED}]*(?:#.*)?$")
 _QUOTED = regexp(r"(?:[:-][ \t]+|^[ \t]*)([\"'])")
-
-Unit = tuple[str, str]
-"""What is printed as a whole: (place of the file, "") or ("", name of a helper)."""
-_EVERY: Unit = ("", "*")
-"""All helpers."""
-_ALL: Unit = ("", "")
-"""All helpers and files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,25 +94,25 @@ class _Walk:
 
 def marked(
     texts: Mapping[str, str],
-    others: Iterable[str] = (),
+    uses: Uses,
     *,
     bare: frozenset[str] = frozenset(),
     helpers: bool = True,
 ) -> Marks:
     """Put marks into the templates, texts by their place in the chart; none into `bare` ones, nor into `helpers` if
-    these are not wanted. `others` are texts that may be run as templates.
+    these are not wanted. Helpers and files at whose text their `uses` look have none.
     """
     digest = sha256(
         "\0".join(part for item in sorted(texts.items()) for part in item).encode(errors="replace")
     )
     prefix = f"#@{digest.hexdigest()[:12]}:"
-    spared = _looked_at(texts, others)
+    spared = uses.looked_at()
     signs: dict[str, Mark] = {}
     made: dict[str, bytes] = {}
     for number, (place, text) in enumerate(sorted(texts.items())):
-        if place in bare or {_ALL, (place, "")} & spared:
+        if place in bare or {ALL, (place, "")} & spared:
             continue
-        walk = _Walk(place, text, number, prefix, spared if helpers else spared | {_EVERY})
+        walk = _Walk(place, text, number, prefix, spared if helpers else spared | {EVERY})
         _walk(walk)
         for index, piece in enumerate(walk.pieces):
             if piece.kind == "mark" and piece.line >= 0:
@@ -145,59 +131,6 @@ def _with(text: str, put: list[tuple[int, str]]) -> str:
     return "".join([*parts, text[end:]])
 
 
-def _looked_at(texts: Mapping[str, str], others: Iterable[str]) -> frozenset[Unit]:
-    """The files and helpers whose text is not merely printed; _EVERY and _ALL among them."""
-    prints: dict[Unit, set[Unit]] = {}
-    found: set[Unit] = set()
-    for place, text in (*texts.items(), *(("", other) for other in others)):
-        if "include" not in text and "template" not in text:
-            continue
-        unit: Unit = (place, "")
-        depth = 0
-        for _, _, action in placed(text):
-            if action is None:
-                continue
-            if (defined := _DEFINES.match(action)) is not None:
-                unit, depth = ("", defined[1]), 0
-            elif (word := _WORD.match(action)) is not None and unit[1]:
-                depth += {"end": -1, "if": 1, "with": 1, "range": 1}.get(word[1], 0)
-                if depth < 0:
-                    unit, depth = (place, ""), 0
-            used = [_unit(texts, action, match) for match in _USES.finditer(action)]
-            printed = _printed(action, used)
-            prints.setdefault(unit, set()).update(printed)
-            found.update(used[len(printed) :])
-    waiting = list(found)
-    while waiting:
-        here = waiting.pop()
-        below = (
-            prints.get(here, set()) if here != _EVERY else {u for k, v in prints.items() if k[1] for u in v}
-        )
-        waiting += below - found
-        found |= below
-    return frozenset(found)
-
-
-def _unit(texts: Mapping[str, str], action: str, match: re.Match[str]) -> Unit:
-    """What an `include` names: a name that is put together may be that of any helper, or of a file."""
-    name = match[1] if match[1] is not None else match[2]
-    if name is not None:
-        return "", name
-    if "BasePath" not in action:
-        return _EVERY
-    end = next((text for text in _TEXT.findall(action, match.start()) if "." in text), "?")
-    places = [place for place in texts if place.endswith(f"/{end.lstrip('/')}")]
-    return (places[0], "") if len(places) == 1 else _ALL
-
-
-def _printed(action: str, used: list[Unit]) -> list[Unit]:
-    """What an action merely prints of all that it includes: line by line, or as one word."""
-    first, *tails = (part.strip() for part in action.split("|"))
-    if _word(action) == "prints" and tails and tails[-1].endswith("sum"):
-        return used
-    return used[:1] if _ALONE.match(first) and all(_TAIL.fullmatch(tail) for tail in tails) else []
-
-
 def _walk(walk: _Walk) -> None:
     """Go through a file once: note its pieces, and put a mark wherever a line of the output certainly begins."""
     text, shapes = walk.text, _shapes(walk.text)
@@ -206,34 +139,34 @@ def _walk(walk: _Walk) -> None:
     listed = list(placed(text))
     written = _written(text, listed)
     here = _Here(walk, starts, form)
-    branches: list[tuple[bool, list[bool], str, int]] = []
+    branches: list[tuple[bool, bool, list[bool], str, int]] = []
     cut = False
     for number, (start, end, action) in enumerate((*listed, (len(text), len(text), ""))):
         left, right = _trims(text, start, end)
         here.prints_text(start, cut=cut, trimmed=left)
         if start == len(text):
             break
-        word = _word(action)
+        word = word_of(action)
         if word == "prints" and action is not None:
             here.prints_action(action, left=left, shape=shapes[here.line])
         else:
             here.add(_Piece("prints" if word == "block" else "silent", here.line, word=word))
         if word in _OPENING:
-            branches.append((here.fresh, [], word, len(walk.put)))
+            branches.append((here.wanted, here.fresh, [], word, len(walk.put)))
             here.fresh = word in ("define", "block") or (here.fresh and word != "range")
             if word in ("define", "block"):
                 name = _DEFINES.match(action or "")
                 unit = ("", name[1] if name is not None else "")
-                here.wanted = word == "define" and number in written and not {unit, _EVERY} & walk.spared
+                here.wanted = word == "define" and number in written and not {unit, EVERY} & walk.spared
         elif word == "else" and branches:
-            branches[-1][1].append(here.fresh)
-            here.fresh = branches[-1][0]
+            branches[-1][2].append(here.fresh)
+            here.fresh = branches[-1][1]
         elif word == "end" and branches:
-            before, ends, opened, put = branches.pop()
+            wanted, before, ends, opened, put = branches.pop()
             if opened in ("define", "block"):
                 if len(walk.put) > put:
                     here.ends(left)
-                here.wanted, here.fresh = True, before
+                here.wanted, here.fresh = wanted, before
             else:
                 here.fresh = before and here.fresh and all(ends)
         elif word in ("break", "continue"):
@@ -314,16 +247,6 @@ class _Here:
         return self.wanted and self.form[self.line] and self.done != self.line
 
 
-def _word(action: str | None) -> str:
-    """What an action that prints nothing does; `prints` for the others."""
-    if action is None:
-        return ""
-    match = _WORD.match(action)
-    if match is not None:
-        return match[1]
-    return "" if _ASSIGNS.match(action) is not None else "prints"
-
-
 def _has_form(shape: str) -> bool:
     """Whether a comment may stand before a line: it is a key or an item, or whatever an action prints."""
     return _ENTRY.match(shape) is not None or _PRINTS_ONLY.fullmatch(shape) is not None
@@ -334,7 +257,7 @@ def _written(text: str, listed: list[tuple[int, int, str | None]]) -> frozenset[
     found: set[int] = set()
     open_: list[tuple[int, str]] = []
     for number, (start, _, action) in enumerate(listed):
-        word = _word(action)
+        word = word_of(action)
         if word in _OPENING:
             open_.append((number, word))
         elif word == "end" and open_:
@@ -357,7 +280,7 @@ def _shapes(text: str) -> list[str]:
     parts: list[str] = []
     end = 0
     for start, stop, action in placed(text):
-        printed = _PRINTED if _word(action) == "prints" else ""
+        printed = _PRINTED if word_of(action) == "prints" else ""
         parts += (text[end:start], printed + "\n" * text.count("\n", start, stop))
         end = stop
     return "".join([*parts, text[end:]]).split("\n")

@@ -10,15 +10,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import cached_property, partial
+from functools import cached_property, lru_cache, partial
 from posixpath import basename
 from typing import Any
 
-from gitops_layout.helm.actions import actions
 from gitops_layout.helm.blocks import Blocks, Source, pieces
+from gitops_layout.helm.brought import libraries
 from gitops_layout.helm.chart import Chart
 from gitops_layout.helm.template import Again, Template
 from gitops_layout.helm.traced import Seen, Traced, template_file, templates, traced
+from gitops_layout.helm.uses import Uses
 from gitops_layout.model import Location, Path, Span
 from gitops_layout.patterns import regexp
 from gitops_layout.repo.model import Repo
@@ -34,10 +35,14 @@ _DECLARES = ("Chart.yaml", "requirements.yaml")
 _MOST = 4
 """Actions on a line; the values of longer ones are not looked for."""
 _CHANGES = regexp(
-    r"(?<![\w.$-])(?:set|unset|merge|mergeOverwrite|mustMerge|mustMergeOverwrite)\s+"
-    r"(?!\((?:dict|deepCopy|mustDeepCopy)\b|dict\b)\S"
+    r"(?<![\w.$-])(?:set|unset)\s+(?!\((?:dict|deepCopy|mustDeepCopy)\b|dict\b)\S"
+    r"|(?<![\w.$-])(?:mustM|m)ergeOverwrite(?!\s+\((?:dict|(?:deepCopy|mustDeepCopy)\s[^()]*)\)\s+(?:[^\s()|]+|\([^()]*\))\s*(?:$|\||\)))"
+    r"|^\$\s*="
 )
-"""What writes into a mapping that may be the values'."""
+"""What writes into a mapping that may be the values', or makes `$` something else. (`merge` writes only what is empty, and
+an empty value makes no other one.) An overwriting one is harmless with a copy or nothing first and one mapping more: of
+three, the last is written into what the second holds.
+"""
 _TEXT = regexp(r"\"(?:\\.|[^\"\\])*\"")
 _SETS_ONE = regexp(r"(?:\$\w+ *:?= *)?set +\$?\.Values +\"([^\"\\]+)\" [^|]*")
 """Of these, what writes one key of all values."""
@@ -95,10 +100,12 @@ class Origins:
         self.objects = objects
         self.again = again
         self._files: dict[str, Blocks] = {}
+        self._definitions: dict[int, int | None] = {}
 
     def __iter__(self) -> Iterator[Writers]:
         """The look-up for each of the objects: the places that wrote a value, that of its last part first."""
-        return (partial(self._of, number) for number in range(len(self.objects)))
+        of = lru_cache(1)(self._of)  # whoever asks for the last writer asks for those before it next
+        return (partial(of, number) for number in range(len(self.objects)))
 
     @cached_property
     def _texts(self) -> Mapping[str, str]:
@@ -106,21 +113,25 @@ class Origins:
 
     @cached_property
     def _traced(self) -> Mapping[int, Traced]:
-        others = [text for item in self.written for text in _strings(item.data) if "{{" in text]
+        return traced(self.repo, self.chart, self._texts, self._uses, self.objects, self.again)
+
+    @cached_property
+    def _uses(self) -> Uses:
+        values = [text for item in self.written for text in _strings(item.data) if "{{" in text]
         files = {file for place, file in self.chart.files.items() if place not in self._texts}
-        others += [self.repo.text(file) for file in files if b"include" in self.repo.content(file)]
-        return traced(self.repo, self.chart, self._texts, others, self.objects, self.again)
+        others = [self.repo.text(file) for file in files if b"{{" in self.repo.content(file)]
+        return Uses.of(self._texts, libraries(self.repo, self.chart), values + others)
 
     @cached_property
     def _changed(self) -> frozenset[str] | None:
-        """The keys below which templates write into the values; None if that may be anywhere, or values are taken from
-        dependencies.
+        """The keys below which templates that run write into the values; None if that may be anywhere, or values are taken
+        from dependencies.
         """
         asked = [self.chart.files[place] for place in self.chart.files if basename(place) in _DECLARES]
         if any("import-values" in self.repo.text(file) for file in asked if file in self.repo.entries):
             return None
         keys: set[str] = set()
-        for action in (action for text in self._texts.values() for action in actions(text)):
+        for action in (action for unit in self._uses.run() for action in self._uses.actions.get(unit, ())):
             found = len(_CHANGES.findall(_TEXT.sub('""', action)))
             match = _SETS_ONE.fullmatch(action)
             if found and (match is None or found > 1):
@@ -158,16 +169,18 @@ class Origins:
         surely = alone or (seen.line == seen.first and _has_text(text, seen))
         if not surely or (_differs(object_, path, value) and not _acts(text, seen)):
             return (Location(file),)
-        return (_line(text.lines, own, seen.mark.line),)
+        return (_line(text, own, seen.mark.line),)
 
     def _definition(self, number: int, file: str, path: Path) -> Location:
         """A place in a file that helm prints as it stands."""
-        item = self.objects[number]
-        before = sum(other.source == item.source for other in self.objects[:number])
-        here = [document for document in self.repo.documents(file) if document.data is not None]
-        if item.within == () and before < len(here) and here[before].data == item.data:
-            return Location(file, path, here[before].index)
-        return Location(file)
+        if number not in self._definitions:
+            item = self.objects[number]
+            before = sum(other.source == item.source for other in self.objects[:number])
+            here = [document for document in self.repo.documents(file) if document.data is not None]
+            same = item.within == () and before < len(here) and here[before].data == item.data
+            self._definitions[number] = here[before].index if same else None
+        document = self._definitions[number]
+        return Location(file) if document is None else Location(file, path, document)
 
     def _text(self, file: str) -> Blocks:
         if file not in self._files:
@@ -356,10 +369,9 @@ def _at(data: Any, path: Path) -> Any:
     return data
 
 
-def _line(lines: list[str], file: str, number: int) -> Location:
-    text = lines[number] if number < len(lines) else ""
-    start = sum(len(line) + 1 for line in lines[:number])
-    first, last = _indent(text), len(text.rstrip())
+def _line(text: Blocks, file: str, number: int) -> Location:
+    line, start = (text.lines[number], text.starts[number]) if number < len(text.lines) else ("", 0)
+    first, last = _indent(line), len(line.rstrip())
     span = Span(
         number + 1, first + 1, number + 1, max(first, last) + 1, start + first, start + max(first, last)
     )

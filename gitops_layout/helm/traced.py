@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from posixpath import basename, join
 from typing import Any
 
 from gitops_layout.helm.chart import Chart
 from gitops_layout.helm.marks import Mark, Marks, marked
 from gitops_layout.helm.template import Again, Printed, Template
+from gitops_layout.helm.uses import Uses
 from gitops_layout.model import Path
 from gitops_layout.patterns import regexp
 from gitops_layout.repo.model import Repo
@@ -101,7 +102,7 @@ class Traced:
                 return None
             if first <= self._line(at) < seen.stop:
                 if isinstance(step, int) and isinstance(node.items, list):
-                    step -= sum(self._line(item) < first for item in node.items[:step])
+                    step -= bisect_left(node.items, first, hi=step, key=self._line)
                 return (step, *steps[depth + 1 :])
             node = below
         return None
@@ -124,16 +125,15 @@ def traced(
     repo: Repo,
     chart: Chart,
     texts: Mapping[str, str],
-    others: Iterable[str],
+    uses: Uses,
     objects: Sequence[Template],
     again: Again,
 ) -> Mapping[int, Traced]:
     """The objects in a render with marks, by their number, as far as it made the same objects."""
-    others = tuple(others)
     found: dict[int, Traced] = {}
     bare: frozenset[str] = frozenset()
     for attempt in range(_TRIES):
-        marks = marked(texts, others, bare=bare, helpers=not attempt)
+        marks = marked(texts, uses, bare=bare, helpers=not attempt)
         if not marks.texts:
             break
         printed = again(marks.texts)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import tarfile
 from collections.abc import Iterator, Mapping
+from io import BytesIO
 from typing import Any
 
 import pytest
@@ -574,11 +576,48 @@ EXTRA = "  - apiVersion: v1\n    kind: ConfigMap\n    metadata: {name: ex}\n    
         ),
         pytest.param(
             of_chart(
-                HEAD + "data:\n  {{- $_ := merge .Values.a .Values.b }}\n  c: {{ .Values.a.x }}\n",
+                HEAD + "data:\n  {{- $_ := mergeOverwrite .Values.a .Values.b }}\n  c: {{ .Values.a.x }}\n",
                 "a: {x: q}\nb: {x: q}\n",
             ),
             {("own", ("data", "c")): "a.yaml:7"},
             id="values that a template writes",
+        ),
+        pytest.param(
+            # The new mapping holds a's own one, and b's key is written into that.
+            of_chart(
+                HEAD
+                + "data:\n  {{- $_ := mergeOverwrite (dict) .Values.a .Values.b }}\n  c: {{ .Values.a.m.x }}\n",
+                "a: {m: {x: q}}\nb: {m: {x: q}}\n",
+            ),
+            {("own", ("data", "c")): "a.yaml:7"},
+            id="values that a template writes through another mapping",
+        ),
+        pytest.param(
+            # `merge` writes what is missing or empty.
+            of_chart(
+                HEAD
+                + "data:\n  {{- $_ := merge .Values.a .Values.b }}\n  c: {{ .Values.a.x }}\n  d: {{ .Values.a.y | quote }}\n",
+                'a: {x: q, y: ""}\nb: {x: q, y: q}\n',
+            ),
+            {("own", ("data", "c")): "values.yaml:1", ("own", ("data", "d")): "a.yaml:8"},
+            id="values that a template fills",
+        ),
+        pytest.param(
+            of_chart(
+                HEAD + 'data:\n  {{- $ = dict "Values" .Values.m }}\n  c: {{ $.Values.x }}\n',
+                "m: {x: q}\nx: q\n",
+            ),
+            {("own", ("data", "c")): "a.yaml:7"},
+            id="values that are called otherwise",
+        ),
+        pytest.param(
+            of_chart(
+                HEAD + "data:\n  c: {{ .Values.a.x }}\n",
+                "a: {x: q}\nb: {x: q}\n",
+                '{{- define "unused" }}{{ $_ := mergeOverwrite .Values.a .Values.b }}{{ end }}',
+            ),
+            {("own", ("data", "c")): "values.yaml:1"},
+            id="values that a template that never runs would write",
         ),
         pytest.param(
             of_chart(
@@ -646,6 +685,53 @@ EXTRA = "  - apiVersion: v1\n    kind: ConfigMap\n    metadata: {name: ex}\n    
 def test_a_place_is_that_of_the_line_that_ran(files: dict[str, str], expected: dict[Key, str]):
     found = places_of(files)
     assert {key: found.get(key) for key in expected} == expected
+
+
+EMPTY = '{{- define "empty" -}}{{- if .Values.filled }}\nx: y\n{{- end }}{{- end -}}\n'
+SECOND = "{{- if .Values.filled }}\n" + HEAD.replace("own", "two") + "{{- end }}\n"
+
+
+def archive(template: str) -> bytes:
+    """A chart of helpers, packed."""
+    packed = BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as tar:
+        definition = "apiVersion: v2\nname: lib\nversion: 1.0.0\ntype: library\n"
+        for name, text in {"lib/Chart.yaml": definition, "lib/templates/_l.tpl": template}.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(text)
+            tar.addfile(member, BytesIO(text.encode()))
+    return packed.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("condition", "more"),
+    [
+        pytest.param('include "empty" .', "", id="a helper"),
+        pytest.param('include "shop/templates/two.yaml" . | trim', "", id="a file by its name"),
+        pytest.param("tpl .Values.text .", "", id="a text of the values"),
+        pytest.param(
+            'include "outer" .',
+            '{{- define "outer" -}}{{- block "in" . -}}{{- end -}}{{- include "empty" . -}}{{- end -}}',
+            id="a helper behind a block",
+        ),
+        pytest.param('include "lib.has" (dict "name" "empty" "root" .)', "", id="an archive's helper"),
+    ],
+)
+def test_what_a_template_asks_about_a_text_has_the_same_answer_with_marks(condition: str, more: str):
+    branches = "  a: {{ .Values.b }}\n{{- else }}\n  a: {{ .Values.a }}\n{{- end }}\n"
+    values = "a: q\nb: q\nfilled: false\ntext: '{{ include \"empty\" . }}'\n"
+    files = {
+        **of_chart(f"{HEAD}data:\n{{{{- if {condition} }}}}\n{branches}", values, EMPTY + more),
+        "charts/shop/templates/two.yaml": SECOND,
+    }
+    files["charts/shop/Chart.yaml"] += "dependencies: [{name: lib, version: 1.0.0}]\n"
+    library = archive('{{- define "lib.has" }}{{ if include .name .root }}yes{{ end }}{{ end }}')
+    repo = from_files({**files, "charts/shop/charts/lib-1.0.0.tgz": library})
+    (rendered,) = link(repo, render=Renders(repo)).rendered.values()
+    (item,) = rendered.objects
+    assert item.data["data"] == {"a": "q"}
+    place = item.origin(("data", "a"))
+    assert (place.file, repo.span(place).line) != ("charts/shop/values.yaml", 2)
 
 
 LABELS = """\
