@@ -21,6 +21,7 @@ from gitops_layout.lint.facts import values_at
 from gitops_layout.lint.world import Cluster, Present, World, texts_of, words_of
 from gitops_layout.model import Hit, Related
 from gitops_layout.patterns import regexp
+from gitops_layout.rules.model import kind_matches
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -139,6 +140,7 @@ class _Targets:
             if _is_copied(target.data):
                 self.patterns.add(("", target.ref.name))
         self.produced: dict[tuple[str, str], Present] = {}
+        self._unbound: dict[tuple[str | None, str], list[Present]] | None = None
         for producer in row.producers:
             for maker in (o for place in places for o in world.of_kind(place, (producer.kind,))):
                 self._produce(maker, producer.name)
@@ -234,6 +236,38 @@ class _Targets:
         left = [name for name, item in found.items() if not said[name] - {id(item.data)}]
         return (found[left[0]], left[0]) if len(left) == 1 else None
 
+    def unbound(self, start: Present, wanted: tuple[str | None, str, str]) -> _Near:
+        """The one ServiceAccount of the delivery that no binding names and that has a word of the name: a binding to one that
+        is missing was to name it, however far off the name is, as long as all is seen that goes to the namespace.
+        """
+        kind, namespace, name = wanted
+        if kind != "ServiceAccount" or not kind_matches(_BINDINGS, start.ref):
+            return None
+        if {"*", namespace} & self.cluster.unseen:
+            return None
+        if self._unbound is None:
+            self._unbound = self._without_binding()
+        words = set(name.split("-"))
+        own = self._unbound.get((start.affected.delivery, namespace), ())
+        found = [item for item in own if words & set(item.ref.name.split("-"))]
+        return (found[0], found[0].ref.name) if len(found) == 1 else None
+
+    def _without_binding(self) -> dict[tuple[str | None, str], list[Present]]:
+        """The ServiceAccounts that no binding names, by delivery and namespace."""
+        bound = {
+            (subject.get("namespace") or binding.namespace, subject.get("name"))
+            for binding in self.world.of_kind(self.cluster, _BINDINGS)
+            for subject, _ in values_at(binding.data, "subjects[]")
+            if isinstance(subject, dict)
+        }
+        found: dict[tuple[str | None, str], list[Present]] = defaultdict(list)
+        for (_, namespace, name), item in self.names.items():
+            if (namespace, name) not in bound and item.affected.delivery is not None:
+                found[item.affected.delivery, namespace].append(item)
+        return found
+
+
+_BINDINGS = ("rbac.authorization.k8s.io/RoleBinding", "rbac.authorization.k8s.io/ClusterRoleBinding")
 
 _COPIES = regexp(
     r"reflector\.v1\.k8s\.emberstack\.com/reflection-(?:allowed|auto-enabled)|kubed\.appscode\.com/sync"
@@ -302,11 +336,10 @@ def _follow(
     near = next((found for targets in reachable if (found := targets.near(kind, namespace, name))), None)
     if near is not None and row.world == "near" and not is_slip(name, near[1]):
         near = None
-    if near is None and row.world == "open":
-        near = next(
-            (found for targets in reachable if (found := targets.unused(start, (kind, namespace, name)))),
-            None,
-        )
+    if near is None and row.world != "closed":
+        beside = _Targets.unused if row.world == "open" else _Targets.unbound
+        wanted_one = (kind, namespace, name)
+        near = next((found for targets in reachable if (found := beside(targets, start, wanted_one))), None)
     told = bool(namespace) or row.where != "namespace" or (kind or "").startswith("Cluster")
     told = told or _goes_along(start, name, namespace, near)
     sure = told and (
