@@ -12,7 +12,7 @@ from fnmatch import fnmatchcase
 from posixpath import basename, dirname
 from typing import TYPE_CHECKING, Any
 
-from gitops_layout.checks.near import is_slip, near_name
+from gitops_layout.checks.near import is_slip, is_typo, near_name
 from gitops_layout.k8s.makers import of_agents, programs
 from gitops_layout.k8s.pods import containers, pod_spec
 from gitops_layout.kustomize.model import FILE_NAMES
@@ -334,7 +334,7 @@ def _follow(
         return
     sought.add(name)
     near = next((found for targets in reachable if (found := targets.near(kind, namespace, name))), None)
-    if near is not None and row.world == "near" and not is_slip(name, near[1]):
+    if near is not None and row.world == "near" and not _is_meant(start, path, name, near[1]):
         near = None
     if near is None and row.world != "closed":
         beside = _Targets.unused if row.world == "open" else _Targets.unbound
@@ -351,6 +351,24 @@ def _follow(
     if near is not None and near[1] == name and isinstance(value, dict) and "namespace" in value:
         where = (*path, "namespace")  # it is there, but not there
     yield _hit(start, (kind or " or ".join(wanted), namespace, name), where, near)
+
+
+def _is_meant(start: Present, path: Path, name: str, other: str) -> bool:
+    """Whether a name is another one with a slip of the pen or with its end more or less.
+
+    What the values of a release name may be the chart's own: under other keys than `existing…` what is called like the
+    release tells only by a letter, and so does what stands beside a name that the release uses as well.
+    """
+    if path[:2] != ("spec", "values"):
+        return is_slip(name, other)
+    spec = start.data["spec"]
+    called = spec.get("releaseName") or start.ref.name
+    names = {str(called), f"{spec.get('targetNamespace')}-{start.ref.name}"}
+    if name in names or not is_slip(name, other):
+        return False
+    existing = any(str(step).lower().startswith("existing") for step in path)
+    own = not existing and name.startswith(tuple(f"{each}-" for each in names))
+    return is_typo(name, other) or not (own or other in texts_of(spec["values"]))
 
 
 def _brings(data: Any, kind: str, name: str) -> bool:
