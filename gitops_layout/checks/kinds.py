@@ -8,6 +8,7 @@ from typing import Any
 from gitops_layout.agents.context import at
 from gitops_layout.checks.applied import applied
 from gitops_layout.checks.delivered import delivered
+from gitops_layout.checks.near import near_name
 from gitops_layout.graph.model import Graph
 from gitops_layout.k8s.scope import builtin_kinds
 from gitops_layout.model import Hit
@@ -40,8 +41,10 @@ def health_check_kind(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
             if there is None or kind in there or lifecycle(api, kind) is not None:
                 continue
             homes = sorted(group for group, kinds in known.items() if kind in kinds)
-            hint = f"; {kind} is of {homes[0] or 'v1'}" if homes else ""
-            place = item.origin(("spec", "healthChecks", index, "apiVersion"))
+            near = near_name(kind, there) if not homes else None
+            hint = f' (did you mean "{near}"?)' if near else ""
+            hint = f"; {kind} is of {homes[0] or 'v1'}" if homes else hint
+            place = item.origin(("spec", "healthChecks", index, "apiVersion" if homes else "kind"))
             yield Hit(place, {"api": api, "kind": kind, "hint": hint, "subject": kind}, (), item.affected)
 
 

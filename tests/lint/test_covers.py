@@ -192,3 +192,60 @@ spec:
     told = linted(files, select=["A003", "L011"])
     assert named(told) == [("A003", "argo.yaml", 14)]
     assert {rule for rule, _, _ in named(linted(files, select=["L011"]))} == {"L011"}
+
+
+def _kustomization(name: str, path: str, *, source: str = "fleet-config", kind: str = "HelmRelease") -> str:
+    """A Kustomization of Flux that waits for one object."""
+    return (
+        "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\n"
+        f"metadata: {{name: {name}, namespace: flux-system}}\n"
+        "spec:\n  interval: 10m\n  prune: true\n"
+        f"  path: {path}\n"
+        f"  sourceRef:\n    kind: GitRepository\n    name: {source}\n"
+        "  healthChecks:\n    - apiVersion: helm.toolkit.fluxcd.io/v2\n"
+        f"      kind: {kind}\n      name: {name}\n      namespace: web\n"
+    )
+
+
+SOURCE = """\
+apiVersion: source.toolkit.fluxcd.io/v1
+kind: GitRepository
+metadata: {name: fleet-config, namespace: flux-system}
+spec: {interval: 1m, url: "https://git.example.org/acme/fleet", ref: {branch: main}}
+"""
+APP = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: app, namespace: web}\ndata: {a: b}\n"
+
+
+def _many(**slip: str) -> dict[str, str | bytes]:
+    """Nine applications that say the same, and a tenth that says one word otherwise."""
+    files: dict[str, str | bytes] = {"flux/source.yaml": SOURCE}
+    for number, name in enumerate(
+        ("docs", "jobs", "mail", "news", "pages", "shop", "talk", "time", "todo", "web")
+    ):
+        files[f"flux/{name}.yaml"] = _kustomization(name, f"./{name}", **(slip if number == 9 else {}))
+        files[f"{name}/app.yaml"] = APP.replace("name: app", f"name: {name}")
+    return files
+
+
+def test_a_missing_source_is_not_also_a_word_that_stands_nowhere_else() -> None:
+    files = _many(source="fleetconfig")
+    assert named(linted(files, select=["F001", "L024"])) == [("F001", "flux/web.yaml", 10)]
+    assert named(linted(files, select=["L024"])) == [("L024", "flux/web.yaml", 10)]
+
+
+def test_a_kind_that_is_none_is_not_also_a_word_that_stands_nowhere_else() -> None:
+    files = _many(kind="Helm-Release")
+    assert named(linted(files, select=["F027", "L024"])) == [("F027", "flux/web.yaml", 13)]
+    assert named(linted(files, select=["L024"])) == [("L024", "flux/web.yaml", 13)]
+
+
+def test_a_path_into_another_environment_is_not_also_a_value_of_that_environment() -> None:
+    files: dict[str, str | bytes] = {}
+    for cluster in ("dev", "staging", "prod"):
+        path = "prod" if cluster == "staging" else cluster
+        files[f"clusters/{cluster}/flux-system/gotk-sync.yaml"] = SYNC.replace("CLUSTER", cluster)
+        files[f"clusters/{cluster}/web.yaml"] = _kustomization("web", f"./web/{path}", source="flux-system")
+        files[f"web/{cluster}/app.yaml"] = APP
+    here = ("clusters/staging/web.yaml", 7)
+    assert named(linted(files, select=["L001", "L002"])) == [("L001", *here)]
+    assert named(linted(files, select=["L002"])) == [("L002", *here)]

@@ -7,6 +7,7 @@ import pytest
 from gitops_layout.errors import UserError
 from gitops_layout.lint.policy import glob_matches
 from gitops_layout.model import Severity
+from gitops_layout.rules.model import PROFILES
 from tests.lint.support import POD, linted, named, pod
 
 KUSTOMIZATION = "resources: [../../base]\n"
@@ -54,6 +55,21 @@ def test_a_group_switches_no_opt_in_rule_on_and_its_name_does() -> None:
 def test_a_rule_switched_off_is_silent() -> None:
     files = {**environments("prod"), ".gitops-layout.yaml": "severity: {image-mutable-tag: off}\n"}
     assert named(linted(files)) == []
+
+
+def test_a_private_key_is_told_in_every_profile() -> None:
+    key = "\n".join(
+        f"    {line}"
+        for line in (
+            "-----BEGIN PRIVATE KEY-----",
+            "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7VJTUt9Us8cKj",
+            "-----END PRIVATE KEY-----",
+        )
+    )
+    text = f"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: web}}\ndata:\n  tls.key: |\n{key}\n"
+    for profile in PROFILES:
+        found = linted({"web.yaml": text}, profile=profile).findings
+        assert ("S005", Severity.ERROR) in [(f.rule.id, f.severity) for f in found], profile
 
 
 def test_selecting_a_rule_by_hand_runs_it_although_the_profile_leaves_it_out() -> None:
