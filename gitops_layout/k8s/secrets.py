@@ -7,35 +7,13 @@ import json
 import re
 from typing import Literal
 
+from gitops_layout.k8s.placeholders import is_placeholder
 from gitops_layout.patterns import regexp
 
 __all__ = ["Form", "is_public_key", "likeness", "secret_form"]
 
 Form = Literal["empty", "sops", "placeholder", "setting", "plain"]
 
-# References into a password store, and templates that something fills in before the API server sees them.
-_PLACEHOLDER = regexp(
-    r"""
-    (?:op|vault|awssm|awssecrets|awsparamstore|azurekeyvault|gcpsecretmanager|gcpsecrets|doppler|bws|infisical)://
-    | (?:vault|secretref|ref\+\w+):
-    | ref\+
-    | \$[a-z][\w.-]*:[\w.-]+$
-    | <[^<>\n]+>$
-    | .*(?:\$\{[^}]+\}|\$\([^)]+\)|\{\{.+\}\}|<path:[^>]+>|<(?:token|password|secret)>)
-    | __?[A-Z0-9_]+__?$
-    | .*(?:change|replace)[-_ ]?me
-    | (?:[a-z]+_){0,2}your[-_ ][\w -]+$
-    | my[-_](?:access|secret|api)[-_]key$
-    | [\w -]+[-_ ]here$
-    | (?:fake|dummy)[-_ ][\w -]+$
-    | (?-i:(?:fake|dummy)(?:[A-Z][a-z]+)+$)
-    | (?-i:(?:UPDATE|REPLACE|INSERT|ENTER|YOUR|MY)_[A-Z0-9_]+$)
-    | (?-i:(?:SECRET|PASSWORD|TOKEN)$)
-    | (?-i:[a-z0-9+]+://[A-Z_]+:[A-Z_]+@[A-Z0-9_]+(?:[:/][A-Z0-9_]+)*$)
-    | (?:\*{3,}|x{3,}|\.{3,}|todo|tbd|dummy|hoge|fuga|placeholder(?:[-_ ][\w -]*)?|redacted|example|unused|not[-_ ]?(?:used|set|needed|required)|ignored|(?:sk-)?mock)$
-    """,
-    re.VERBOSE | re.IGNORECASE,
-)
 _SETTING = regexp(
     r"""
     (?:true|false|yes|no|on|off|null|none)$
@@ -132,7 +110,7 @@ def secret_form(key: str, value: object, *, encoded: bool = False) -> Form:
         line.startswith("# ") or not line.strip() for line in text.splitlines()
     ):
         return "empty"
-    if _PLACEHOLDER.match(first) or ("\n" in text and _is_filled_in(text)):
+    if is_placeholder(first) or ("\n" in text and _is_filled_in(text)):
         return "placeholder"
     inner = _decoded(text)
     if inner is not None and encoded:
@@ -141,7 +119,7 @@ def secret_form(key: str, value: object, *, encoded: bool = False) -> Form:
         return "placeholder"
     if text[0] in "{[" and (leaves := _leaves(text)) is not None:
         return _form_of(key, leaves)
-    if inner is not None and _PLACEHOLDER.match(inner[:_LOOKED_AT]):
+    if inner is not None and is_placeholder(inner[:_LOOKED_AT]):
         return "placeholder"
     if not isinstance(value, str) or _SETTING.match(text) or _is_public(key, text):
         return "setting"
@@ -186,7 +164,7 @@ def _holds_credential(text: str) -> bool:
         if any(_is_given(found[1], found[2]) for found in _GIVEN.finditer(line)):
             return True
         for found in _SAID.finditer(line):
-            if not _PLACEHOLDER.match(found[1] or found[2] or found[3]):
+            if not is_placeholder(found[1] or found[2] or found[3]):
                 return True
     return False
 
@@ -217,7 +195,7 @@ def _is_filled_in(text: str) -> bool:
     """Whether all lines but remarks and headings (`[default]`) give a key what something fills in."""
     for line in text.splitlines():
         found = _ASSIGNED.match(line.strip())
-        if found and not _PLACEHOLDER.match(found[1].strip("\"'")):
+        if found and not is_placeholder(found[1].strip("\"'")):
             return False
         if not found and line.strip() and not _REMARK.match(line) and not _HEADING.match(line):
             return False
