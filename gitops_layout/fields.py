@@ -1,10 +1,10 @@
-"""Fields of objects: how their paths are written for people, and where their keys stand."""
+"""Fields of objects: their values, how their paths are written for people, and where their keys stand."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gitops_layout.patterns import regexp
 
@@ -13,9 +13,21 @@ if TYPE_CHECKING:
 
     from gitops_layout.model import Location, Path
 
-__all__ = ["dotted", "place_of"]
+__all__ = ["at", "dotted", "place_of"]
 
 _PLAIN = regexp(r"[A-Za-z_][\w-]*")
+
+
+def at(data: Any, *path: str | int, absent: Any = None) -> Any:
+    """The value at `path`, `absent` where any step is missing or of another shape."""
+    for step in path:
+        if isinstance(data, dict):
+            data = data.get(step, absent)
+        elif isinstance(data, list) and isinstance(step, int) and -len(data) <= step < len(data):
+            data = data[step]
+        else:
+            return absent
+    return data
 
 
 def dotted(path: Path) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from gitops_layout.agents.artifacts import ANY_NAME, Artifact
 from gitops_layout.agents.urls import folder_inside, normal_url
+from gitops_layout.fields import at
 from gitops_layout.model import PROD_NAMES, Location, Path, Tier, tier_by_name
 from gitops_layout.repo.model import Repo, Resource
 from gitops_layout.values import dataclass
@@ -23,7 +24,6 @@ __all__ = [
     "DeclaredCluster",
     "DeclaredEnvironment",
     "DeclaredTenant",
-    "at",
     "below_clusters",
     "cluster_of",
     "environment_of",
@@ -199,18 +199,6 @@ def _shared(one: str, other: str) -> int:
     return next(
         (index for index, (a, b) in enumerate(pairs) if a != b), min(one.count("/"), other.count("/"))
     )
-
-
-def at(data: Any, *path: str | int) -> Any:
-    """The value at `path`, None where any step is missing or of another shape."""
-    for step in path:
-        if isinstance(data, dict):
-            data = data.get(step)
-        elif isinstance(data, list) and isinstance(step, int) and -len(data) <= step < len(data):
-            data = data[step]
-        else:
-            return None
-    return data
 
 
 def text(value: Any) -> str | None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from gitops_layout.agents import fluxoperator
-from gitops_layout.agents.context import Context, at, environment_of, places, speaking, text, tier_of
+from gitops_layout.agents.context import Context, environment_of, places, speaking, text, tier_of
 from gitops_layout.agents.delivery import Delivery, Source, SyncPolicy
 from gitops_layout.agents.fluxolder import is_older, unknown_fields
 from gitops_layout.agents.fluxoperator import BUILD_FIELDS
 from gitops_layout.agents.fluxrelease import dependencies, release
 from gitops_layout.agents.fluxsource import Seeker
 from gitops_layout.agents.kubeconfig import PROVIDERS, remote_cluster
+from gitops_layout.fields import at
 from gitops_layout.repo.model import Resource
 
 __all__ = ["KUSTOMIZE_GROUP", "SOURCE_GROUP", "delivery", "is_agent", "is_partial", "is_source", "source_of"]

@@ -10,7 +10,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from gitops_layout.agents.context import at, text
+from gitops_layout.agents.context import text
+from gitops_layout.fields import at
 from gitops_layout.model import Path
 from gitops_layout.source.reader import read
 from gitops_layout.values import dataclass

@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from posixpath import join
 from typing import Any
 
-from gitops_layout.agents.context import Context, at, environment_of, places, speaking, text, tier_of
+from gitops_layout.agents.context import Context, environment_of, places, speaking, text, tier_of
 from gitops_layout.agents.delivery import Delivery, Source, SyncPolicy
 from gitops_layout.agents.fluxinstance import synced
 from gitops_layout.agents.fluxsource import BUCKET, clamped, left_out, revision_of
+from gitops_layout.fields import at
 from gitops_layout.repo.model import Resource
 
 __all__ = ["BUILD_FIELDS", "COPY_FROM", "GROUP", "RECONCILE", "instance", "resource_set"]

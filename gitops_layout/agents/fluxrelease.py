@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from gitops_layout.agents.context import Context, at, environment_of, places, text, tier_of
+from gitops_layout.agents.context import Context, environment_of, places, text, tier_of
 from gitops_layout.agents.delivery import Delivery, SyncPolicy
 from gitops_layout.agents.fluxolder import is_older, unknown_fields
 from gitops_layout.agents.fluxsource import Seeker
 from gitops_layout.agents.kubeconfig import remote_cluster
+from gitops_layout.fields import at
 from gitops_layout.model import Path
 from gitops_layout.repo.model import Resource
 

@@ -12,8 +12,9 @@ from typing import Any
 
 from gitops_layout.agents.artifactfolders import filler, pushed_from
 from gitops_layout.agents.artifacts import Artifact, Folders, PathPatternError
-from gitops_layout.agents.context import Context, at, text
+from gitops_layout.agents.context import Context, text
 from gitops_layout.agents.delivery import Assembled, Copied, OfFolders, Revision, Source
+from gitops_layout.fields import at
 from gitops_layout.model import Location
 from gitops_layout.repo.model import Resource
 

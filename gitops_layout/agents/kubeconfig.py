@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from gitops_layout.agents.context import Context, at, text
+from gitops_layout.agents.context import Context, text
+from gitops_layout.fields import at
 
 __all__ = ["PROVIDERS", "remote_cluster"]
 

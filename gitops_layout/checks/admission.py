@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from gitops_layout.fields import dotted
+from gitops_layout.fields import at, dotted
 from gitops_layout.graph.model import Graph
 from gitops_layout.k8s.pods import pod_spec
 from gitops_layout.model import Hit, Path, Related
@@ -61,13 +61,13 @@ def admission_policy(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
 def _forbidden(
     subject: Subject, spec: dict[str, Any], path: Path, namespace: Namespace, level: Level, *, newest: str
 ) -> Iterator[Hit]:
-    metadata = _at(subject.data, (*path[:-1], "metadata", "annotations"))
+    metadata = at(subject.data, *path[:-1], "metadata", "annotations")
     annotations = metadata if isinstance(metadata, dict) else {}
     for breach in breaches(level, spec, annotations, kubernetes=newest):
         field = (*path, *breach.path)
         place = subject.origin(field)
         if (
-            isinstance(_at(subject.data, field), dict | list)
+            isinstance(at(subject.data, *field), dict | list)
             and place.path
             and isinstance(place.path[-1], str)
         ):
@@ -84,12 +84,3 @@ def _forbidden(
         }
         related = Related(namespace.place, f"enforces {level}")
         yield Hit(place, values, (related,), subject.affected)
-
-
-def _at(data: Any, path: Path) -> Any:
-    for part in path:
-        try:
-            data = data[part]
-        except (KeyError, IndexError, TypeError):
-            return None
-    return data

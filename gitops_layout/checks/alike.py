@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from difflib import SequenceMatcher
 from typing import Any
 
-from gitops_layout.agents.context import at
+from gitops_layout.fields import at
 from gitops_layout.graph.model import Graph
 from gitops_layout.model import Hit, Location, Path, Related
 from gitops_layout.patterns import regexp

@@ -12,12 +12,13 @@ from typing import Any
 from gitops_layout.agents import argocd
 from gitops_layout.agents.argocd import sources
 from gitops_layout.agents.argocd.phases import phases, wave
-from gitops_layout.agents.context import at, text
+from gitops_layout.agents.context import text
 from gitops_layout.agents.delivery import Delivery
 from gitops_layout.checks.flux import place_of
 from gitops_layout.checks.mending import put
 from gitops_layout.checks.near import near_name
 from gitops_layout.checks.objectlist import values_at
+from gitops_layout.fields import at
 from gitops_layout.graph.model import Graph
 from gitops_layout.k8s.pods import containers, pod_spec
 from gitops_layout.model import Affected, Change, Hit, Location, ObjectRef, Path, Related

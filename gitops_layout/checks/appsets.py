@@ -9,12 +9,13 @@ from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from gitops_layout.agents import argocd
-from gitops_layout.agents.context import at, normal_url
+from gitops_layout.agents.context import normal_url
 from gitops_layout.checks.flux import near_folder
 from gitops_layout.checks.lines import line_with
 from gitops_layout.checks.mending import add, put
 from gitops_layout.checks.near import near_name
 from gitops_layout.checks.objectlist import objects_of
+from gitops_layout.fields import at
 from gitops_layout.graph.generators import expansions
 from gitops_layout.graph.model import Graph
 from gitops_layout.model import Affected, Change, Hit, Location, Path, Related

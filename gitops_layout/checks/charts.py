@@ -8,11 +8,11 @@ from posixpath import join, normpath
 from typing import Any
 
 from gitops_layout.agents.argocd import sources
-from gitops_layout.agents.context import at
 from gitops_layout.agents.delivery import Delivery, Source
 from gitops_layout.checks.applications import applications, own_hit
 from gitops_layout.checks.flux import field_of
 from gitops_layout.checks.near import near_name
+from gitops_layout.fields import at
 from gitops_layout.graph.model import Graph
 from gitops_layout.model import Affected, Hit, Location, ObjectRef, Unchecked, UncheckedClass
 from gitops_layout.patterns import regexp

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping
 from posixpath import basename, join
 from typing import Any
 
-from gitops_layout.agents.context import at, text
+from gitops_layout.agents.context import text
 from gitops_layout.checks.writtenout import KUBECONFIG, TOKENS, argument, password_in_url, settings
+from gitops_layout.fields import at
 from gitops_layout.graph.model import Graph
 from gitops_layout.graph.roots import kustomizations
 from gitops_layout.k8s.pods import containers

@@ -13,12 +13,13 @@ from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import Any
 
-from gitops_layout.agents.context import at, text
+from gitops_layout.agents.context import text
 from gitops_layout.agents.delivery import Delivery
 from gitops_layout.checks.delivered import affected, delivered, inside, place, places
 from gitops_layout.checks.mending import add
 from gitops_layout.checks.near import near_name
 from gitops_layout.config import did_you_mean
+from gitops_layout.fields import at
 from gitops_layout.graph.model import Graph
 from gitops_layout.k8s.scope import builtin_groups
 from gitops_layout.model import Change, Hit, Path, Severity

@@ -8,13 +8,13 @@ from dataclasses import replace
 from posixpath import basename, dirname, join
 from typing import Any
 
-from gitops_layout.agents.context import at
 from gitops_layout.agents.delivery import Delivery
 from gitops_layout.checks.delivered import places
 from gitops_layout.checks.lines import line_with, span_of
 from gitops_layout.checks.mending import put
 from gitops_layout.checks.near import near_name
 from gitops_layout.checks.objectlist import objects_of, values_at
+from gitops_layout.fields import at
 from gitops_layout.graph.model import Graph
 from gitops_layout.model import Affected, Hit, Location, ObjectRef, Path, Related
 from gitops_layout.patterns import regexp

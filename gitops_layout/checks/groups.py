@@ -6,10 +6,11 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from gitops_layout.agents.context import at, text
+from gitops_layout.agents.context import text
 from gitops_layout.checks.delivered import delivered, meeting
 from gitops_layout.checks.objectlist import values_at
 from gitops_layout.checks.once import once
+from gitops_layout.fields import at
 from gitops_layout.graph.model import Graph
 from gitops_layout.k8s.scope import is_crd
 from gitops_layout.model import Hit, Location, Path, Related

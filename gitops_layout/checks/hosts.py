@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from gitops_layout.agents.context import at
 from gitops_layout.checks.delivered import delivered
 from gitops_layout.checks.objectlist import values_at
 from gitops_layout.checks.podvalues import values_of_charts
+from gitops_layout.fields import at
 from gitops_layout.graph.model import Graph
 from gitops_layout.model import Hit, Path
 

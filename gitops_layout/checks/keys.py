@@ -8,10 +8,11 @@ from dataclasses import replace
 from posixpath import dirname, join
 from typing import Any
 
-from gitops_layout.agents.context import at, text
+from gitops_layout.agents.context import text
 from gitops_layout.checks.delivered import Item, delivered
 from gitops_layout.checks.near import near_name
 from gitops_layout.checks.objectlist import values_at
+from gitops_layout.fields import at
 from gitops_layout.graph.model import Graph
 from gitops_layout.k8s.pods import containers, pod_spec
 from gitops_layout.kustomize.model import Kustomization, find, mappings, strings

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from gitops_layout.agents.context import at
 from gitops_layout.checks.applied import applied
 from gitops_layout.checks.delivered import delivered
 from gitops_layout.checks.near import near_name
+from gitops_layout.fields import at
 from gitops_layout.graph.model import Graph
 from gitops_layout.k8s.scope import builtin_kinds
 from gitops_layout.model import Hit

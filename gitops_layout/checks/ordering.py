@@ -7,11 +7,12 @@ from collections.abc import Iterator, Mapping
 from posixpath import normpath
 from typing import Any
 
-from gitops_layout.agents.context import at, text
+from gitops_layout.agents.context import text
 from gitops_layout.agents.delivery import Delivery
 from gitops_layout.checks.delivered import Item, affected, delivered, place, places
 from gitops_layout.checks.mending import add
 from gitops_layout.checks.near import with_article
+from gitops_layout.fields import at
 from gitops_layout.graph.model import Graph
 from gitops_layout.model import Change, Hit, Path, Related
 

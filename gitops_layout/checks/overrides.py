@@ -8,9 +8,10 @@ from posixpath import basename, dirname, join
 from typing import Any
 
 from gitops_layout.agents.argocd import sources
-from gitops_layout.agents.context import at, text
+from gitops_layout.agents.context import text
 from gitops_layout.agents.delivery import Delivery
 from gitops_layout.checks.delivered import affected, place
+from gitops_layout.fields import at
 from gitops_layout.graph.model import Graph
 from gitops_layout.kustomize.model import FILE_NAMES, Kustomization, find, mappings
 from gitops_layout.model import Hit, ObjectRef, Path

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from posixpath import basename
 from typing import Any
 
-from gitops_layout.agents.context import at, text
+from gitops_layout.agents.context import text
+from gitops_layout.fields import at
 from gitops_layout.graph.model import Graph
 from gitops_layout.model import Hit, Location, Path
 from gitops_layout.repo.model import Repo, is_aside

@@ -18,11 +18,12 @@ from gitops_layout.agents.argocd.project import (
 )
 from gitops_layout.agents.argocd.scoped import scoped, with_scoped
 from gitops_layout.agents.argocd.settings import Settings, settings
-from gitops_layout.agents.context import at, text
+from gitops_layout.agents.context import text
 from gitops_layout.agents.delivery import Delivery
 from gitops_layout.checks.delivered import place as standing
 from gitops_layout.checks.near import is_typo, near_name
 from gitops_layout.checks.objectlist import objects_of
+from gitops_layout.fields import at
 from gitops_layout.graph.model import Graph
 from gitops_layout.k8s.scope import builtin_scope
 from gitops_layout.model import Affected, Hit, Location, ObjectRef, Related

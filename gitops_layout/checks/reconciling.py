@@ -6,12 +6,13 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from gitops_layout.agents.context import at, text
+from gitops_layout.agents.context import text
 from gitops_layout.agents.delivery import Delivery
 from gitops_layout.checks.delivered import Item, affected, delivered, metadata, place, places
 from gitops_layout.checks.mending import add, put
 from gitops_layout.checks.near import near_name
 from gitops_layout.config import did_you_mean
+from gitops_layout.fields import at
 from gitops_layout.graph.model import Graph
 from gitops_layout.model import Change, Hit, Path, Related
 from gitops_layout.patterns import regexp

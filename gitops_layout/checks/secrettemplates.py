@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from gitops_layout.agents.context import at
 from gitops_layout.agents.gotemplate.errors import LimitError, TemplateError
 from gitops_layout.agents.gotemplate.nodes import (
     Action,
@@ -21,6 +20,7 @@ from gitops_layout.agents.gotemplate.nodes import (
 from gitops_layout.agents.gotemplate.parse import parse
 from gitops_layout.checks.delivered import Item
 from gitops_layout.checks.near import near_name
+from gitops_layout.fields import at
 from gitops_layout.model import Hit, Path
 from gitops_layout.patterns import regexp
 

@@ -6,10 +6,11 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from gitops_layout.agents.context import at, text
+from gitops_layout.agents.context import text
 from gitops_layout.checks.applications import options_of
 from gitops_layout.checks.delivered import Delivered, Item, delivered, metadata
 from gitops_layout.checks.near import is_slip
+from gitops_layout.fields import at
 from gitops_layout.graph.model import Graph
 from gitops_layout.k8s.pods import containers, pod_spec
 from gitops_layout.model import Hit, Path, Related

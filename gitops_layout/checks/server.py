@@ -9,7 +9,7 @@ from typing import Any
 from gitops_layout.agents.fluxoperator import COPY_FROM
 from gitops_layout.checks.delivered import metadata
 from gitops_layout.checks.once import once
-from gitops_layout.fields import dotted
+from gitops_layout.fields import at, dotted
 from gitops_layout.graph.model import Graph
 from gitops_layout.graph.tokens import is_filled_later
 from gitops_layout.k8s.plugins import filled_in
@@ -67,13 +67,13 @@ def _find(graph: Graph) -> Iterator[tuple[Subject, Refusal]]:
         for refusal in refusals(data, apply=subject.applied, shape=shape):
             path = refusal.path
             # A value of the wrong type, or a missing one, is the schema's finding already.
-            if path in known or (path[:-1] in known and _value(subject.data, path) is None):
+            if path in known or (path[:-1] in known and at(subject.data, *path) is None):
                 continue
             if _gated(subject, path) or _copied(subject, path):
                 continue
-            if subject.affected.delivery in guessed and _value(subject.data, path) in (None, ""):
+            if subject.affected.delivery in guessed and at(subject.data, *path) in (None, ""):
                 continue  # whoever installs the chart may give what is missing
-            if unread and is_hole(_value(subject.data, path)):
+            if unread and is_hole(at(subject.data, *path)):
                 continue
             about = _text(subject.data, path)
             later = _LATER.search(about) or filled_in(subject.data, about)
@@ -85,8 +85,8 @@ def _gated(subject: Subject, path: Path) -> bool:
     """Whether a feature gate that people do switch on makes the server take it: scaling to zero, by what is not the
     pods' own.
     """
-    to_zero = path == ("spec", "minReplicas") and _value(subject.data, path) == 0
-    metrics = _value(subject.data, ("spec", "metrics"))
+    to_zero = path == ("spec", "minReplicas") and at(subject.data, *path) == 0
+    metrics = at(subject.data, "spec", "metrics")
     outside = any(
         isinstance(metric, dict) and metric.get("type") in ("Object", "External")
         for metric in (metrics if isinstance(metrics, list) else ())
@@ -105,7 +105,7 @@ def _hit(subject: Subject, refusal: Refusal) -> Hit:
     if (
         place.path
         and isinstance(place.path[-1], str)
-        and not isinstance(_value(subject.data, refusal.path), str | int)
+        and not isinstance(at(subject.data, *refusal.path), str | int)
     ):
         place = replace(place, key=True)
     name = subject.origin(("metadata", "name"))
@@ -129,23 +129,13 @@ def _patched(subject: Subject, refusal: Refusal) -> Location | None:
     if refusal.path[-1:] != ("allowPrivilegeEscalation",):
         return None
     privileged: Path = (*refusal.path[:-1], "privileged")
-    if _value(subject.data, privileged) is not True:
+    if at(subject.data, *privileged) is not True:
         return None
     place, home = subject.origin(privileged), subject.origin(("metadata", "name"))
     return place if place.file != home.file and place.path[-1:] == privileged[-1:] else None
 
 
-def _value(data: Any, path: Path) -> Any:
-    """The value at `path`; None where there is none."""
-    for part in path:
-        try:
-            data = data[part]
-        except (KeyError, IndexError, TypeError):
-            return None
-    return data
-
-
 def _text(data: Any, path: Path) -> str:
     """The strings that the refusal may be about: the value, and the key where that is a map's."""
-    value = _value(data, path)
+    value = at(data, *path)
     return f"{path[-1] if path else ''} {value if isinstance(value, str) else ''}"

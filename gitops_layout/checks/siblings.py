@@ -13,12 +13,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from posixpath import basename, dirname, join, splitext
 from typing import Any
 
-from gitops_layout.agents.context import ENVIRONMENT_NAMES, at
+from gitops_layout.agents.context import ENVIRONMENT_NAMES
 from gitops_layout.agents.delivery import Delivery
 from gitops_layout.checks.counterparts import contains, without
 from gitops_layout.checks.files import built_from
 from gitops_layout.checks.flux import field_of
 from gitops_layout.checks.objectlist import values_at
+from gitops_layout.fields import at
 from gitops_layout.graph.model import Graph
 from gitops_layout.graph.roots import kustomizations
 from gitops_layout.kustomize.model import Kustomization, Reference, is_remote, mappings, references

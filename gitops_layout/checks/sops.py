@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator, Mapping
 from posixpath import basename, dirname
 from typing import Any, NamedTuple
 
-from gitops_layout.agents.context import at, text
+from gitops_layout.agents.context import text
 from gitops_layout.checks.once import once
+from gitops_layout.fields import at
 from gitops_layout.graph.model import Graph
 from gitops_layout.k8s.secrets import is_public_key, secret_form
 from gitops_layout.model import Hit, Location, Path, Related

@@ -6,10 +6,11 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from gitops_layout.agents.context import at, normal_url, text
+from gitops_layout.agents.context import normal_url, text
 from gitops_layout.agents.delivery import Delivery
 from gitops_layout.checks.applied import Applied, applied
 from gitops_layout.checks.mending import put
+from gitops_layout.fields import at
 from gitops_layout.graph.model import Graph
 from gitops_layout.model import Affected, Change, Hit, Location, Path, Related
 from gitops_layout.patterns import regexp

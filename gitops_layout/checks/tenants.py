@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
-from gitops_layout.agents.context import DeclaredTenant, at
+from gitops_layout.agents.context import DeclaredTenant
 from gitops_layout.agents.delivery import Delivery
+from gitops_layout.fields import at
 from gitops_layout.graph.model import Graph
 from gitops_layout.k8s.pods import pod_spec
 from gitops_layout.k8s.quantity import quantity

@@ -6,9 +6,10 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from gitops_layout.agents.context import at, text
+from gitops_layout.agents.context import text
 from gitops_layout.agents.delivery import Delivery
 from gitops_layout.checks.delivered import affected, delivered, place
+from gitops_layout.fields import at
 from gitops_layout.graph.model import Graph
 from gitops_layout.model import Hit, Path, Related
 from gitops_layout.patterns import regexp

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from gitops_layout.agents import argocd
-from gitops_layout.agents.context import at
 from gitops_layout.agents.delivery import Delivery
 from gitops_layout.cli.loading import find_root, load
 from gitops_layout.errors import UserError
+from gitops_layout.fields import at
 from gitops_layout.graph.model import Graph
 from gitops_layout.model import Location, ObjectRef, Unchecked
 

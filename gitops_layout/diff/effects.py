@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from gitops_layout.agents.context import at
+from gitops_layout.fields import at
 from gitops_layout.k8s.immutable import immutable_paths, may_be_recreated
 from gitops_layout.values import dataclass
 

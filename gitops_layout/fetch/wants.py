@@ -9,10 +9,11 @@ from posixpath import join, normpath
 from typing import Any, get_args
 
 from gitops_layout.agents import argocd
-from gitops_layout.agents.context import at, normal_url
+from gitops_layout.agents.context import normal_url
 from gitops_layout.agents.delivery import Assembled, Delivery, Revision, Source
 from gitops_layout.agents.fluxsource import BUCKET
 from gitops_layout.fetch.model import Want
+from gitops_layout.fields import at
 from gitops_layout.graph.model import Graph
 from gitops_layout.helm import chart as charts
 from gitops_layout.kustomize.model import FILE_NAMES, Kustomization, find, mappings

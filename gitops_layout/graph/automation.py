@@ -15,10 +15,11 @@ from typing import Any, Literal, get_args
 
 from gitops_layout.agents.applicationset.model import StopError
 from gitops_layout.agents.applicationset.selector import selects
-from gitops_layout.agents.context import at, normal_url, text
+from gitops_layout.agents.context import normal_url, text
 from gitops_layout.agents.delivery import Delivery
 from gitops_layout.agents.fluxinstance import synced
 from gitops_layout.agents.fluxsource import clamped
+from gitops_layout.fields import at
 from gitops_layout.graph.model import Graph
 from gitops_layout.model import Location, ObjectRef, Path, Span
 from gitops_layout.patterns import regexp

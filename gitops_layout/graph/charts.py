@@ -8,9 +8,10 @@ from collections.abc import Set as AbstractSet
 from posixpath import basename, join
 
 from gitops_layout.agents import builtin
-from gitops_layout.agents.context import Context, at
+from gitops_layout.agents.context import Context
 from gitops_layout.agents.delivery import Delivery
 from gitops_layout.counts import counted
+from gitops_layout.fields import at
 from gitops_layout.graph.model import Graph
 from gitops_layout.graph.objects import agents_rendered
 from gitops_layout.model import Location, Unchecked, UncheckedClass

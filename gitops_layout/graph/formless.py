@@ -10,8 +10,8 @@ from collections.abc import Set as AbstractSet
 from posixpath import basename
 from typing import Any
 
-from gitops_layout.agents.context import at
 from gitops_layout.counts import counted
+from gitops_layout.fields import at
 from gitops_layout.graph.sources import OF_AGENTS
 from gitops_layout.kustomize.model import FILE_NAMES
 from gitops_layout.model import Location, Unchecked, UncheckedClass, of_object

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from gitops_layout.agents import argocd
 from gitops_layout.agents.argocd.secrets import SECRET_TYPE, TEMPLATES
-from gitops_layout.agents.context import Declared, DeclaredCluster, at
-from gitops_layout.fields import dotted, place_of
+from gitops_layout.agents.context import Declared, DeclaredCluster
+from gitops_layout.fields import at, dotted, place_of
 from gitops_layout.model import Location, Path, Unchecked, UncheckedClass, of_object
 from gitops_layout.repo.model import Repo, Resource, object_ref
 

@@ -7,8 +7,9 @@ from dataclasses import replace
 from typing import Any
 
 from gitops_layout.agents import argocd, flux
-from gitops_layout.agents.context import Context, at, tier_of
+from gitops_layout.agents.context import Context, tier_of
 from gitops_layout.agents.delivery import Delivery
+from gitops_layout.fields import at
 from gitops_layout.graph.generators import is_generator
 from gitops_layout.graph.roots import closure, kustomizations
 from gitops_layout.graph.sources import delivery_of, is_agent

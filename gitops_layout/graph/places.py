@@ -7,9 +7,10 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from gitops_layout.agents import argocd
-from gitops_layout.agents.context import Context, at, below_clusters, environment_why, speaking, text, tier_of
+from gitops_layout.agents.context import Context, below_clusters, environment_why, speaking, text, tier_of
 from gitops_layout.agents.delivery import BARE, Delivery
 from gitops_layout.counts import counted
+from gitops_layout.fields import at
 from gitops_layout.graph.model import Cluster, Environment, Tenant
 from gitops_layout.repo.model import Repo, Resource
 

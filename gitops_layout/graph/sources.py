@@ -10,9 +10,10 @@ from posixpath import basename, normpath
 from gitops_layout.agents import argocd, flux, fluxoperator
 from gitops_layout.agents.artifacts import artifacts
 from gitops_layout.agents.artifacts import is_generator as is_artifact_generator
-from gitops_layout.agents.context import Context, Declared, at, below_clusters, normal_url, stages, text
+from gitops_layout.agents.context import Context, Declared, below_clusters, normal_url, stages, text
 from gitops_layout.agents.delivery import Delivery, Source
 from gitops_layout.agents.fluxinstance import synced
+from gitops_layout.fields import at
 from gitops_layout.graph.generators import clusters_of, expander, is_generator
 from gitops_layout.model import Location
 from gitops_layout.render.rendered import Rendered

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
 from typing import Protocol
 
-from gitops_layout.agents.context import Context, at, cluster_of
+from gitops_layout.agents.context import Context, cluster_of
 from gitops_layout.agents.delivery import Delivery
+from gitops_layout.fields import at
 from gitops_layout.graph.generators import Expander
 from gitops_layout.graph.sources import with_sources
 from gitops_layout.model import Unchecked

@@ -39,7 +39,7 @@ def required(repo: Repo, chart: Chart) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for source in chart.sources:
         for path in _gates(repo, source):
-            if any(_at(defaults[other.prefix], _below(path, other)) is False for other in chart.sources):
+            if any(_reached(defaults[other.prefix], _below(path, other)) is False for other in chart.sources):
                 _put(found, path, value=True)
         for path in _wanted("\n".join(_templates(repo, source)), source):
             if not any(_has(defaults[other.prefix], path, other) for other in chart.sources):
@@ -54,7 +54,7 @@ def asked_for(chart: Chart, why: str, values: Mapping[str, Any]) -> dict[str, An
     if match is None or source is None:
         return None
     path = _absolute(match[2], source)
-    if _at(values, path) is not None:
+    if _reached(values, path) is not None:
         return None
     found = dict(values)
     _put(found, path)
@@ -103,7 +103,7 @@ def _defaults(repo: Repo, source: Source) -> Any:
 
 
 def _has(defaults: Any, path: tuple[str, ...], source: Source) -> bool:
-    return _at(defaults, _below(path, source)) not in (None, "")
+    return _reached(defaults, _below(path, source)) not in (None, "")
 
 
 def _below(path: tuple[str, ...], source: Source) -> tuple[str, ...]:
@@ -113,7 +113,7 @@ def _below(path: tuple[str, ...], source: Source) -> tuple[str, ...]:
     return path[len(source.values) :]
 
 
-def _at(data: Any, path: tuple[str, ...]) -> Any:
+def _reached(data: Any, path: tuple[str, ...]) -> Any:
     for step in path:
         if not isinstance(data, dict):
             return data  # what stands in the way is an answer, too

@@ -14,6 +14,7 @@ from functools import cached_property, lru_cache, partial
 from posixpath import basename
 from typing import Any
 
+from gitops_layout.fields import at
 from gitops_layout.helm.blocks import Blocks, Source, pieces
 from gitops_layout.helm.brought import libraries
 from gitops_layout.helm.chart import Chart
@@ -158,7 +159,7 @@ class Origins:
             return (Location(file),)
         own = self.chart.files[seen.mark.place]
         text = self._text(own)
-        value = _at(item.data, path)
+        value = at(item.data, *path, absent=_ABSENT)
         asked = own == file and self._changed is not None and path not in item.doubled
         if asked and isinstance(value, str | int | float):
             sources = _block_sources(text, object_, seen, path) or _line_sources(text, object_, seen)
@@ -230,7 +231,7 @@ class Origins:
         if document is None:
             return None, None
         # An overlay may have written into the object: then the file that we know of holds something else.
-        there = _at(document.data, place.path)
+        there = at(document.data, *place.path, absent=_ABSENT)
         return (place, given) if there is not _ABSENT and (item.whole or there == given) else (None, None)
 
 
@@ -285,7 +286,7 @@ def _strings(data: Any) -> Iterator[str]:
 
 def _differs(object_: Traced, path: Path, value: Any) -> bool:
     """Whether a scalar came out otherwise than in the real render, as a sum of a text with marks does."""
-    again = _at(object_.document.data, (*object_.within, *path))
+    again = at(object_.document.data, *object_.within, *path, absent=_ABSENT)
     if isinstance(again, str) and isinstance(value, str):
         return bool(object_.unmarked(again).rstrip("\n") != value.rstrip("\n"))
     return not isinstance(again, dict | list) and bool(again != value)
@@ -355,18 +356,6 @@ def _block_sources(text: Blocks, object_: Traced, seen: Seen, path: Path) -> Seq
 
 def _indent(line: str) -> int:
     return len(line) - len(line.lstrip())
-
-
-def _at(data: Any, path: Path) -> Any:
-    for step in path:
-        match data, step:
-            case dict(), str() if step in data:
-                data = data[step]
-            case list(), int() if 0 <= step < len(data):
-                data = data[step]
-            case _:
-                return _ABSENT
-    return data
 
 
 def _line(text: Blocks, file: str, number: int) -> Location:

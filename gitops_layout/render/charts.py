@@ -13,8 +13,8 @@ from pathlib import Path as FilePath
 from posixpath import basename
 from typing import Any
 
-from gitops_layout.agents.context import at
 from gitops_layout.agents.delivery import Delivery
+from gitops_layout.fields import at
 from gitops_layout.helm.brought import files_of
 from gitops_layout.helm.chart import Chart, Fetched, Problem, nothing_fetched, walk, without_absent
 from gitops_layout.helm.find import Helm, Library, NoHelm, find

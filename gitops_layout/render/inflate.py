@@ -14,8 +14,9 @@ from dataclasses import field
 from posixpath import join, normpath
 from typing import Any
 
-from gitops_layout.agents.context import at, text
+from gitops_layout.agents.context import text
 from gitops_layout.agents.delivery import Delivery
+from gitops_layout.fields import at
 from gitops_layout.helm import chart as charts
 from gitops_layout.helm.find import NoHelm, find
 from gitops_layout.helm.template import Release, template

@@ -14,7 +14,7 @@ from dataclasses import field
 from functools import cached_property
 from typing import Any
 
-from gitops_layout.agents.context import at
+from gitops_layout.fields import at
 from gitops_layout.kustomize.model import Closure, Kustomization, references
 from gitops_layout.model import Location, Path
 from gitops_layout.repo.model import Repo, Resource

@@ -12,8 +12,8 @@ from functools import partial
 from posixpath import join, normpath, relpath
 from typing import Any, TypeVar
 
-from gitops_layout.agents.context import at
 from gitops_layout.agents.delivery import Delivery
+from gitops_layout.fields import at
 from gitops_layout.kustomize.model import FILE_NAMES, VERSIONS, BuildClass, Kustomization, Problem, find
 from gitops_layout.model import Location, Path
 from gitops_layout.render.environment import Environment

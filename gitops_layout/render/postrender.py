@@ -11,9 +11,9 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from gitops_layout.agents.context import at
 from gitops_layout.agents.delivery import Delivery
 from gitops_layout.agents.fluxolder import is_older
+from gitops_layout.fields import at
 from gitops_layout.helm.chart import Problem
 from gitops_layout.k8s.scope import builtin_scope
 from gitops_layout.kustomize.exact import Build

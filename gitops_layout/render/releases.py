@@ -14,10 +14,10 @@ from contextlib import suppress
 from posixpath import normpath
 from typing import Any
 
-from gitops_layout.agents.context import at
 from gitops_layout.agents.context import text as text_of
 from gitops_layout.agents.delivery import Delivery
 from gitops_layout.agents.fluxolder import is_older
+from gitops_layout.fields import at
 from gitops_layout.helm.assign import assign
 from gitops_layout.helm.chart import Problem
 from gitops_layout.helm.origins import Written

@@ -8,10 +8,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from gitops_layout.agents.context import at, text
+from gitops_layout.agents.context import text
 from gitops_layout.agents.delivery import Delivery
 from gitops_layout.agents.fluxoperator import COPY_FROM, GROUP
 from gitops_layout.agents.resourceset import Made, Problem, expand, taken
+from gitops_layout.fields import at
 from gitops_layout.model import Location, Path, Unchecked, UncheckedClass, of_object
 from gitops_layout.render.lookup import Lookup, texts
 from gitops_layout.render.rendered import Made as Built

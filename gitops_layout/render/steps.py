@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from gitops_layout.agents.argocd.phases import is_skipped
-from gitops_layout.agents.context import at
 from gitops_layout.agents.delivery import Delivery
+from gitops_layout.fields import at
 from gitops_layout.k8s.scope import agent_kind, builtin_scope, companion_kind
 from gitops_layout.model import Location, Path, Unchecked, UncheckedClass, of_object
 from gitops_layout.render.lookup import DEFINITION

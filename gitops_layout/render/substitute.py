@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any
 
-from gitops_layout.agents.context import at
+from gitops_layout.fields import at
 from gitops_layout.model import Path
 from gitops_layout.render.envsubst import ExpansionError, MaySet, Missing, Reference, expand, parse
 from gitops_layout.render.envsubst.errors import Reason

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
-from gitops_layout.agents.context import at
+from gitops_layout.fields import at
 from gitops_layout.helm.assign import assign
 from gitops_layout.helm.origins import Written
 from gitops_layout.helm.values import parse

@@ -8,7 +8,7 @@ from functools import cached_property
 from posixpath import commonpath, dirname, join
 from typing import TYPE_CHECKING, Any
 
-from gitops_layout.agents.context import at
+from gitops_layout.fields import at
 from gitops_layout.model import Location, Unchecked, UncheckedClass, of_object
 from gitops_layout.patterns import regexp
 from gitops_layout.render.lookup import ENCRYPTED, UNDELIVERED, Lookup, texts

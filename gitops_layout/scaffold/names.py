@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Literal
 
 from gitops_layout.errors import UserError
+from gitops_layout.fields import at
 from gitops_layout.scaffold.edit import remove, replace
 from gitops_layout.source.reader import read
 from gitops_layout.spec.checks import did_you_mean
@@ -137,7 +138,7 @@ def _without_environment(content: bytes, body: Any, name: str) -> bytes:
         content = remove(content, place)
     # Back to front, so that earlier places stay where they are.
     for place in reversed([place for place in _places(body, "env", name) if place[-1] != "from"]):
-        held = _at(body, place[:-1])
+        held = at(body, *place[:-1])
         if place[-1] == "environment":  # what is said of this environment alone
             place = place[:-1]
         elif place[1] == "clusters" and held == [name]:
@@ -150,25 +151,14 @@ def _places(body: Any, kind: Kind, name: str) -> Iterator[Path]:
     """Where others name it, in the order of the file's lists."""
     for items, field in _REFERENCES[kind]:
         path = ("spec", *items.split("."))
-        for index, item in enumerate(_list(body, path)):
+        listed = at(body, *path)
+        for index, item in enumerate(listed if isinstance(listed, list) else []):
             value = item.get(field)
             if value == name:
                 yield (*path, index, field)
             for position, one in enumerate(value if isinstance(value, list) else []):
                 if one == name:
                     yield (*path, index, field, position)
-
-
-def _list(data: Any, path: tuple[str, ...]) -> list[Any]:
-    for step in path:
-        data = data.get(step) if isinstance(data, dict) else None
-    return data if isinstance(data, list) else []
-
-
-def _at(data: Any, path: Path) -> Any:
-    for step in path:
-        data = data[step]
-    return data
 
 
 def _data(content: bytes) -> Any:

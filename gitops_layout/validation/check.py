@@ -11,6 +11,7 @@ from itertools import islice
 from operator import getitem
 from typing import TYPE_CHECKING, Any, Literal
 
+from gitops_layout.fields import at
 from gitops_layout.k8s.strfmt import WORDS as FORMAT_WORDS
 from gitops_layout.validation import bundle
 from gitops_layout.validation.crds import decoded, filled, marks, speaks
@@ -279,7 +280,7 @@ def _errors(
                     slip = near or home or path in lacking
                     kind: Literal["newer", "unknown"] = "newer" if of and not slip else "unknown"
                     yield Violation(kind, (*path, name), f'unknown field "{name}"{home or of}', near=near)
-            case "falseSchema" if isinstance(below := _at(data, path), dict):
+            case "falseSchema" if isinstance(below := at(data, *path), dict):
                 yield from (Violation("unknown", (*path, name), f'unknown field "{name}"') for name in below)
             case "required":
                 yield Violation("missing", path, f'required field "{error.kind.property}" is missing')
@@ -289,16 +290,6 @@ def _errors(
                 got = _kind_of(error.instance) if secret else _got(error.instance)
                 violation = _value_violation(name, path, error, got)
                 yield replace(violation, kind="newer") if of and name == "enum" else violation
-
-
-def _at(data: Any, path: Path) -> Any:
-    """The value at a path; None where there is none."""
-    for step in path:
-        try:
-            data = data[step]
-        except (KeyError, IndexError, TypeError):
-            return None
-    return data
 
 
 def as_stored(data: dict[str, Any], verdict: Verdict) -> dict[str, Any]:
@@ -364,7 +355,7 @@ def _one_level_off(document: dict[str, Any], data: Any, path: Path, name: str) -
     above = path[:-1] if path and isinstance(path[-1], str) else path[:-2]
     if path and name in _properties(document, above) and not _has(data, above, name):
         return f" (it belongs beside {next(str(step) for step in reversed(path) if isinstance(step, str))})"
-    there = _at(data, path)
+    there = at(data, *path)
     empty = [key for key, value in there.items() if value in (None, {})] if isinstance(there, dict) else []
     left = [key for key in empty if name in _properties(document, (*path, key))]
     if len(left) == 1:
@@ -383,7 +374,7 @@ def _longer(data: Any, path: Path, name: str, names: list[str]) -> tuple[str, ..
 
 
 def _has(data: Any, path: Path, name: str) -> bool:
-    there = _at(data, path)
+    there = at(data, *path)
     return isinstance(there, dict) and name in there
 
 

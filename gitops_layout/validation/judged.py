@@ -7,6 +7,7 @@ from itertools import chain
 from posixpath import dirname
 from typing import TYPE_CHECKING, Any
 
+from gitops_layout.fields import at
 from gitops_layout.graph.tokens import templates
 from gitops_layout.k8s.plugins import filled_in
 from gitops_layout.k8s.scope import is_crd
@@ -152,12 +153,7 @@ def _waits(data: Mapping[str, Any], violation: Violation, *, unseen: bool) -> bo
     """Whether a value, or what is right below it, holds what a plugin replaces, or a variable that may yet be replaced."""
     if unseen and _LATER.search(violation.got):
         return True
-    value: Any = data
-    for step in violation.path if violation.kind == "schema" else ():
-        try:
-            value = value[step]
-        except (KeyError, IndexError, TypeError):
-            return False
+    value = at(data, *(violation.path if violation.kind == "schema" else ()))
     texts = value.values() if isinstance(value, dict) else (value,)
     return any(
         isinstance(each, str) and ((unseen and _LATER.search(each)) or filled_in(data, each))

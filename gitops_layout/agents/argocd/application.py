@@ -18,17 +18,9 @@ from gitops_layout.agents.argocd.sources import (
     tools,
     with_overrides,
 )
-from gitops_layout.agents.context import (
-    Context,
-    at,
-    environment_of,
-    field_below,
-    places,
-    speaking,
-    text,
-    tier_of,
-)
+from gitops_layout.agents.context import Context, environment_of, field_below, places, speaking, text, tier_of
 from gitops_layout.agents.delivery import Delivery, Renderer, Revision, Source, SyncPolicy
+from gitops_layout.fields import at
 from gitops_layout.model import Location, Path
 from gitops_layout.repo.model import Resource
 

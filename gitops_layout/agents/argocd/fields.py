@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from gitops_layout.agents.argocd.sources import listed
-from gitops_layout.agents.context import at
+from gitops_layout.fields import at
 from gitops_layout.model import Path
 
 __all__ = ["mistyped", "notes"]

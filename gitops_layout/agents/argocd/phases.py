@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from gitops_layout.agents.context import at
+from gitops_layout.fields import at
 from gitops_layout.patterns import regexp
 
 __all__ = ["PHASES", "is_skipped", "phases", "wave"]

@@ -11,7 +11,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from gitops_layout.agents.argocd.globs import matches
-from gitops_layout.agents.context import at
+from gitops_layout.fields import at
 from gitops_layout.model import Location
 from gitops_layout.patterns import regexp
 from gitops_layout.repo.model import Resource

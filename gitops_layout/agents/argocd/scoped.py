@@ -13,7 +13,7 @@ from typing import Any
 
 from gitops_layout.agents.argocd.project import Destination, Project
 from gitops_layout.agents.argocd.secrets import SECRET_TYPE, TEMPLATES
-from gitops_layout.agents.context import at
+from gitops_layout.fields import at
 from gitops_layout.model import ObjectRef
 from gitops_layout.values import dataclass
 

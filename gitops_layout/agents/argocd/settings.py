@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from gitops_layout.agents.context import at, text
+from gitops_layout.agents.context import text
+from gitops_layout.fields import at
 from gitops_layout.model import ObjectRef
 from gitops_layout.source.reader import read
 from gitops_layout.values import dataclass

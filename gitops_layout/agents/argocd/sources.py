@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping
 from posixpath import join
 from typing import Any
 
-from gitops_layout.agents.context import at
 from gitops_layout.agents.delivery import Renderer
+from gitops_layout.fields import at
 from gitops_layout.kustomize.model import FILE_NAMES
 from gitops_layout.model import Path
 from gitops_layout.patterns import regexp
