@@ -410,8 +410,7 @@ def _is_sure(
         return False
     if near is not None and _is_hashed(name, *near):
         return True
-    mine = start.affected.delivery
-    if near is not None and mine is not None and near[0].affected.delivery == mine and not foreign:
+    if near is not None and not foreign and _comes_along(start, (kind, name), *near):
         return True
     if foreign or row.world == "near":
         return False  # somebody else's namespace
@@ -419,6 +418,20 @@ def _is_sure(
     if near is not None and row.where == "namespace":
         return namespace not in unseen
     return not (unseen if row.where == "cluster" else {"*", namespace} & unseen)
+
+
+def _comes_along(start: Present, wanted: tuple[str | None, str], target: Present, other: str) -> bool:
+    """Whether one delivery brings both, or the Kustomization that refers to the target brings it: what charts that are not
+    seen make as well is then told by a letter alone.
+    """
+    mine, its = start.affected.delivery, target.affected.delivery
+    if its is None or its == mine:
+        return its is not None
+    own = f"flux:Kustomization/{start.ref.namespace}/{start.ref.name}@"
+    kind, name = wanted
+    if start.ref.group != "kustomize.toolkit.fluxcd.io" or not its.startswith(own) or target.ref.kind != kind:
+        return False
+    return target.ref.group.endswith(".toolkit.fluxcd.io") or is_typo(name, other)
 
 
 _MAKING = regexp(r"\b(?:create|apply)\b")
