@@ -26,7 +26,8 @@ LINES = 30
 """A report of more lines than this is cut to a first answer."""
 
 _CAUSES = 10
-_UNSEEN = 8
+_LEAST = 5
+"""Lines that what was not seen has at least, however much there is to say: its number, the broken, the most frequent."""
 _NAMES = 6
 _WIDTH = 120
 _PLACE = 40
@@ -38,12 +39,10 @@ _AGENTS = {"flux": "Flux", "argocd": "Argo CD"}
 
 def first_answer(report: Report, understood: Sequence[str], *, paint: Callable[[str, str], str]) -> str:
     """What was `understood`, the worst live causes, what was not seen, and the command that mends each."""
-    blocks = [
-        understood,
-        list(_causes(report, paint)),
-        list(_unseen(report, paint)),
-        list(_next(report, paint)),
-    ]
+    causes, following = list(_causes(report, paint)), list(_next(report, paint))
+    left = LINES - sum(len(block) + 1 for block in (understood, causes, following))
+    unseen = list(_unseen(report, paint, max(left, _LEAST)))
+    blocks = [understood, causes, unseen, following]
     return "\n".join("".join(f"{line}\n" for line in block) for block in blocks if block)
 
 
@@ -124,10 +123,12 @@ _SUBJECTS = {
     "kind": ("kind without a schema", "kinds without a schema", "--crds, or declare them: lint --init"),
 }
 
+_UNDEFINED = "no file defines "
 _FETCHED = ("chart", "base", "source")
 
 
-def _unseen(report: Report, paint: Callable[[str, str], str]) -> Iterator[str]:
+def _unseen(report: Report, paint: Callable[[str, str], str], lines: int) -> Iterator[str]:
+    """In so many lines at most."""
     pending = report.coverage.open
     if not pending:
         return
@@ -142,16 +143,23 @@ def _unseen(report: Report, paint: Callable[[str, str], str]) -> Iterator[str]:
         if seen.unchecked.kind is not UncheckedClass.BROKEN:
             alike.setdefault(_subject(seen.unchecked), []).append(seen.unchecked)
     ranked = sorted(alike.items(), key=lambda item: -len(item[1]))
-    for (subject, why), found in ranked[:_UNSEEN]:
-        if subject in _SUBJECTS:
+    room = lines - 1 - bool(broken)
+    shown = len(ranked) if len(ranked) <= room else room - 1
+    for (subject, why), found in ranked[:shown]:
+        if subject == "undefined chart":
+            name = found[0].why.partition(_UNDEFINED)[2]
+            words = f"1 chart: {_UNDEFINED}{name}"
+            if len(found) > 1:
+                words = f"{len(found)} charts whose sources {_UNDEFINED.strip()}, such as {name}"
+        elif subject in _SUBJECTS:
             one, many, act = _SUBJECTS[subject]
             words = f"{len(found)} {one if len(found) == 1 else many}: {why or act}"
         else:
             words = f"{found[0].what}: {found[0].why}"
             words = words if len(found) == 1 else f"{len(found)} others, such as {words}"
         yield _cut(f"  {words}", _WIDTH)
-    if len(ranked) > _UNSEEN:
-        yield f"  … and {sum(len(found) for _, found in ranked[_UNSEEN:])} more: gitops-layout lint --full"
+    if len(ranked) > shown:
+        yield f"  … and {sum(len(found) for _, found in ranked[shown:])} more: gitops-layout lint --full"
 
 
 def _subject(entry: Unchecked) -> tuple[str, str]:
@@ -163,6 +171,8 @@ def _subject(entry: Unchecked) -> tuple[str, str]:
         return "", entry.why.partition(":")[0]  # an object that could not be followed, not its schema
     if subject != "chart" or entry.why.startswith("chart not fetched"):
         return subject, ""
+    if _UNDEFINED in entry.why:
+        return "undefined chart", ""
     return "unseen chart", entry.why.partition(": ")[2] or entry.why
 
 

@@ -117,3 +117,52 @@ def test_an_applicationset_that_cannot_be_expanded_is_no_kind_without_a_schema(
     said = capsys.readouterr().out
     assert "ApplicationSet argocd/apps: plugin needs the network" in said
     assert "without a schema" not in said
+
+
+_SYNC = """\
+apiVersion: kustomize.toolkit.fluxcd.io/v1
+kind: Kustomization
+metadata: {{name: apps-{number}, namespace: flux-system}}
+spec:
+  interval: 10m
+  path: ./apps
+  prune: true
+  sourceRef: {{kind: GitRepository, name: flux-system}}
+  postBuild: {{substituteFrom: [{{kind: ConfigMap, name: settings-{number}}}]}}
+"""
+_MISTAKES = (
+    ("prune: true", "prune: false"),
+    ("prune: true", "prune: true\n  suspend: true"),
+    ("prune: true", "prune: true\n  pruned: true"),
+    ("prune: true", "prune: true\n  timeout: 5"),
+    ("prune: true", "prune: true\n  dependsOn: [{name: gone}]"),
+    (
+        "prune: true",
+        "prune: true\n  healthChecks: [{apiVersion: batch/v1, kind: Pod, name: a, namespace: b}]",
+    ),
+    ("name: flux-system}\n  postBuild", "name: gone}\n  postBuild"),
+    ("./apps", "./gone"),
+)
+
+
+def test_what_was_not_seen_gets_the_lines_that_the_rest_leaves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number, (right, wrong) in enumerate(_MISTAKES):
+        (tmp_path / f"sync-{number}.yaml").write_text(_SYNC.format(number=number).replace(right, wrong))
+    for name in ("a", "b", "c"):
+        (tmp_path / f"release-{name}.yaml").write_text(
+            f"apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata: {{name: {name}, namespace: shop}}\n"
+            f"spec:\n  interval: 1h\n  chart: {{spec: {{chart: web, sourceRef: {{kind: HelmRepository, name: {name}}}}}}}\n"
+        )
+    (tmp_path / "apps").mkdir()
+    (tmp_path / "apps/pod.yaml").write_text(POD.format(number="${A}"))
+    (tmp_path / "apps/secret.yaml").write_text(
+        "apiVersion: v1\nkind: Secret\nmetadata: {name: login}\nstringData: {password: hunter2hunter2}\n"
+    )
+    run(monkeypatch, "lint")
+    said = capsys.readouterr().out
+    assert " more rules\n" in said
+    assert said.count("\n") <= 32, said
+    assert "  3 charts whose sources no file defines, such as HelmRepository shop/a\n" in said
+    assert " more: gitops-layout lint --full\n" in said
