@@ -403,7 +403,9 @@ _KEPT = "*"
 def _images(
     data: dict[str, Any], wanted: list[dict[str, str]], written: dict[Path, Path], kept: dict[Path, Path]
 ) -> None:
-    """The images as `kustomize edit set image` leaves them: by name, of several for one the last that is wanted."""
+    """The images as `kustomize edit set image` leaves them: by name, of several for one the last that is wanted and the
+    first that is there.
+    """
     if not wanted:
         return
     found: dict[str, dict[str, Any]] = {image["name"]: image for image in wanted}
@@ -412,8 +414,8 @@ def _images(
     for index, item in enumerate(_list(data, "images")):
         if isinstance(item, dict):
             name = str(item.get("name"))
-            mine[name] = index
-            found[name] = _preserved(found[name], item) if name in told else item
+            mine.setdefault(name, index)
+            found[name] = _preserved(found[name], item) if name in found else item
     data["images"] = [_preserved(found[name], {}) for name in sorted(found)]
     for number, name in enumerate(sorted(found)):
         if name not in told:

@@ -83,6 +83,13 @@ def test_a_star_in_an_image_keeps_what_the_kustomization_says(wanted: str, found
     assert data["spec"]["template"]["spec"]["containers"][0]["image"] == found
 
 
+@pytest.mark.parametrize("wanted", ["other:2", "web=*:*"])
+def test_of_two_entries_for_an_image_the_first_stays(wanted: str):
+    text = "resources: [web.yaml]\nimages: [{name: web, newTag: '7'}, {name: web, newName: reg/web}]\n"
+    data = web(kustomized({"images": [wanted]}, {"a/kustomization.yaml": text}))
+    assert data["spec"]["template"]["spec"]["containers"][0]["image"] == "web:7"
+
+
 def test_an_image_that_sets_nothing_is_refused_as_kustomize_refuses_it():
     (entry,) = kustomized({"images": ["web"]}).unchecked
     assert entry.kind is UncheckedClass.BROKEN
