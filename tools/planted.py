@@ -90,6 +90,7 @@ MISTAKES = (
     Mistake("F003", _FREE, r"^spec:\n", "spec:\n  dependsOn: [{name: nobody-of-that-name}]\n", 1),
     Mistake("F004", _FREE, rf"^(  name: ({_FILLED})\n(?s:.*?))^spec:\n", r"\1spec:\n  dependsOn: [{name: \2}]\n", -1),
     Mistake("F027", _FLUX, r"^spec:\n", "spec:\n  healthChecks: [{apiVersion: batch/v1, kind: Deployment, name: web, namespace: web}]\n", 1),
+    Mistake("F018", _FLUX, rf"^(  healthChecks:\n    - apiVersion: helm\.toolkit\.fluxcd\.io/v2\n      kind: HelmRelease\n      name: {_FILLED})$", r"\1s", -1),
     Mistake("P007", _FLUX, r"^metadata:\n", "metadata:\n  annotations: {reconcile.fluxcd.io/requestedAt: '2026-01-01'}\n", 1),
     Mistake("P006", _FLUX, r"^metadata:\n", "metadata:\n  annotations: {kustomize.toolkit.fluxcd.io/reconcile: disabled}\n", 1),
     Mistake("R013", _FLUX, r"^metadata:\n", "metadata:\n  annotations: {kustomize.toolkit.fluxcd.io/prun: disabled}\n", 1),
