@@ -13,7 +13,6 @@ from gitops_layout.model import Hit, Path, Related
 from gitops_layout.validation.judged import judged, targets
 from gitops_layout.validation.namespaces import Namespace, Namespaces
 from gitops_layout.validation.podsecurity import Level, breaches, enforced
-from gitops_layout.validation.policies import Denial, denials
 from gitops_layout.validation.subject import Subject
 
 __all__ = ["admission_policy", "pod_security"]
@@ -44,18 +43,17 @@ def pod_security(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
 
 def admission_policy(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
     """Objects that a ValidatingAdmissionPolicy of the repository denies."""
-    for denial in denials(graph, judged(graph).subjects):
-        if isinstance(denial, Denial):
-            subject, policy = denial.subject, denial.policy
-            values = {
-                "kind": subject.ref.kind,
-                "name": subject.ref.name,
-                "policy": policy.ref.name,
-                "problem": denial.message,
-                "subject": f"{policy.ref.name}: {denial.message}",
-            }
-            related = Related(policy.origin(("metadata", "name")), f"policy {policy.ref.name}")
-            yield Hit(subject.origin(_NAME), values, (related,), subject.affected)
+    for denial in judged(graph).denials:
+        subject, policy = denial.subject, denial.policy
+        values = {
+            "kind": subject.ref.kind,
+            "name": subject.ref.name,
+            "policy": policy.ref.name,
+            "problem": denial.message,
+            "subject": f"{policy.ref.name}: {denial.message}",
+        }
+        related = Related(policy.origin(("metadata", "name")), f"policy {policy.ref.name}")
+        yield Hit(subject.origin(_NAME), values, (related,), subject.affected)
 
 
 def _forbidden(

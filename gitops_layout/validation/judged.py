@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from gitops_layout.model import ObjectRef, Path
     from gitops_layout.validation.check import Violation
     from gitops_layout.validation.crds import Crd
+    from gitops_layout.validation.policies import Denial
     from gitops_layout.validation.schemas import Broken
 
     Settling = Callable[[Verdict, ObjectRef, Location, Affected, Mapping[str, Any], bool], Verdict]
@@ -44,13 +45,14 @@ _LATER = regexp(r"\$\{[^{}]*\}")
 @dataclass(frozen=True, slots=True)
 class Judged:
     """All subjects in the graph's order, and what stands in files that nothing reads; `validated` counts those that a
-    schema judged.
+    schema judged. `denials` is what admission policies of the repository refuse.
     """
 
     subjects: tuple[Subject, ...]
     unread: tuple[Subject, ...]
     validated: int
     unchecked: tuple[Unchecked, ...]
+    denials: tuple[Denial, ...] = ()
 
     @property
     def everything(self) -> Iterator[Subject]:
@@ -112,9 +114,10 @@ def _judge(graph: Graph) -> Judged:
         verdict = Verdict(verdict.known, tuple(certain), verdict.unjudged)
         origin, affected = _below(resource.location), Affected(resource.ref)
         loose.append(Subject(resource.ref, resource.data, origin, affected, False, verdict, False, shape))
-    unchecked = (*_unchecked([*subjects, *loose], judge.schemas), *_policies(graph, subjects))
+    denied, unjudged = _denied(graph, subjects)
+    unchecked = (*_unchecked([*subjects, *loose], judge.schemas), *unjudged)
     validated = sum(subject.verdict.known for subject in subjects)
-    return Judged(tuple(subjects), tuple(loose), validated, unchecked)
+    return Judged(tuple(subjects), tuple(loose), validated, unchecked, denied)
 
 
 def settling(graph: Graph) -> Settling:
@@ -312,16 +315,19 @@ def _unchecked(subjects: list[Subject], schemas: Schemas) -> Iterator[Unchecked]
         yield replace(unchecked, location=written) if written is not None else unchecked
 
 
-def _policies(graph: Graph, subjects: list[Subject]) -> Iterator[Unchecked]:
-    """Admission policies that could not be judged on something, once a policy and reason."""
+def _denied(graph: Graph, subjects: list[Subject]) -> tuple[tuple[Denial, ...], list[Unchecked]]:
+    """What admission policies refuse, and those that could not be judged on something, once a policy and reason."""
     if not any(subject.ref.kind == "ValidatingAdmissionPolicyBinding" for subject in subjects):
-        return
-    from gitops_layout.validation.policies import Unjudged, denials
+        return (), []
+    from gitops_layout.validation.policies import Denial, Unjudged, denials
 
-    found = (each for each in denials(graph, subjects) if isinstance(each, Unjudged))
-    for name, why in dict.fromkeys((each.policy.ref.name, each.why) for each in found):
-        policy = next(s for s in subjects if s.ref.name == name and s.ref.kind == "ValidatingAdmissionPolicy")
-        yield _external(f"admission policy {name}", why, "ValidatingAdmissionPolicy", policy)
+    found = list(denials(graph, subjects))
+    policies = {s.ref.name: s for s in reversed(subjects) if s.ref.kind == "ValidatingAdmissionPolicy"}
+    unjudged = dict.fromkeys((each.policy.ref.name, each.why) for each in found if isinstance(each, Unjudged))
+    return tuple(each for each in found if isinstance(each, Denial)), [
+        _external(f"admission policy {name}", why, "ValidatingAdmissionPolicy", policies[name])
+        for name, why in unjudged
+    ]
 
 
 def _broken(broken: Broken) -> Unchecked:

@@ -11,7 +11,8 @@ Sources: apiserver 0.36, pkg/admission/plugin/policy/{generic,matching,validatin
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from gitops_layout.cel import Binding, CelError, bind, compile_expression
@@ -59,17 +60,31 @@ class Unjudged:
 
 def denials(graph: Graph, subjects: Sequence[Subject]) -> Iterator[Denial | Unjudged]:
     """What the denying policies of each cluster refuse of the objects delivered to it."""
-    policies = [s for s in subjects if _is(s, "ValidatingAdmissionPolicy")]
-    bindings = [s for s in subjects if _is(s, "ValidatingAdmissionPolicyBinding")]
+    policies = _distinct(s for s in subjects if _is(s, "ValidatingAdmissionPolicy"))
+    bindings = _distinct(s for s in subjects if _is(s, "ValidatingAdmissionPolicyBinding"))
     if not policies or not bindings:
         return
     namespaces = Namespaces(graph, subjects)
+    there: dict[str | None, list[Subject]] = defaultdict(list)
+    for subject in subjects:
+        there[subject.affected.cluster].append(subject)
+    named: dict[tuple[str | None, str], list[Subject]] = defaultdict(list)
+    for policy in policies:
+        named[policy.affected.cluster, policy.ref.name].append(policy)
     for binding in bindings:
-        spec = At(binding.data)["spec"]
-        for policy in policies:
-            same = policy.affected.cluster == binding.affected.cluster
-            if same and policy.ref.name == spec["policyName"].text:
-                yield from _bound(policy, binding, subjects, namespaces)
+        cluster = binding.affected.cluster
+        for policy in named.get((cluster, At(binding.data)["spec"]["policyName"].text), ()):
+            yield from _bound(policy, binding, there[cluster], namespaces)
+
+
+def _distinct(subjects: Iterable[Subject]) -> list[Subject]:
+    """Each once a cluster: where many deliveries bring the same one, it refuses the same."""
+    found: dict[tuple[str | None, str], list[Subject]] = defaultdict(list)
+    for subject in subjects:
+        known = found[subject.affected.cluster, subject.ref.name]
+        if all(subject.data != other.data for other in known):
+            known.append(subject)
+    return [subject for known in found.values() for subject in known]
 
 
 _POLICIES = (
@@ -83,15 +98,21 @@ def _is(subject: Subject, *kinds: str) -> bool:
 
 
 def _bound(
-    policy: Subject, binding: Subject, subjects: Sequence[Subject], namespaces: Namespaces
+    policy: Subject, binding: Subject, there: Sequence[Subject], namespaces: Namespaces
 ) -> Iterator[Denial | Unjudged]:
+    """What a policy refuses through a binding of what is `there`, in the cluster of both."""
     spec, bound = At(policy.data)["spec"], At(binding.data)["spec"]
+    given = _givable(spec, there)
+    meant: dict[tuple[str, str], bool] = {}
     seen: set[int] = set()
-    for subject in subjects:
-        if _is(subject, *_POLICIES) or subject.affected.cluster != policy.affected.cluster:
+    for subject in there:
+        kind = subject.ref.api_version, subject.ref.kind
+        if kind not in meant:
+            meant[kind] = not _is(subject, *_POLICIES) and _of_kind(spec["matchConstraints"], subject)
+        if not meant[kind] or id(subject.data) in seen:
             continue
         try:
-            if id(subject.data) in seen or not _meant(spec["matchConstraints"], subject, rules=True):
+            if not _meant(spec["matchConstraints"], subject, rules=True):
                 continue
             seen.add(id(subject.data))
             if bound["matchResources"].is_map and not _meant(bound["matchResources"], subject, rules=False):
@@ -100,7 +121,7 @@ def _bound(
                 if not _in_namespace(where["namespaceSelector"], subject, namespaces):
                     break
             else:
-                words = _judged(spec, bound, subject, subjects, namespaces)
+                words = _judged(spec, bound, subject, given, namespaces)
                 if words is not None:
                     yield Denial(subject, policy, words)
         except _UnknownError as problem:
@@ -135,6 +156,16 @@ def _equivalent(at: At, subject: Subject) -> bool:
     group, _, version = subject.ref.api_version.rpartition("/")
     others = [name for name in at["apiVersions"].texts if bundle.served(group, name, subject.ref.kind)]
     return bool(others) and version not in others and _rule(at, subject, version=others[0])
+
+
+def _of_kind(at: At, subject: Subject) -> bool:
+    """Whether a rule of a MatchResources may cover an object of this one's kind, in any version."""
+    group = subject.ref.api_version.rpartition("/")[0]
+    resources = {"*", "*/*", _plural(subject.ref.kind)}
+    return any(
+        bool({"*", group} & set(rule["apiGroups"].texts)) and bool(resources & set(rule["resources"].texts))
+        for rule in at["resourceRules"]
+    )
 
 
 def _rule(at: At, subject: Subject, *, version: str = "") -> bool:
@@ -210,7 +241,7 @@ def _in_namespace(at: At, subject: Subject, namespaces: Namespaces) -> bool:
 
 
 def _judged(
-    spec: At, bound: At, subject: Subject, subjects: Sequence[Subject], namespaces: Namespaces
+    spec: At, bound: At, subject: Subject, given: Sequence[Subject], namespaces: Namespaces
 ) -> str | None:
     """The words of the denial, None where there is none."""
     fails = spec["failurePolicy"].text != "Ignore"
@@ -218,7 +249,7 @@ def _judged(
     own = {item["name"].text: item["expression"].text for item in spec["variables"]}
     in_no_namespace = builtin_scope(subject.ref.group, subject.ref.kind) is False
     deny = "Deny" in bound["validationActions"].texts
-    for params in _params(spec, bound, subject, subjects, namespaces):
+    for params in _params(spec, bound, subject, given, namespaces):
         group, _, version = subject.ref.api_version.rpartition("/")
         kind = {"group": group, "version": version, "kind": subject.ref.kind}
         resource = {"group": group, "version": version, "resource": _plural(subject.ref.kind)}
@@ -344,10 +375,16 @@ def _words(item: At, binding: Binding, own: Mapping[str, str]) -> str:
     return words if words and "\n" not in words else fixed
 
 
+def _givable(spec: At, there: Sequence[Subject]) -> list[Subject]:
+    """What is of the kind that a policy takes as its parameters."""
+    kind = spec["paramKind"]["apiVersion"].text, spec["paramKind"]["kind"].text
+    return [other for other in there if (other.ref.api_version, other.ref.kind) == kind]
+
+
 def _params(
-    spec: At, bound: At, subject: Subject, subjects: Sequence[Subject], namespaces: Namespaces
+    spec: At, bound: At, subject: Subject, given: Sequence[Subject], namespaces: Namespaces
 ) -> Iterator[Any]:
-    """The objects that the binding gives the policy as parameters; one None where it has none."""
+    """The objects that the binding gives the policy as parameters, of those `given`; one None where it has none."""
     kind, reference = spec["paramKind"], bound["paramRef"]
     if not kind.is_map or not reference.is_map:
         yield None
@@ -355,10 +392,8 @@ def _params(
     where = reference["namespace"].text or namespaces.name(subject)
     found = [
         other.data
-        for other in subjects
-        if (other.ref.api_version, other.ref.kind) == (kind["apiVersion"].text, kind["kind"].text)
-        and other.affected.cluster == subject.affected.cluster
-        and namespaces.name(other) in ("", where)
+        for other in given
+        if namespaces.name(other) in ("", where)
         and (
             other.ref.name == reference["name"].text
             if reference["name"].text

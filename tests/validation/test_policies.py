@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from tests.lint.support import linted
+from gitops_layout.validation.judged import judged
+from tests.lint.support import linted, linted_graph
 from tests.validation.server.support import Server, edited
 
 if TYPE_CHECKING:
@@ -243,3 +244,17 @@ def test_a_policy_whose_variables_refer_to_each_other_ends() -> None:
     )
 
     assert found(NAMESPACE, PARAMS, endless, BINDING, DEPLOYMENT) == []
+
+
+def test_a_policy_that_many_deliveries_bring_is_judged_once() -> None:
+    files: dict[str, str | bytes] = {
+        f"{folder}/kustomization.yaml": "resources: [../all]\n" for folder in ("a", "b", "c")
+    }
+    files["all/kustomization.yaml"] = "resources: [all.yaml]\n"
+    files["all/all.yaml"] = yaml.safe_dump_all(
+        [NAMESPACE, PARAMS, POLICY, BINDING, edited(DEPLOYMENT, {"/spec/replicas": 9})]
+    )
+    _, graph = linted_graph(files)
+
+    assert len(graph.deliveries) == 3
+    assert [denial.message for denial in judged(graph).denials] == ["at most 3"]
