@@ -145,3 +145,43 @@ def test_what_only_looks_like_it_is_built_alike(name):
     ours = fast(repo, "")
     assert not isinstance(ours, Declined), ours
     assert differences(ours, real(repo, "")) == []
+
+
+THING = "apiVersion: example.com/v1\nkind: Thing\nmetadata: {name: t}\nspec: {v: %s}\n---\n"
+COPIED = f"{BASE[K]}replacements:\n- source: {{kind: Thing, fieldPath: spec.v}}\n  targets: [{{select: {{kind: ConfigMap}}, fieldPaths: [data.a]}}]\n"
+INTO = f"{BASE[K]}replacements:\n- sourceValue: w\n  targets: [{{select: {{kind: Thing}}, fieldPaths: [spec.v]}}]\n"
+COUNTED = f"{BASE[K]}replacements:\n- sourceValue: '1e3'\n  targets: [{{select: {{kind: Thing}}, fieldPaths: [spec.v]}}]\n"
+MERGED = f"{BASE[K]}configMapGenerator: [{{name: a, behavior: merge, literals: [b=c]}}]\n"
+VARIED = f"{BASE[K]}vars: [{{name: V, objref: {{apiVersion: example.com/v1, kind: Thing, name: t}}, fieldref: {{fieldPath: spec.v}}}}]\ncommonAnnotations: {{q: $(V)}}\n"
+
+
+@pytest.mark.parametrize(
+    ("fields", "value", "data"),
+    [
+        (COPIED, "2.0", "x"),
+        (COPIED, "0x1F", "x"),
+        (COPIED, "True", "x"),
+        (COPIED, "2020-01-01", "x"),
+        (COPIED, "!!binary aGk=", "x"),
+        (INTO, "2020-01-01", "x"),
+        (COUNTED, "1", "x"),
+        (VARIED, "2020-01-01", "x"),
+        (VARIED, "9223372036854775808", "x"),
+        (MERGED, "x", "2020-01-01"),
+        (MERGED, "x", "!!binary aGk="),
+        (BASE[K], "! ", "x"),
+        (BASE[K], "! 5", "x"),
+    ],
+)
+def test_what_depends_on_an_unusual_spelling_is_left_to_kustomize(fields: str, value: str, data: str):
+    files = {"c.yaml": f"{THING % value}{CONFIG}data: {{a: {data}}}\n", K: fields}
+    assert isinstance(fast(repository(files), ""), Declined)
+
+
+@pytest.mark.parametrize("value", ["3", "8080123", "true", "v1", "'2.0'"])
+def test_a_usual_value_is_copied_as_it_is_written(value: str):
+    for fields in (COPIED, VARIED):
+        repo = repository({"c.yaml": f"{THING % value}{CONFIG}data: {{a: x}}\n", K: fields})
+        ours = fast(repo, "")
+        assert not isinstance(ours, Declined)
+        assert not differences(ours, real(repo, ""))

@@ -15,6 +15,7 @@ from gitops_layout.kustomize.fast import Bases, Declined, Fast
 from tests.kustomize.keys import ODD, PLACES, keyed
 from tests.kustomize.oracle import differences, fast, real, repository
 from tests.kustomize.rare import SCHEMA, root_fields
+from tests.kustomize.spellings import spelled_oddly
 from tests.kustomize.texts import written
 from tests.kustomize.trees import damaged, tree, yaml_text
 
@@ -60,6 +61,13 @@ def test_values_in_every_way_of_writing_them_build_alike_or_are_declined(seed: i
     rnd = Random(seed)
     trees = {f"k{n}": dict(written(rnd, f"k{n}")) for n in range(2 * CASES)}
     assert _taken_alike(trees, "") >= CASES // 4
+
+
+@_SETTINGS
+@given(st.integers(0, 2**32))
+def test_values_of_odd_spelling_are_copied_merged_and_compared_alike_or_are_declined(seed: int):
+    trees = {f"k{n}": dict(spelled_oddly(Random(seed + n), f"k{n}")) for n in range(2 * CASES)}
+    assert _taken_alike(trees, "") >= CASES // 8
 
 
 def _taken_alike(trees: Mapping[str, Mapping[str, str | bytes]], below: str = "/overlay") -> int:

@@ -14,6 +14,7 @@ from gitops_layout.kustomize.fast.declined import decline, refuse
 from gitops_layout.kustomize.fast.item import Item, check_key, plain_text
 from gitops_layout.kustomize.fast.marks import Mark
 from gitops_layout.kustomize.fast.oddities import check_text
+from gitops_layout.kustomize.fast.spelling import check_dates
 from gitops_layout.model import Location, Span
 
 __all__ = ["absorb", "add_hashes", "generate", "name_hash"]
@@ -221,6 +222,7 @@ def _keep(new: Item, old: Item, path: tuple[str, ...], *, drop_empty: bool) -> N
         not isinstance(theirs, dict) or not all(isinstance(value, str) for value in theirs.values())
     ):
         decline(f"{'.'.join(path)} holds what is no text", old.origin(path)[0])
+    check_dates(theirs, old.origin(path)[0])
     for key, value in (theirs or {}).items():
         where = old.origin((*path, key))[0]
         check_key(key, where)
@@ -263,6 +265,7 @@ def add_hashes(items: list[Item]) -> None:
             values = item.data.get(field, {})
             if not isinstance(values, dict) or not all(isinstance(v, str) for v in values.values()):
                 decline(f"{field} holds what is no text", place)
+            check_dates(values, place)
         if item.kind not in ("ConfigMap", "Secret") or not isinstance(item.data.get("type", ""), str):
             decline("a hash is asked for an object of another kind", place)
         item.remember()

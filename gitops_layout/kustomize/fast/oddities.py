@@ -15,8 +15,10 @@ __all__ = ["check_empty_start", "check_oddities", "check_text"]
 
 # What may be one of these; the most of what it finds is none, and costs a walk.
 _MAYBE = regexp(
-    r"""\\[/NLP]|\\[xuU]0*85|\\[uU]0*202[89]|[\x85\u2028\u2029]|["'](?:\t|\\[\ttxuU])|[|>][+-]?[1-9]|\n +\t"""
+    r"""\\[/NLP]|\\[xuU]0*85|\\[uU]0*202[89]|[\x85\u2028\u2029]|["'](?:\t|\\[\ttxuU])|[|>][+-]?[1-9]|\n +\t|![!<]\S*(?:binary|%)|(?:^|[\s\[{,:])!(?=[\s,\]}]|\Z)"""
 )
+# Tags that change what a value is: of bytes the library keeps the letters, of `!` nothing.
+_TAGGED = regexp(r"(?:&\S+\s+)?!(?:[!<]\S*(?:binary|%)|(?=[\s,\]}]|\Z))")
 # Behind anchors and tags.
 _SLASH = regexp(r'(?:[&!]\S*+\s++)*+"(?:[^"\\]|\\[^/])*+\\/', re.DOTALL)
 _BREAKS = ("\x85", "\u2028", "\u2029")
@@ -40,6 +42,8 @@ def check_oddities(
                     "write / without the backslash",
                     said="unknown escape character",
                 )
+            if _TAGGED.match(text, node.start):
+                decline("a tag that kustomize keeps or loses", place)
             head = text[node.start : text.find("\n", node.start)]
             if isinstance(value, str) and value[:1] == "\t" and ("|" in head or ">" in head):
                 decline("a block that begins with a tab, which kustomize may write and not read again", place)

@@ -9,7 +9,9 @@ from typing import Any
 from gitops_layout.kustomize.fast.declined import decline, refuse
 from gitops_layout.kustomize.fast.item import Item, plain_text
 from gitops_layout.kustomize.fast.marks import ABSENT, at
+from gitops_layout.kustomize.fast.read import Reader
 from gitops_layout.kustomize.fast.select import SELECTOR_FIELDS, matches_labels, pattern
+from gitops_layout.kustomize.fast.spelling import check_dates, spelled
 from gitops_layout.kustomize.fast.tables import group_version
 from gitops_layout.model import Location, Path
 from gitops_layout.patterns import regexp
@@ -23,11 +25,10 @@ _TARGET = frozenset(("select", "reject", "fieldPaths", "options"))
 _OPTIONS = frozenset(("delimiter", "index", "create"))
 _TEXTS = SELECTOR_FIELDS | {"fieldPath", "delimiter", "sourceValue"}
 _PLAIN_STEP = regexp(r"[A-Za-z0-9_./:@-]+\Z")
-_LARGEST = 1_000_000
-"""Numbers from here on may be written with an exponent on their way through kustomize."""
+_NUMBER = regexp(r"(?:0|-?[1-9][0-9]{0,14})\Z")
 
 
-def replace_values(items: list[Item], entry: Mapping[str, Any], where: Location) -> None:
+def replace_values(reader: Reader, items: list[Item], entry: Mapping[str, Any], where: Location) -> None:
     """One entry of `replacements`, inline; its source and targets must be there."""
     _known(entry, {"source", "sourceValue", "targets"}, where)
     source, targets = entry.get("source"), entry.get("targets")
@@ -41,7 +42,7 @@ def replace_values(items: list[Item], entry: Mapping[str, Any], where: Location)
     if not isinstance(targets, list) or not targets:
         decline("a replacement needs a source and targets", where)
     if isinstance(source, dict):
-        found = _read(items, source, where)
+        found = _read(reader, items, source, where)
     elif entry.get("sourceValue") is not None:
         found = _Value(entry["sourceValue"], where.at("sourceValue"))
     else:
@@ -54,7 +55,7 @@ def replace_values(items: list[Item], entry: Mapping[str, Any], where: Location)
         for item in _targets(items, target, place):
             item.check_folded(place)
             for field in target.get("fieldPaths") or ["metadata.name"]:
-                _copy(item, field, found.text, target.get("options") or {}, found.written, place)
+                _copy(reader, item, field, found, target.get("options") or {}, place)
                 if item is found.item and at(item.data, found.path) != found.value:
                     decline(
                         "a replacement changes its own source, of which the next targets get a part", place
@@ -72,7 +73,7 @@ class _Value:
     value: Any = None
 
 
-def _read(items: list[Item], source: Mapping[str, Any], where: Location) -> _Value:
+def _read(reader: Reader, items: list[Item], source: Mapping[str, Any], where: Location) -> _Value:
     """The value of a field of an object."""
     place = where.at("source")
     _known(source, _SOURCE, place)
@@ -89,7 +90,7 @@ def _read(items: list[Item], source: Mapping[str, Any], where: Location) -> _Val
         )
     if isinstance(value, dict | list):
         decline("a replacement copies more than a plain value", place)
-    text = _text(value, place)
+    text = spelled(reader, item, path, place)
     options = source.get("options") or {}
     _known(options, _OPTIONS - {"create"}, place.at("options"))
     if options.get("delimiter"):
@@ -114,17 +115,6 @@ def _known(data: Mapping[str, Any], fields: frozenset[str] | set[str], where: Lo
             decline("index is no number", where.at(key))
         if key == "create" and not isinstance(value, bool):
             decline("create is no boolean", where.at(key))
-
-
-def _text(value: Any, where: Location) -> str:
-    """A plain value as it is written; numbers that kustomize may write otherwise are declined."""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if not isinstance(value, int) or abs(value) >= _LARGEST:
-        decline("a replacement copies a number that may be written in several ways", where)
-    return str(value)
 
 
 def _source(items: list[Item], selector: Mapping[str, Any], where: Location) -> Item:
@@ -177,8 +167,16 @@ def _targets(items: list[Item], target: Mapping[str, Any], where: Location) -> I
             yield item
 
 
+def _usual(value: float, text: str) -> bool:
+    """Whether a value is of the type that its text has to kustomize, to which 1.0 and 1e3 are no integers."""
+    return isinstance(value, bool) or (isinstance(value, int) and _NUMBER.match(text) is not None)
+
+
 def _labelled(item: Item, selector: Mapping[str, Any], where: Location) -> bool:
     metadata = item.data["metadata"]
+    for key, field in (("labelSelector", "labels"), ("annotationSelector", "annotations")):
+        if selector.get(key):
+            check_dates(metadata.get(field), where)
     return all(
         not selector.get(key) or matches_labels(selector[key], metadata.get(field) or {}, where)
         for key, field in (("labelSelector", "labels"), ("annotationSelector", "annotations"))
@@ -246,7 +244,7 @@ def _lookup(item: Item, field: str, where: Location) -> Path | None:
 
 
 def _copy(
-    item: Item, field: Any, text: str, options: Mapping[str, Any], written: Location, where: Location
+    reader: Reader, item: Item, field: Any, found: _Value, options: Mapping[str, Any], where: Location
 ) -> None:
     _known(options, _OPTIONS, where.at("options"))
     if not isinstance(field, str):
@@ -263,7 +261,7 @@ def _copy(
             said=f'unable to find field "{re.escape(field)}"',
         )
     for path in paths:
-        _write(item, path, text, options, written, where)
+        _write(reader, item, path, found, options, where)
     if field in ("kind", "apiVersion") or steps[:2] in (["metadata", "name"], ["metadata", "namespace"]):
         _still_plain(item, where)
 
@@ -327,13 +325,13 @@ def _in_list(data: list[Any], steps: list[str], path: Path, create: bool, where:
 
 
 def _write(
-    item: Item, path: Path, text: str, options: Mapping[str, Any], written: Location, where: Location
+    reader: Reader, item: Item, path: Path, found: _Value, options: Mapping[str, Any], where: Location
 ) -> None:
-    old = at(item.data, path)
+    text, old = found.text, at(item.data, path)
     if options.get("delimiter"):
         if old is ABSENT or isinstance(old, dict | list) or old is None:
             decline("a delimiter needs a plain value", where)
-        parts = _text(old, where).split(options["delimiter"])
+        parts = spelled(reader, item, path, where).split(options["delimiter"])
         index = options.get("index", 0)
         if index < 0:
             parts.insert(0, text)
@@ -344,11 +342,13 @@ def _write(
         text = options["delimiter"].join(parts)
     if isinstance(old, dict | list) or old is None:
         decline("a replacement of more than a plain value", where)
+    if isinstance(old, str):
+        spelled(reader, item, path, where)  # a time stays one, and takes no text
     if isinstance(old, str) and not plain_text(text) and item.origin(path)[1]:
         decline("a replacement writes what may not stay a text", where)
     # Whatever an annotation is written as, it ends as a text.
     value = text if path[:2] == ("metadata", "annotations") else _typed(text, old, where)
-    item.write(path, value, written)
+    item.write(path, value, found.written)
     item.check_shared(where)
 
 
@@ -365,6 +365,6 @@ def _typed(text: str, old: Any, where: Location) -> Any:
         if not isinstance(value, str) or re.match(r"\d{4}-", text) or "\n" in text:
             decline("a replacement creates a value of unsure type", where)
         return value
-    if type(value) is not type(old):
+    if type(value) is not type(old) or (isinstance(value, int | float) and not _usual(value, text)):
         decline("a replacement changes a value's type", where)
     return value

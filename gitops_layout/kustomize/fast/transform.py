@@ -131,7 +131,7 @@ def _replace(entry: Any, place: Location, inputs: Inputs, items: list[Item]) -> 
     if not isinstance(entry, dict):
         decline("a replacement is no mapping", place)
     if not entry.get("path"):
-        replace_values(items, {k: v for k, v in entry.items() if k != "path"}, place)
+        replace_values(inputs.reader, items, {k: v for k, v in entry.items() if k != "path"}, place)
         return
     if any(entry.get(key) for key in ("source", "targets")) or not isinstance(entry["path"], str):
         decline("a replacement is either a path or inline", place)
@@ -146,7 +146,7 @@ def _replace(entry: Any, place: Location, inputs: Inputs, items: list[Item]) -> 
     for one, spot in zip(listed if isinstance(listed, list) else [listed], places, strict=True):
         if not isinstance(one, dict):
             decline("a replacement is no mapping", spot)
-        replace_values(items, one, spot)
+        replace_values(inputs.reader, items, one, spot)
 
 
 def run(plugin: Item, items: list[Item], inputs: Inputs) -> list[Item]:

@@ -11,6 +11,7 @@ from gitops_layout.kustomize.fast.declined import decline, refuse
 from gitops_layout.kustomize.fast.item import Id, Item
 from gitops_layout.kustomize.fast.marks import ABSENT, at
 from gitops_layout.kustomize.fast.read import Reader
+from gitops_layout.kustomize.fast.spelling import spelled
 from gitops_layout.kustomize.fast.spots import spots
 from gitops_layout.model import Location, Path
 from gitops_layout.patterns import regexp
@@ -129,10 +130,7 @@ def _value(reader: Reader, items: list[Item], variable: Variable) -> _Value:
     if value is ABSENT or value is None or isinstance(value, dict | list | float):
         decline(f"the variable {variable.name} has no plain value", variable.where)
     where = item.origin(variable.steps)[0]
-    number = isinstance(value, int) and not isinstance(value, bool)
-    # kustomize reads the number as it is spelled, and knows no spelling but the plain one.
-    if number and not item.rewritten and reader.spelling(where) != str(value):
-        decline(f"the variable {variable.name} has a number of unusual spelling", variable.where)
+    spelled(reader, item, variable.steps, variable.where)
     if isinstance(value, str) and "$" in value:
         decline(f"the value of the variable {variable.name} may be replaced again", variable.where)
     return value, where
