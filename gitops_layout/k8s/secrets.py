@@ -20,14 +20,19 @@ _SETTING = regexp(
     | -?\d{1,5}(?:\.\d+)?[a-z]{0,2}$
     | [\w.+-]+@[\w-]+(?:\.[\w-]+)+$
     | https?://[^\s:@/]+(?::\d+)?(?:/[^\s?]*)?$
+    | \d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?)?$
     """,
     re.VERBOSE | re.IGNORECASE,
 )
-_CONFIG_KEY = regexp(
-    r"\.(?:ya?ml|json|toml|ini|conf|config|cfg|properties|xml|env|txt|crt|pem|sql|css|js|html?|sh|lua|tmpl|tpl|md)$"
-)
 _LISTS_CREDENTIALS = regexp(r"(?:^|[._-])users\.\w+$|passw|credential|secret|token", re.IGNORECASE)
 """Files whose every line is a name and its password."""
+_NAME_AND_PASSWORD = regexp(r"[^\s:=]+[ \t]*[:=][ \t]*(?![\s{\[|>])\S|[^\s<>{}:=]+[ \t]+\S+$", re.MULTILINE)
+_MARKUP = regexp(r"\.(?:css|js|html?|md|hcl|xml|sql|sh|lua|tmpl|tpl|svg)$", re.IGNORECASE)
+"""Files that no credential stands in but where one is assigned."""
+_FILE_KEY = regexp(
+    r".*[^.]\.(?!jks|p12|pfx|kdbx|gpg|[a-z]*(?:pass|pwd|token|secret|cred|key|auth|salt|hash))(?:[a-z][a-z0-9]{1,4}|config|properties)$",
+    re.IGNORECASE,
+)
 _ASSIGNED = regexp(r"[\w.\[\]\"'-]+\s*[=:]\s*(\S.*)$")
 _REMARK = regexp(r"\s*(?:#|;|//|/\*|\*)")
 _HEADING = regexp(r"\[[^\]]*\]$")
@@ -42,7 +47,9 @@ _WHERE_OR_WHO = regexp(
 _ID_KEY = regexp(r"(?:[-_.]|^)(?i:id|uuid)$|(?<=[a-z])I[Dd]$")
 _SECRET_ID = regexp(r"secret|token|passw|session|key", re.IGNORECASE)
 _ID = regexp(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$|\d+$", re.IGNORECASE)
-_PRIVATE_KEY = regexp(r"PRIVATE KEY(?: BLOCK)?-----(?:\\n|\s)*[A-Za-z0-9+/=]{16}")
+_PRIVATE_KEY = regexp(
+    r"PRIVATE KEY(?: BLOCK)?-----(?:\\n|\s)*[A-Za-z0-9+/=]{16}|\bAGE-SECRET-KEY-1[0-9A-Z]{40}"
+)
 """Not one that a remark tells the form of."""
 _USER_IN_URL = regexp(r"://[^/\s@]*:[^/\s@]+@")
 _CREDENTIAL = regexp(
@@ -69,6 +76,17 @@ _CERTIFICATE = regexp(
     r"-----BEGIN (?:CERTIFICATE|PUBLIC KEY|TRUSTED CERTIFICATE|PGP PUBLIC KEY BLOCK)-----"
     r"|(?:ssh-(?:rsa|ed25519|dss)|ecdsa-sha2-[\w-]+|sk-[\w@.-]+) AAAA"
 )
+_KNOWN_HOST = regexp(r"(?:@\S+ )?\S+ (?:ssh-(?:rsa|ed25519|dss)|ecdsa-sha2-[\w-]+|sk-[\w@.-]+) AAAA")
+_HASHED = regexp(r"\$(?:apr1|1|2[abxy]|5|6|y|argon2\w*)\$\S|\{S?SHA\}\S")
+"""A password as `htpasswd` and `/etc/shadow` keep it."""
+_HEADER = regexp(
+    r"authorization[\"']?\s*[:=]\s*[\"']?(?:basic|bearer)\s+[A-Za-z0-9+/=._-]{8,}", re.IGNORECASE
+)
+_RANDOM = regexp(
+    r"(?!\S*://)(?![/.])(?:(?=\S*[a-z])(?=\S*[A-Z])(?=\S*\d)\S{8,}|(?=\S*[a-z])(?=\S*\d)[a-z0-9]{20,}|(?=\S*[A-Z])(?=\S*\d)[A-Z0-9]{16,})$"
+)
+"""What nobody would write by hand."""
+_LONG_RANDOM = regexp(r"(?=.*[a-z])(?=.*[A-Z])(?=.*\d)[A-Za-z0-9+/_=-]{32,}$")
 _PATH_KEY = regexp(r"(?:file|path|dir|directory)s?$", re.IGNORECASE)
 _FILE_PATH = regexp(r"(?:/[\w.-]+)+/?$")
 _GIVEN = regexp(r"(?:^|[\s{,;(])[\"']?([\w.\[\]-]+)[\"']?\s*[=:]\s*(\S.*)")
@@ -78,7 +96,8 @@ _LAST_WORD = regexp(
 )
 """A key whose last word says that its value is a credential."""
 _SAID = regexp(
-    r"(?:password|passwd|identified\s+by)\s+(?:\"([^\"]{4,})\"|'([^']{4,})'|(?=\S*\d)(\S{4,}))", re.IGNORECASE
+    r"(?:password|passwd|identified\s+by)\s+(?:\"([^\"]{4,})\"|'([^']{4,})'|(?=\S*\d)(?!\w+\(\d)(\S{4,}))",
+    re.IGNORECASE,
 )
 """As SQL and `.netrc` give one."""
 _NAMED = regexp(r"[a-z]+(?:[-.][a-z0-9]+)*|[A-Z][A-Z0-9_]*|(?:[a-z]+)(?:[A-Z][a-z]+)*")
@@ -95,11 +114,17 @@ _LOOKED_AT = 2_000
 def secret_form(key: str, value: object, *, encoded: bool = False) -> Form:
     """The form of one value; `encoded` ones (a Secret's `data`) are judged by their base64 content.
 
-    `setting` is what is no credential: switches, small numbers, addresses, what its key calls a host, a
-    user or another name, numbers and UUIDs that it calls an id (of a tenant, a subscription, an account),
-    public certificates, hosts, ciphers, images that its key calls so, and configuration files in which nothing is
-    called a password, token or key.
+    `plain` is what looks like a credential: a private key, a password in a URL, a hash of one, a token's random signs,
+    a word whose key calls it so, and a text in which one is assigned or whose key calls it so. `setting` is what does not:
+    switches, small numbers, times, addresses, what its key calls a host, a user or another name, numbers and UUIDs that it
+    calls an id, public certificates and keys of hosts, ciphers, images, and files in which nothing is called a password,
+    token or key.
     """
+    return _form(key, value, encoded=encoded, listed=False)
+
+
+def _form(key: str, value: object, *, encoded: bool, listed: bool) -> Form:
+    """`secret_form` of a value; one that is `listed` stands among credentials, whatever its key is called."""
     if value is None or value == "":
         return "empty"
     text = str(value).strip()
@@ -114,7 +139,7 @@ def secret_form(key: str, value: object, *, encoded: bool = False) -> Form:
         return "placeholder"
     inner = _decoded(text)
     if inner is not None and encoded:
-        return secret_form(key, inner)
+        return _form(key, inner, encoded=False, listed=listed)
     if _is_prose(text):
         return "placeholder"
     if text[0] in "{[" and (leaves := _leaves(text)) is not None:
@@ -123,7 +148,9 @@ def secret_form(key: str, value: object, *, encoded: bool = False) -> Form:
         return "placeholder"
     if not isinstance(value, str) or _SETTING.match(text) or _is_public(key, text):
         return "setting"
-    return "plain"
+    if _is_own_name(key, text):
+        return "placeholder"
+    return "plain" if listed or _looks_like_credential(key, text) else "setting"
 
 
 def is_public_key(text: str) -> bool:
@@ -148,10 +175,34 @@ def _is_public(key: str, text: str) -> bool:
         return True
     if is_public_key(text) or (text == "changeit" and "trust" in key.lower()):
         return True  # Java's usual password of what holds no key
-    if _LISTS_CREDENTIALS.search(key):
+    lines = [line for line in text.splitlines() if line.strip() and not _REMARK.match(line)]
+    return bool(lines) and all(_KNOWN_HOST.match(line) for line in lines)
+
+
+def _is_own_name(key: str, text: str) -> bool:
+    """Whether a place to fill in has the name of its key (`access-key-id=AccessKeyId`); a password may be that."""
+    several = _SEVERAL.fullmatch(text) is not None
+    return several and _bare(text) == _bare(key) and not _PASSWORD.search(key)
+
+
+_SEVERAL = regexp(r"[A-Za-z]+(?:[-_.]|(?<=[a-z])(?=[A-Z]))[\w.-]+")
+
+
+def _looks_like_credential(key: str, text: str) -> bool:
+    """Whether a text that is not known to be public is, or gives, a credential."""
+    if _PRIVATE_KEY.search(text) or _USER_IN_URL.search(text) or _holds_credential(text):
+        return True
+    if _MARKUP.search(key):
         return False
-    settings = "\n" in text or _ASSIGNED.match(text) is not None or _REMARK.match(text) is not None
-    return settings and _CONFIG_KEY.search(key) is not None and not _holds_credential(text)
+    if len(text.split()) > 1 or _FILE_KEY.match(key) or _ASSIGNED.match(text):
+        if _LISTS_CREDENTIALS.search(key):
+            return "users" not in key.lower() or _NAME_AND_PASSWORD.search(text) is not None
+        if _FILE_KEY.match(key):
+            return False
+        if _CREDENTIAL_KEY.search(key) or _HASHED.search(text):
+            return True
+        return any(_LONG_RANDOM.match(line.strip()) for line in text.splitlines() if not is_public_key(text))
+    return _CREDENTIAL_KEY.search(key) is not None or _RANDOM.match(text) is not None
 
 
 def _holds_credential(text: str) -> bool:
@@ -161,10 +212,11 @@ def _holds_credential(text: str) -> bool:
     for line in text.splitlines():
         if _SWITCH.match(line) or _REMARK.match(line):
             continue
-        if any(_is_given(found[1], found[2]) for found in _GIVEN.finditer(line)):
+        if _HEADER.search(line) or any(_is_given(found[1], found[2]) for found in _GIVEN.finditer(line)):
             return True
         for found in _SAID.finditer(line):
-            if not is_placeholder(found[1] or found[2] or found[3]):
+            said = found[1] or found[2] or found[3]
+            if not said.startswith("$") and not is_placeholder(said):
                 return True
     return False
 
@@ -175,7 +227,8 @@ def _is_given(key: str, written: str) -> bool:
     if not _LAST_WORD.fullmatch(key[-_LONGEST_KEY:]) or len(value) < 4 or value[0] in "/.$%@*&{[|>!":
         return False
     if _NAMED.fullmatch(value) and not _PASSWORD.search(key):
-        named = _REFERRING.search(key) or value.isalpha() or _bare(value) in _bare(key)
+        named = _REFERRING.search(key) or _bare(value) in _bare(key)
+        named = named or (value.isalpha() and not _SECRET_KEY.search(key))
         if named:
             return False
     return secret_form(key, value) == "plain"
@@ -183,6 +236,7 @@ def _is_given(key: str, written: str) -> bool:
 
 _LONGEST_KEY = 253
 _PASSWORD = regexp(r"pass", re.IGNORECASE)
+_SECRET_KEY = regexp(r"secret[-_]access[-_]key$", re.IGNORECASE)
 _REFERRING = regexp(r"(?:secret|credentials?|auth)$", re.IGNORECASE)
 """What a key is called that may name a Secret as well as be one."""
 
@@ -239,7 +293,9 @@ def _form_of(key: str, leaves: list[tuple[str, object]]) -> Form:
     """
     listed = _LISTS_CREDENTIALS.search(key) is not None
     forms = {
-        secret_form(name, value): None for name, value in leaves if listed or _CREDENTIAL_KEY.search(name)
+        _form(name, value, encoded=False, listed=listed): None
+        for name, value in leaves
+        if listed or _CREDENTIAL_KEY.search(name)
     }
     urls = any(isinstance(value, str) and _USER_IN_URL.search(value) for _, value in leaves)
     if urls or "plain" in forms:
