@@ -28,7 +28,12 @@ USES = (
     "generated",
     "selector",
     "element",
+    "ports",
+    "ports",
 )
+
+PORTS = ("80", "81", "443", "0x50", "80.0", "0120", "8e1", "+80", "8_0", "'80'", "!!int 80", "0o120")
+SERVICE = "apiVersion: v1\nkind: Service\nmetadata: {{name: {name}}}\nspec:\n  ports:\n  - port: {port}\n    protocol: TCP\n"
 
 
 def spelled_oddly(rnd: Random, name: str) -> Mapping[str, str]:
@@ -46,7 +51,8 @@ def spelled_oddly(rnd: Random, name: str) -> Mapping[str, str]:
     texts = f"apiVersion: v1\nkind: {{}}\nmetadata:\n  name: {name}\n{label}data:\n  v: {odd.format('  ')}\n  t: a/b\n"
     kind = rnd.choice(["ConfigMap", "Secret"])
     field = f"{'metadata.' if place != 'spec' else ''}{place}.v"
-    files = {"c.yaml": f"{thing}---\n{texts.replace('{}', kind)}"}
+    service = SERVICE.format(name=name, port=rnd.choice(PORTS))
+    files = {"c.yaml": f"{thing}---\n{service}---\n{texts.replace('{}', kind)}"}
     fields = "resources: [c.yaml]\n" + _patched(rnd, name, files, place, odd)
     return {
         f"{name}/{path}": text
@@ -107,5 +113,8 @@ def _use(rnd: Random, name: str, field: str, kind: str, odd: str) -> str:
         wanted = rnd.choice(["v", "v=2020-01-01", "v=1", "v=1.0", "v!=2020-01-01", "day in (2020-01-01,x)"])
         chosen = f"select: {{kind: Thing, labelSelector: '{wanted}'}}, fieldPaths: [spec.q], options: {{create: true}}"
         return f"replacements:\n- sourceValue: w\n  targets: [{{{chosen}}}]\n"
+    if use == "ports":
+        merge = SERVICE.format(name=name, port=rnd.choice(PORTS)).replace("\n", "\n  ")
+        return f"patchesStrategicMerge:\n- |\n  {merge.rstrip()}\n      name: new\n"
     path = f"list.[name={rnd.choice(['x', '1', '1.0', '2020-01-01', 'v1'])}].w"
     return f"replacements:\n- sourceValue: '7'\n  targets: [{{select: {{kind: Thing}}, fieldPaths: ['{path}']}}]\n"

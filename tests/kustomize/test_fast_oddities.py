@@ -152,6 +152,8 @@ COPIED = f"{BASE[K]}replacements:\n- source: {{kind: Thing, fieldPath: spec.v}}\
 INTO = f"{BASE[K]}replacements:\n- sourceValue: w\n  targets: [{{select: {{kind: Thing}}, fieldPaths: [spec.v]}}]\n"
 COUNTED = f"{BASE[K]}replacements:\n- sourceValue: '1e3'\n  targets: [{{select: {{kind: Thing}}, fieldPaths: [spec.v]}}]\n"
 MERGED = f"{BASE[K]}configMapGenerator: [{{name: a, behavior: merge, literals: [b=c]}}]\n"
+SERVICE = "apiVersion: v1\nkind: Service\nmetadata: {name: s}\nspec: {ports: [{port: %s, protocol: TCP}]}\n"
+PORTED = f"resources: [c.yaml, s.yaml]\npatchesStrategicMerge: [{json.dumps(SERVICE % '0x50')}]\n"
 VARIED = f"{BASE[K]}vars: [{{name: V, objref: {{apiVersion: example.com/v1, kind: Thing, name: t}}, fieldref: {{fieldPath: spec.v}}}}]\ncommonAnnotations: {{q: $(V)}}\n"
 
 
@@ -169,12 +171,13 @@ VARIED = f"{BASE[K]}vars: [{{name: V, objref: {{apiVersion: example.com/v1, kind
         (VARIED, "9223372036854775808", "x"),
         (MERGED, "x", "2020-01-01"),
         (MERGED, "x", "!!binary aGk="),
+        (PORTED, "x", "x"),
         (BASE[K], "! ", "x"),
         (BASE[K], "! 5", "x"),
     ],
 )
 def test_what_depends_on_an_unusual_spelling_is_left_to_kustomize(fields: str, value: str, data: str):
-    files = {"c.yaml": f"{THING % value}{CONFIG}data: {{a: {data}}}\n", K: fields}
+    files = {"c.yaml": f"{THING % value}{CONFIG}data: {{a: {data}}}\n", "s.yaml": SERVICE % "80", K: fields}
     assert isinstance(fast(repository(files), ""), Declined)
 
 

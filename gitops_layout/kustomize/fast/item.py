@@ -29,7 +29,7 @@ class Item:
     that was no text has become one as it was written, `folded` whether a text in it is already what kustomize makes of it in the
     end. `shared` are places that change together: kustomize
     puts one and the same node into each field that a label is new to. `large` says that there may be
-    numbers of sixteen digits or more. `variables` are the names of `vars` that take their value from it,
+    numbers of sixteen digits or more, `unusual` which integers a patch of it spells oddly. `variables` are the names of `vars` that take their value from it,
     `source` what kustomize notes about where it comes from, cut before and after the file.
     """
 
@@ -47,6 +47,7 @@ class Item:
         "source",
         "spelled",
         "suffixes",
+        "unusual",
         "variables",
     )
 
@@ -61,6 +62,7 @@ class Item:
         self.rewritten = False
         self.spelled = False
         self.folded = False
+        self.unusual: frozenset[int] = frozenset()
         self.shared: tuple[tuple[Path, ...], ...] = ()
         self.large = False
         self.variables: tuple[str, ...] = ()
@@ -73,6 +75,7 @@ class Item:
         other.hashed, other.rewritten, other.spelled = self.hashed, self.rewritten, self.spelled
         other.shared, other.large, other.variables = self.shared, self.large, self.variables
         other.source, other.generated, other.folded = self.source, self.generated, self.folded
+        other.unusual = self.unusual
         return other
 
     @property

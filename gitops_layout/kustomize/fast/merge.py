@@ -394,6 +394,11 @@ def _told_apart(found: list[Identity], values: list[Any], keys: list[str]) -> bo
     return all(len(identity) == 2 or counts[identity[0]] == 1 for identity in found)
 
 
+def _spelled_oddly(state: _Merge, value: int) -> bool:
+    """Whether a number may be written otherwise than in its digits: 80 and 0x50 are two elements to kustomize."""
+    return value in state.item.unusual or value in state.reader.unusual(state.item.origin(())[0].file)
+
+
 def _identity(state: _Merge, value: Any, keys: list[str], path: Path) -> Identity:
     if not keys:
         if not isinstance(value, str) or not value:
@@ -408,6 +413,10 @@ def _identity(state: _Merge, value: Any, keys: list[str], path: Path) -> Identit
             continue
         if isinstance(text, bool) or not isinstance(text, str | int):
             decline(f"{key} of an element is no text", state.patch)
+        if isinstance(text, str) and text.endswith("T00:00:00Z"):
+            decline(f"{key} of an element may be a date", state.patch)
+        if isinstance(text, int) and _spelled_oddly(state, text):
+            decline(f"{key} of an element may be a number of unusual spelling", state.patch)
         named.append((key, str(text)))
     if not named:
         decline(f"an element of {'.'.join(map(str, path))} has no {keys[0]}", state.patch)

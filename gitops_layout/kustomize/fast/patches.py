@@ -198,6 +198,7 @@ def _merge_into(reader: Reader, item: Item, merge: Item, options: dict[str, Any]
         key: value for key, value in merge.data.items() if key != "apiVersion" and (retype or key != "kind")
     }
     patch["metadata"] = metadata
+    item.unusual |= merge.unusual
     done = merged(reader, item, patch, place)
     if done is None:
         item.data = {}

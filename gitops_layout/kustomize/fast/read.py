@@ -24,6 +24,7 @@ from gitops_layout.patterns import regexp
 from gitops_layout.repo.model import MAX_BYTES, Repo
 from gitops_layout.source.document import Document, Node, Stream
 from gitops_layout.source.reader import has_surrogates, read
+from gitops_layout.source.typing import NotJsonError, plain
 from gitops_layout.values import dataclass
 
 __all__ = ["NO_YAML", "Reader", "kustomized", "objects", "without_added_newline"]
@@ -57,6 +58,8 @@ _MARKER = regexp(
 _FOLDED = regexp(r"[:\-][ \t]+([&!]\S+[ \t]+)*>[+\-0-9]*[ \t]*(#.*)?\r?$", re.MULTILINE)
 # What a folded text that kustomize writes out does not come back from as it was.
 _UNSTABLE = regexp(r"\n[ \t]|\A\s|\n\n\n|\n\n\Z")
+# Integers that are written otherwise than in their digits, and some that are none.
+_UNUSUAL = regexp(r"(?<![\w.+-])(?:\+\d|-0|[-+]?(?:0[\d_xXoObB]|\d[\d_]*[._eE]|\.\d))[\w.+-]*")
 _KEPT = regexp(r"[|>][1-9]?\+")
 _MANY_DIGITS = regexp(r"\d[\d_]{14}|0x|[eE]\d")
 # Annotations in which kustomize keeps its own notes.
@@ -77,6 +80,7 @@ class Reader:
     rules: Rules = field(default_factory=list_rules)
     _objects: dict[str, tuple[Item, ...]] = field(default_factory=dict)
     _documents: dict[str, tuple[Document, ...]] = field(default_factory=dict)
+    _unusual: dict[str, frozenset[int]] = field(default_factory=dict)
 
     def items(self, path: str) -> tuple[Item, ...]:
         """The objects of a resource file; they are shared, so copy before writing."""
@@ -127,10 +131,29 @@ class Reader:
         found = self._node(where)
         return found[1].source.text[found[0].start : found[0].end] if found is not None else ""
 
+    def unusual(self, path: str) -> frozenset[int]:
+        """The integers that a file spells in an unusual way somewhere."""
+        if path not in self._unusual:
+            known = path in self.repo.entries
+            self._unusual[path] = _unusual(self.repo.text(path)) if known else frozenset()
+        return self._unusual[path]
+
     def _node(self, where: Location) -> tuple[Node, Document] | None:
         document = next((d for d in self.repo.documents(where.file) if d.index == where.document), None)
         node = document.find(where.path) if document is not None else None
         return (node, document) if node is not None and document is not None else None
+
+
+def _unusual(text: str) -> frozenset[int]:
+    found: set[int] = set()
+    for word in _UNUSUAL.findall(text):
+        try:
+            value = plain(word, "kustomize")
+        except NotJsonError:
+            continue
+        if isinstance(value, int):
+            found.add(value)
+    return frozenset(found)
 
 
 @lru_cache(maxsize=4)  # asked twice in a row
@@ -339,6 +362,8 @@ def objects(documents: tuple[Document, ...], where: Location, *, patch: bool = F
             large[id(source)] = _many_digits(source.text)
         item.large = large[id(source)]
         item.folded = document.settled
+        if patch:
+            item.unusual = _unusual(source.text)
         item.spelled = item.data["metadata"].get("annotations") is not data["metadata"].get("annotations")
         yield item
 
