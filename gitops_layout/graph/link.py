@@ -18,7 +18,7 @@ from gitops_layout.graph.formless import formless, unmade, unparsable, unreadabl
 from gitops_layout.graph.generators import expander, is_generator
 from gitops_layout.graph.model import Graph
 from gitops_layout.graph.objects import agents_of, pulls
-from gitops_layout.graph.parked import parked
+from gitops_layout.graph.parked import is_fixture, parked
 from gitops_layout.graph.roots import kustomize_roots, plain_folders
 from gitops_layout.graph.sources import context_of, is_agent, telling
 from gitops_layout.graph.state import Render, State, add
@@ -45,8 +45,9 @@ def link(repo: Repo, *, render: Render, declared: Declared | None = None) -> Gra
     context, reason = context_of(repo, declared, of_agents)
     expand = expander(repo, context.declared, of_agents, context.is_own, render.tree)
     state = State(context, expand, render, parked(repo), explain=[reason] if reason else [])
-    agents = agents_of(state, of_agents)
-    pulling = (r for r in of_agents if is_generator(r) or (is_agent(r) and pulls(r)))
+    own = [resource for resource in of_agents if not is_fixture(repo, resource.file)]
+    agents = agents_of(state, own)
+    pulling = (r for r in own if is_generator(r) or (is_agent(r) and pulls(r)))
     pulled = any(not state.parked(resource.file) for resource in pulling)
     agentless = declared.external_agent or not pulled
     follow(state, agents, partial(kustomize_roots, repo, context, live=agentless), inputs)
@@ -57,7 +58,7 @@ def link(repo: Repo, *, render: Render, declared: Declared | None = None) -> Gra
         add(state, plain_folders(repo, context, inputs, reached))
     read = frozenset().union(*(rendered.files for rendered in state.rendered.values()))
     add(state, loose_charts(repo, context, read))
-    live = _live_files(repo, state, of_agents)
+    live = _live_files(repo, state, own)
     hidden = _note_unseen(state, live, (of_agents, inputs), pulled=pulled, agentless=agentless)
     names = tuple(entry.what for entry in hidden)
     state.explain.append(_why_delivered(agents, declared, names, agentless=agentless))

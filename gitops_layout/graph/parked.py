@@ -6,9 +6,12 @@ from collections.abc import Callable, Iterable, Iterator
 
 from gitops_layout.kustomize.model import FILE_NAMES
 from gitops_layout.patterns import regexp
-from gitops_layout.repo.model import Repo, is_parked
+from gitops_layout.repo.model import Repo, folders_above, is_parked, is_test_data
 
-__all__ = ["parked", "switched_off"]
+__all__ = ["is_fixture", "parked", "switched_off"]
+
+_OF_A_TEST = regexp(r"(?:chainsaw|kyverno)-test\.ya?ml|\d+-(?:assert|errors)\.ya?ml")
+"""What Chainsaw, the Kyverno CLI and KUTTL read of a folder of tests."""
 
 _COMMENTED = regexp(r"^\s*+#++\s*+-?\s*+[\"']?(\./)?([\w./-]+)[\"']?\s*+(#.*)?$")
 
@@ -20,6 +23,16 @@ def parked(repo: Repo) -> Callable[[str], bool]:
     """
     off = frozenset(file for file, _ in switched_off(repo))
     return lambda file: file in off or is_parked(file)
+
+
+def is_fixture(repo: Repo, file: str) -> bool:
+    """Whether a file is what a test applies, in a folder of tests or beside a test's file or below it: its objects are
+    nobody's, unless something delivers the folder.
+    """
+    return is_test_data(file) or any(
+        folder and any(_OF_A_TEST.fullmatch(name) for name in repo.folders.get(folder, ()))
+        for folder in folders_above(file)
+    )
 
 
 def switched_off(repo: Repo, folders: Iterable[str] | None = None) -> Iterator[tuple[str, str]]:

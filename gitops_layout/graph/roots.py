@@ -9,8 +9,9 @@ from posixpath import basename, dirname, join
 from gitops_layout.agents import builtin
 from gitops_layout.agents.context import Context
 from gitops_layout.agents.delivery import Delivery
+from gitops_layout.graph.parked import is_fixture
 from gitops_layout.kustomize.model import FILE_NAMES, Kustomization, Problem, find, references
-from gitops_layout.repo.model import Repo, folders_above, is_aside, is_template, is_test_data
+from gitops_layout.repo.model import Repo, folders_above, is_aside, is_template
 
 __all__ = ["closure", "kustomizations", "kustomize_roots", "plain_folders"]
 
@@ -52,7 +53,7 @@ def kustomize_roots(repo: Repo, context: Context, reached: AbstractSet[str], *, 
             roots.append(folder)
             entered |= {folder} | closure(folder, includes)
     own = [
-        builtin.kustomize_root(folder, file, context, live=live and not is_test_data(file))
+        builtin.kustomize_root(folder, file, context, live=live and not is_fixture(repo, file))
         for folder in sorted(roots)
         for file in (found[folder].file,)
         if not found[folder].is_component and file not in reached
@@ -83,7 +84,7 @@ def plain_folders(
     for file in repo.manifests:
         folder, _, name = file.rpartition("/")
         if folder not in meant:
-            meant[folder] = not is_aside(file) and not _below(folder, kustomized)
+            meant[folder] = not (is_aside(file) or is_fixture(repo, file) or _below(folder, kustomized))
         if not meant[folder] or file in elsewhere or name in FILE_NAMES:
             continue
         for each in repo.objects(file):

@@ -844,6 +844,18 @@ def test_an_agents_object_in_a_folder_that_says_it_is_out_of_use_is_no_root(fold
     assert not graph.is_live("apps/old/settings.yaml")
 
 
+def test_what_a_test_applies_is_no_agents_object_unless_something_delivers_it() -> None:
+    beside = {"policies/test/chainsaw-test.yaml": "kind: Test\n", "policies/test/retro.yaml": PARKED}
+    graph = linked({**FLEET, **beside, "tests/e2e/retro.yaml": PARKED})
+    assert not [d for d in graph.deliveries if d.name == "retro"]
+    assert "no agent object pulls a path" in " ".join(linked(beside).explain)
+
+    brought = PARKED.replace("name: retro", "name: suite").replace("apps/old", "policies/test")
+    listed = {"policies/test/kustomization.yaml": "resources: [retro.yaml]\n", "sync/suite.yaml": brought}
+    graph = linked({**FLEET, **beside, **listed})
+    assert {d.name for d in graph.deliveries if d.live} >= {"suite", "retro"}
+
+
 def test_an_agents_object_brought_by_an_unused_kustomization_beside_it_is_no_root() -> None:
     beside = {"_archive/kustomization.yaml": "resources: [retro.yaml]\n", "_archive/retro.yaml": PARKED}
     assert not [d for d in linked({**FLEET, **beside}).deliveries if d.name == "retro" and d.live]
