@@ -15,9 +15,11 @@ __all__ = ["check_empty_start", "check_oddities", "check_text"]
 
 # What may be one of these; the most of what it finds is none, and costs a walk.
 _MAYBE = regexp(
-    r"""\\[/NLP]|\\[xuU]0*85|\\[uU]0*202[89]|[\x85\u2028\u2029]|["'](?:\t|\\[\ttxuU])|[|>][+-]?[1-9]|\n +\t|![!<]\S*(?:binary|%)|(?:^|[\s\[{,:])!(?=[\s,\]}]|\Z)"""
+    r"""\\[/NLP]|\\[xuU]0*85|\\[uU]0*202[89]|[\x85\u2028\u2029]|["'](?:\t|\\[\ttxuU])|[|>][+-]?[1-9]|\n +\t"""
 )
-# Tags that change what a value is: of bytes the library keeps the letters, of `!` nothing.
+# Tags that change what a value is: of bytes the library keeps the letters, of `!` nothing. It starts with the mark
+# itself, which few files hold and a search finds at once.
+_TAG = regexp(r"!(?<![^\s\[{,:]!)(?:[!<]\S*(?:binary|%)|(?=[\s,\]}]|\Z))")
 _TAGGED = regexp(r"(?:&\S+\s+)?!(?:[!<]\S*(?:binary|%)|(?=[\s,\]}]|\Z))")
 # Behind anchors and tags.
 _SLASH = regexp(r'(?:[&!]\S*+\s++)*+"(?:[^"\\]|\\[^/])*+\\/', re.DOTALL)
@@ -28,9 +30,10 @@ def check_oddities(
     text: str, documents: tuple[Document, ...], where: Location, *, escapes: bool = True
 ) -> None:
     """Decline a file's `text` whose documents hold such a text; without `escapes`, JSON's own are fine."""
-    if not _MAYBE.search(text):
+    maybe = _MAYBE.search(text)
+    if not maybe and not ("!" in text and _TAG.search(text)):
         return
-    if escapes and "<<" in text and "\\/" in text:
+    if maybe and escapes and "<<" in text and "\\/" in text:
         decline("a merge key may leave out what kustomize's YAML refuses", where)
     for document in documents:
         for path, node, value in _texts(document.data, document.node, ()):
