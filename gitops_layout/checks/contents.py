@@ -135,8 +135,8 @@ def _templates(graph: Graph) -> Iterator[Hit]:
     known = templates(graph)
     for delivery in graph.deliveries:
         template = known.get(delivery.id)
-        if template is None:
-            continue
+        if template is None or template.object.ref.kind.startswith("ENC["):
+            continue  # what SOPS encrypted as a whole is no template
         number = len(template.files)
         holds = f"{number} files hold tokens" if number > 1 else "this file holds tokens"
         who = f"which {template.by} fills in: a template" if template.by else "to be filled in: a template"

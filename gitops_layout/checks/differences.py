@@ -55,6 +55,10 @@ def _texts(entry: Mapping[str, Any], field: str) -> Iterator[tuple[int, str]]:
             yield index, item
 
 
+_ARGOCD = frozenset({"argoproj.io"})
+_OF_ARGOCD = frozenset({"Application", "ApplicationSet", "AppProject"})
+
+
 def wrong_group(graph: Graph, params: Params) -> Iterator[Hit]:
     """Entries whose group and kind no object can have: they ignore nothing."""
     for delivery, index, entry in _entries(graph):
@@ -62,7 +66,7 @@ def wrong_group(graph: Graph, params: Params) -> Iterator[Hit]:
         if kind is None or any(sign in kind for sign in "*?["):
             continue
         field = "group" if "group" in entry else "kind"
-        known = builtin_groups(kind)
+        known = builtin_groups(kind) or (_ARGOCD if kind in _OF_ARGOCD else frozenset())
         right: str | None
         if "/" in group:
             right = group.partition("/")[0] if "." in group or group.partition("/")[0] in known else None

@@ -139,13 +139,17 @@ def broken_json(graph: Graph, params: Params) -> Iterator[Hit]:
             except ValueError as error:
                 if not isinstance(error, json.JSONDecodeError) or _LATER.search(_around(value, error.pos)):
                     continue
-                if error.msg == "Extra data" and _is_stream(value):
+                if (error.msg == "Extra data" and _is_stream(value)) or _JSON5.match(value):
                     continue
                 where = _line_of(graph, place, key, error.lineno)
                 values = {
                     "key": key, "name": item.ref.name, "problem": error.msg, "line": error.lineno, "subject": key,
                 }  # fmt: skip
                 yield Hit(where, values, item.named(where), item.affected)
+
+
+_JSON5 = regexp(r"\s*+\{\s*+[A-Za-z_$][\w$]*+\s*+:")
+"""An object whose first key is bare: JSON5, whose readers take trailing commas too."""
 
 
 def _is_stream(value: str) -> bool:

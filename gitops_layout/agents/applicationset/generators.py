@@ -163,9 +163,10 @@ class Generators:
         if not found:
             what = "directories" if folders else "files"
             wanted = [index for index, (_, exclude) in enumerate(folders or files) if not exclude]
+            patterns = ", ".join(f'"{pattern}"' for pattern, exclude in folders or files if not exclude)
             self.renderer.note(
                 ProblemKind.EMPTY,
-                f"no {what} of {'this repository' if repo is self.world.repo else url} match",
+                f"no {what} of {'this repository' if repo is self.world.repo else url} match {patterns}".rstrip(),
                 (*path, what, wanted[0], "path") if len(wanted) == 1 else (*path, what),
             )
         return [self._with_values(params, spec, path) for params in found]
