@@ -109,9 +109,12 @@ _installed = once(installed)
 def _violation(subject: Subject, violation: Violation) -> Hit:
     place = subject.origin(violation.path)
     field_itself = violation.kind == "unknown" or "unknown field" in violation.message
-    elsewhere = place.span is None and place.path[-1:] != violation.path[-1:]
+    in_patch = _is_of_patch(place.path)
+    elsewhere = place.span is None and not in_patch and place.path[-1:] != violation.path[-1:]
     if field_itself and elsewhere:  # a variable wrote the value: the field is not there
         place = subject.origin(violation.path[:-1]).at(*violation.path[-1:])
+    if field_itself and in_patch and place.span is None and place.path[-1] == "value":
+        place = replace(place, path=(*place.path[:-1], "path"))
     whole = field_itself or (violation.path[-1:] == place.path[-1:] and not violation.got)
     if whole and place.path and violation.path and place.path[-1] == violation.path[-1]:
         place = replace(place, key=isinstance(place.path[-1], str))
@@ -135,6 +138,11 @@ def _violation(subject: Subject, violation: Violation) -> Hit:
     named = violation.kind == "unknown" and violation.near and place.path[-1:] == violation.path[-1:]
     meant = (Change("rename", replace(place, key=False), violation.near[0]),) if named else ()
     return Hit(place, values, _related(subject, place), subject.affected, meant)
+
+
+def _is_of_patch(path: Path) -> bool:
+    """Whether a place is an operation of a JSON patch in a file of its own, or a patch written as a text."""
+    return path[-1:] == ("patch",) or (len(path) == 2 and path[1] == "value" and isinstance(path[0], int))
 
 
 def _related(subject: Subject, place: Location) -> tuple[Related, ...]:

@@ -387,3 +387,27 @@ clusters:
     assert run(monkeypatch, "lint", "--format", "json", str(tree)) == 1
     found = [(f["rule"], f["file"]) for f in json.loads(capsys.readouterr().out)["findings"]]
     assert found == [("M005", "prod/a.yaml")]
+
+
+def test_a_field_that_a_json_patch_of_a_file_adds_stands_in_the_patch() -> None:
+    deployment = {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "web", "namespace": "shop"},
+        "spec": {
+            "selector": {"matchLabels": {"app": "web"}},
+            "template": {
+                "metadata": {"labels": {"app": "web"}},
+                "spec": {"containers": [{"name": "web", "image": "ghcr.io/acme/web:1.8.2"}]},
+            },
+        },
+    }
+    report = linted(
+        {
+            "web.yaml": yaml.safe_dump(deployment),
+            "patch.yaml": "- op: add\n  path: /spec/template/spec/servieAccountName\n  value: s3\n",
+            "kustomization.yaml": "resources: [web.yaml]\npatches:\n  - {path: patch.yaml, target: {kind: Deployment}}\n",
+        }
+    )
+
+    assert ("M002", "patch.yaml", 2) in named(report)
