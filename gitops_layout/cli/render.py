@@ -31,9 +31,9 @@ __all__ = ["command"]
 @click.option("--exact", is_flag=True, help="Let real kustomize build everything.")
 @click.option("--verify-render", "verify", is_flag=True, help="Build both ways; exit 1 where they differ.")
 @click.option("--explain", is_flag=True, help="Say who built what, and why real kustomize had to.")
-@click.option("--output", metavar="DIR", type=click.Path(path_type=Path), help="Write one file a delivery.")
+@click.option("--output", metavar="DIR", help="Write one file a delivery.")
 @remembered.option
-def command(target: str | None, *, no_cache: bool, output: Path | None, **options: Any) -> int:
+def command(target: str | None, *, no_cache: bool, output: str | None, **options: Any) -> int:
     """Print the objects of a delivery (its id or name), of a folder, or of everything.
 
     A folder is built as `kustomize build` would; a delivery gets its agent's own steps as well. Real
@@ -48,14 +48,16 @@ def command(target: str | None, *, no_cache: bool, output: Path | None, **option
         raise UserError("nothing to render", "name a delivery or a folder, or pass --all or --env")
     if target is not None and options["everything"]:
         raise UserError(f"both {target} and --all are given", "leave out one of them")
-    if output is not None and output.exists() and not output.is_dir():
+    if output == "":
+        raise UserError("--output names no folder", "is a variable of the shell empty? `.` is this folder")
+    if output is not None and Path(output).exists() and not Path(output).is_dir():
         raise UserError(f"--output {output}: not a folder", "name a folder; it gets one file a delivery")
     path = Path(target) if target is not None and _is_folder(target) else None
     if path is not None and options["environment"] is not None:
         raise UserError("a folder belongs to no environment", "leave out --env, or name a delivery")
     root = find_root(path or Path())
     options |= {"target": target, "folder": str(path.resolve()) if path is not None else None}
-    options["output"] = str(output) if output is not None else None
+    options["output"] = str(Path(output)) if output is not None else None
     run = partial(_run, root, path, options)
     use = not (no_cache or options["verify"])
     return remembered.command("render", root, options, run, ready=None if path else _ready, use=use)

@@ -94,6 +94,14 @@ def test_output_to_a_file_is_refused_before_any_work(repository: Path, capfd, mo
     assert "not a folder" in err
 
 
+def test_output_to_nothing_is_refused_and_writes_nothing(repository: Path, capfd, monkeypatch):
+    before = sorted(repository.iterdir())
+    code, _, err = said(capfd, monkeypatch, "--all", "--output", "")
+    assert code == 2
+    assert "names no folder" in err
+    assert sorted(repository.iterdir()) == before
+
+
 def test_a_delivery_is_found_by_its_name_beside_a_folder_of_that_name(repository: Path, capfd, monkeypatch):
     wanted = said(capfd, monkeypatch, "web", "--env", "prod")[1]
     (repository / "web").mkdir()
