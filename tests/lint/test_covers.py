@@ -249,3 +249,18 @@ def test_a_path_into_another_environment_is_not_also_a_value_of_that_environment
     here = ("clusters/staging/web.yaml", 7)
     assert named(linted(files, select=["L001", "L002"])) == [("L001", *here)]
     assert named(linted(files, select=["L002"])) == [("L002", *here)]
+
+
+def test_one_cause_is_not_told_again_by_the_schema_or_the_reader() -> None:
+    wave = APP.replace("namespace: web", "namespace: web, annotations: {argocd.argoproj.io/sync-wave: 5}")
+    application = (
+        "apiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: {name: web, namespace: argocd}\n"
+        "spec:\n  project: web\n  destination: {name: in-cluster, namespace: web}\n"
+        "  source: {repoURL: https://git.example.org/acme/fleet, path: web, targetRevision: main}\n"
+    )
+    found = named(linted({"argo/web.yaml": application, "web/app.yaml": wave}))
+    assert [(rule, line) for rule, file, line in found if file == "web/app.yaml"] == [("A012", 3)]
+
+    merged = "<<<<<<< HEAD\na: b\n=======\na: c\n>>>>>>> theirs\n"
+    found = named(linted({"argo/web.yaml": application, "web/app.yaml": APP, "web/more.yaml": merged}))
+    assert {rule for rule, file, _ in found if file == "web/more.yaml"} == {"D016"}
