@@ -11,6 +11,7 @@ from gitops_layout.checks.ci.rules import _shown
 from gitops_layout.checks.ci.runs import works
 from gitops_layout.checks.ci.shell import MAX_SCRIPT, commands
 from gitops_layout.repo.load import from_files
+from tests.lint.support import linted, named
 
 
 def ran(text: str) -> list[str]:
@@ -132,3 +133,15 @@ def test_a_hostile_jenkinsfile_takes_little_time(unit: str) -> None:
     begun = time.perf_counter()
     works(from_files({"Jenkinsfile": unit * 40_000}))
     assert time.perf_counter() - begun < 60
+
+
+def test_credentials_that_an_action_loads_for_several_jobs_are_told_once() -> None:
+    job = "    steps:\n      - uses: ./.github/actions/access\n      - run: kubectl apply -f web.yaml\n"
+    action = "runs:\n  using: composite\n  steps:\n    - shell: bash\n      run: aws eks update-kubeconfig --name prod\n"
+    files: dict[str, str | bytes] = {
+        ".github/actions/access/action.yaml": action,
+        ".github/workflows/a.yaml": f"on: push\njobs:\n  one:\n{job}  two:\n{job}",
+        "web.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: web, namespace: web}\n",
+    }
+
+    assert named(linted(files, select=["P002"])) == [("P002", ".github/actions/access/action.yaml", 5)]

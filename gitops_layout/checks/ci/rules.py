@@ -64,13 +64,17 @@ def push_deploy(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
 
 
 def holds_kubeconfig(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
-    """Jobs that load a cluster's credentials and deploy with them: one finding a job, at the first that loads."""
+    """Jobs that load a cluster's credentials and deploy with them: one finding a job, at the first that loads, and one for an
+    action that several jobs use.
+    """
+    told = set()
     for work in works(graph.repo):
         first = next(_pushed(work), None)
         if first is None:
             continue
         loaded = [ran.place for ran in work.commands if loads_credentials(ran)]
         loaded = [action.place for action in work.actions if loads_credentials(action)] or loaded
-        if loaded:
+        if loaded and loaded[0] not in told:
+            told.add(loaded[0])
             related = (Related(first[0], "used to deploy here"),)
             yield Hit(loaded[0], {"job": work.job.name, "subject": work.job.name}, related)
