@@ -169,27 +169,28 @@ def _listed(names: Iterable[str]) -> str:
 
 
 def _traced(item: Made, data: dict[str, Any], variables: Variables) -> Made:
-    """The object with its variables' places: they wrote last where they stand, and the text before them."""
+    """The object with its variables' places: they wrote last where they stand, and the text before them. A text of several
+    lines is its file's before it is theirs: they wrote a part, and what is read in it has lines of its own.
+    """
     from gitops_layout.render.substitute import writers
 
-    def writing(path: Path) -> tuple[Path, list[Location]]:
+    def writing(path: Path) -> tuple[Location, ...]:
         text, names = writers(item.data, path)
-        return text, list(dict.fromkeys(variables.places[name] for name in names if name in variables.places))
-
-    def origin(path: Path) -> Location:
-        text, places = writing(path)
-        return places[0] if places else item.origin(text)
-
-    def earlier(path: Path) -> tuple[Location, ...]:
-        text, places = writing(path)
-        before = item.earlier(text)
-        return (*places[1:], item.origin(text), *before) if places else before
+        places = dict.fromkeys(variables.places[name] for name in names if name in variables.places)
+        before = (item.origin(text), *item.earlier(text))
+        return (before[0], *places, *before[1:]) if "\n" in str(at(item.data, *text)) else (*places, *before)
 
     def approximate(path: Path) -> bool:
-        text, places = writing(path)
-        return not places and item.approximate(text)
+        text, _ = writers(item.data, path)
+        return writing(path)[0] == item.origin(text) and item.approximate(text)
 
-    return replace(item, data=data, origin=origin, earlier=earlier, approximate=approximate)
+    return replace(
+        item,
+        data=data,
+        origin=lambda path: writing(path)[0],
+        earlier=lambda path: writing(path)[1:],
+        approximate=approximate,
+    )
 
 
 def _namespaced(delivery: Delivery, item: Made, lookup: Lookup) -> Made:

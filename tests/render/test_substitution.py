@@ -132,6 +132,46 @@ def test_a_value_stands_where_its_variable_does_and_before_that_where_the_text_d
     assert lines(*pod, "containers", 0, "name") == [("apps/web.yaml", 10)]
 
 
+PATCHED = """\
+apiVersion: kustomize.toolkit.fluxcd.io/v1
+kind: Kustomization
+metadata: {name: more, namespace: flux-system}
+spec:
+  path: ./more
+  sourceRef: {kind: GitRepository, name: flux-system}
+  patches:
+  - target: {kind: Deployment}
+    patch: |
+      - op: add
+        path: /spec/paused
+        value: true
+      - op: add
+        path: /spec/replicas
+        value: ${COUNT}
+"""
+
+
+def test_what_a_text_with_a_variable_writes_stands_in_the_text():
+    more = WEB.replace("${COUNT:=2}", "1").replace("${NODES}", "{}").replace(":${TAG}-${ZONE}", "")
+    graph = linked(
+        "    substitute: {TAG: a, ZONE: b, NODES: '{}', COUNT: '3'}\n",
+        apps_more=PATCHED,
+        more_web=more.replace("name: web,", "name: more,"),
+    )
+    (item,) = [
+        o
+        for r in graph.rendered.values()
+        for o in r.objects
+        if o.ref.name == "more" and o.ref.kind == "Deployment"
+    ]
+    assert item.data["spec"]["replicas"] == 3
+    places = [item.origin(("spec", field)) for field in ("paused", "replicas")]
+    assert [(place.file, graph.repo.span(place).line) for place in places] == [
+        ("apps/more.yaml", 12),
+        ("apps/more.yaml", 15),
+    ]
+
+
 def test_variables_that_nothing_sets_fail_the_delivery_and_are_named_with_their_place():
     (entry,) = linked("    substitute: {ZONE: eu}\n").unchecked
     assert entry.kind is UncheckedClass.BROKEN
