@@ -18,7 +18,7 @@ from gitops_layout.graph.formless import formless, unmade, unparsable, unreadabl
 from gitops_layout.graph.generators import expander, is_generator
 from gitops_layout.graph.model import Graph
 from gitops_layout.graph.objects import agents_of, pulls
-from gitops_layout.graph.parked import is_fixture, parked
+from gitops_layout.graph.parked import fixtures, parked
 from gitops_layout.graph.roots import kustomize_roots, plain_folders
 from gitops_layout.graph.sources import context_of, is_agent, telling
 from gitops_layout.graph.state import Render, State, add
@@ -45,7 +45,8 @@ def link(repo: Repo, *, render: Render, declared: Declared | None = None) -> Gra
     context, reason = context_of(repo, declared, of_agents)
     expand = expander(repo, context.declared, of_agents, context.is_own, render.tree)
     state = State(context, expand, render, parked(repo), explain=[reason] if reason else [])
-    own = [resource for resource in of_agents if not is_fixture(repo, resource.file)]
+    is_fixture = fixtures(repo)
+    own = [resource for resource in of_agents if not is_fixture(resource.file)]
     agents = agents_of(state, own)
     pulling = (r for r in own if is_generator(r) or (is_agent(r) and pulls(r)))
     pulled = any(not state.parked(resource.file) for resource in pulling)

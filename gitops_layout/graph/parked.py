@@ -8,7 +8,7 @@ from gitops_layout.kustomize.model import FILE_NAMES
 from gitops_layout.patterns import regexp
 from gitops_layout.repo.model import Repo, folders_above, is_parked, is_test_data
 
-__all__ = ["is_fixture", "parked", "switched_off"]
+__all__ = ["fixtures", "parked", "switched_off"]
 
 _OF_A_TEST = regexp(r"(?:chainsaw|kyverno)-test\.ya?ml|\d+-(?:assert|errors)\.ya?ml")
 """What Chainsaw, the Kyverno CLI and KUTTL read of a folder of tests."""
@@ -25,14 +25,13 @@ def parked(repo: Repo) -> Callable[[str], bool]:
     return lambda file: file in off or is_parked(file)
 
 
-def is_fixture(repo: Repo, file: str) -> bool:
+def fixtures(repo: Repo) -> Callable[[str], bool]:
     """Whether a file is what a test applies, in a folder of tests or beside a test's file or below it: its objects are
     nobody's, unless something delivers the folder.
     """
-    return is_test_data(file) or any(
-        folder and any(_OF_A_TEST.fullmatch(name) for name in repo.folders.get(folder, ()))
-        for folder in folders_above(file)
-    )
+    named = (file.rpartition("/") for file in repo.entries)
+    tested = {folder for folder, _, name in named if folder and _OF_A_TEST.fullmatch(name)}
+    return lambda file: is_test_data(file) or (bool(tested) and not tested.isdisjoint(folders_above(file)))
 
 
 def switched_off(repo: Repo, folders: Iterable[str] | None = None) -> Iterator[tuple[str, str]]:

@@ -9,7 +9,7 @@ from posixpath import basename, dirname, join
 from gitops_layout.agents import builtin
 from gitops_layout.agents.context import Context
 from gitops_layout.agents.delivery import Delivery
-from gitops_layout.graph.parked import is_fixture
+from gitops_layout.graph.parked import fixtures
 from gitops_layout.kustomize.model import FILE_NAMES, Kustomization, Problem, find, references
 from gitops_layout.repo.model import Repo, folders_above, is_aside, is_template
 
@@ -52,8 +52,9 @@ def kustomize_roots(repo: Repo, context: Context, reached: AbstractSet[str], *, 
         if folder not in entered:
             roots.append(folder)
             entered |= {folder} | closure(folder, includes)
+    is_fixture = fixtures(repo)
     own = [
-        builtin.kustomize_root(folder, file, context, live=live and not is_fixture(repo, file))
+        builtin.kustomize_root(folder, file, context, live=live and not is_fixture(file))
         for folder in sorted(roots)
         for file in (found[folder].file,)
         if not found[folder].is_component and file not in reached
@@ -79,12 +80,13 @@ def plain_folders(
     kustomized = {folder for folder in (*(item.folder for item in found), *_broken(repo)) if folder}
     listed = {file for kustomization in found for file in _included(repo, kustomization)}
     elsewhere = listed | inputs | reached
+    is_fixture = fixtures(repo)
     folders: dict[str, list[str]] = {}
     meant: dict[str, bool] = {}
     for file in repo.manifests:
         folder, _, name = file.rpartition("/")
         if folder not in meant:
-            meant[folder] = not (is_aside(file) or is_fixture(repo, file) or _below(folder, kustomized))
+            meant[folder] = not (is_aside(file) or is_fixture(file) or _below(folder, kustomized))
         if not meant[folder] or file in elsewhere or name in FILE_NAMES:
             continue
         for each in repo.objects(file):
