@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 __all__ = ["makers", "of_agents", "programs"]
 
 _FLUX = "source.toolkit.fluxcd.io"
-_ROOT = ("fluxcd.controlplane.io/FluxInstance", "spec.sync.name")
+_ROOT = ("fluxcd.controlplane.io/FluxInstance", "spec.sync.name|metadata.namespace", "spec.sync.kind")
 
 _MAKERS = {
     "v1/Secret": (
@@ -51,7 +51,9 @@ _MAKERS = {
     f"{_FLUX}/Bucket": (_ROOT,),
     "kustomize.toolkit.fluxcd.io/Kustomization": (_ROOT,),
 }
-"""By the kind that is brought: the kinds that do, and where the name stands in their objects, or which it always is."""
+"""By the kind that is brought: the kinds that do, where the name stands in their objects, or which it always is, and where
+the kind does if they choose it.
+"""
 
 
 _OF_AGENTS = {
@@ -89,9 +91,10 @@ def programs(kind: str | None, name: str) -> tuple[str, ...]:
     return _PROGRAMS.get((kind or "", name), ())
 
 
-def makers(kinds: Iterable[str]) -> Iterator[tuple[str, str]]:
+def makers(kinds: Iterable[str]) -> Iterator[tuple[str, ...]]:
     """What brings objects of the `kinds` (`group/Kind`) into its own namespace: a kind, and the path of the name in its
-    objects, or of the first of several joined by `|`; `*` stands for any name, and `=NAME` for this one.
+    objects, or of the first of several joined by `|`; `*` stands for any name, and `=NAME` for this one. Third, if
+    they choose the kind that they bring, its path.
     """
     yield "fluxcd.controlplane.io/ResourceSet", "*"
     for kind in kinds:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from gitops_layout.model import Path
-    from gitops_layout.rules.model import Row, Rule
+    from gitops_layout.rules.model import Producer, Row, Rule
 
 __all__ = ["hits"]
 
@@ -129,6 +129,8 @@ class _Targets:
         self.cluster = cluster
         self.names: dict[tuple[str, str, str], Present] = {}
         self.any_namespace: dict[tuple[str, str], Present] = {}
+        self.kinds: dict[tuple[str, str], set[str]] = {}
+        """Which kinds have a name, as far as that is known."""
         self.open = False
         self.patterns: set[tuple[str, str]] = set()
         here = world.clusters.values() if row.where == "any" else (cluster,)
@@ -136,6 +138,7 @@ class _Targets:
         for target in (o for place in places for o in world.of_kind(place, row.to)):
             self.names.setdefault((target.ref.kind, target.namespace, target.ref.name), target)
             self.any_namespace.setdefault((target.ref.kind, target.ref.name), target)
+            self.kinds.setdefault((target.namespace, target.ref.name), set()).add(target.ref.kind)
             self._later(target.namespace, target.ref.name)
             if _is_copied(target.data):
                 self.patterns.add(("", target.ref.name))
@@ -143,9 +146,10 @@ class _Targets:
         self._unbound: dict[tuple[str | None, str], list[Present]] | None = None
         for producer in row.producers:
             for maker in (o for place in places for o in world.of_kind(place, (producer.kind,))):
-                self._produce(maker, producer.name)
+                self._produce(maker, producer)
 
-    def _produce(self, maker: Present, name: str) -> None:
+    def _produce(self, maker: Present, producer: Producer) -> None:
+        name = producer.name
         if name == "*":
             self.open = True
             return
@@ -161,6 +165,10 @@ class _Targets:
             elif isinstance(value, str):
                 self.produced[namespace, value] = maker
                 self._later(namespace, value)
+                chosen = values_at(maker.data, producer.chosen) if producer.chosen else ()
+                self.kinds.setdefault((namespace, value), set()).update(
+                    kind for kind, _ in chosen if isinstance(kind, str)
+                )
 
     def _later(self, namespace: str, name: str) -> None:
         """A name that is completed later may become any that agrees with the rest of it."""
@@ -170,12 +178,14 @@ class _Targets:
 
     def has(self, kind: str | None, namespace: str, name: str) -> bool:
         """Whether the cluster has it, or may have it."""
-        if any(fnmatchcase(name, pattern) for pattern in self.row.given) or of_agents(kind, name):
+        other = kind is not None and kind not in (self.kinds.get((namespace, name)) or (kind,))
+        given = any(fnmatchcase(name, pattern) for pattern in self.row.given)
+        if (given and not other) or of_agents(kind, name):
             return True
         for where, pattern in self.patterns:
             if (not where or not namespace or where == namespace) and fnmatchcase(name, pattern):
                 return True
-        if self.open or {("", name), (namespace, name)} & self.produced.keys():
+        if self.open or (not other and {("", name), (namespace, name)} & self.produced.keys()):
             return True
         kinds = (kind,) if kind is not None else {known for known, _ in self.any_namespace}
         if self.row.where != "namespace" or not namespace or (kind or "").startswith("Cluster"):

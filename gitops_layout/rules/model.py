@@ -53,11 +53,13 @@ class Scope:
 class Producer:
     """A kind whose objects bring forth the wanted one at run time, in their own namespace.
 
-    Its name stands at `name`, or at the first of several paths joined by `|` (`*`: any name).
+    Its name stands at `name`, or at the first of several paths joined by `|` (`*`: any name). `chosen` is the path
+    of the kind that they bring, if they choose that.
     """
 
     kind: str
     name: str
+    chosen: str = ""
 
 
 @dataclass(frozen=True, slots=True)
