@@ -143,17 +143,19 @@ def store_missing(graph: Graph, params: Mapping[str, Any]) -> Iterator[Hit]:
             continue
         known = [s for s in stores if s.delivery.cluster == item.delivery.cluster and s.ref.kind == kind]
         loose = item.delivery.agent == "helm"  # where such a chart goes is not known
-        if not known or loose or (kind, name) in written:
+        namesakes = [s for s in stores if s.delivery.cluster == item.delivery.cluster and s.ref.name == name]
+        namesakes = [s for s in namesakes if s.ref.kind != "SecretStore" or s.namespace == item.namespace]
+        if any(s.ref.kind == kind for s in namesakes):
             continue
-        if any(
-            s.ref.name == name and (kind != "SecretStore" or s.namespace == item.namespace) for s in known
-        ):
+        if loose or (kind, name) in written or not (known or namesakes):
             continue
         names = sorted({s.ref.name for s in known})
         near = difflib.get_close_matches(name, names, n=1, cutoff=0.5) or (names if len(names) == 1 else [])
         hint = f' (did you mean "{near[0]}"?)' if near else ""
+        if namesakes:
+            known, near, hint = namesakes, [name], f" (there is a {namesakes[0].ref.kind} of that name)"
         related = tuple(
-            Related(s.object.origin(("metadata", "name")), f"the {kind} {s.ref.name}")
+            Related(s.object.origin(("metadata", "name")), f"the {s.ref.kind} {s.ref.name}")
             for s in known
             if s.ref.name in near
         )[:1]

@@ -20,12 +20,14 @@ from gitops_layout.agents.argocd.scoped import scoped, with_scoped
 from gitops_layout.agents.argocd.settings import Settings, settings
 from gitops_layout.agents.context import text
 from gitops_layout.agents.delivery import Delivery
+from gitops_layout.checks.delivered import delivered
 from gitops_layout.checks.delivered import place as standing
 from gitops_layout.checks.near import is_typo, near_name
 from gitops_layout.checks.objectlist import objects_of
+from gitops_layout.checks.once import once
 from gitops_layout.fields import at
 from gitops_layout.graph.model import Graph
-from gitops_layout.k8s.scope import builtin_scope
+from gitops_layout.k8s.scope import crd_scopes, known_scope
 from gitops_layout.model import Affected, Hit, Location, ObjectRef, Related
 from gitops_layout.patterns import regexp
 from gitops_layout.render.rendered import RenderedObject
@@ -186,16 +188,15 @@ def _objects(graph: Graph, delivery: Delivery, projects: list[Project], hit: Any
     server, name = _destination(delivery)
     seen: set[str] = set()
     spaces: dict[str, RenderedObject | None] = {delivery.target_namespace or "": None}
+    defined = _defined(graph)
     for item in graph.rendered[delivery.id].objects:
-        namespaced = builtin_scope(item.ref.group, item.ref.kind)
-        if namespaced is None:
-            continue
-        kind = f"{item.ref.group}/{item.ref.kind}".lstrip("/")
+        group, known = item.ref.group, item.ref.kind
+        namespaced = defined.get((group, known), known_scope(group, known))
+        kind = f"{group}/{known}".lstrip("/")
         permitted = any(
-            permits_kind(
-                one, group=item.ref.group, kind=item.ref.kind, name=item.ref.name, namespaced=namespaced
-            )
+            permits_kind(one, group=group, kind=known, name=item.ref.name, namespaced=scope)
             for one in projects
+            for scope in ((True, False) if namespaced is None else (namespaced,))
         )
         if not permitted and kind not in seen:
             seen.add(kind)
@@ -216,6 +217,14 @@ def _objects(graph: Graph, delivery: Delivery, projects: list[Project], hit: Any
             else:
                 place, there = first.origin(("metadata", "namespace")), delivery.place("destination")
                 yield hit(what, place, first.ref, Related(there, "the destination"), hint=hint)
+
+
+@once
+def _defined(graph: Graph) -> Mapping[tuple[str, str], bool]:
+    """The scopes of the kinds whose CRDs are delivered, or stand in files."""
+    crds = "apiextensions.k8s.io", "CustomResourceDefinition"
+    written = (r.data for r in graph.repo.resources if (r.ref.group, r.ref.kind) == crds)
+    return {**crd_scopes(written), **crd_scopes(item.data for item in delivered(graph).of(*crds))}
 
 
 def _permitted(written: set[str], namespace: str) -> str:

@@ -19,6 +19,7 @@ __all__ = [
     "companion_kind",
     "crd_scopes",
     "is_crd",
+    "known_scope",
 ]
 
 _CLUSTER = {
@@ -124,6 +125,38 @@ def agent_kind(group: str, kind: str) -> bool:
     return group in _FLUX or (
         group == "argoproj.io" and kind in ("Application", "ApplicationSet", "AppProject")
     )
+
+
+_CLUSTER_COMPANIONS = {
+    "argoproj.io": "ClusterAnalysisTemplate ClusterWorkflowTemplate",
+    "cert-manager.io": "ClusterIssuer",
+    "cilium.io": "CiliumBGPAdvertisement CiliumBGPClusterConfig CiliumBGPNodeConfigOverride CiliumBGPPeerConfig"
+    " CiliumCIDRGroup CiliumClusterwideEnvoyConfig CiliumClusterwideNetworkPolicy CiliumEgressGatewayPolicy"
+    " CiliumL2AnnouncementPolicy CiliumLoadBalancerIPPool CiliumPodIPPool",
+    "eventing.keda.sh": "ClusterCloudEventSource",
+    "external-secrets.io": "ClusterExternalSecret ClusterPushSecret ClusterSecretStore",
+    "gateway.networking.k8s.io": "GatewayClass",
+    "generators.external-secrets.io": "ClusterGenerator",
+    "groupsnapshot.storage.k8s.io": "VolumeGroupSnapshotClass VolumeGroupSnapshotContent",
+    "keda.sh": "ClusterTriggerAuthentication",
+    "kyverno.io": "ClusterCleanupPolicy ClusterPolicy GlobalContextEntry",
+    "policies.kyverno.io": "DeletingPolicy GeneratingPolicy ImageValidatingPolicy MutatingPolicy ValidatingPolicy",
+    "postgresql.cnpg.io": "ClusterImageCatalog",
+    "snapshot.storage.k8s.io": "VolumeSnapshotClass VolumeSnapshotContent",
+    "trust.cert-manager.io": "Bundle",
+}
+_OF_THE_CLUSTER = frozenset(
+    (group, kind) for group, kinds in _CLUSTER_COMPANIONS.items() for kind in kinds.split()
+)
+
+
+def known_scope(group: str, kind: str) -> bool | None:
+    """True when objects of the kind have a namespace, as far as it is known without its CRD: of built-in kinds, of the
+    agents', and of their usual companions'; None for others.
+    """
+    if agent_kind(group, kind) or companion_kind(group, kind):
+        return True
+    return False if (group, kind) in _OF_THE_CLUSTER else builtin_scope(group, kind)
 
 
 def builtin_groups(kind: str) -> frozenset[str]:
