@@ -81,9 +81,23 @@ def run(
         if (revision := follows(delivery)) is not None
     )
     unread = [e for e in repo.unchecked if options["everything"] and e.kind is UncheckedClass.BROKEN]
+    unread += _left_out(graph, chosen)
     said.err += "".join(f"not read: {entry.what}: {entry.why}\n" for entry in unread)
     said.code = 3 if unread or any(item.failure is not None for _, item in chosen) else 0
     return said
+
+
+def _left_out(graph: Graph | Repo, chosen: _Chosen) -> Iterator[Unchecked]:
+    """The files that could not be read, in folders of manifests that no agent delivers: what is printed lacks them."""
+    folders = {delivery.source.path or "" for delivery, _ in chosen if delivery.agent == "plain"}
+    for entry in graph.unchecked if isinstance(graph, Graph) and folders else ():
+        where = entry.location
+        if (
+            where is not None
+            and entry.what == f"file {where.file}"
+            and where.file.rpartition("/")[0] in folders
+        ):
+            yield entry
 
 
 def _noted(graph: Graph, chosen: _Chosen, memory: Memory) -> str | None:

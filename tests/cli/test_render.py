@@ -367,3 +367,15 @@ spec: {interval: 1m, url: "https://example.test/acme/fleet.git", ref: {branch: m
     code, out, err = said(capfd, monkeypatch, "--all", "--no-cache")
     assert (code, "${A:=1}" in out) == (0, True)
     assert "not seen: variables of ConfigMap flux-system/settings: sync.yaml:9: no delivery brings it" in err
+
+
+@pytest.mark.parametrize("asked", [["--all"], ["plain"]])
+def test_a_file_that_is_no_yaml_is_told_where_no_agent_would_refuse_it(
+    asked: list[str], tmp_path: Path, capfd, monkeypatch
+):
+    write(tmp_path / "plain" / "a.yaml", _MAP)
+    write(tmp_path / "plain" / "b.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: b\n")
+    monkeypatch.chdir(tmp_path)
+    code, out, err = said(capfd, monkeypatch, *asked)
+    assert (code, yaml.safe_load(out)["metadata"]["name"]) == (3, "a")
+    assert err.startswith("not read: file plain/b.yaml: line 4, column 1: ")
