@@ -203,7 +203,7 @@ def _hit(item: Item, path: Path, port: str | int, what: str, has: list[Any], oth
         f'did you mean "{near}"?' if near is not None else f"known: {listed}" if listed else "it names none"
     )
     values = {
-        "from": item.ref.kind, "source": item.ref.name, "port": port, "what": what, "has": told, "subject": f"{what} {port}",
+        "from": item.ref.kind, "source": item.ref.name, "port": port, "what": what, "has": told, "subject": str(port),
     }  # fmt: skip
     related: tuple[Related, ...] = ()
     if other is not None:

@@ -264,3 +264,26 @@ def test_one_cause_is_not_told_again_by_the_schema_or_the_reader() -> None:
     merged = "<<<<<<< HEAD\na: b\n=======\na: c\n>>>>>>> theirs\n"
     found = named(linted({"argo/web.yaml": application, "web/app.yaml": APP, "web/more.yaml": merged}))
     assert {rule for rule, file, _ in found if file == "web/more.yaml"} == {"D016"}
+
+
+def test_a_port_that_a_service_lacks_is_told_once_under_the_names_of_its_overlays() -> None:
+    route = """\
+apiVersion: v1
+kind: Service
+metadata: {name: web}
+spec: {ports: [{name: http, port: 9898}]}
+---
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: web}
+spec:
+  defaultBackend:
+    service: {name: web, port: {number: 80}}
+"""
+    overlays = {
+        f"apps/{name}/kustomization.yaml": f"resources: [../base]\nnamePrefix: {name}-\n"
+        for name in ("dev", "prod")
+    }
+    files = {"apps/base/kustomization.yaml": "resources: [web.yaml]\n", "apps/base/web.yaml": route}
+    (finding,) = linted({**files, **overlays}, select=["M041"]).findings
+    assert len(finding.affected) == 2
