@@ -71,7 +71,9 @@ def test_of_the_keys_of_a_secret_the_one_like_a_credential_is_shown(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: storage, namespace: shop}\nstringData:\n"
-    (tmp_path / "a.yaml").write_text(f"{secret}  remote: minio-eu-3\n  clientSecret: correct-horse-battery\n")
+    (tmp_path / "a.yaml").write_text(
+        f"{secret}  remote: qT7-vb2Kx9-Lm4w\n  clientSecret: correct-horse-battery\n"
+    )
     run(monkeypatch, "lint", "--select", "S001", "--format", "json")
     [told] = json.loads(capsys.readouterr().out)["findings"]
     assert (told["line"], [place["line"] for place in told["also"]]) == (6, [5])
