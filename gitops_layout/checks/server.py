@@ -24,7 +24,7 @@ from gitops_layout.validation.unread import is_hole
 
 __all__ = ["metadata_invalid", "server_refuses"]
 
-_LATER = regexp(r"\$\{[^{}]*\}|\{\{|ENC\[|<[A-Z][A-Z0-9_]+>")
+_LATER = regexp(r"\$\{[^{}]*\}|\{\{|ENC\[|<[A-Z][A-Z0-9_]+>| \$[A-Z][A-Z0-9_]+\Z")
 """What somebody fills in before the server sees it: variables, templates, secrets of SOPS."""
 
 
