@@ -21,6 +21,7 @@ from gitops_layout.helm.chart import Chart
 from gitops_layout.helm.template import Again, Template
 from gitops_layout.helm.traced import Seen, Traced, template_file, templates, traced
 from gitops_layout.helm.uses import Uses
+from gitops_layout.helm.writes import written_keys
 from gitops_layout.model import Location, Path, Span
 from gitops_layout.patterns import regexp
 from gitops_layout.repo.model import Repo
@@ -35,18 +36,6 @@ _COMMENT = regexp(r"(?:^|\s)#")
 _DECLARES = ("Chart.yaml", "requirements.yaml")
 _MOST = 4
 """Actions on a line; the values of longer ones are not looked for."""
-_CHANGES = regexp(
-    r"(?<![\w.$-])(?:set|unset)\s+(?!\((?:dict|deepCopy|mustDeepCopy)\b|dict\b)\S"
-    r"|(?<![\w.$-])(?:mustM|m)ergeOverwrite(?!\s+\((?:dict|(?:deepCopy|mustDeepCopy)\s[^()]*)\)\s+(?:[^\s()|]+|\([^()]*\))\s*(?:$|\||\)))"
-    r"|^\$\s*="
-)
-"""What writes into a mapping that may be the values', or makes `$` something else. (`merge` writes only what is empty, and
-an empty value makes no other one.) An overwriting one is harmless with a copy or nothing first and one mapping more: of
-three, the last is written into what the second holds.
-"""
-_TEXT = regexp(r"\"(?:\\.|[^\"\\])*\"")
-_SETS_ONE = regexp(r"(?:\$\w+ *:?= *)?set +\$?\.Values +\"([^\"\\]+)\" [^|]*")
-"""Of these, what writes one key of all values."""
 _KEY_ALONE = regexp(r"\s*(?:- +)*[^\s:]+:\s*")
 
 
@@ -125,20 +114,13 @@ class Origins:
 
     @cached_property
     def _changed(self) -> frozenset[str] | None:
-        """The keys below which templates that run write into the values; None if that may be anywhere, or values are taken
-        from dependencies.
+        """The keys that templates that run write into some mapping; None if that may be any, or values are taken from
+        dependencies.
         """
         asked = [self.chart.files[place] for place in self.chart.files if basename(place) in _DECLARES]
         if any("import-values" in self.repo.text(file) for file in asked if file in self.repo.entries):
             return None
-        keys: set[str] = set()
-        for action in (action for unit in self._uses.run() for action in self._uses.actions.get(unit, ())):
-            found = len(_CHANGES.findall(_TEXT.sub('""', action)))
-            match = _SETS_ONE.fullmatch(action)
-            if found and (match is None or found > 1):
-                return None
-            keys |= {match[1]} if match is not None else set()
-        return frozenset(keys)
+        return written_keys(self._uses.actions.get(unit, ()) for unit in self._uses.run())
 
     def _of(self, number: int, path: Path) -> tuple[Location, ...]:
         item = self.objects[number]

@@ -25,6 +25,7 @@ _ELSEWHERE: Unit = ("?", "")
 
 _DEFINES = regexp(r"(?:define|block)\s+\"((?:\\.|[^\"\\])*)\"")
 _USES = regexp(r"(?<![\w.$])(?:include|template)\s+(?:\"((?:\\.|[^\"\\])*)\"|`([^`]*)`|(\S))")
+_ASSIGNED = regexp(r"\A\$\w+\s*:?=\s*")
 _ALONE = regexp(r"(?:include|template)\s")
 _TEXT = regexp(r"\"((?:\\.|[^\"\\])*)\"")
 _TAIL = regexp(
@@ -115,6 +116,10 @@ def _printed(action: str, used: list[Unit]) -> list[Unit]:
     first, *tails = (part.strip() for part in action.split("|"))
     if word(action) == "prints" and tails and tails[-1].endswith("sum"):
         return used
+    # What is read as YAML is the same with comments, and no text any more.
+    read = next((number for number, tail in enumerate(tails) if tail in ("fromYaml", "fromYamlArray")), None)
+    if read is not None:
+        first, tails = _ASSIGNED.sub("", first), tails[:read]
     return used[:1] if _ALONE.match(first) and all(_TAIL.fullmatch(tail) for tail in tails) else []
 
 

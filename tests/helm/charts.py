@@ -276,6 +276,11 @@ def _helper(made: Made, pad: str, depth: int) -> list[str]:
             [f"{pad}{{{{- if {call} }}}}", f"{pad}{key}: {_print(made)}", f"{pad}{{{{- end }}}}"],
             [f"{pad}{{{{- $t{key} := {call} }}}}", f"{pad}{key}: {{{{ $t{key} | quote }}}}"],
             [f"{pad}{key}:", f"{pad}  {{{{- toYaml (fromYaml ({call})) | nindent {deep} }}}}"],
+            [
+                f"{pad}{{{{- $o{key} := {call} | fromYaml }}}}",
+                f"{pad}{key}:",
+                f"{pad}  {{{{- toYaml $o{key} | nindent {deep} }}}}",
+            ],
             [f"{pad}{key}:", f"{pad}  {{{{- tpl ({call}) $ | nindent {deep} }}}}"],
         )
     )
