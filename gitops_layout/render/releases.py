@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from functools import partial
 from posixpath import normpath
 from typing import Any
 
@@ -238,7 +239,7 @@ def _layers(
             )
         except ValueError as error:
             return Problem(f"value file {named.path}: {error}", file.location)
-    inline = _inline(helm, here, delivery)
+    inline = _inline(repo, helm, here, delivery)
     if isinstance(inline, Problem):
         return inline
     return layers if inline is None else [*layers, (_dumped(inline.data), inline)]
@@ -254,7 +255,9 @@ def _argocd_flags(helm: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(flags)
 
 
-def _inline(helm: Mapping[str, Any], here: Location, delivery: Delivery) -> Written | Problem | None:
+def _inline(
+    repo: Repo, helm: Mapping[str, Any], here: Location, delivery: Delivery
+) -> Written | Problem | None:
     """`valuesObject`, else the text in `values`."""
     if isinstance(helm.get("valuesObject"), dict):
         return Written(
@@ -264,11 +267,21 @@ def _inline(helm: Mapping[str, Any], here: Location, delivery: Delivery) -> Writ
     if not isinstance(text, str) or not text:
         return None
     try:
-        return Written(
-            here.at("values"), parse(text, "values"), whole=True, origin=_origin(delivery, here.at("values"))
-        )
+        where = here.at("values")
+        whole = _origin(delivery, where) or (lambda _path: where)
+        return Written(where, parse(text, "values"), origin=partial(_in_text, repo, whole), read=True)
     except ValueError as error:
         return Problem(f"values: {error}", here.at("values"))
+
+
+def _in_text(repo: Repo, whole: Callable[[Path], Location], path: Path) -> Location:
+    """The place of a value in a text of values, or the `whole` text's where that is not known."""
+    # Imported when an origin is asked for, like the fast builder everywhere.
+    from gitops_layout.kustomize.fast.inline import inside_text
+
+    place = whole(())
+    found = inside_text(repo, place.at(0, *path), known=True) if path else place
+    return place if found.span is None else found
 
 
 def _parameters(helm: Mapping[str, Any], substitute: Any) -> list[tuple[int, str, bool]]:

@@ -78,7 +78,7 @@ def test_every_place_that_is_claimed_is_a_cause(seed: int):
     template, helpers, values, over = make(Random(seed))
     files = of_chart(template, values, helpers)
     if over:
-        files["app.yaml"] += "    helm:\n      valuesObject:\n"
+        files["app.yaml"] += f"    helm:\n      {'values: |' if seed % 2 else 'valuesObject:'}\n"
         files["app.yaml"] += "".join(f"        {key}: {value}\n" for key, value in over.items())
     before = rendered(files)
     assume(before is not None)
