@@ -287,14 +287,14 @@ _OF_ARGO = [
     Mutant("V012", UNIT, "  annotations:\n", "  annotations:\n    argocd-image-updater.argoproj.io/image-list: web=ghcr.io/acme/web\n", marker="image-list", agents=ARGO),
     Mutant("V016", UNIT, 'targetRevision: "main"', 'targetRevision: prod', agents=ARGO, beside=("V005", "P009", "L003"),
            also=(("clusters/lab/apps/staging/web.yaml", 'targetRevision: "main"', 'targetRevision: staging'),)),
-    applied("A015", SET.format(head=_GO, generator=LIST, name="'{{.app}}'", path="apps/web/envs/prod"), "goTemplate", "A020", "L008", "P003", "V005", agents=ARGO),
-    applied("A016", SET.format(head=_GO + _STRICT, generator=LIST, name="'{{.app}}'", path="'apps/{{.ap}}'"), "path:", "A020", agents=ARGO),
-    applied("A017", SET.format(head=_GO + _STRICT, generator="git: {repoURL: https://github.com/acme/platform.git, revision: main, directories: [{path: app/*}]}", name="'{{.path.basename}}'", path="'{{.path.path}}'"), "path: app/*", "A020", agents=ARGO),
-    applied("A018", SET.format(head=_GO + _STRICT, generator="list: {elements: [{app: one}, {app: two}]}", name="same", path="apps/web/envs/prod"), "- list:", "A020", "L008", "P003", "V005", agents=ARGO),
+    applied("A015", SET.format(head=_GO, generator=LIST, name="'{{.app}}'", path="apps/web/envs/prod"), "goTemplate", "A020", "L008", "P003", "V005", "A003", agents=ARGO),
+    applied("A016", SET.format(head=_GO + _STRICT, generator=LIST, name="'{{.app}}'", path="'apps/{{.ap}}'"), "path:", "A020", "A003", agents=ARGO),
+    applied("A017", SET.format(head=_GO + _STRICT, generator="git: {repoURL: https://github.com/acme/platform.git, revision: main, directories: [{path: app/*}]}", name="'{{.path.basename}}'", path="'{{.path.path}}'"), "path: app/*", "A020", "A003", agents=ARGO),
+    applied("A018", SET.format(head=_GO + _STRICT, generator="list: {elements: [{app: one}, {app: two}]}", name="same", path="apps/web/envs/prod"), "- list:", "A020", "L008", "P003", "V005", "A003", agents=ARGO),
     applied("A021", SET.format(head=_GO + _STRICT, generator="git: {repoURL: https://github.com/acme/platform.git, revision: main, directories: [{path: apps/w*}]}", name="'{{.path.basename}}'", path="apps/web/envs/prod").replace("project: apps", "project: '{{.path.basename}}'"), "project:", "A020", "L008", "P003", "V005", "A001", "A003", "A029", agents=ARGO),
-    applied("A019", SET.format(head=_GO + _STRICT, generator=LIST, name="'{{name}}'", path="apps/web/envs/prod"), "name: '{{name}}'", "A020", "A016", agents=ARGO),
+    applied("A019", SET.format(head=_GO + _STRICT, generator=LIST, name="'{{name}}'", path="apps/web/envs/prod"), "name: '{{name}}'", "A020", "A016", "A003", agents=ARGO),
     applied("H002", "apiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata:\n  name: cache\n  namespace: argocd\nspec:\n  project: apps\n  destination:\n    server: https://kubernetes.default.svc\n    namespace: web\n  sources:\n    - repoURL: https://charts.example.org\n      chart: redis\n      targetRevision: 1.2.3\n      helm:\n        valueFiles:\n          - $values/apps/web/cache.yaml\n    - repoURL: https://github.com/acme/platform.git\n      targetRevision: main\n      ref: values\n", "$values/apps", "A003", "P003", "V005", "R014", "R019", agents=ARGO),
-    applied("A020", SET.format(head=_GO + _STRICT, generator=LIST, name="'{{.app}}'", path="apps/web/envs/prod"), "name: more", "L008", "P003", "V005", agents=ARGO),
+    applied("A020", SET.format(head=_GO + _STRICT, generator=LIST, name="'{{.app}}'", path="apps/web/envs/prod"), "name: more", "L008", "P003", "V005", "A003", agents=ARGO),
 ]  # fmt: skip
 
 MUTANTS = [*_FIELDS, *_BROUGHT, *_OF_FLUX, *_OF_ARGO]

@@ -199,7 +199,7 @@ _HERE = [
     Mutant("R022", "apps/web/base/settings.yaml", "", f"{MAP}data: {{a: b}}\n", "name: more", agents=FLUX, since=True, beside=("L003",),
            given=(_deliver(_PLAIN, agent="flux"), (f"{_PLAIN}/settings.yaml", "", f"{_LIVE}data: {{a: b}}\n"), (f"{_PLAIN}/other.yaml", "", f"{_LIVE.replace('more', 'other')}data: {{a: b}}\n")),
            also=((BASE, "  - service.yaml\n", "  - service.yaml\n  - settings.yaml\n"), (f"{_PLAIN}/settings.yaml", f"{_LIVE}data: {{a: b}}\n", "# moved into the base\n"))),
-    applied("R023", SET.format(head="", generator="clusters: {}", name="'more-{{name}}'", path="apps/web/envs/prod") + "      syncPolicy:\n        automated: {}\n", "automated", "A020", "P003", agents=ARGO),
+    applied("R023", SET.format(head="", generator="clusters: {}", name="'more-{{name}}'", path="apps/web/envs/prod") + "      syncPolicy:\n        automated: {}\n", "automated", "A020", "P003", "A003", agents=ARGO),
     Mutant("S010", _ACCESS, "    namespace: payments\n", "    namespace: payments\n  - kind: ServiceAccount\n    name: tenant\n    namespace: search\n", "kind: ServiceAccount\n    name: tenant\n    namespace: search", agents=FLUX, of="platform"),
     brought("S016", "apiVersion: v1\nkind: Secret\nmetadata:\n  name: login\ndata:\n  password: cTdWeDltTHcyWmtQCg==\n", "password", "S001"),
     Mutant("T001", _PAY, _PORT, f"{_PORT}---\napiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata:\n  name: everything\nrules: []\n", "name: everything", of="platform", beside=("A003", "L008")),
